@@ -1,0 +1,56 @@
+"""What is measured: a case, and the contract that its variant must keep."""
+
+import re
+from dataclasses import dataclass
+
+from vitbench.errors import UserError
+
+SLUG = re.compile(r"[A-Za-z0-9_.-]+")
+_ID = re.compile(
+    rf"(?P<model>{SLUG.pattern})/(?P<variant>{SLUG.pattern})"
+    r"/(?P<device>cpu|cuda:\d+)/b(?P<batch>[1-9]\d*)"
+)
+
+
+@dataclass(frozen=True, order=True)
+class Case:
+    """Model x variant x device x batch: names only.
+
+    `id` has exactly three slashes. It is the pytest id, the JSON key, the join with a
+    baseline and the row in a table.
+    """
+
+    model: str
+    variant: str
+    device: str
+    batch: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.model}/{self.variant}/{self.device}/b{self.batch}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Case":
+        """The case of an id. Raises UserError where the text is not one."""
+        match = _ID.fullmatch(text)
+        if match is None:
+            raise UserError(
+                f"{text!r} is not a case id: expected MODEL/VARIANT/DEVICE/bN, "
+                "such as deit_tiny_patch16_224/int8-dynamic/cpu/b1"
+            )
+        return cls(match["model"], match["variant"], match["device"], int(match["batch"]))
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a variant promises about its predictions, and why that much.
+
+    `agreement`: least share of images whose top-1 equals the fp32 reference's.
+    `relative_error`: most |delta| / |reference| over the logits of the whole sample.
+    `cosine`: least mean cosine between an image's logits and the reference's.
+    """
+
+    agreement: float
+    relative_error: float
+    cosine: float
+    reason: str

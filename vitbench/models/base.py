@@ -1,0 +1,69 @@
+"""The model noun: what is computed, with which weights, on which input."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A parsed `--model [NAME=]SPEC`.
+
+    `name` is the slug that stands in case ids. `source` is `timm`, `hf` or `hub`; `ident` is
+    the name that source knows; `path` is a local folder or checkpoint file, or None.
+    `public` is the spec as a report stores it, without absolute paths.
+    """
+
+    name: str
+    source: str
+    ident: str
+    path: str | None
+    public: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where weights came from and what they are.
+
+    `origin` is `pretrained`, `bundled`, `checkpoint` or `seeded`. `sha256` digests the float32
+    tensors as they were loaded, in the order of their names; `file_sha256` digests the one file
+    they came from (what `sha256sum` prints), or is None. `synthetic` weights are never trained:
+    their agreement is shown, never claimed. `note` says in a few words why this origin.
+    """
+
+    origin: str
+    sha256: str
+    file_sha256: str | None
+    synthetic: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """A class of the model: the identifier a folder of images may carry, and a name."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model.
+
+    `module` is a float32 torch module in eval mode on the CPU: images (N, 3, H, W) to logits
+    (N, C). `preprocess` takes an RGB image to a float32 array (3, H, W). `labels` has C entries.
+    `architecture` is JSON: enough for `models.skeleton` to make the module again without its
+    weights. `scriptable` is False where torch.jit.script is known to fail and tracing serves.
+    """
+
+    spec: ModelSpec
+    module: Any
+    architecture: Mapping[str, Any]
+    preprocess: Callable[[Image.Image], NDArray[np.float32]]
+    labels: tuple[Label, ...]
+    weights: Weights
+    scriptable: bool
