@@ -1,0 +1,166 @@
+"""The machine and the versions that a measurement was taken with."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from vitbench.errors import UserError
+
+PACKAGES = ("torch", "torchvision", "timm", "transformers", "numpy", "pytest-benchmark", "vitbench")
+# Whoever sets one of these changes what is measured, so a report says so.
+VARIABLES = (
+    "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "GOMP_SPINCOUNT", "GOMP_CPU_AFFINITY",
+    "KMP_BLOCKTIME", "KMP_AFFINITY", "MKL_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
+    "LD_PRELOAD", "MALLOC_CONF", "CUDA_VISIBLE_DEVICES",
+)  # fmt: skip
+
+
+def available_cores() -> int:
+    """Whole cores this process may use: its affinity, and the cgroup's quota where there is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    quota = cgroup_quota()
+    return max(1, min(cores or 1, int(quota)) if quota else cores or 1)
+
+
+def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
+    """Cores granted by the cgroup (v2 or v1), or None where there is no limit."""
+    try:
+        quota, period = (root / "cpu.max").read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        pass
+    try:
+        quota = (root / "cpu/cpu.cfs_quota_us").read_text().strip()
+        period = (root / "cpu/cpu.cfs_period_us").read_text().strip()
+        return None if int(quota) <= 0 else int(quota) / int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def devices(wanted: str) -> tuple[str, ...]:
+    """The devices of `--device cpu|cuda|auto`: auto is the CPU, and a CUDA device where there is one.
+
+    Raises UserError where CUDA is asked for and torch sees none.
+    """
+    if wanted == "cpu":
+        return ("cpu",)
+    import torch
+
+    if torch.cuda.is_available():
+        return ("cuda:0",) if wanted == "cuda" else ("cpu", "cuda:0")
+    if wanted == "cuda":
+        raise UserError(
+            "--device cuda: torch.cuda.is_available() is False here; "
+            "use --device cpu, or a machine and a torch build with CUDA"
+        )
+    return ("cpu",)
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that decide what is measured."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def cpu() -> dict[str, Any]:
+    """CPU model and instruction-set features, by py-cpuinfo or, faster, Linux' own word."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return {"model": platform.processor() or platform.machine(), "isa": []}
+    fields = dict(reversed([tuple(map(str.strip, x.split(":", 1))) for x in lines if ":" in x]))
+    flags = set((fields.get("flags") or fields.get("Features") or "").split())
+    notable = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "avx_vnni",
+               "asimddp", "i8mm", "bf16", "sve")  # fmt: skip
+    model = fields.get("model name") or platform.processor() or platform.machine()
+    identity = [fields.get(key) for key in ("cpu family", "model", "stepping")]
+    if all(identity):  # Hypervisors shorten the name: "AMD EPYC" alone says too little.
+        model += f" (family {identity[0]}, model {identity[1]}, stepping {identity[2]})"
+    return {"model": model, "isa": [flag for flag in notable if flag in flags]}
+
+
+def gpus() -> list[dict[str, Any]]:
+    """The CUDA devices that torch sees, with driver and capability."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return []
+    found = []
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        found.append({
+            "name": properties.name,
+            "capability": f"{properties.major}.{properties.minor}",
+            "memory_bytes": properties.total_memory,
+            "cuda": torch.version.cuda,
+        })  # fmt: skip
+    return found
+
+
+def describe(threads: int, weights: dict[str, str]) -> dict[str, Any]:
+    """What a report stores about its machine.
+
+    `fingerprint` names the class within which figures may be compared: CPU model and ISA, cores
+    and quota, GPU, threads and weights. Versions and variables are covariates. `readings` wander
+    (load, clock) and are recorded, never compared.
+    """
+    identity = {
+        "cpu": cpu(),
+        "cores": available_cores(),
+        "quota": cgroup_quota(),
+        "gpus": gpus(),
+        "threads": threads,
+        "weights": weights,
+    }
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    return {
+        "fingerprint": digest,
+        **identity,
+        "versions": versions(),
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "readings": readings(),
+    }
+
+
+def readings() -> dict[str, Any]:
+    """What wanders: load averages, CPU clocks in MHz, and on CUDA clocks and temperature."""
+    found: dict[str, Any] = {}
+    if hasattr(os, "getloadavg"):
+        found["load"] = list(os.getloadavg())
+    clocks = Path("/proc/cpuinfo")
+    if clocks.exists():
+        lines = [x for x in clocks.read_text().splitlines() if x.startswith("cpu MHz")]
+        found["cpu_mhz"] = [float(x.split(":")[1]) for x in lines]
+    query = "clocks.sm,clocks.mem,temperature.gpu,pstate,driver_version"
+    try:
+        command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        found["gpu"] = answer.stdout.strip().splitlines()
+    except (OSError, subprocess.SubprocessError):
+        pass
+    return found
+
+
+def peak_resident_bytes() -> int:
+    """This process's highest resident memory. `ru_maxrss` would inherit the parent's on Linux."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,90 @@
+"""What every runtime is made of, and what it makes: a Deployment."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.case import Contract
+from vitbench.models import Model
+
+
+def _nothing() -> None:
+    """Synchronisation of a device that finishes its work before a call returns."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A built case. Three verbs: `stage`, the call itself, `read`.
+
+    `stage` takes images, float32 (N, 3, H, W), to whatever the call wants, on its device. The call
+    takes that to an output. `read` takes an output to float32 logits (N, C) in new memory, so that
+    a later call cannot overwrite them. Only the call and `synchronize` are ever timed. All calls
+    happen inside `active()`, which sets the process-wide state that belongs to this deployment
+    (quantized engine, inference mode) and restores what was there.
+    """
+
+    stage: Callable[[NDArray[np.float32]], Any]
+    call: Callable[[Any], Any]
+    read: Callable[[Any], NDArray[np.float32]]
+    synchronize: Callable[[], None] = _nothing
+    active: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+    def __call__(self, staged: Any) -> Any:
+        return self.call(staged)
+
+    def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Images (N, 3, H, W) to logits (N, C): all three verbs."""
+        with self.active():
+            output = self.call(self.stage(images))
+            self.synchronize()
+            return self.read(output)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A recipe: a runtime, its options, and the contract that the result must keep.
+
+    `devices` are the kinds of device it is meant for; `about` is one line for people; `requires`
+    are requirement strings that `vitbench list` checks against the installed metadata.
+    """
+
+    name: str
+    runtime: str
+    precision: str
+    contract: Contract
+    about: str
+    devices: tuple[str, ...] = ("cpu",)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    requires: tuple[str, ...] = ("torch>=2.12",)
+
+
+class Runtime(Protocol):
+    """One module of `runtimes/`. Adding one is a module, a row in `RUNTIMES`, rows of variants."""
+
+    def version(self) -> str:
+        """What executes, with its version: provenance, and the probe that it can be imported.
+
+        Raises Unavailable with the reason where it cannot.
+        """
+
+    def supports(self, variant: Variant, device: str) -> None:
+        """Raises Unavailable with the reason where this recipe cannot run on this device here."""
+
+    def suffix(self, variant: Variant) -> str:
+        """The file ending of this recipe's artifact."""
+
+    def build(self, model: Model, variant: Variant, path: Path) -> None:
+        """Write the artifact of a model to `path`."""
+
+    def load(
+        self, path: Path, variant: Variant, device: str, architecture: Mapping[str, Any]
+    ) -> Deployment:
+        """The deployment of an artifact. Needs neither the model's weights nor its source file."""
+
+    def loading_code(self, variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
+        """Python that loads the artifact without vitbench, at most ten lines, ending in `model`."""

@@ -1,0 +1,61 @@
+"""torch.compile with Inductor. The artifact is the weights; the graph is compiled when loaded.
+
+One graph is compiled for each batch size. Where compiling gives up, torch falls back to eager in
+silence: here that is an error (`fullgraph`, `fail_on_recompile_limit_hit`).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vitbench.errors import Unavailable
+from vitbench.runtimes import torch_common
+from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.eager import build, suffix
+from vitbench.runtimes.torch_common import version
+
+__all__ = ["build", "load", "loading_code", "suffix", "supports", "version"]
+
+# torch counts recompilations per code object, which every model of one class shares: several
+# models times several batches are still what was asked for.
+RECOMPILE_LIMIT = 64
+
+
+def supports(variant: Variant, device: str) -> None:
+    """As torch, and a C++ compiler on the CPU."""
+    torch_common.supports(variant, device)
+    if device == "cpu":
+        from torch._inductor.cpp_builder import get_cpp_compiler
+        from torch._inductor.exc import InvalidCxxCompiler
+
+        try:
+            get_cpp_compiler()
+        except InvalidCxxCompiler as error:
+            raise Unavailable("torch.compile needs a C++ compiler, and found none") from error
+
+
+def load(
+    path: Path, variant: Variant, device: str, architecture: Mapping[str, Any]
+) -> Deployment:
+    import torch
+
+    module = torch_common.load_state(path, variant, architecture).to(device)
+    compiled = torch.compile(module, dynamic=False, fullgraph=True)
+    plain = torch_common.deployment(compiled, variant, device)
+
+    @contextmanager
+    def active() -> Iterator[None]:
+        strict = torch._dynamo.config.patch(
+            fail_on_recompile_limit_hit=True, recompile_limit=RECOMPILE_LIMIT
+        )
+        with strict, plain.active():
+            yield
+
+    return replace(plain, active=active)
+
+
+def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
+    code = torch_common.state_loading_code(variant, architecture, file)
+    return code + "\nmodel = torch.compile(model, dynamic=False, fullgraph=True)"

@@ -1,0 +1,48 @@
+"""The lite interpreter: what PyTorch Mobile runs. A `.ptl`, loaded and timed through itself.
+
+`torch.jit.load` accepts a `.ptl` too, and then the full interpreter is what is timed.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vitbench.models import Model
+from vitbench.runtimes import torch_common, torchscript
+from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.torch_common import version
+from vitbench.runtimes.torchscript import supports
+
+__all__ = ["build", "load", "loading_code", "suffix", "supports", "version"]
+
+
+def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
+    return ".ptl"
+
+
+def build(model: Model, variant: Variant, path: Path) -> None:
+    torchscript.graph(model, variant)._save_for_lite_interpreter(str(path))
+
+
+def load(
+    path: Path,
+    variant: Variant,
+    device: str,
+    architecture: Mapping[str, Any],  # noqa: ARG001 - the graph is in the file
+) -> Deployment:
+    from torch.jit.mobile import _load_for_lite_interpreter
+
+    with torch_common.quantized_engine(torch_common.engine(variant)):
+        module = _load_for_lite_interpreter(str(path))
+    return torch_common.deployment(module, variant, device)
+
+
+def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:  # noqa: ARG001
+    return "\n".join(
+        [
+            "import torch",
+            "from torch.jit.mobile import _load_for_lite_interpreter",
+            f"torch.backends.quantized.engine = {torch_common.engine(variant)!r}",
+            f"model = _load_for_lite_interpreter({file!r})",
+        ]
+    )

@@ -1,0 +1,83 @@
+"""TorchScript: scripted where the model allows it, traced where not, frozen, saved and loaded.
+
+Freezing turns weights into constants and removes what inference does not need; on an int8 graph it
+saves about a tenth of the time. `optimize_for_mobile` then rewrites the graph for XNNPACK.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from vitbench.errors import Unavailable
+from vitbench.models import Model
+from vitbench.runtimes import torch_common
+from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.torch_common import version
+
+__all__ = ["build", "graph", "load", "loading_code", "suffix", "supports", "version"]
+
+
+def supports(variant: Variant, device: str) -> None:
+    """As torch, and XNNPACK where the recipe has `optimize_for_mobile`."""
+    import torch
+
+    torch_common.supports(variant, device)
+    if variant.options.get("mobile") and not torch.backends.xnnpack.enabled:
+        raise Unavailable(
+            f"torch {torch.__version__} was built without XNNPACK, which optimize_for_mobile needs; "
+            "torch 2.12.1 is the last release with it (constraints.txt)"
+        )
+
+
+def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
+    return ".pt"
+
+
+def graph(model: Model, variant: Variant) -> Any:
+    """The ScriptModule of a recipe."""
+    import torch
+
+    if variant.precision == "int8":
+        module = torch_common.quantize(model.module, variant)
+    else:
+        module = model.module
+    with torch_common.inference(torch_common.engine(variant)):
+        if model.scriptable:
+            scripted = torch.jit.script(module)
+        else:
+            # Two images, so that no dimension of the trace is taken for the constant one.
+            blank = model.preprocess(Image.new("RGB", (320, 320)))
+            images = torch.from_numpy(blank).expand(2, *blank.shape).contiguous()
+            scripted = torch.jit.trace(module, images, strict=False)
+        scripted = torch.jit.freeze(scripted.eval())
+        if variant.options.get("mobile"):
+            from torch.utils.mobile_optimizer import optimize_for_mobile
+
+            scripted = optimize_for_mobile(scripted)
+    return scripted
+
+
+def build(model: Model, variant: Variant, path: Path) -> None:
+    graph(model, variant).save(str(path))
+
+
+def load(
+    path: Path,
+    variant: Variant,
+    device: str,
+    architecture: Mapping[str, Any],  # noqa: ARG001 - the graph is in the file
+) -> Deployment:
+    import torch
+
+    with torch_common.quantized_engine(torch_common.engine(variant)):
+        module = torch.jit.load(str(path), map_location=device).eval()
+    return torch_common.deployment(module, variant, device)
+
+
+def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:  # noqa: ARG001
+    lines = ["import torch"]
+    if name := torch_common.engine(variant):
+        lines.append(f"torch.backends.quantized.engine = {name!r}")
+    return "\n".join([*lines, f"model = torch.jit.load({file!r}).eval()"])
