@@ -1,0 +1,63 @@
+"""Which cases there are: the variants that globs select, and what is declared to be installed."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from importlib.metadata import PackageNotFoundError, version
+
+from packaging.requirements import Requirement
+
+from vitbench.case import Case
+from vitbench.errors import UserError
+from vitbench.runtimes.base import Variant
+from vitbench.runtimes.variants import VARIANTS
+
+
+def select(globs: Sequence[str], reference: str) -> tuple[Variant, ...]:
+    """The variants that any glob matches, in the order of the table, the reference always first.
+
+    No glob selects all. Raises UserError for a glob that matches none and an unknown reference.
+    """
+    names = [row.name for row in VARIANTS]
+    if reference not in names:
+        raise UserError(f"--reference {reference}: no such variant; choose from {', '.join(names)}")
+    for glob in globs:
+        if not any(fnmatchcase(name, glob) for name in names):
+            raise UserError(f"--variant {glob}: matches none of {', '.join(names)}")
+    chosen = [
+        row
+        for row in VARIANTS
+        if row.name == reference or not globs or any(fnmatchcase(row.name, g) for g in globs)
+    ]
+    return tuple(sorted(chosen, key=lambda row: row.name != reference))
+
+
+def cases(
+    models: Sequence[str],
+    variants: Sequence[Variant],
+    devices: Sequence[str],
+    batches: Sequence[int],
+) -> list[Case]:
+    """Every combination, grouped by model, device and batch. A variant made for one kind of
+    device stands on that kind where the run has it, else once, to say why it is unavailable."""
+    found = []
+    for model in models:
+        for device in devices:
+            for batch in batches:
+                for variant in variants:
+                    suits = [d for d in devices if d.split(":")[0] in variant.devices]
+                    if device in (suits or devices[:1]):
+                        found.append(Case(model, variant.name, device, batch))
+    return found
+
+
+def declared(variant: Variant) -> str | None:
+    """Why a variant is declared unavailable by the installed metadata, or None. Imports nothing."""
+    for text in variant.requires:
+        requirement = Requirement(text)
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            return f"{requirement.name} is not installed"
+        if not requirement.specifier.contains(installed, prereleases=True):
+            return f"{requirement.name} {installed} is installed; it needs {requirement}"
+    return None

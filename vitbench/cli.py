@@ -1,0 +1,203 @@
+"""The `vitbench` command: list, predict, export, show."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from vitbench import __version__
+from vitbench.catalogue import declared, select
+from vitbench.errors import Unavailable, UserError
+from vitbench.runtimes.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from vitbench.session import Session
+
+DEFAULT_MODEL = "deit_tiny_patch16_224"
+OK, BROKEN, USAGE = 0, 1, 4
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse exits with 2 on a usage error, which means something else to a gate."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. Returns 0, 1 for a broken contract, 4 for bad input."""
+    chosen = parser().parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except (UserError, Unavailable) as error:
+        print(f"vitbench: error: {error}", file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return OK
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    top = Parser(prog="vitbench", description=__doc__)
+    top.add_argument("--version", action="version", version=f"vitbench {__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="the variants, their contracts and availability")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    listing.set_defaults(run=list_variants)
+
+    predict = commands.add_parser("predict", help="classify one image, each variant side by side")
+    predict.add_argument("image", type=Path)
+    _add_model(predict)
+    predict.add_argument("--variant", action="append", metavar="GLOB", default=[])
+    predict.add_argument("--top", type=int, default=1, metavar="K", help="the K likeliest classes")
+    predict.set_defaults(run=predict_image)
+
+    export = commands.add_parser("export", help="hand over the file that was verified")
+    export.add_argument("variant", metavar="VARIANT")
+    _add_model(export)
+    export.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    export.add_argument("--images", type=Path, metavar="DIR", help="verify on these images")
+    export.add_argument("--verify-images", type=int, default=512, metavar="N")
+    export.set_defaults(run=export_variant)
+
+    show = commands.add_parser("show", help="the table of a report")
+    show.add_argument("report", type=Path)
+    show.set_defaults(run=show_report)
+    return top
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", action="append", metavar="[NAME=]SPEC", default=[])
+    command.add_argument("--weights", choices=["auto", "pretrained", "bundled", "seeded"])
+    command.add_argument("--threads", type=int, metavar="N")
+    command.add_argument("--cache", type=Path, metavar="DIR")
+
+
+def list_variants(chosen: argparse.Namespace) -> int:
+    """Every recipe with its contract. Availability is declared, by metadata; building proves it."""
+    rows = []
+    for row in VARIANTS:
+        reason = declared(row)
+        rows.append({
+            "variant": row.name, "runtime": row.runtime, "precision": row.precision,
+            "devices": list(row.devices), "contract": asdict(row.contract), "about": row.about,
+            "available": reason is None, "reason": reason,
+        })  # fmt: skip
+    if chosen.json:
+        print(json.dumps(rows, indent=2))
+        return OK
+    width = max(len(row.name) for row in VARIANTS)
+    for row, found in zip(VARIANTS, rows, strict=True):
+        where = "/".join(row.devices)
+        state = "declared available" if found["available"] else f"unavailable: {found['reason']}"
+        promise = f"agreement >= {row.contract.agreement:.0%}"
+        print(f"{row.name:{width}}  {row.runtime:11}  {where:8}  {promise}  {state}")
+        print(f"{'':{width}}  {row.about}")
+    print("\nContracts, and why that much (a variant may run only where its device is):")
+    for contract in dict.fromkeys(row.contract for row in VARIANTS):
+        names = ", ".join(row.name for row in VARIANTS if row.contract == contract)
+        print(f"  {contract.agreement:.0%} agreement, relative logit error <= "
+              f"{contract.relative_error:g}, cosine >= {contract.cosine:g}: {contract.reason}\n"
+              f"    {names}")  # fmt: skip
+    return OK
+
+
+def predict_image(chosen: argparse.Namespace) -> int:
+    """Class index, label and probability by each variant."""
+    import numpy as np
+
+    from vitbench.case import Case
+    from vitbench.measure.sample import read_image
+
+    variants = select(chosen.variant, "fp32") if chosen.variant else select(["fp32"], "fp32")
+    image = read_image(chosen.image)
+    session = _session(chosen)
+    for spec in session.options.models:
+        model = session.model(spec.name)
+        synthetic = ", synthetic: the answer means nothing" if model.weights.synthetic else ""
+        print(f"{spec.name} ({model.weights.origin} weights {model.weights.sha256[:12]}{synthetic})")
+        images = model.preprocess(image)[None]
+        for recipe in variants:
+            case = Case(spec.name, recipe.name, "cpu", 1)
+            try:
+                logits = session.deployment(case).logits(images)[0].astype(float)
+            except Unavailable as reason:
+                print(f"  {recipe.name:22} unavailable: {reason}")
+                continue
+            odds = np.exp(logits - logits.max())
+            odds /= odds.sum()
+            for index in np.argsort(-odds)[: max(1, chosen.top)]:
+                label = model.labels[index]
+                print(f"  {recipe.name:22} {index:5d}  {odds[index]:6.1%}  {label.name}")
+    return OK
+
+
+def export_variant(chosen: argparse.Namespace) -> int:
+    """Copies the verified artifact and its manifest. Refuses one whose contract is BROKEN."""
+    from vitbench.case import Case
+    from vitbench.deploy.export import export
+
+    names = [row.name for row in VARIANTS]
+    if chosen.variant not in names:
+        raise UserError(f"{chosen.variant}: no such variant; choose from {', '.join(names)}")
+    session = _session(chosen)
+    for spec in session.options.models:
+        case = Case(spec.name, chosen.variant, "cpu", 1)
+        verification = session.verify(case)
+        print(verification.agreement.sentence)
+        if verification.agreement.state == "BROKEN":
+            print(f"{case.id} is not exported", file=sys.stderr)
+            return BROKEN
+        file = export(
+            session.model(spec.name), session.require(case), session.artifact(case),
+            verification.agreement.to_json(), chosen.output,
+        )  # fmt: skip
+        print(f"wrote {file} and {file.parent / 'manifest.json'}")
+    return OK
+
+
+def show_report(chosen: argparse.Namespace) -> int:
+    """The table of a report, as it stood at the end of its run."""
+    import shutil
+
+    from vitbench.judge.report import read_report
+    from vitbench.show.text import table
+
+    print(table(read_report(chosen.report), shutil.get_terminal_size((180, 24)).columns))
+    return OK
+
+
+def _session(chosen: argparse.Namespace) -> "Session":
+    from vitbench import environment
+    from vitbench.deploy.artifacts import default_folder
+    from vitbench.models import parse_specs
+    from vitbench.session import Options, Session, check_counts
+
+    threads = environment.available_cores() if chosen.threads is None else chosen.threads
+    verify_images = getattr(chosen, "verify_images", 1)
+    check_counts(threads=threads, verify_images=verify_images)
+    options = Options(
+        models=parse_specs(chosen.model or [DEFAULT_MODEL], Path.cwd()),
+        weights=chosen.weights,
+        images=getattr(chosen, "images", None),
+        variants=(),
+        reference="fp32",
+        device="cpu",
+        batches=(),
+        threads=threads,
+        seconds=1.0,
+        verify_images=verify_images,
+        cache=chosen.cache or default_folder(),
+        rebuild=None,
+    )
+    return Session(options, lambda text: print(f"  {text}", file=sys.stderr))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Hand over the very file that was verified, with a manifest."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vitbench import __version__, environment
+from vitbench.deploy.artifacts import Artifact
+from vitbench.errors import UserError
+from vitbench.models import Model
+from vitbench.runtimes import RUNTIMES, Variant
+
+
+def export(
+    model: Model,
+    variant: Variant,
+    artifact: Artifact,
+    agreement: Mapping[str, Any],
+    folder: Path,
+) -> Path:
+    """Copy the artifact to `folder`/MODEL-VARIANT/ and write manifest.json beside it.
+
+    Returns the copy's path. The manifest's `load` is Python of at most ten lines that loads it
+    without vitbench. Raises UserError where the folder cannot be written.
+    """
+    target = folder / f"{model.spec.name}-{variant.name}"
+    file = target / f"model{artifact.path.suffix}"
+    runtime = RUNTIMES[variant.runtime]
+    manifest = {
+        "file": file.name,
+        "sha256": artifact.sha256,
+        "bytes": artifact.bytes,
+        "model": model.spec.public,
+        "architecture": dict(model.architecture),
+        "weights": asdict(model.weights),
+        "variant": variant.name,
+        "runtime": runtime.version(),
+        "precision": variant.precision,
+        "options": dict(variant.options),
+        "labels": [asdict(label) for label in model.labels],
+        "agreement": dict(agreement),
+        "versions": environment.versions(),
+        "vitbench": __version__,
+        "load": runtime.loading_code(variant, model.architecture, file.name).splitlines(),
+    }
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(artifact.path, file)
+        (target / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    except OSError as error:
+        raise UserError(f"--output {folder}: cannot write there: {error.strerror}") from error
+    return file

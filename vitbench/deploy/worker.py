@@ -1,0 +1,202 @@
+"""A process of its own, for what must not share one: builds, and memory from a clean start.
+
+`python -m vitbench.deploy.worker` reads one JSON request on stdin and answers with one line of JSON
+on stdout: what was measured, or `{"error": {"kind", "message"}}` and exit status 1. `ask` is the
+other end.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from vitbench.errors import Unavailable, UserError
+
+# -P: the user's folder may hold a torch.py of its own.
+COMMAND = (sys.executable, "-P", "-m", "vitbench.deploy.worker")
+_ERRORS: Mapping[str, type[Exception]] = {"UserError": UserError, "Unavailable": Unavailable}
+
+
+class WorkerFailed(Exception):
+    """A worker died, came too late or answered nonsense: one sentence for a person to read."""
+
+
+def ask(
+    request: Mapping[str, Any], timeout_seconds: float, command: Sequence[str] = COMMAND
+) -> dict[str, Any]:
+    """The answer of a fresh worker, which is gone, with all it started, when this returns.
+
+    Raises UserError and Unavailable as the worker raised them; WorkerFailed for all else.
+    """
+    name = f"the {request.get('verb')} worker"
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    # Files, not pipes: a grandchild that holds a pipe open would keep the parent waiting.
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=stdout,
+            stderr=stderr,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,
+        )
+        late = False
+        try:
+            process.communicate(json.dumps(request).encode(), timeout=timeout_seconds)
+        except subprocess.TimeoutExpired:
+            late = True
+        finally:  # also on Ctrl-C
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        stdout.seek(0)
+        stderr.seek(0)
+        printed = stdout.read().decode(errors="replace").strip()
+        complaint = _last_line(stderr.read().decode(errors="replace"))
+    if late:
+        raise WorkerFailed(f"{name} was stopped: no answer in {timeout_seconds:g} s{complaint}")
+    if process.returncode < 0:
+        raise WorkerFailed(f"{name} was killed by {_signal_name(-process.returncode)}{complaint}")
+    return _answer(name, printed, process.returncode, complaint)
+
+
+def _answer(name: str, printed: str, status: int, complaint: str) -> dict[str, Any]:
+    """The answer that a worker printed, or its error raised."""
+    if not printed:
+        raise WorkerFailed(f"{name} ended with status {status} and no answer{complaint}")
+    try:
+        answer = json.loads(printed)
+        error = answer.get("error")
+        kind, message = (error["kind"], error["message"]) if error else (None, "")
+    except (ValueError, AttributeError, KeyError, TypeError):
+        raise WorkerFailed(f"{name} answered {printed[:80]!r}, not JSON{complaint}") from None
+    if kind in _ERRORS:
+        raise _ERRORS[kind](message)
+    if kind is not None:
+        raise WorkerFailed(f"{name} failed with {kind}: {message}")
+    if status:
+        raise WorkerFailed(f"{name} answered, and then ended with status {status}{complaint}")
+    return dict(answer)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    return f"{name}, as when memory runs out" if name == "SIGKILL" else name
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"; its last words: {lines[-1]}" if lines else ""
+
+
+def build(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the artifact of a model (`spec`, `weights`) and a `variant` to `path`."""
+    from vitbench.environment import peak_resident_bytes
+    from vitbench.models import ModelSpec, load_model
+
+    runtime, recipe = _prepare(request)
+    model = load_model(ModelSpec(**request["spec"]), request["weights"])
+    start = perf_counter()
+    runtime.build(model, recipe, Path(request["path"]))
+    return {
+        "build_seconds": perf_counter() - start,
+        "peak_memory_bytes": peak_resident_bytes(),
+    }
+
+
+def footprint(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Load the artifact at `path` on `device` and call it once on `images`, a .npy file.
+
+    The baseline is what is resident with torch imported and the images read. What else an artifact
+    needs imported counts as loading it.
+    """
+    import numpy as np
+    import torch
+
+    from vitbench.environment import peak_resident_bytes
+
+    runtime, recipe = _prepare(request)
+    device = request["device"]
+    images = np.load(request["images"], allow_pickle=False)
+    baseline = _resident_bytes()
+    start = perf_counter()
+    deployment = runtime.load(Path(request["path"]), recipe, device, request["architecture"])
+    deployment.synchronize()
+    loaded = perf_counter()
+    deployment.logits(images)
+    inferred = perf_counter()
+    on_cuda = device.startswith("cuda")
+    return {
+        "load_seconds": loaded - start,
+        "first_inference_seconds": inferred - loaded,
+        "peak_memory_bytes": peak_resident_bytes(),
+        "baseline_memory_bytes": baseline,
+        "cuda_peak_bytes": torch.cuda.max_memory_allocated(device) if on_cuda else None,
+    }
+
+
+def _prepare(request: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The runtime and the recipe of a request, with torch's threads set."""
+    from vitbench.runtimes import RUNTIMES, variant
+
+    try:
+        recipe = variant(request["variant"])
+    except KeyError as error:
+        raise UserError(f"there is no variant {error}: `vitbench list` shows them") from error
+    runtime = RUNTIMES[recipe.runtime]
+    runtime.version()
+
+    import torch
+
+    torch.set_num_threads(request["threads"])
+    return runtime, recipe
+
+
+def _resident_bytes() -> int:
+    """This process's resident memory now; its peak where the system does not say."""
+    from vitbench.environment import peak_resident_bytes
+
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return peak_resident_bytes()
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+VERBS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "build": build,
+    "footprint": footprint,
+}
+
+
+def main() -> int:
+    """Answer one request. What libraries print goes to stderr, and cannot spoil the answer."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as reply:
+        os.dup2(2, 1)
+        try:
+            request = json.load(sys.stdin)
+            if request["verb"] not in VERBS:
+                raise UserError(f"there is no verb {request['verb']!r}: {', '.join(VERBS)}")
+            answer = VERBS[request["verb"]](request)
+        except Exception as error:
+            traceback.print_exc()
+            message = " ".join(str(error).split())
+            answer = {"error": {"kind": type(error).__name__, "message": message}}
+        print(json.dumps(answer), file=reply)
+    return 1 if "error" in answer else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

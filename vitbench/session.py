@@ -1,0 +1,259 @@
+"""One run of vitbench: its models, samples, artifacts, deployments and verifications.
+
+Knows the order of the steps (build once, verify, then hand over for timing) and nothing of pytest;
+the fixtures and the command line both stand on it.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench import environment
+from vitbench.case import Case
+from vitbench.deploy.artifacts import Artifact, ArtifactCache
+from vitbench.deploy.pool import Pool
+from vitbench.deploy.worker import ask
+from vitbench.errors import UserError
+from vitbench.judge.contracts import Agreement, doomed, judge_agreement
+from vitbench.measure.agreement import compare, logits_of
+from vitbench.measure.sample import (
+    Photo,
+    Sample,
+    class_indices,
+    default_photos,
+    folder_photos,
+    make_sample,
+)
+from vitbench.models import Model, ModelSpec, load_model
+from vitbench.runtimes import RUNTIMES, Deployment, Variant, variant
+
+# The reference for agreement, whatever the reference for time is.
+TRUTH = "fp32"
+# Raise one of these when what is built, or what is compared, changes its meaning.
+ARTIFACT_FORMAT = 1
+AGREEMENT_FORMAT = 1
+BUILD_SECONDS = 1800.0
+DEFAULT_PHOTOS = 256
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user chose, checked. `rebuild` is a token of this run, or None to use the cache."""
+
+    models: tuple[ModelSpec, ...]
+    weights: str | None
+    images: Path | None
+    variants: tuple[str, ...]
+    reference: str
+    device: str
+    batches: tuple[int, ...]
+    threads: int
+    seconds: float
+    verify_images: int
+    cache: Path
+    rebuild: str | None
+
+
+@dataclass(frozen=True)
+class Verification:
+    """An agreement, and what was measured for it (per image: top-1 and margin)."""
+
+    agreement: Agreement
+    measured: dict[str, Any]
+
+
+class Session:
+    """Everything is made when it is first asked for, and once.
+
+    `say` receives a line whenever something long begins or ends.
+    """
+
+    def __init__(self, options: Options, say: Callable[[str], None] = lambda _: None) -> None:
+        self.options = options
+        self.say = say
+        self.cache = ArtifactCache(options.cache, options.rebuild)
+        self.artifacts: dict[Case, Artifact] = {}
+        self._models: dict[str, Model] = {}
+        self._samples: dict[str, Sample] = {}
+        self._verified: dict[tuple[Case, Case], Verification] = {}
+        self._pool = Pool(self._load)
+
+    @cached_property
+    def devices(self) -> tuple[str, ...]:
+        return environment.devices(self.options.device)
+
+    def model(self, name: str) -> Model:
+        """The loaded model. Raises UserError where its source cannot be read."""
+        if name not in self._models:
+            import torch
+
+            torch.set_num_threads(self.options.threads)
+            spec = next(spec for spec in self.options.models if spec.name == name)
+            self._models[name] = load_model(spec, self.options.weights)
+        return self._models[name]
+
+    @cached_property
+    def photos(self) -> list[Photo]:
+        folder, limit = self.options.images, self.options.verify_images
+        if folder is None:
+            return default_photos(min(DEFAULT_PHOTOS, limit))
+        return folder_photos(folder, limit)
+
+    def sample(self, name: str) -> Sample:
+        """The photographs, preprocessed for a model; labelled where its classes are the folders."""
+        if name not in self._samples:
+            model, images = self.model(name), self.options.images
+            folders = sorted({photo.folder for photo in self.photos if photo.folder is not None})
+            indices = class_indices(folders, model.labels) if folders else None
+            source = images.resolve().name if images else "scikit-image crops"
+            self._samples[name] = make_sample(self.photos, model.preprocess, indices, source)
+        return self._samples[name]
+
+    def require(self, case: Case) -> Variant:
+        """The variant of a case. Raises Unavailable, with the reason, where it cannot run here."""
+        recipe = variant(case.variant)
+        runtime = RUNTIMES[recipe.runtime]
+        runtime.version()
+        runtime.supports(recipe, case.device)
+        return recipe
+
+    def artifact(self, case: Case) -> Artifact:
+        """The built file of a case, from the cache or from a process of its own."""
+        key = Case(case.model, case.variant, "cpu", 1)  # one file serves every device and batch
+        if key not in self.artifacts:
+            recipe, model = self.require(case), self.model(case.model)
+
+            def build(path: Path) -> dict[str, Any]:
+                self.say(f"building {case.model}/{case.variant}")
+                start = monotonic()
+                request = {
+                    "verb": "build",
+                    "spec": asdict(model.spec),
+                    "weights": self.options.weights,
+                    "variant": recipe.name,
+                    "path": str(path),
+                    "threads": self.options.threads,
+                }
+                answer = ask(request, BUILD_SECONDS)
+                self.say(f"built {case.model}/{case.variant} in {monotonic() - start:.0f} s")
+                return answer
+
+            suffix = RUNTIMES[recipe.runtime].suffix(recipe)
+            self.artifacts[key] = self.cache.get(self._identity(model, recipe), suffix, build)
+        return self.artifacts[key]
+
+    def deployment(self, case: Case, copy: int = 0) -> Deployment:
+        """The loaded deployment of a case; `copy` 1 is a second one, for the null arm."""
+        return self._pool.get(Case(case.model, case.variant, case.device, 1), copy)
+
+    @property
+    def loads(self) -> int:
+        """How many deployments this session loaded."""
+        return sum(self._pool.loads.values())
+
+    def verify(self, case: Case, against: Case | None = None) -> Verification:
+        """Whether a case keeps its contract against another one over the model's whole sample.
+
+        `against` is the fp32 reference on the CPU at the same batch unless told otherwise.
+        """
+        against = against or Case(case.model, TRUTH, "cpu", case.batch)
+        if (case, against) not in self._verified:
+            recipe = self.require(case)
+            contract = recipe.contract
+            identity = {
+                "contract": [contract.agreement, contract.relative_error, contract.cosine],
+                "case": self._conditions(case),
+                "against": self._conditions(against),
+            }
+            measured = self.cache.json(
+                "agreement", identity, lambda: self._compare(case, against, recipe)
+            )
+            subject = f"{case.variant} on {case.device}, batch {case.batch}"
+            if against.variant != TRUTH or against.batch != case.batch:
+                subject += f", against {against.variant} on {against.device}, batch {against.batch}"
+            agreement = judge_agreement(measured, contract, subject)
+            self._verified[case, against] = Verification(agreement, measured)
+        return self._verified[case, against]
+
+    def logits(self, case: Case) -> NDArray[np.float32]:
+        """Logits (N, C) of a case over its model's whole sample, batch by batch."""
+
+        def compute() -> NDArray[np.float32]:
+            return logits_of(self.deployment(case), self.sample(case.model).images, case.batch)
+
+        return self.cache.array("logits", self._conditions(case), compute)
+
+    def _compare(self, case: Case, against: Case, recipe: Variant) -> dict[str, Any]:
+        model, sample = self.model(case.model), self.sample(case.model)
+        reference, deployment = self.logits(against), self.deployment(case)
+        self.say(f"verifying {case.id} on {len(sample.ids)} images")
+        spoken = monotonic()
+
+        def progress(done: int, total: int) -> None:
+            nonlocal spoken
+            if monotonic() - spoken > 10:
+                spoken = monotonic()
+                self.say(f"verifying {case.id}: {done} of {total}")
+
+        return compare(
+            deployment,
+            sample,
+            reference,
+            case.batch,
+            [label.name for label in model.labels],
+            model.weights.synthetic,
+            lambda measured: doomed(measured, recipe.contract),
+            progress,
+        )
+
+    def _load(self, key: Any, copy: int) -> Deployment:  # noqa: ARG002 - a copy is loaded like the first
+        import torch
+
+        recipe, artifact = self.require(key), self.artifact(key)
+        torch.set_num_threads(self.options.threads)
+        runtime, model = RUNTIMES[recipe.runtime], self.model(key.model)
+        return runtime.load(artifact.path, recipe, key.device, model.architecture)
+
+    def _identity(self, model: Model, recipe: Variant) -> dict[str, Any]:
+        return {
+            "format": ARTIFACT_FORMAT,
+            "architecture": dict(model.architecture),
+            "weights": model.weights.sha256,
+            "runtime": recipe.runtime,
+            "precision": recipe.precision,
+            "options": dict(recipe.options),
+            "suffix": RUNTIMES[recipe.runtime].suffix(recipe),
+            "versions": {**_library_versions(), "runtime": RUNTIMES[recipe.runtime].version()},
+        }
+
+    def _conditions(self, case: Case) -> dict[str, Any]:
+        """All that the logits of a case depend on."""
+        return {
+            "format": AGREEMENT_FORMAT,
+            "artifact": self.artifact(case).sha256,
+            "runtime": RUNTIMES[self.require(case).runtime].version(),
+            "device": case.device,
+            "batch": case.batch,
+            "sample": self.sample(case.model).sha256,
+            "threads": self.options.threads,
+            "cpu": environment.cpu(),
+            "versions": _library_versions(),
+        }
+
+
+def _library_versions() -> dict[str, str]:
+    known = environment.versions()
+    return {name: known[name] for name in ("torch", "timm", "transformers") if name in known}
+
+
+def check_counts(**values: float) -> None:
+    """Raises UserError for an option whose value is not positive."""
+    for name, value in values.items():
+        if not value > 0:
+            raise UserError(f"--{name.replace('_', '-')} {value}: must be greater than 0")

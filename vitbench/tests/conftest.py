@@ -1,0 +1,75 @@
+"""Runs of the real suite in processes of their own, sharing one artifact cache."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).parents[2]
+IMAGES = ROOT.parent / "shared" / "images" / "tiny-imagenet-20"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact cache for all of these tests, and for all xdist workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    return shared / "cache"
+
+
+@pytest.fixture(scope="session")
+def one_at_a_time(cache: Path) -> FileLock:
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(cache.parent / "runs.lock")
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """The environment of a fresh shell: nothing of the pytest around this one."""
+    ours = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "VITBENCH_"))}
+    return {**ours, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+
+
+@pytest.fixture
+def suite(cache: Path, tmp_path: Path, environment: dict[str, str]) -> Iterator[Run]:
+    """Run the suite: `suite("--variant=fp32", paths=["benchmarks/test_latency.py"])`.
+
+    Reports go to `tmp_path`/reports. Sixteen images and a tenth of a second a case, unless told.
+    """
+
+    def run(
+        *options: str, paths: tuple[str, ...] = ("benchmarks",), cwd: Path = ROOT, only: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        given = " ".join(options)
+        defaults = {"--seconds": "0.1", "--verify-images": "16", "--cache": str(cache),
+                    "--reports": str(tmp_path / "reports")}  # fmt: skip
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+        command += [str(ROOT / path) for path in paths]
+        command += ["--benchmark-only"] if only else []
+        command += [f"{name}={value}" for name, value in defaults.items() if name not in given]
+        return subprocess.run(
+            [*command, *options], cwd=cwd, env=environment, text=True, capture_output=True,
+            timeout=600, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def vitbench(cache: Path, environment: dict[str, str], tmp_path: Path) -> Run:
+    """Run the command line: `vitbench("predict", "photo.png")`."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        needs_cache = arguments and arguments[0] in ("predict", "export")
+        extra = [f"--cache={cache}"] if needs_cache else []
+        return subprocess.run(
+            [sys.executable, "-m", "vitbench.cli", *arguments, *extra],
+            cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=600, check=False,
+        )  # fmt: skip
+
+    return run

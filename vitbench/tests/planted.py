@@ -1,0 +1,43 @@
+"""A pytest plugin for the self-tests: plants a wrong deployment in place of int8-dynamic."""
+
+import os
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from vitbench.runtimes import eager
+
+DAMAGES = {
+    "scaled": lambda logits: logits * 2,
+    "swapped": lambda logits: np.roll(logits, 1, axis=1),
+    "nan": lambda logits: np.where(np.arange(logits.shape[1]) == 3, np.nan, logits),
+    "shape": lambda logits: logits[:, :-1],
+}
+_load = eager.load
+
+
+def _planted(path, variant, device, architecture):
+    deployment = _load(path, variant, device, architecture)
+    if variant.precision != "int8":
+        return deployment
+    damage = DAMAGES[os.environ["PLANTED"]]
+    return replace(deployment, read=lambda output: damage(deployment.read(output)))
+
+
+def _hanging(path, variant, device, architecture):
+    deployment = _load(path, variant, device, architecture)
+    if variant.precision != "int8":
+        return deployment
+    calls = iter(range(10**9))
+
+    def call(staged):
+        if next(calls) > 25:  # verified, warmed up, and in the middle of its rounds
+            print("HANGING", flush=True)
+            time.sleep(600)
+        return deployment(staged)
+
+    return replace(deployment, call=call)
+
+
+eager.load = _hanging if os.environ["PLANTED"] == "hang" else _planted

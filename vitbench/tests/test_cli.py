@@ -1,0 +1,74 @@
+"""The command line, as a user types it."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def test_list_imports_nothing_heavy(environment):
+    code = (
+        "import sys; from vitbench.cli import main; main(['list']);"
+        "print(sorted({'torch','timm','transformers','scipy','skimage','numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] in ("[]", "['numpy']")
+    assert "mobile-int8-qnnpack" in done.stdout
+
+
+@pytest.fixture
+def photo(tmp_path):
+    import skimage.data
+
+    path = tmp_path / "cat.png"
+    Image.fromarray(skimage.data.chelsea()).save(path)
+    return path
+
+
+def test_predict_side_by_side(vitbench, photo):
+    done = vitbench("predict", str(photo), "--variant=int8-dynamic", "--top=2")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[1:]]
+    assert [row[0] for row in rows] == ["fp32", "fp32", "int8-dynamic", "int8-dynamic"]
+    assert rows[0][1] == rows[2][1]
+
+
+@pytest.mark.parametrize("name", ["fp32", "int8-dynamic", "scripted-int8", "lite-int8", "bf16"])
+def test_an_exported_file_loads_in_ten_lines(vitbench, environment, photo, tmp_path, name):
+    """The manifest's lines run in a process without vitbench and give the verified logits."""
+    done = vitbench("export", name, "-o", "out", "--verify-images=8")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "out" / f"deit_tiny_patch16_224-{name}"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    file = folder / manifest["file"]
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == manifest["sha256"]
+    assert len(manifest["load"]) <= 10
+    from vitbench.models import load_model, parse_spec
+
+    model = load_model(parse_spec("deit_tiny_patch16_224", tmp_path), None)
+    images = model.preprocess(Image.open(photo).convert("RGB"))[None]
+    np.save(folder / "images.npy", images)
+    cast = ".bfloat16()" if name == "bf16" else ""
+    code = [
+        *manifest["load"],
+        "import numpy, sys",
+        "assert not any(module.startswith('vitbench') for module in sys.modules)",
+        "with torch.inference_mode():",
+        f"    logits = model(torch.from_numpy(numpy.load('images.npy')){cast})",
+        "numpy.save('logits.npy', logits.float().numpy())",
+    ]
+    environment = {k: v for k, v in environment.items() if k != "PYTHONPATH"}
+    subprocess.run([sys.executable, "-c", "\n".join(code)], cwd=folder, env=environment, check=True)
+    import torch
+
+    with torch.inference_mode():
+        expected = model.module(torch.from_numpy(images)).numpy()
+    found = np.load(folder / "logits.npy")
+    limit = {"fp32": 1e-5, "bf16": 0.03}.get(name, 0.15)
+    assert np.linalg.norm(found - expected) / np.linalg.norm(expected) < limit

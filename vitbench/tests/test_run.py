@@ -1,0 +1,152 @@
+"""The suite itself, run as a user runs it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from vitbench.judge.report import read_report
+from vitbench.tests.conftest import ROOT
+
+SCHEMA = json.loads((ROOT / "vitbench" / "judge" / "report.schema.json").read_text())
+
+
+def the_report(folder: Path) -> dict:
+    (path,) = (folder / "reports").glob("*.json")
+    report = read_report(path)
+    jsonschema.validate(report, SCHEMA)
+    return report
+
+
+def test_a_run_verifies_times_and_reports(suite, tmp_path):
+    done = suite("--variant=int8-dynamic", "--batch=1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = the_report(tmp_path)
+    assert report["vitbench"]["complete"] is True
+    kinds = [(b["group"], b["extra_info"]["case"]["id"]) for b in report["benchmarks"]]
+    ids = [f"deit_tiny_patch16_224/{v}/cpu/b1" for v in ("fp32", "int8-dynamic")]
+    assert sorted(kinds) == sorted((g, i) for g in ("footprint", "latency", "throughput") for i in ids)
+    for row in report["benchmarks"]:
+        extra = row["extra_info"]
+        if row["group"] == "footprint":
+            assert extra["peak_memory_bytes"] > extra["baseline_memory_bytes"] > 2**20
+            assert row["stats"]["data"] == [
+                pytest.approx(extra["load_seconds"] + extra["first_inference_seconds"])
+            ]
+            continue
+        assert len(extra["reference"]["rounds"]) == len(row["stats"]["data"]) == row["stats"]["rounds"]
+        assert extra["reference"]["null_arm"] is ("/fp32/" in extra["case"]["id"])
+        assert len(extra["predictions"]["top1"]) == len(extra["predictions"]["images"]) == 16
+        assert "0x" not in row["options"]["timer"]
+        if row["group"] == "latency":
+            assert extra["ratio"]["low"] < extra["ratio"]["speedup"] < extra["ratio"]["high"]
+    assert "this run can see changes of about" in done.stdout
+    assert "bundled" in done.stdout
+    assert str(ROOT) not in json.dumps(report["vitbench"])
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("scaled", "relative logit error"),
+        ("swapped", "BROKEN"),
+        ("nan", "finite"),
+        ("shape", "shape"),
+    ],
+)
+def test_a_wrong_variant_is_never_timed(suite, tmp_path, environment, damage, words):
+    environment["PLANTED"] = damage
+    done = suite(
+        "-pvitbench.tests.planted", "--variant=int8-dynamic", "--verify-images=64",
+        f"--cache={tmp_path / 'cache'}", "-W", "error::pytest.PytestWarning",
+        paths=("benchmarks/test_latency.py",),
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 1 passed" in done.stdout
+    assert words in done.stdout
+    assert "Traceback" not in done.stdout
+    report = the_report(tmp_path)
+    assert [b["extra_info"]["case"]["variant"] for b in report["benchmarks"]] == ["fp32"]
+    assert list(report["vitbench"]["failed"]) == ["deit_tiny_patch16_224/int8-dynamic/cpu/b1"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_that_dies_half_way_leaves_what_was_finished(cache, tmp_path, environment, how):
+    environment["PLANTED"] = "hang"
+    command = [
+        sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "-pvitbench.tests.planted",
+        str(ROOT / "benchmarks/test_latency.py"), "--benchmark-only", "--variant=int8-dynamic",
+        "--verify-images=8", "--seconds=1", f"--cache={cache}", f"--reports={tmp_path / 'reports'}",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "HANGING" in line:
+            break
+    time.sleep(0.2)
+    os.killpg(process.pid, how)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    report = the_report(tmp_path)
+    assert report["vitbench"]["complete"] is False
+    assert [b["extra_info"]["case"]["variant"] for b in report["benchmarks"]] == ["fp32"]
+
+
+def built(output: str) -> int:
+    found = re.search(r"artifacts: (\d+) built", output)
+    assert found, output
+    return int(found[1])
+
+
+def test_every_artifact_is_built_once(suite, tmp_path):
+    """Whatever the order of the tests, and under two workers; then never again; then on demand."""
+    options = [
+        "--variant=int8-dynamic", "--variant=scripted", "--batch=1", f"--cache={tmp_path / 'c'}",
+    ]  # fmt: skip
+    consistency = ("benchmarks/test_consistency.py",)
+    done = suite(*options, "-n2", paths=consistency, only=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert built(done.stdout) == 3
+    files = ("benchmarks/test_throughput.py", "benchmarks/test_latency.py", *consistency)
+    assert built(suite(*options, paths=files, only=False).stdout) == 0
+    assert built(suite(*options, "--rebuild", "-n2", paths=consistency, only=False).stdout) == 3
+
+
+def test_what_cannot_run_says_why(suite, tmp_path):
+    done = suite("--variant=fp16", "--device=cpu", "-rs", paths=("benchmarks/test_latency.py",))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "unavailable: fp16 is made for a CUDA device" in done.stdout
+    assert "deit_tiny_patch16_224/fp16/cpu/b1" in the_report(tmp_path)["vitbench"]["unavailable"]
+
+
+def test_selection_by_k_and_glob(suite):
+    done = suite("--collect-only", "-q", "-k", "int8-dynamic and cpu and latency", "--variant=*")
+    ids = [line for line in done.stdout.splitlines() if "::" in line]
+    assert ids == [
+        f"benchmarks/test_latency.py::test_latency[deit_tiny_patch16_224/{v}/cpu/b1]"
+        for v in ("int8-dynamic", "int8-dynamic-qnnpack")
+    ]
+
+
+def test_paths_are_relative_to_where_pytest_starts(suite, tmp_path):
+    from PIL import Image
+
+    (tmp_path / "photos").mkdir()
+    for index in range(3):
+        Image.new("RGB", (300, 260), (80 * index, 90, 200)).save(tmp_path / f"photos/{index}.png")
+    done = suite(
+        "--images=photos", "--reports=mine", "--variant=fp32",
+        paths=("benchmarks/test_latency.py",), cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (path,) = (tmp_path / "mine").glob("*.json")
+    assert read_report(path)["vitbench"]["images"]["count"] == 3
