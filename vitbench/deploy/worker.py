@@ -25,7 +25,7 @@ COMMAND = (sys.executable, "-P", "-m", "vitbench.deploy.worker")
 _ERRORS: Mapping[str, type[Exception]] = {"UserError": UserError, "Unavailable": Unavailable}
 
 
-class WorkerFailed(Exception):
+class WorkerFailed(Exception):  # noqa: N818 - like Unavailable, it names what happened
     """A worker died, came too late or answered nonsense: one sentence for a person to read."""
 
 
@@ -76,12 +76,12 @@ def _answer(name: str, printed: str, status: int, complaint: str) -> dict[str, A
     try:
         answer = json.loads(printed)
         error = answer.get("error")
-        kind, message = (error["kind"], error["message"]) if error else (None, "")
+        kind, message = (error["kind"], error["message"]) if error else ("", "")
     except (ValueError, AttributeError, KeyError, TypeError):
         raise WorkerFailed(f"{name} answered {printed[:80]!r}, not JSON{complaint}") from None
     if kind in _ERRORS:
         raise _ERRORS[kind](message)
-    if kind is not None:
+    if kind:
         raise WorkerFailed(f"{name} failed with {kind}: {message}")
     if status:
         raise WorkerFailed(f"{name} answered, and then ended with status {status}{complaint}")

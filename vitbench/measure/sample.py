@@ -1,0 +1,233 @@
+"""The photographs that variants are verified on: crops that ship with scikit-image, or a folder."""
+
+import hashlib
+import os
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from vitbench.errors import UserError
+
+ENDINGS = set(".jpg .jpeg .png .webp .bmp .tif .tiff .gif .ppm".split())
+SHIPPED = (  # the colour photographs inside scikit-image's wheel: no download
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "rocket.jpg",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "retina.jpg",
+    "motorcycle_left.png",
+)
+GOLDEN = 1.1673039782614187  # the root of x**5 = x + 1: its powers spread points over 4 dimensions
+
+
+class Labelled(Protocol):
+    """A class of a model: an identifier and a name."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One image, read only when it is needed.
+
+    `cluster` is the photograph it is cut from: crops of one photograph are not independent.
+    `folder` is the class folder it lies in, or None.
+    """
+
+    id: str
+    cluster: str
+    folder: str | None
+    read: Callable[[], Image.Image]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Photographs preprocessed for one model: `images` is float32 (N, 3, H, W).
+
+    `labels` are class indices, or None where the folder names no classes of the model. `sha256`
+    digests ids, images and labels.
+    """
+
+    ids: tuple[str, ...]
+    clusters: tuple[str, ...]
+    labels: tuple[int, ...] | None
+    images: NDArray[np.float32]
+    source: str
+    sha256: str
+
+
+def default_photos(count: int = 256) -> list[Photo]:
+    """`count` square crops, 0.4 to 1.0 of the short side, half of them mirrored.
+
+    Photographs take turns. Sizes and places follow a low-discrepancy sequence, so that any number
+    of crops is spread evenly and fewer crops are the first of more.
+    """
+    package = find_spec("skimage")
+    if package is None or package.origin is None:
+        raise UserError("scikit-image is not installed: install it, or give --images FOLDER")
+    data, photos = Path(package.origin).parent / "data", []
+    for number in range(count):
+        turn, which = divmod(number, len(SHIPPED))
+        path = data / SHIPPED[which]
+        start = np.random.default_rng([2024, which]).random(4)
+        size, x, y, mirror = (start + turn / GOLDEN ** np.arange(1, 5)) % 1
+        crop = partial(_crop, path, 0.4 + 0.6 * size, x, y, mirror < 0.5)
+        photos.append(Photo(f"{path.stem}-{turn:03d}", path.stem, None, crop))
+    return photos
+
+
+_whole = lru_cache(maxsize=len(SHIPPED))(lambda path: read_image(path, "give --images FOLDER"))
+
+
+def _crop(path: Path, size: float, x: float, y: float, mirrored: bool) -> Image.Image:
+    whole = _whole(path)
+    side = round(size * min(whole.size))
+    left, top = round(x * (whole.width - side)), round(y * (whole.height - side))
+    crop = whole.crop((left, top, left + side, top + side))
+    return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else crop
+
+
+def folder_photos(folder: Path, limit: int) -> list[Photo]:
+    """At most `limit` images of a flat folder or a tree with a folder per class.
+
+    Folders take turns, each in the order of its files' digests, so the choice is even and depends
+    on names only. Raises UserError where there is no such folder or no image in it.
+    """
+    if not folder.exists():
+        raise UserError(f"--images {folder} does not exist: give a folder of images")
+    if not folder.is_dir():
+        raise UserError(f"--images {folder} is not a folder: give the folder that holds the images")
+    groups: dict[str | None, list[str]] = defaultdict(list)
+    for path in _image_files(folder):
+        parts = path.relative_to(folder).parts
+        groups[parts[0] if len(parts) > 1 else None].append("/".join(parts))
+    turns = sorted(
+        (turn, _digest(group or ""), name, group)
+        for group, names in groups.items()
+        for turn, name in enumerate(sorted(names, key=_digest))
+    )
+    if not turns:
+        endings = " ".join(sorted(ENDINGS))
+        raise UserError(f"--images {folder} holds no images: give a folder with files {endings}")
+    advice = "repair it or remove it from the --images folder"
+    return [
+        Photo(name, name, group, partial(read_image, folder / name, advice))
+        for _, _, name, group in turns[:limit]
+    ]
+
+
+def _image_files(folder: Path) -> Iterable[Path]:
+    def refuse(error: OSError) -> None:
+        raise UserError(
+            f"--images: cannot list {error.filename} ({error.strerror}): make it readable"
+        )
+
+    for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if not name.startswith(".") and Path(name).suffix.lower() in ENDINGS:
+                yield Path(root, name)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(os.fsencode(text)).digest()
+
+
+def read_image(path: Path | str, advice: str = "give a readable image") -> Image.Image:
+    """The RGB image of a file. Raises UserError that names the file and ends in the advice."""
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return image.convert("RGB")
+    except FileNotFoundError:
+        reason = "does not exist"
+    except IsADirectoryError:
+        reason = "is a folder, not an image"
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        reason = f"has more than {Image.MAX_IMAGE_PIXELS} pixels, as decompression bombs have"
+    except UnidentifiedImageError:
+        reason = "is not an image" if path.stat().st_size else "is empty"
+    except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
+        reason = f"cannot be read ({error})"
+    raise UserError(f"{path} {reason}: {advice}")
+
+
+def class_indices(folders: Sequence[str], labels: Sequence[Labelled]) -> dict[str, int] | None:
+    """The class index of each folder, by a label's id, its name, or the index itself.
+
+    Case, spaces and underscores of names do not matter, and any one of a name's comma-separated
+    synonyms will do. None where no folder names a class. Raises UserError, naming a folder, where
+    only some do or where a name stands for several classes.
+    """
+    ids = {label.id: index for index, label in enumerate(labels)}
+    names: dict[str, set[int]] = defaultdict(set)
+    for index, label in enumerate(labels):
+        for name in (label.name, *label.name.split(",")):
+            names[_plain(name)].add(index)
+    found = {name: {ids[name]} if name in ids else names.get(_plain(name)) for name in folders}
+    unknown = [name for name in folders if not found[name]]
+    if unknown and all(name.isascii() and name.isdigit() for name in folders):
+        numbers = {name: int(name) for name in folders}
+        if max(numbers.values()) < len(labels):
+            return numbers
+    if len(unknown) == len(folders):
+        return None
+    if unknown:
+        raise UserError(
+            f"--images: folder {unknown[0]!r} is no class of the model, though other folders are: "
+            "rename it to a class or remove it"
+        )
+    indices = {}
+    for name, several in found.items():
+        if several is None or len(several) != 1:
+            raise UserError(
+                f"--images: folder {name!r} is the name of several classes of the model: "
+                "name it by the class's id"
+            )
+        (indices[name],) = several
+    return indices
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.replace("_", " ").casefold().split())
+
+
+def make_sample(
+    photos: Sequence[Photo],
+    preprocess: Callable[[Image.Image], NDArray[np.float32]],
+    class_labels: Mapping[str, int] | None,
+    source: str,
+) -> Sample:
+    """Read and preprocess photographs. Raises UserError for one that cannot be read or labelled."""
+    labels = None
+    if class_labels is not None:
+        for photo in photos:
+            if photo.folder is None:
+                raise UserError(
+                    f"{photo.id} lies beside the class folders of --images: "
+                    "move it into one or remove it"
+                )
+        labels = tuple(class_labels[photo.folder] for photo in photos if photo.folder is not None)
+    images = np.stack([preprocess(photo.read()) for photo in photos]).astype(np.float32, copy=False)
+    ids = tuple(photo.id for photo in photos)
+    digest = hashlib.sha256(repr((ids, labels, images.shape)).encode())
+    digest.update(np.ascontiguousarray(images).data)
+    clusters = tuple(photo.cluster for photo in photos)
+    return Sample(ids, clusters, labels, images, source, digest.hexdigest())
