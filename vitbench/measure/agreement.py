@@ -57,7 +57,7 @@ def compare(
     hits are None where the sample has no labels.
     """
     total = len(sample.ids)
-    square = np.square(reference_logits.astype(np.float64)).sum(1)
+    square = np.square(np.nan_to_num(reference_logits).astype(np.float64)).sum(1)  # JSON has no inf
     measured: dict[str, Any] = {
         "total": total,
         "clusters": list(sample.clusters),

@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from vitbench.errors import UserError
 
-ENDINGS = set(".jpg .jpeg .png .webp .bmp .tif .tiff .gif .ppm".split())
+ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 SHIPPED = (  # the colour photographs inside scikit-image's wheel: no download
     "astronaut.png",
     "chelsea.png",
@@ -122,7 +122,7 @@ def folder_photos(folder: Path, limit: int) -> list[Photo]:
         for turn, name in enumerate(sorted(names, key=_digest))
     )
     if not turns:
-        endings = " ".join(sorted(ENDINGS))
+        endings = " ".join(ENDINGS)
         raise UserError(f"--images {folder} holds no images: give a folder with files {endings}")
     advice = "repair it or remove it from the --images folder"
     return [

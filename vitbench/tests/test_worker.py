@@ -201,3 +201,13 @@ def test_a_build_and_its_footprint(tmp_path, variant):
     assert 0 < measured["first_inference_seconds"] < 60
     assert 0 < measured["load_seconds"] < 60
     assert 0 < measured["baseline_memory_bytes"] < measured["peak_memory_bytes"]
+
+
+def test_a_pool_loads_each_copy_once_and_counts():
+    from vitbench.deploy.pool import Pool
+
+    pool = Pool(lambda key, copy: [key, copy])  # a list: equal loads are still two objects
+    first = pool.get("case")
+    assert pool.get("case") is first
+    assert pool.get("case", copy=1) is not first
+    assert pool.loads == {("case", 0): 1, ("case", 1): 1}

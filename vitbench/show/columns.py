@@ -1,0 +1,136 @@
+"""The columns of a table of cases: what each shows, and which fit."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from vitbench.judge.contracts import round_down
+from vitbench.judge.report import Row
+from vitbench.metrics import METRIC
+
+GAP = 2
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column in one form. Two forms of one column share a `name`; `adds` is what a form shows.
+
+    `cell` takes a row to its text, "" where the report has nothing to show.
+    """
+
+    name: str
+    label: str
+    adds: str
+    cell: Callable[[Row], str]
+
+
+def columns(run: Mapping[str, Any]) -> list[Column]:
+    """All forms of all columns, most important first; a fuller form comes after a shorter one."""
+    shown = [
+        Column("case", "case", "case", _case),
+        _plain("median"),
+        Column("agreement", "agreement", "agreement", _state),
+        Column("speedup", "speed-up", "speed-up", partial(_speedup, interval=False)),
+        Column("speedup", "speed-up [95 %]", "interval of the speed-up", _speedup),
+        Column("agreement", "agreement", "share and bound of the agreement", _agreement),
+    ]
+    shown += map(_plain, ("p95", "throughput", "size", "memory", "gpu_memory"))
+    shown += [
+        Column("top1", "top-1", "top-1", partial(_share, "top1")),
+        Column("weights", "weights", "weights", partial(_weights, run.get("models", {}))),
+    ]
+    return shown + [_plain(name) for name in ("p99", "first", "load", "build")]
+
+
+ORDER = (
+    "case", "median", "p95", "p99", "speedup", "throughput", "agreement", "top1", "size", "memory",
+    "gpu_memory", "first", "load", "build", "weights",
+)  # fmt: skip
+
+
+def fitting(
+    shown: Sequence[Column], rows: Sequence[Row], width: int | None
+) -> tuple[list[Column], list[str]]:
+    """The columns that fit in `width` characters, in ORDER, and what is left out.
+
+    Columns without a cell to show are in neither. Case and median stay, however narrow.
+    """
+    shown = [column for column in shown if any(column.cell(row) for row in rows)]
+    chosen: dict[str, Column] = {}
+    left_out = []
+    for column in shown:
+        wider = {**chosen, column.name: column}
+        needed = sum(column_width(each, rows) + GAP for each in wider.values()) - GAP
+        if width is None or needed <= width or column.name in ("case", "median"):
+            chosen = wider
+        else:
+            left_out.append(column.adds)
+    return [chosen[name] for name in ORDER if name in chosen], left_out
+
+
+def column_width(column: Column, rows: Sequence[Row]) -> int:
+    """Characters of its widest cell or its label."""
+    return max(map(len, (column.label, *map(column.cell, rows))))
+
+
+def _plain(name: str) -> Column:
+    metric = METRIC[name]
+    label = f"{metric.label} {metric.unit}".strip()
+    return Column(name, label, metric.label, partial(_number, name))
+
+
+def _number(name: str, row: Row) -> str:
+    value = METRIC[name].value(row.benchmarks)
+    return "" if value is None else f"{value:.{METRIC[name].digits}f}"
+
+
+def _share(name: str, row: Row) -> str:
+    value = METRIC[name].value(row.benchmarks)
+    return "" if value is None else f"{round_down(value, METRIC[name].digits)} %"
+
+
+def _case(row: Row) -> str:
+    """The id without the model, which heads the group."""
+    return row.case.id.partition("/")[2]
+
+
+def _speedup(row: Row, interval: bool = True) -> str:
+    if row.timed and row.timed["reference"]["null_arm"]:
+        return "reference"
+    value = METRIC["speedup"].value(row.benchmarks)
+    if value is None:
+        return ""
+    low, high = METRIC["speedup"].interval(row.benchmarks)
+    if interval and low is not None and high is not None:
+        return f"{value:.2f}x [{low:.2f}, {high:.2f}]"
+    return f"{value:.2f}x"
+
+
+def _state(row: Row) -> str:
+    if row.timed is None:
+        return ""
+    synthetic = "" if row.timed["agreement"]["claimed"] else " (synthetic)"
+    return f"{row.timed['agreement']['state']}{synthetic}"
+
+
+def _agreement(row: Row) -> str:
+    if row.timed is None:
+        return ""
+    agreement = row.timed["agreement"]
+    if not agreement["claimed"]:
+        numbers = [agreement["cosine"], agreement["relative_error"]]
+        if None in numbers:
+            return _state(row)
+        return f"cos {round_down(numbers[0], 4)}, err {numbers[1]:.2g} {_state(row)}"
+    (lower,) = METRIC["agreement"].interval(row.benchmarks)
+    if lower is None:
+        return _state(row)
+    return f"{_share('agreement', row)} >= {round_down(lower, 1)} % {_state(row)}"
+
+
+def _weights(models: Mapping[str, Any], row: Row) -> str:
+    if row.case.model not in models:
+        return ""
+    weights = models[row.case.model]["weights"]
+    return f"{weights['origin']}{', synthetic' if weights['synthetic'] else ''}"

@@ -1,0 +1,164 @@
+"""The table of a report, as plain text for a terminal."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from vitbench.case import Case
+from vitbench.judge.report import Row, rows
+from vitbench.metrics import METRIC
+from vitbench.show.columns import GAP, Column, column_width, columns, fitting
+
+EMPTY = "This report holds no vitbench benchmarks."
+INDENT = 2
+NO_LIMIT = 100_000
+
+
+def table(report: Mapping[str, Any], width: int | None) -> str:
+    """The cases of a report by model and batch, then what did not run, and what it rests on.
+
+    `width` in characters; columns that do not fit are left out and named. None sets no limit.
+    Text of the report is shown as it is: neither markup nor control characters take effect.
+    """
+    run, found = report.get("vitbench", {}), rows(report)
+    if not found and not run.get("unavailable") and not run.get("failed"):
+        return EMPTY
+    shown, left_out = fitting(columns(run), found, width)
+    needed = sum(column_width(column, found) + GAP for column in shown)
+    out = StringIO()
+    console = Console(
+        file=out, width=max(width or NO_LIMIT, needed, 40), color_system=None,
+        force_terminal=False, force_jupyter=False, markup=False, emoji=False, highlight=False,
+    )  # fmt: skip
+    if not run.get("complete", True):
+        _say(console, "INCOMPLETE: the run was cut short, or still goes on. What it had finished:")
+    for (model, batch), group in _groups(found, run.get("reference")).items():
+        console.print()
+        _say(console, f"{model}, batch {batch}")
+        console.print(_grid(shown, group, found))
+    for heading, lines in (
+        ("Unavailable:", _unavailable(run)),
+        ("Failed:", [f"{name}: {why}" for name, why in run.get("failed", {}).items()]),
+        ("Rests on:", [*_null_arms(found), *_foundations(run)]),
+        ("Left out for want of width:", [", ".join(left_out)] if left_out else []),
+    ):
+        if lines:
+            console.print()
+            _say(console, heading)
+        for line in lines:
+            _say(console, line, INDENT)
+    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").split("\n"))
+
+
+def _text(words: str) -> Text:
+    return Text("".join(char if char.isprintable() else " " for char in words))
+
+
+def _say(console: Console, words: str, indent: int = 0) -> None:
+    """A line; where it wraps it is indented further."""
+    head, *rest = _text(words).wrap(console, console.width - indent - INDENT)
+    console.print(Padding(head, (0, 0, 0, indent), expand=False))
+    for line in rest:
+        console.print(Padding(line, (0, 0, 0, indent + INDENT), expand=False))
+
+
+def _groups(found: Sequence[Row], reference: str | None) -> dict[tuple[str, int], list[Row]]:
+    """Rows by model and batch, models as they appeared; reference first, then the fastest."""
+    models = list(dict.fromkeys(row.case.model for row in found))
+
+    def place(row: Row) -> tuple[Any, ...]:
+        median = METRIC["median"].value(row.benchmarks)
+        return (
+            models.index(row.case.model), row.case.batch, row.case.variant != reference,
+            median is None, median or 0.0,
+        )  # fmt: skip
+
+    groups = defaultdict(list)
+    for row in sorted(found, key=place):
+        groups[row.case.model, row.case.batch].append(row)
+    return groups
+
+
+def _grid(shown: Sequence[Column], group: Sequence[Row], found: Sequence[Row]) -> Table:
+    """One group, with columns as wide as in all groups."""
+    grid = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    for column in shown:
+        words = column.name in ("case", "agreement", "weights")
+        grid.add_column(
+            _text(column.label), justify="left" if words else "right", no_wrap=True,
+            width=column_width(column, found),
+        )  # fmt: skip
+    for row in group:
+        grid.add_row(*(_text(column.cell(row)) for column in shown))
+    return grid
+
+
+def _unavailable(run: Mapping[str, Any]) -> list[str]:
+    """A reason once per variant, whatever the batches."""
+    where: dict[tuple[str, str], list[Case]] = defaultdict(list)
+    for name, reason in run.get("unavailable", {}).items():
+        case = Case.parse(name)
+        where[case.variant, reason].append(case)
+    lines = []
+    for (variant, reason), cases in where.items():
+        devices = ", ".join(sorted({case.device for case in cases}))
+        models = ", ".join(dict.fromkeys(case.model for case in cases))
+        of = f" ({models})" if len(run["models"]) > 1 else ""
+        lines.append(f"{variant} on {devices}{of}: {reason}")
+    return lines
+
+
+def _null_arms(found: Sequence[Row]) -> Iterator[str]:
+    """What the run could see, by the reference paired with a second copy of itself."""
+    arms: dict[tuple[str, str], list[str]] = {}
+    for row in found:
+        if row.timed:
+            lines = arms.setdefault((row.case.model, row.case.device), [])
+            if row.timed["reference"]["null_arm"]:
+                lines.append(_null_arm(row.case, row.timed["ratio"]))
+    for (model, device), lines in arms.items():
+        yield from lines or [
+            f"no null arm of {model} on {device}: "
+            "this run does not tell how small a change it can see"
+        ]
+
+
+def _null_arm(case: Case, ratio: Mapping[str, Any]) -> str:
+    words = (
+        f"null arm of {case.model} on {case.device}, batch {case.batch} ({case.variant} against a "
+        f"second copy): {ratio['speedup']:.3f}x"
+    )
+    low, high, detectable = ratio["low"], ratio["high"], ratio["detectable"]
+    if low is None or high is None or detectable is None:
+        return f"{words}; {ratio['rounds']} rounds are too few for an interval"
+    words += (
+        f" [{low:.3f}, {high:.3f}] within this process; "
+        f"this run can see changes of about {detectable * 100:.1f} %"
+    )
+    if not low <= 1 <= high:
+        words += ". The interval leaves out 1, so this run is biased: two copies should be equal"
+    return words
+
+
+def _foundations(run: Mapping[str, Any]) -> Iterator[str]:
+    """Weights of each model, images and threads."""
+    for name, model in run.get("models", {}).items():
+        weights = model["weights"]
+        synthetic = ", SYNTHETIC: agreement is shown, never claimed" if weights["synthetic"] else ""
+        yield (
+            f"{name}: {weights['origin']} weights, sha256 {weights['sha256'][:12]}{synthetic} "
+            f"({weights['note']})"
+        )
+    if "images" in run:
+        images = run["images"]
+        labelled = "labelled" if images["labelled"] else "without labels"
+        yield (
+            f"{images['count']} images of {images['photographs']} photographs, {labelled} "
+            f"({images['source']}), sha256 {images['sha256'][:12]}; threads: {run['threads']}"
+        )
