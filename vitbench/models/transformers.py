@@ -1,0 +1,187 @@
+"""Models of transformers: a local folder or a name on the Hugging Face hub."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vitbench.errors import UserError
+from vitbench.models import labels
+from vitbench.models.base import Model, ModelSpec, Weights
+from vitbench.models.weights import (
+    cached_file,
+    file_sha256,
+    hub_answers,
+    load_strictly,
+    read_checkpoint,
+    synthesize,
+    tensors_sha256,
+)
+
+# Architectures of well-known names, so that seeded weights need no download.
+_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+         "intermediate_size": 3072}  # fmt: skip
+_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
+          "intermediate_size": 4096}  # fmt: skip
+_SMALL = {**_BASE, "hidden_size": 384, "num_attention_heads": 6, "intermediate_size": 1536}
+_TINY = {**_BASE, "hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}
+KNOWN = {
+    "google/vit-base-patch16-224": _BASE,
+    "google/vit-large-patch16-224": _LARGE,
+    "facebook/deit-tiny-patch16-224": _TINY,
+    "facebook/deit-small-patch16-224": _SMALL,
+    "facebook/deit-base-patch16-224": _BASE,
+}
+TYPES = ("vit", "deit")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """transformers' progress bars and advice are for its own users."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def skeleton(architecture: Mapping[str, Any]) -> Any:
+    """The bare module, images to logits; its weights mean nothing."""
+    import torch
+    from transformers import AutoConfig, AutoModelForImageClassification
+
+    class Logits(torch.nn.Module):  # type: ignore[misc]
+        """transformers returns an output object; a deployment returns logits."""
+
+        def __init__(self, model: Any) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, images: Any) -> Any:
+            return self.model(pixel_values=images).logits
+
+    with _quiet():
+        config = AutoConfig.for_model(**architecture["config"])
+        return Logits(AutoModelForImageClassification.from_config(config))
+
+
+def creation_code(architecture: Mapping[str, Any]) -> str:
+    return "\n".join(
+        [
+            "import torch, types",
+            "from transformers import AutoConfig, AutoModelForImageClassification as Auto",
+            f"net = Auto.from_config(AutoConfig.for_model(**{dict(architecture['config'])!r}))",
+            "model = torch.nn.ModuleDict({'model': net})",
+            "model.forward = lambda images: model['model'](pixel_values=images).logits",
+        ]
+    )
+
+
+def load(spec: ModelSpec, mode: str | None) -> Model:
+    """Load a folder or a hub name. `mode` is the value of --weights, or None."""
+    folder, note = _folder(spec, mode)
+    if folder is None:
+        config = {"model_type": "vit", "num_labels": 1000, **_known(spec.ident, note)}
+        architecture = {"source": "hf", "config": config}
+        module = synthesize(lambda: skeleton(architecture))
+        about = {"origin": "seeded", "file_sha256": None, "note": f"synthetic: {note}"}
+        names = labels.numbered(1000)
+    else:
+        config = _config(folder)
+        architecture = {"source": "hf", "config": config}
+        file = folder / "model.safetensors"
+        if not file.exists():
+            raise UserError(
+                f"{folder}: model.safetensors is missing; save the model with save_pretrained"
+            )
+        try:
+            module = skeleton(architecture)
+        except Exception as error:
+            raise UserError(f"{folder / 'config.json'} describes no model: {error}") from error
+        state = {f"model.{name}": value for name, value in read_checkpoint(file).items()}
+        load_strictly(module, state, file)
+        origin = "checkpoint" if spec.path else "pretrained"
+        about = {"origin": origin, "file_sha256": file_sha256(file), "note": note}
+        names = labels.of_config(config, int(module.model.config.num_labels))
+    preprocess = _preprocess(folder, module.model.config)
+    weights = Weights(sha256=tensors_sha256(module), synthetic=folder is None, **about)
+    return Model(spec, module, architecture, preprocess, names, weights, scriptable=False)
+
+
+def _folder(spec: ModelSpec, mode: str | None) -> tuple[Path | None, str]:
+    """Where the files lie and where they came from; or None and why they are not there."""
+    if spec.path:
+        return Path(spec.path), Path(spec.path).name
+    if mode == "bundled":
+        raise UserError(f"--weights bundled: there is no bundled checkpoint for hf:{spec.ident}")
+    if mode == "seeded":
+        return None, "asked for"
+    if found := cached_file(spec.ident, ("model.safetensors",)):
+        return found.parent, f"{spec.ident}, cached"
+    why = f"hf:{spec.ident} is not in the cache and the hub does not answer"
+    if hub_answers():
+        from huggingface_hub import snapshot_download
+
+        wanted = ["config.json", "model.safetensors", "preprocessor_config.json"]
+        try:
+            return Path(snapshot_download(spec.ident, allow_patterns=wanted)), spec.ident
+        except (OSError, ValueError) as error:
+            why = f"hf:{spec.ident} cannot be downloaded ({str(error).splitlines()[0]})"
+    if mode == "pretrained":
+        raise UserError(f"--weights pretrained: {why}; use --weights seeded or a local folder")
+    return None, why
+
+
+def _known(ident: str, why: str) -> dict[str, Any]:
+    if ident not in KNOWN:
+        raise UserError(
+            f"--model hf:{ident}: {why}, and its architecture is not among {', '.join(KNOWN)}; "
+            "give a folder with config.json and model.safetensors"
+        )
+    return KNOWN[ident]
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """config.json as a dict. Raises UserError where it is missing, damaged or of another kind."""
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): not a model folder") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}): save the model again") from error
+    if not isinstance(config, dict) or config.get("model_type") not in TYPES:
+        kind = config.get("model_type") if isinstance(config, dict) else None
+        raise UserError(f"{path}: model_type is {kind!r}; expected one of {', '.join(TYPES)}")
+    dropped = ("transformers_version", "architectures", "torch_dtype", "dtype", "_name_or_path")
+    return {name: value for name, value in config.items() if name not in dropped}
+
+
+def _preprocess(folder: Path | None, config: Any) -> Any:
+    """The folder's own image processor; without one ViTImageProcessor's defaults."""
+    from transformers import AutoImageProcessor, ViTImageProcessor
+
+    with _quiet():
+        if folder is not None and (folder / "preprocessor_config.json").exists():
+            try:
+                processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+            except Exception as error:
+                raise UserError(f"{folder / 'preprocessor_config.json'}: {error}") from error
+        else:
+            size = {"height": config.image_size, "width": config.image_size}
+            processor = ViTImageProcessor(size=size)
+
+    def preprocess(image: Image.Image) -> NDArray[np.float32]:
+        pixels = processor(images=image, return_tensors="np")["pixel_values"][0]
+        return np.ascontiguousarray(pixels, dtype=np.float32)
+
+    return preprocess
