@@ -121,7 +121,9 @@ def predict_image(chosen: argparse.Namespace) -> int:
     for spec in session.options.models:
         model = session.model(spec.name)
         synthetic = ", synthetic: the answer means nothing" if model.weights.synthetic else ""
-        print(f"{spec.name} ({model.weights.origin} weights {model.weights.sha256[:12]}{synthetic})")
+        print(
+            f"{spec.name} ({model.weights.origin} weights {model.weights.sha256[:12]}{synthetic})"
+        )
         images = model.preprocess(image)[None]
         for recipe in variants:
             case = Case(spec.name, recipe.name, "cpu", 1)

@@ -43,7 +43,7 @@ def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
 
 
 def devices(wanted: str) -> tuple[str, ...]:
-    """The devices of `--device cpu|cuda|auto`: auto is the CPU, and a CUDA device where there is one.
+    """The devices of `--device cpu|cuda|auto`: auto is the CPU, and CUDA where there is one.
 
     Raises UserError where CUDA is asked for and torch sees none.
     """
@@ -78,7 +78,10 @@ def cpu() -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return {"model": platform.processor() or platform.machine(), "isa": []}
-    fields = dict(reversed([tuple(map(str.strip, x.split(":", 1))) for x in lines if ":" in x]))
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip())
     flags = set((fields.get("flags") or fields.get("Features") or "").split())
     notable = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "avx_vnni",
                "asimddp", "i8mm", "bf16", "sve")  # fmt: skip

@@ -63,7 +63,8 @@ def judge_agreement(measured: Mapping[str, Any], contract: Contract, subject: st
     size = effective_size(hits, measured["clusters"][:images])
     share, cosine = _mean(hits), _mean(measured["cosine"])
     lower, upper = clopper_pearson(share * size, size) if images else (0.0, 1.0)
-    upper = min(upper, _best_upper(measured))
+    if images < measured["total"]:  # few clusters so far: what is to come may already bound more
+        upper = min(upper, _best_upper(measured))
     error = _relative_error(measured, images)
     flips = f"{_flips(measured, hits, size)}; {percent(share)}"
     promise = f"contract {contract.agreement * 100:g} %"

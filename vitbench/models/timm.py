@@ -47,7 +47,9 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
         hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() names them"
         raise UserError(f"--model {name}: timm has no such model; {hint}")
     state, weights, config, from_tutorial = _state(spec, mode)
-    head = next((v for k, v in (state or {}).items() if k in ("head.weight", "head.fc.weight")), None)
+    head = next(
+        (v for k, v in (state or {}).items() if k in ("head.weight", "head.fc.weight")), None
+    )
     classes = 1000 if head is None else int(head.shape[0])
     architecture = {"source": "timm", "name": name, "num_classes": classes}
     if state is None:
@@ -78,10 +80,10 @@ def _state(
     if mode == "bundled" or (mode is None and bundled):
         return _bundled(spec.ident)
     if mode in ("auto", "pretrained", None):
-        path, why = _pretrained(spec.ident)
-        if path:
-            about = {"origin": "pretrained", "file_sha256": file_sha256(path), "note": why}
-            return read_checkpoint(path), about, {}, False
+        file, why = _pretrained(spec.ident)
+        if file:
+            about = {"origin": "pretrained", "file_sha256": file_sha256(file), "note": why}
+            return read_checkpoint(file), about, {}, False
         if mode == "pretrained":
             raise UserError(
                 f"--weights pretrained: {spec.ident}: {why}; "

@@ -89,6 +89,7 @@ def creation_code(architecture: Mapping[str, Any]) -> str:
 def load(spec: ModelSpec, mode: str | None) -> Model:
     """Load a folder or a hub name. `mode` is the value of --weights, or None."""
     folder, note = _folder(spec, mode)
+    about: dict[str, Any]
     if folder is None:
         config = {"model_type": "vit", "num_labels": 1000, **_known(spec.ident, note)}
         architecture = {"source": "hf", "config": config}

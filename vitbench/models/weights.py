@@ -36,7 +36,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if "weights" in reason.lower() and "only" in reason.lower():
             reason = "its pickle holds code, which is not executed"
-        raise UserError(f"{path} is not a checkpoint that can be read ({reason}): {advice}") from None
+        raise UserError(
+            f"{path} is not a checkpoint that can be read ({reason}): {advice}"
+        ) from None
     for key in ("model", "state_dict"):
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
             state = state[key]

@@ -21,8 +21,6 @@ def build(model: Model, variant: Variant, path: Path) -> None:
     torch_common.save_state(torch_common.prepared(model.module, variant), variant, path)
 
 
-def load(
-    path: Path, variant: Variant, device: str, architecture: Mapping[str, Any]
-) -> Deployment:
+def load(path: Path, variant: Variant, device: str, architecture: Mapping[str, Any]) -> Deployment:
     module = torch_common.load_state(path, variant, architecture).to(device)
     return torch_common.deployment(module, variant, device)

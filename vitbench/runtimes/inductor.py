@@ -36,9 +36,7 @@ def supports(variant: Variant, device: str) -> None:
             raise Unavailable("torch.compile needs a C++ compiler, and found none") from error
 
 
-def load(
-    path: Path, variant: Variant, device: str, architecture: Mapping[str, Any]
-) -> Deployment:
+def load(path: Path, variant: Variant, device: str, architecture: Mapping[str, Any]) -> Deployment:
     import torch
 
     module = torch_common.load_state(path, variant, architecture).to(device)

@@ -26,7 +26,7 @@ def supports(variant: Variant, device: str) -> None:
     torch_common.supports(variant, device)
     if variant.options.get("mobile") and not torch.backends.xnnpack.enabled:
         raise Unavailable(
-            f"torch {torch.__version__} was built without XNNPACK, which optimize_for_mobile needs; "
+            f"torch {torch.__version__} has no XNNPACK, which optimize_for_mobile needs; "
             "torch 2.12.1 is the last release with it (constraints.txt)"
         )
 

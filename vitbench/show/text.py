@@ -34,7 +34,7 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
     out = StringIO()
     console = Console(
         file=out, width=max(width or NO_LIMIT, needed, 40), color_system=None,
-        force_terminal=False, force_jupyter=False, markup=False, emoji=False, highlight=False,
+        force_terminal=False, force_jupyter=False,
     )  # fmt: skip
     if not run.get("complete", True):
         _say(console, "INCOMPLETE: the run was cut short, or still goes on. What it had finished:")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT.parent / "shared" / "images" / "tiny-imagenet-20"
@@ -22,17 +21,13 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shared / "cache"
 
 
-@pytest.fixture(scope="session")
-def one_at_a_time(cache: Path) -> FileLock:
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(cache.parent / "runs.lock")
-
-
 @pytest.fixture
 def environment() -> dict[str, str]:
     """The environment of a fresh shell: nothing of the pytest around this one."""
     ours = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "VITBENCH_"))}
-    return {**ours, "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    # Tests run side by side: threads that spin while idle would take each other's cores.
+    fixed = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "passive"}
+    return {**ours, **fixed, "COLUMNS": "200"}
 
 
 @pytest.fixture

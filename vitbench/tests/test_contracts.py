@@ -190,13 +190,22 @@ def test_synthetic_weights_are_never_doomed_by_flips():
 
 def test_a_stopped_measurement_is_broken_and_says_where_it_stopped():
     """Even where the images so far are of one photograph, worth one image."""
-    clusters = [f"photo{index // 30}" for index in range(300)]
-    measured = measured_of([False] * 100, total=300, clusters=clusters)
+    clusters = ["cat"] * 100 + [f"photo{index}" for index in range(200)]
+    measured = measured_of(flips(90, 100), total=300, clusters=clusters)
     assert doomed(measured, INT8)
     judged = judge_agreement(measured, INT8, "x")
-    assert judged.state == "BROKEN"
-    assert judged.sentence.startswith("x: stopped after 100 of 300 images: top-1 differs on 100")
+    assert (judged.state, judged.effective_images) == ("BROKEN", 1)
+    assert judged.sentence.startswith("x: stopped after 100 of 300 images: top-1 differs on 90")
     assert judged.upper < INT8.agreement
+
+
+def test_doomed_counts_on_flips_that_may_turn_out_to_go_by_photograph():
+    """Ten of a hundred images differ. All of one photograph, the final verdict is no BROKEN."""
+    clusters = [f"photo{index // 10}" for index in range(100)]
+    assert judge_agreement(measured_of(flips(10, 100), clusters=clusters), INT8, "x").state == (
+        "UNPROVEN"
+    )
+    assert not doomed(measured_of(flips(10, 12), total=100, clusters=clusters), INT8)
 
 
 @settings(max_examples=150, deadline=None)

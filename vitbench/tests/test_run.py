@@ -32,7 +32,9 @@ def test_a_run_verifies_times_and_reports(suite, tmp_path):
     assert report["vitbench"]["complete"] is True
     kinds = [(b["group"], b["extra_info"]["case"]["id"]) for b in report["benchmarks"]]
     ids = [f"deit_tiny_patch16_224/{v}/cpu/b1" for v in ("fp32", "int8-dynamic")]
-    assert sorted(kinds) == sorted((g, i) for g in ("footprint", "latency", "throughput") for i in ids)
+    assert sorted(kinds) == sorted(
+        (g, i) for g in ("footprint", "latency", "throughput") for i in ids
+    )
     for row in report["benchmarks"]:
         extra = row["extra_info"]
         if row["group"] == "footprint":
@@ -41,7 +43,9 @@ def test_a_run_verifies_times_and_reports(suite, tmp_path):
                 pytest.approx(extra["load_seconds"] + extra["first_inference_seconds"])
             ]
             continue
-        assert len(extra["reference"]["rounds"]) == len(row["stats"]["data"]) == row["stats"]["rounds"]
+        assert (
+            len(extra["reference"]["rounds"]) == len(row["stats"]["data"]) == row["stats"]["rounds"]
+        )
         assert extra["reference"]["null_arm"] is ("/fp32/" in extra["case"]["id"])
         assert len(extra["predictions"]["top1"]) == len(extra["predictions"]["images"]) == 16
         assert "0x" not in row["options"]["timer"]
@@ -86,7 +90,12 @@ def test_a_run_that_dies_half_way_leaves_what_was_finished(cache, tmp_path, envi
         "--verify-images=8", "--seconds=1", f"--cache={cache}", f"--reports={tmp_path / 'reports'}",
     ]  # fmt: skip
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     assert process.stdout is not None
     for line in process.stdout:
