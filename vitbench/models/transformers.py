@@ -17,8 +17,6 @@ from vitbench.models.weights import (
     cached_file,
     file_sha256,
     hub_answers,
-    load_strictly,
-    read_checkpoint,
     synthesize,
     tensors_sha256,
 )
@@ -54,24 +52,28 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def skeleton(architecture: Mapping[str, Any]) -> Any:
-    """The bare module, images to logits; its weights mean nothing."""
+def _logits(model: Any) -> Any:
+    """transformers returns an output object; a deployment returns logits."""
     import torch
-    from transformers import AutoConfig, AutoModelForImageClassification
 
     class Logits(torch.nn.Module):  # type: ignore[misc]
-        """transformers returns an output object; a deployment returns logits."""
-
-        def __init__(self, model: Any) -> None:
+        def __init__(self) -> None:
             super().__init__()
             self.model = model
 
         def forward(self, images: Any) -> Any:
             return self.model(pixel_values=images).logits
 
+    return Logits()
+
+
+def skeleton(architecture: Mapping[str, Any]) -> Any:
+    """The bare module, images to logits; its weights mean nothing."""
+    from transformers import AutoConfig, AutoModelForImageClassification
+
     with _quiet():
         config = AutoConfig.for_model(**architecture["config"])
-        return Logits(AutoModelForImageClassification.from_config(config))
+        return _logits(AutoModelForImageClassification.from_config(config))
 
 
 def creation_code(architecture: Mapping[str, Any]) -> str:
@@ -104,18 +106,40 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
             raise UserError(
                 f"{folder}: model.safetensors is missing; save the model with save_pretrained"
             )
-        try:
-            module = skeleton(architecture)
-        except Exception as error:
-            raise UserError(f"{folder / 'config.json'} describes no model: {error}") from error
-        state = {f"model.{name}": value for name, value in read_checkpoint(file).items()}
-        load_strictly(module, state, file)
+        module = _trained(folder, file)
         origin = "checkpoint" if spec.path else "pretrained"
         about = {"origin": origin, "file_sha256": file_sha256(file), "note": note}
         names = labels.of_config(config, int(module.model.config.num_labels))
     preprocess = _preprocess(folder, module.model.config)
     weights = Weights(sha256=tensors_sha256(module), synthetic=folder is None, **about)
     return Model(spec, module, architecture, preprocess, names, weights, scriptable=False)
+
+
+def _trained(folder: Path, file: Path) -> Any:
+    """The folder's model, by transformers' own loader: it renames keys of older files."""
+    import torch
+    from transformers import AutoModelForImageClassification
+
+    try:
+        with _quiet():
+            model, info = AutoModelForImageClassification.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except Exception as error:  # whatever a damaged file leads the library to
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{file} is not a checkpoint of its config.json: {reason}") from error
+    wrong = [*info["missing_keys"], *info["mismatched_keys"]]
+    if wrong:
+        raise UserError(
+            f"{file} does not fit its config.json: {len(wrong)} tensors are missing or of another "
+            f"shape, such as {wrong[0]}; save the model again with save_pretrained"
+        )
+    return _logits(model)
 
 
 def _folder(spec: ModelSpec, mode: str | None) -> tuple[Path | None, str]:

@@ -1,0 +1,291 @@
+"""Every model source, from files in the formats of the hubs, which these tests write."""
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from vitbench.errors import UserError
+from vitbench.models import creation_code, load_model, parse_spec, parse_specs, skeleton
+from vitbench.models.weights import read_checkpoint, tensors_sha256
+from vitbench.tests.conftest import IMAGES, ROOT
+
+PHOTO = Image.fromarray(skimage.data.astronaut())
+TINY = {
+    "model_type": "vit", "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 3,
+    "intermediate_size": 192, "image_size": 64, "patch_size": 16,
+    "id2label": {"0": "cat", "1": "dog", "2": "cup"}, "label2id": {"cat": 0, "dog": 1, "cup": 2},
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+
+def logits(module, images):
+    import torch
+
+    with torch.inference_mode():
+        return module(torch.from_numpy(images)).numpy()
+
+
+@pytest.fixture(scope="module")
+def deit():
+    """DeiT-Tiny's state dict with seven classes, as its authors save it."""
+    import timm
+    import torch
+
+    torch.manual_seed(3)
+    return timm.create_model("deit_tiny_patch16_224", num_classes=7).eval().state_dict()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A Hugging Face folder, written by transformers itself."""
+    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
+
+    config = {k: v for k, v in TINY.items() if k != "model_type"}
+    config["id2label"] = {int(k): v for k, v in TINY["id2label"].items()}
+    ViTForImageClassification(ViTConfig(**config)).save_pretrained(tmp_path / "my_model")
+    ViTImageProcessor(size={"height": 64, "width": 64}).save_pretrained(tmp_path / "my_model")
+    return tmp_path / "my_model"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "source", "ident", "public"),
+    [
+        ("deit_tiny_patch16_224", "deit_tiny_patch16_224", "timm", "deit_tiny_patch16_224", None),
+        ("timm:vit_tiny_patch16_224", "vit_tiny_patch16_224", "timm", "vit_tiny_patch16_224",
+         "vit_tiny_patch16_224"),
+        ("mine=hf:google/vit-base-patch16-224", "mine", "hf", "google/vit-base-patch16-224",
+         "hf:google/vit-base-patch16-224"),
+        ("hf:google/vit-base-patch16-224", "google-vit-base-patch16-224", "hf",
+         "google/vit-base-patch16-224", None),
+        ("hub:facebookresearch/deit:main:deit_base", "hub-deit_base", "hub",
+         "facebookresearch/deit:main:deit_base", None),
+        ("deit_base_patch16_224@a=b.pth", "deit_base_patch16_224-a-b", "timm",
+         "deit_base_patch16_224", "deit_base_patch16_224@a=b.pth"),
+        ("./my_model/", "my_model", "hf", "my_model", "folder:my_model"),
+    ],
+)  # fmt: skip
+def test_spec(tmp_path, text, name, source, ident, public):
+    (tmp_path / "a=b.pth").touch()
+    (tmp_path / "my_model").mkdir()
+    spec = parse_spec(text, tmp_path)
+    assert (spec.name, spec.source, spec.ident) == (name, source, ident)
+    assert spec.public == (public or text)
+    assert str(tmp_path) not in spec.public
+
+
+def test_two_models_of_one_name(tmp_path):
+    with pytest.raises(UserError, match="NAME=SPEC"):
+        parse_specs(["deit_tiny_patch16_224", "timm:deit_tiny_patch16_224"], tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["model.pth", "plain.pth", "safetensors"])
+def test_checkpoint_files(tmp_path, deit, ending):
+    import torch
+    from safetensors.torch import save_file
+
+    path = tmp_path / f"best.{ending}"
+    if ending == "safetensors":
+        save_file(deit, path)
+    else:
+        torch.save({"model": deit, "epoch": 3} if ending == "model.pth" else deit, path)
+    model = load_model(parse_spec(f"deit_tiny_patch16_224@{path}", tmp_path), None)
+    assert model.weights.origin == "checkpoint"
+    assert not model.weights.synthetic
+    assert len(model.labels) == 7
+    assert all(model.module.state_dict()[k].equal(v) for k, v in deit.items())
+
+
+def test_a_pickle_that_would_run_code_is_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "ran",)
+
+    path = tmp_path / "evil.pth"
+    path.write_bytes(pickle.dumps({"model": Evil()}))
+    with pytest.raises(UserError, match=r"evil\.pth"):
+        read_checkpoint(path)
+    assert not (tmp_path / "ran").exists()
+    pickle.loads(path.read_bytes())
+    assert (tmp_path / "ran").exists(), "the planted pickle does nothing: the test proves nothing"
+
+
+def test_a_checkpoint_of_another_architecture(tmp_path, deit):
+    from safetensors.torch import save_file
+
+    save_file(deit, tmp_path / "tiny.safetensors")
+    spec = parse_spec("deit_small_patch16_224@tiny.safetensors", tmp_path)
+    with pytest.raises(UserError, match=r"cls_token has shape \(1, 1, 192\), expected"):
+        load_model(spec, None)
+
+
+def test_hugging_face_folder(tmp_path, folder):
+    from transformers import AutoImageProcessor, ViTForImageClassification
+
+    model = load_model(parse_spec("./my_model/", tmp_path), None)
+    images = model.preprocess(PHOTO)[None]
+    processor = AutoImageProcessor.from_pretrained(folder)
+    expected = processor(images=PHOTO, return_tensors="np")["pixel_values"]
+    assert np.array_equal(images, expected)
+    theirs = ViTForImageClassification.from_pretrained(folder).eval()
+    reference = logits(lambda x: theirs(pixel_values=x).logits, images)
+    assert np.array_equal(logits(model.module, images), reference)
+    assert [label.name for label in model.labels] == ["cat", "dog", "cup"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("config.json", "{", "config.json is not JSON"),
+        ("config.json", '{"model_type": "bert"}', "model_type is 'bert'"),
+        ("model.safetensors", "garbage", "model.safetensors is not a checkpoint"),
+        ("model.safetensors", None, "model.safetensors is missing"),
+    ],
+)
+def test_damaged_folder(tmp_path, folder, file, text, words):
+    (folder / file).unlink()
+    if text is not None:
+        (folder / file).write_text(text)
+    with pytest.raises(UserError, match=words):
+        load_model(parse_spec("./my_model/", tmp_path), None)
+
+
+def test_hugging_face_cache(tmp_path, folder, monkeypatch):
+    """A hub name, from the cache as the hub's client lays it out."""
+    import huggingface_hub.constants
+
+    cache = tmp_path / "hub"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    repo = cache / "models--me--mine"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text("0" * 40)
+    (repo / "snapshots").mkdir()
+    folder.rename(repo / "snapshots" / ("0" * 40))
+    model = load_model(parse_spec("hf:me/mine", tmp_path), "auto")
+    assert model.weights.origin == "pretrained"
+    assert len(model.labels) == 3
+
+
+HUBCONF = 'dependencies = ["torch", "timm"]\nfrom models_of_hub import *\n'
+HUBMODELS = """
+from timm.models import register_model
+from timm.models.vision_transformer import VisionTransformer
+
+@register_model
+def deit_tiny_patch16_224(pretrained=False, **kwargs):
+    if pretrained:
+        raise OSError("no network")
+    return VisionTransformer(img_size=224, patch_size=16, embed_dim=48, depth=2, num_heads=3)
+"""
+
+
+def test_torch_hub_leaves_timm_as_it_was(tmp_path, monkeypatch):
+    """Code as DeiT's registers timm's own names again; it lies in torch.hub's cached folder."""
+    import timm
+    import torch
+
+    repo = tmp_path / "someone_deit_main"
+    repo.mkdir()
+    (repo / "hubconf.py").write_text(HUBCONF)
+    (repo / "models_of_hub.py").write_text(HUBMODELS)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    before = set(timm.list_models())
+    spec = parse_spec("hub:someone/deit:main:deit_tiny_patch16_224", tmp_path)
+    model = load_model(spec, "auto")
+    assert model.weights.synthetic
+    assert "no network" in model.weights.note
+    assert logits(model.module, model.preprocess(PHOTO)[None]).shape == (1, 1000)
+    assert set(timm.list_models()) == before
+    assert timm.create_model("deit_tiny_patch16_224", num_classes=3).embed_dim == 192
+    assert "models_of_hub" not in sys.modules
+
+
+def test_the_bundled_preprocessing_is_the_tutorials():
+    from torchvision import transforms as t
+    from torchvision.transforms import InterpolationMode
+
+    model = load_model(parse_spec("deit_tiny_patch16_224", ROOT), None)
+    theirs = t.Compose(
+        [
+            t.Resize(256, interpolation=InterpolationMode.BICUBIC),
+            t.CenterCrop(224),
+            t.ToTensor(),
+            t.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ]
+    )
+    assert np.array_equal(model.preprocess(PHOTO), theirs(PHOTO).numpy())
+    assert model.weights.origin == "bundled"
+    assert model.weights.file_sha256.startswith("d368b587")
+
+
+def test_timms_preprocessing_is_timms():
+    import timm
+
+    model = load_model(parse_spec("vit_tiny_patch16_224", ROOT), "seeded")
+    config = timm.data.resolve_model_data_config(model.module)
+    theirs = timm.data.create_transform(**config, is_training=False)
+    assert np.array_equal(model.preprocess(PHOTO), theirs(PHOTO).numpy())
+    assert model.labels[805].name == "soccer ball"
+
+
+def test_seeded_weights_are_the_same_in_every_process_and_synthetic():
+    code = (
+        "from pathlib import Path; from vitbench.models import load_model, parse_spec;"
+        "print(load_model(parse_spec('vit_tiny_patch16_224', Path('.')), 'seeded').weights.sha256)"
+    )
+    import torch
+
+    state = torch.random.get_rng_state()
+    model = load_model(parse_spec("vit_tiny_patch16_224", ROOT), "seeded")
+    assert state.equal(torch.random.get_rng_state())
+    done = subprocess.run(
+        [sys.executable, "-c", code], text=True, capture_output=True, check=True, cwd=ROOT
+    )
+    assert done.stdout.split()[-1] == model.weights.sha256 == tensors_sha256(model.module)
+    assert model.weights.synthetic
+
+
+@pytest.mark.parametrize("text", ["vit_tiny_patch16_224", "./my_model/"])
+def test_creation_code_makes_the_same_module(tmp_path, folder, text):  # noqa: ARG001 - folder writes
+    model = load_model(parse_spec(text, tmp_path), "seeded")
+    images = model.preprocess(PHOTO)[None]
+    for bare in (skeleton(model.architecture), _executed(creation_code(model.architecture))):
+        bare.load_state_dict(model.module.state_dict())
+        assert np.array_equal(logits(bare.eval(), images), logits(model.module, images))
+    json.dumps(dict(model.architecture))
+
+
+def _executed(code):
+    names = {}
+    exec(code, names)
+    return names["model"]
+
+
+@pytest.mark.skipif(
+    not IMAGES.is_dir(), reason="the labelled test images are not beside this checkout"
+)
+def test_the_bundled_checkpoint_is_as_good_as_its_readme_says():
+    import torch
+
+    from vitbench.measure.sample import class_indices, folder_photos, make_sample
+
+    model = load_model(parse_spec("deit_tiny_patch16_224", ROOT), None)
+    photos = folder_photos(IMAGES, 500)
+    folders = sorted({photo.folder for photo in photos})
+    sample = make_sample(photos, model.preprocess, class_indices(folders, model.labels), "images")
+    with torch.inference_mode():
+        found = torch.cat([model.module(x) for x in torch.from_numpy(sample.images).split(50)])
+    assert len(photos) == 500
+    assert (found.argmax(1).numpy() == sample.labels).mean() == pytest.approx(0.636, abs=0.01)
