@@ -3,6 +3,6 @@
 pytest_plugins = [
     "fixtures.options",
     "fixtures.cases",
-    "fixtures.measuring",
     "fixtures.recording",
+    "fixtures.measuring",
 ]

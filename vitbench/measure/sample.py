@@ -28,7 +28,7 @@ SHIPPED = (  # the colour photographs inside scikit-image's wheel: no download
     "retina.jpg",
     "motorcycle_left.png",
 )
-GOLDEN = 1.1673039782614187  # the root of x**5 = x + 1: its powers spread points over 4 dimensions
+STEPS = np.array([5**0.5 / 2 + 0.5, 2**0.5, 3**0.5, 7**0.5])  # multiples, mod 1, spread evenly
 
 
 class Labelled(Protocol):
@@ -72,7 +72,7 @@ class Sample:
 
 
 def default_photos(count: int = 256) -> list[Photo]:
-    """`count` square crops, 0.4 to 1.0 of the short side, half of them mirrored.
+    """`count` square crops, 0.4 to 1.0 of the short side, about half of them mirrored.
 
     Photographs take turns. Sizes and places follow a low-discrepancy sequence, so that any number
     of crops is spread evenly and fewer crops are the first of more.
@@ -85,7 +85,7 @@ def default_photos(count: int = 256) -> list[Photo]:
         turn, which = divmod(number, len(SHIPPED))
         path = data / SHIPPED[which]
         start = np.random.default_rng([2024, which]).random(4)
-        size, x, y, mirror = (start + turn / GOLDEN ** np.arange(1, 5)) % 1
+        size, x, y, mirror = (start + turn * STEPS) % 1
         crop = partial(_crop, path, 0.4 + 0.6 * size, x, y, mirror < 0.5)
         photos.append(Photo(f"{path.stem}-{turn:03d}", path.stem, None, crop))
     return photos

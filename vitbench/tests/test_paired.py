@@ -11,6 +11,12 @@ from vitbench.runtimes.base import Deployment
 pytest_plugins = ["pytester"]
 
 
+@pytest.fixture(autouse=True)
+def no_worker(monkeypatch):
+    """pytest-benchmark would take the inner pytest for an xdist worker, and not time."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
 class World:
     """A time that only calls move, and a diary of what happened."""
 
