@@ -15,6 +15,13 @@ from vitbench.models.preprocess import tutorial
 from vitbench.models.weights import synthesize, tensors_sha256
 
 
+def _copied(table: Any) -> Any:
+    """A copy of a set or of a dict with its lists and sets; other values are shared."""
+    if isinstance(table, dict):
+        return {key: _copied(value) for key, value in table.items()}
+    return copy.copy(table) if isinstance(table, list | set) else table
+
+
 @contextmanager
 def _untouched() -> Iterator[None]:
     """timm's registry, sys.path and the imported modules as they were.
@@ -25,12 +32,10 @@ def _untouched() -> Iterator[None]:
     from timm.models import _registry
 
     tables = {
-        name: copy.deepcopy(value) if isinstance(value, set) else {
-            k: set(v) if isinstance(v, set) else v for k, v in value.items()
-        }
+        name: _copied(value)
         for name, value in vars(_registry).items()
-        if name.startswith("_") and not name.startswith("__") and isinstance(value, dict | set)
-    }  # fmt: skip
+        if not name.startswith("__") and isinstance(value, dict | set)
+    }
     path, modules = list(sys.path), set(sys.modules)
     try:
         yield

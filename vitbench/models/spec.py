@@ -41,6 +41,8 @@ def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
     """Source, identifier, path, default slug and public form of a spec."""
     if spec.startswith("hf:"):
         ident = spec.removeprefix("hf:")
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", ident):
+            raise UserError(f"--model {spec}: expected hf:ORG/NAME")
         return "hf", ident, None, ident, spec
     if spec.startswith("hub:"):
         repo, _, ident = spec.removeprefix("hub:").rpartition(":")
@@ -67,7 +69,12 @@ def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
 
 
 def _existing(text: str, base: Path, spec: str) -> Path:
-    path = (base / Path(text).expanduser()).resolve()
-    if not path.exists():
-        raise UserError(f"--model {spec}: {text} does not exist")
+    try:
+        path = (base / Path(text).expanduser()).resolve()
+    except RuntimeError as error:
+        raise UserError(f"--model {spec}: {error}") from error
+    if not text or not path.exists():
+        raise UserError(
+            f"--model {spec}: {text or 'the path'} does not exist; name a file or folder"
+        )
     return path

@@ -46,11 +46,17 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
         near = get_close_matches(name, timm.list_models(), n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() names them"
         raise UserError(f"--model {name}: timm has no such model; {hint}")
+    if "." in name and name not in timm.list_pretrained(f"{name.split('.')[0]}.*"):
+        known = ", ".join(timm.list_pretrained(f"{name.split('.')[0]}.*"))
+        raise UserError(f"--model {name}: timm has no such tag; it has {known or 'none'}")
     state, weights, config, from_tutorial = _state(spec, mode)
     head = next(
         (v for k, v in (state or {}).items() if k in ("head.weight", "head.fc.weight")), None
     )
-    classes = 1000 if head is None else int(head.shape[0])
+    declared = timm.get_pretrained_cfg(name)
+    classes = (
+        int(head.shape[0]) if head is not None else (declared and declared.num_classes) or 1000
+    )
     architecture = {"source": "timm", "name": name, "num_classes": classes}
     if state is None:
         module = synthesize(lambda: skeleton(architecture))

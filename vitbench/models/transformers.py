@@ -198,7 +198,9 @@ def _preprocess(folder: Path | None, config: Any) -> Any:
     with _quiet():
         if folder is not None and (folder / "preprocessor_config.json").exists():
             try:
-                processor = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+                processor = AutoImageProcessor.from_pretrained(
+                    folder, local_files_only=True, trust_remote_code=False
+                )
             except Exception as error:
                 raise UserError(f"{folder / 'preprocessor_config.json'}: {error}") from error
         else:

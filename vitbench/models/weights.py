@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from vitbench.errors import UserError
@@ -34,8 +35,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file leads the readers to
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "weights" in reason.lower() and "only" in reason.lower():
-            reason = "its pickle holds code, which is not executed"
+        if isinstance(error, UnpicklingError):
+            reason = (
+                "not in torch's format, or its pickle holds more than data: nothing was executed"
+            )
         raise UserError(
             f"{path} is not a checkpoint that can be read ({reason}): {advice}"
         ) from None

@@ -86,6 +86,33 @@ def test_spec(tmp_path, text, name, source, ident, public):
     assert str(tmp_path) not in spec.public
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("hf:a/b/c", "hf:ORG/NAME"),
+        ("hf:", "hf:ORG/NAME"),
+        ("~nobody-of-this-name/model", "--model ~nobody"),
+        ("deit_tiny_patch16_224@", "does not exist"),
+        ("hub:deit", "hub:ORG/REPO"),
+    ],
+)
+def test_spec_that_names_nothing(tmp_path, text, words):
+    with pytest.raises(UserError, match=words):
+        parse_spec(text, tmp_path)
+
+
+def test_a_text_file_is_no_checkpoint(tmp_path):
+    (tmp_path / "notes.txt").write_text("not a checkpoint")
+    with pytest.raises(UserError, match=r"notes\.txt.*not in torch's format") as caught:
+        read_checkpoint(tmp_path / "notes.txt")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_tag_that_timm_does_not_have(tmp_path):
+    with pytest.raises(UserError, match="fb_in1k"):
+        load_model(parse_spec("deit_tiny_patch16_224.nope", tmp_path), "seeded")
+
+
 def test_two_models_of_one_name(tmp_path):
     with pytest.raises(UserError, match="NAME=SPEC"):
         parse_specs(["deit_tiny_patch16_224", "timm:deit_tiny_patch16_224"], tmp_path)
