@@ -22,6 +22,7 @@ __all__ = ["build", "graph", "load", "loading_code", "suffix", "supports", "vers
 def supports(variant: Variant, device: str) -> None:
     """As torch, and XNNPACK where the recipe has `optimize_for_mobile`."""
     import torch
+    import torch.backends.xnnpack  # torch itself does not import it
 
     torch_common.supports(variant, device)
     if variant.options.get("mobile") and not torch.backends.xnnpack.enabled:
