@@ -112,7 +112,9 @@ def load_state(path: Path, variant: Variant, architecture: Mapping[str, Any]) ->
         state = torch.load(path, map_location="cpu", weights_only=True)
     else:
         state = load_file(path)
-    module.load_state_dict(state)
+    # Loading packs the int8 weights again, for whichever engine is set at that moment.
+    with quantized_engine(engine(variant)):
+        module.load_state_dict(state)
     return module.eval()
 
 
