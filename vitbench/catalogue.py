@@ -11,6 +11,9 @@ from vitbench.errors import UserError
 from vitbench.runtimes.base import Variant
 from vitbench.runtimes.variants import VARIANTS
 
+# On every machine with the same bundled weights: short, real and comparable.
+DEFAULT_MODEL = "deit_tiny_patch16_224"
+
 
 def select(globs: Sequence[str], reference: str) -> tuple[Variant, ...]:
     """The variants that any glob matches, in the order of the table, the reference always first.

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from vitbench import __version__
-from vitbench.catalogue import declared, select
+from vitbench.catalogue import DEFAULT_MODEL, declared, select
 from vitbench.errors import Unavailable, UserError
 from vitbench.runtimes.variants import VARIANTS
 
 if TYPE_CHECKING:
     from vitbench.session import Session
 
-DEFAULT_MODEL = "deit_tiny_patch16_224"
 OK, BROKEN, USAGE = 0, 1, 4
 
 

@@ -102,7 +102,8 @@ def synthesize(make: Callable[[], Any]) -> Any:
     """A module with seeded weights and a few outlier channels in its residual stream.
 
     Outliers are a bias on the second linear layer of the MLP (four times as many inputs as
-    outputs) of a block a third of the way in, so that every later layer sees them.
+    outputs) of a block a third of the way in, so that every later layer sees them. They do not yet
+    do what trained ones do: the logit error of int8 is about the same with and without them.
     """
     import torch
 

@@ -1,7 +1,7 @@
 """TorchScript: scripted where the model allows it, traced where not, frozen, saved and loaded.
 
-Freezing turns weights into constants and removes what inference does not need; on an int8 graph it
-saves about a tenth of the time. `optimize_for_mobile` then rewrites the graph for XNNPACK.
+Freezing turns weights into constants and removes what inference does not need.
+`optimize_for_mobile` then rewrites the graph for XNNPACK.
 """
 
 from collections.abc import Mapping
