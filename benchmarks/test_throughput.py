@@ -5,4 +5,4 @@ import pytest
 
 @pytest.mark.measures("throughput", batches=(1, 8, 32))
 def test_throughput(paired_rounds):
-    paired_rounds(least_rounds=4)
+    paired_rounds(least_rounds=2)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from vitbench import __version__
+from vitbench import __version__, environment
 from vitbench.catalogue import DEFAULT_MODEL, declared, select
 from vitbench.errors import Unavailable, UserError
 from vitbench.runtimes.variants import VARIANTS
@@ -29,6 +29,7 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Returns 0, 1 for a broken contract, 4 for bad input."""
     chosen = parser().parse_args(arguments)
+    environment.settle_idle_threads()
     try:
         return int(chosen.run(chosen))
     except (UserError, Unavailable) as error:

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,20 @@ VARIABLES = (
     "KMP_BLOCKTIME", "KMP_AFFINITY", "MKL_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
     "LD_PRELOAD", "MALLOC_CONF", "CUDA_VISIBLE_DEVICES",
 )  # fmt: skip
+
+# OpenMP's idle threads spin this often before they sleep. With libgomp's own default (300,000 or
+# more) they keep the cores from any other thread pool (METHODOLOGY.md).
+SPINS = "1000"
+
+
+def settle_idle_threads() -> None:
+    """Let OpenMP's idle threads sleep soon, unless the user's own environment says how they wait.
+
+    To be called before torch is imported: libgomp reads it once. Child processes inherit it.
+    """
+    chosen = os.environ.keys() & {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+    if not chosen and "torch" not in sys.modules:
+        os.environ["GOMP_SPINCOUNT"] = SPINS
 
 
 def available_cores() -> int:
@@ -70,6 +85,11 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def variables() -> dict[str, str]:
+    """The environment variables in force that change what is measured."""
+    return {name: os.environ[name] for name in VARIABLES if name in os.environ}
 
 
 def cpu() -> dict[str, Any]:
@@ -130,7 +150,7 @@ def describe(threads: int, weights: dict[str, str]) -> dict[str, Any]:
         "fingerprint": digest,
         **identity,
         "versions": versions(),
-        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "variables": variables(),
         "readings": readings(),
     }
 
@@ -163,7 +183,6 @@ def peak_resident_bytes() -> int:
     except OSError:
         pass
     import resource
-    import sys
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

@@ -43,6 +43,7 @@ def export(
         "labels": [asdict(label) for label in model.labels],
         "agreement": dict(agreement),
         "versions": environment.versions(),
+        "variables": environment.variables(),
         "vitbench": __version__,
         "load": runtime.loading_code(variant, model.architecture, file.name).splitlines(),
     }

@@ -1,7 +1,6 @@
 """Rounds in which a case and its reference take turns, for pytest-benchmark's `pedantic`."""
 
 from contextlib import ExitStack
-from statistics import median
 from typing import Any, TypeAlias
 
 from vitbench.measure.clock import BusyClock
@@ -16,8 +15,8 @@ class PairedRounds:
 
     A round is a pair: the case, which is the target, and the reference, which has its turn in
     `setup` in even rounds and in `teardown` in odd ones (ABBA: a steady drift of the machine
-    cancels). Every timed call follows an untimed call of the same deployment, inside its
-    `active()`. `reference_seconds` has one entry a round; the case's seconds are what `clock`
+    cancels). Every timed call directly follows another call of the same deployment: the last timed
+    one, or else an untimed one. All happen inside its `active()`. `reference_seconds` has one entry a round; the case's seconds are what `clock`
     advances by during the target.
     """
 
@@ -27,16 +26,16 @@ class PairedRounds:
         self.reference_seconds: list[float] = []
         self._case, self._reference, self._clock = case, reference, clock
         self._round = 0
+        self._last: Turn | None = None
         self._active = ExitStack()
 
     def setup(self) -> None:
-        """The reference's turn in even rounds; then the case made active and called untimed."""
+        """The reference's turn in even rounds; then the case made active and warm."""
         if self._round % 2 == 0:
             self._reference_turn()
-        deployment, staged = self._case
         with ExitStack() as stack:
-            stack.enter_context(deployment.active())
-            _untimed(deployment, staged)
+            stack.enter_context(self._case[0].active())
+            self._warm(self._case)
             self._active = stack.pop_all()
 
     def __call__(self) -> None:
@@ -58,13 +57,19 @@ class PairedRounds:
         """Leave the case's active state. Harmless where it was left already."""
         self._active.close()
 
-    def warm_up(self, calls: int = 3) -> float:
-        """Call both `calls` times. Returns the estimated busy seconds of one whole round."""
+    def warm_up(self, calls: int = 3, enough_seconds: float = 1.0) -> float:
+        """Call both `calls` times, or twice where that takes `enough_seconds`.
+
+        Returns the estimated busy seconds of one whole round: three calls for every two timed ones.
+        """
         seconds = 0.0
         for deployment, staged in (self._case, self._reference):
+            taken: list[float] = []
             with deployment.active():
-                seconds += median(self._clock.call(deployment, staged)[1] for _ in range(calls))
-        return 2 * seconds
+                while len(taken) < calls and (len(taken) < 2 or sum(taken) < enough_seconds):
+                    taken.append(self._clock.call(deployment, staged)[1])
+            seconds += min(taken)  # the first call may have compiled
+        return 1.5 * seconds
 
     @staticmethod
     def rounds_for(seconds: float, round_seconds: float, least: int, most: int = 2000) -> int:
@@ -76,10 +81,13 @@ class PairedRounds:
     def _reference_turn(self) -> None:
         deployment, staged = self._reference
         with deployment.active():
-            _untimed(deployment, staged)
+            self._warm(self._reference)
             self.reference_seconds.append(self._clock.call(deployment, staged)[1])
 
-
-def _untimed(deployment: Deployment, staged: Any) -> None:
-    deployment(staged)
-    deployment.synchronize()
+    def _warm(self, turn: Turn) -> None:
+        """An untimed call, unless this turn's timed call was the last call of all."""
+        if self._last is not turn:
+            deployment, staged = turn
+            deployment(staged)
+            deployment.synchronize()
+        self._last = turn

@@ -22,15 +22,13 @@ pytestmark = pytest.mark.benchmark(timer=CLOCK)
 
 
 @pytest.fixture
-def quiet_pairs(quiet_benchmark, vitbench_session):
-    """Rounds of two deployments through pytest-benchmark; returns the seconds of both."""
+def play(quiet_benchmark, vitbench_session):
+    """Play pairs through pytest-benchmark; returns the seconds of the case's rounds."""
 
-    def run(first, second, images):
-        turns = [(deployment, deployment.stage(images)) for deployment in (first, second)]
-        pairs = PairedRounds(turns[0], turns[1], CLOCK)
+    def run(pairs):
         rounds = pairs.rounds_for(vitbench_session.options.seconds, pairs.warm_up(), 20)
         quiet_benchmark.pedantic(pairs, setup=pairs.setup, teardown=pairs.teardown, rounds=rounds)
-        return quiet_benchmark.stats.stats.data, pairs.reference_seconds
+        return quiet_benchmark.stats.stats.data
 
     return run
 
@@ -40,31 +38,32 @@ def told(name, ratio):
     print(f"\n{name}: {ratio.speedup:.4f} {interval} in {ratio.rounds} rounds")
 
 
-def test_harness_against_a_bare_loop(quiet_pairs, vitbench_session):
+def test_harness_against_a_bare_loop(play, vitbench_session):
     name = vitbench_session.options.models[0].name
     deployment = vitbench_session.deployment(Case(name, "fp32", "cpu", 1))
-    bare_seconds = []
+    bare_seconds = {}
 
     def bare(staged):
         start = perf_counter()
         output = deployment.call(staged)
-        bare_seconds.append(perf_counter() - start)
+        # Of each round the last call stays: the timed one.
+        bare_seconds[len(pairs.reference_seconds)] = perf_counter() - start
         return output
 
-    images = vitbench_session.sample(name).images[:1]
-    ours, _ = quiet_pairs(deployment, replace(deployment, call=bare), images)
-    # Every other bare call is the untimed one before a timed one; the first three warmed up.
-    told("bare loop / harness, per pair", paired_ratio(ours, bare_seconds[3:][1::2]))
-    print(
-        f"medians: harness {np.median(ours):.6f} s, bare {np.median(bare_seconds[3:][1::2]):.6f} s"
-    )
-    assert len(bare_seconds[3:]) == 2 * len(ours)
+    staged = deployment.stage(vitbench_session.sample(name).images[:1])
+    pairs = PairedRounds((deployment, staged), (replace(deployment, call=bare), staged), CLOCK)
+    ours, bares = play(pairs), list(bare_seconds.values())
+    assert len(ours) == len(bares)
+    told("bare loop / harness, per pair", paired_ratio(ours, bares))
+    print(f"medians: harness {np.median(ours):.6f} s, bare {np.median(bares):.6f} s")
 
 
-def test_the_same_network_under_two_names(quiet_pairs, vitbench_session):
+def test_the_same_network_under_two_names(play, vitbench_session):
     models = vitbench_session.options.models
     if len(models) != 2:
         pytest.skip("give two models of one architecture, as the module's docstring shows")
-    first, second = (vitbench_session.deployment(Case(m.name, "fp32", "cpu", 1)) for m in models)
     images = vitbench_session.sample(models[0].name).images[:1]
-    told(f"{models[1].name} / {models[0].name}", paired_ratio(*quiet_pairs(first, second, images)))
+    deployments = [vitbench_session.deployment(Case(m.name, "fp32", "cpu", 1)) for m in models]
+    first, second = ((deployment, deployment.stage(images)) for deployment in deployments)
+    pairs = PairedRounds(first, second, CLOCK)
+    told(f"{models[1].name} / {models[0].name}", paired_ratio(play(pairs), pairs.reference_seconds))
