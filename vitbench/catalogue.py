@@ -53,14 +53,24 @@ def cases(
     return found
 
 
+def missing(variant: Variant) -> str | None:
+    """Which package a variant needs and what would install it, or None where all are here."""
+    for text in variant.requires:
+        name = Requirement(text).name
+        try:
+            version(name)
+        except PackageNotFoundError:
+            return f"{name} is not installed (pip install -c constraints.txt -e '.[runtimes]')"
+    return None
+
+
 def declared(variant: Variant) -> str | None:
     """Why a variant is declared unavailable by the installed metadata, or None. Imports nothing."""
+    if reason := missing(variant):
+        return reason
     for text in variant.requires:
         requirement = Requirement(text)
-        try:
-            installed = version(requirement.name)
-        except PackageNotFoundError:
-            return f"{requirement.name} is not installed"
+        installed = version(requirement.name)
         if not requirement.specifier.contains(installed, prereleases=True):
             return f"{requirement.name} {installed} is installed; it needs {requirement}"
     return None

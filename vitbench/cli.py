@@ -1,4 +1,4 @@
-"""The `vitbench` command: list, predict, export, show."""
+"""The `vitbench` command: list, predict, export, best, show."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from vitbench import __version__, environment
 from vitbench.catalogue import DEFAULT_MODEL, declared, select
 from vitbench.errors import Unavailable, UserError
+from vitbench.judge.best import NEEDS, choose
 from vitbench.runtimes.variants import VARIANTS
 
 if TYPE_CHECKING:
@@ -66,6 +67,15 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("--verify-images", type=int, default=512, metavar="N")
     export.set_defaults(run=export_variant)
 
+    best = commands.add_parser("best", help="which variant of a report to deploy, and why")
+    best.add_argument("report", type=Path)
+    best.add_argument("--need", choices=list(NEEDS), default="latency")
+    best.add_argument("--min-agreement", type=share, default=0.96, metavar="SHARE",
+                      help="least agreement with fp32, 0 to 1 (default: 0.96)")  # fmt: skip
+    best.add_argument("--json", action="store_true", help="as JSON")
+    best.add_argument("--plot", type=Path, metavar="FILE", help="also write an HTML page")
+    best.set_defaults(run=choose_variant)
+
     show = commands.add_parser("show", help="the table of a report")
     show.add_argument("report", type=Path)
     show.set_defaults(run=show_report)
@@ -77,6 +87,17 @@ def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--weights", choices=["auto", "pretrained", "bundled", "seeded"])
     command.add_argument("--threads", type=int, metavar="N")
     command.add_argument("--cache", type=Path, metavar="DIR")
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: give a number from 0 to 1")
+    return value
 
 
 def list_variants(chosen: argparse.Namespace) -> int:
@@ -164,6 +185,21 @@ def export_variant(chosen: argparse.Namespace) -> int:
     return OK
 
 
+def choose_variant(chosen: argparse.Namespace) -> int:
+    """The variant to deploy for a need, and why each other one is not it."""
+    from vitbench.judge.report import read_report
+    from vitbench.show.best import plot, text
+
+    choices = choose(read_report(chosen.report), chosen.need, chosen.min_agreement)
+    if chosen.plot:
+        plot(choices, chosen.plot)
+    if chosen.json:
+        print(json.dumps([choice.to_json() for choice in choices], indent=2))
+    else:
+        print(text(choices))
+    return OK if all(choice.best for choice in choices) else BROKEN
+
+
 def show_report(chosen: argparse.Namespace) -> int:
     """The table of a report, as it stood at the end of its run."""
     import shutil
@@ -194,6 +230,9 @@ def _session(chosen: argparse.Namespace) -> "Session":
         batches=(),
         threads=threads,
         seconds=1.0,
+        build_seconds=getattr(chosen, "build_seconds", 300.0),
+        profile=False,
+        calibration=getattr(chosen, "calibration", None),
         verify_images=verify_images,
         cache=chosen.cache or default_folder(),
         rebuild=None,

@@ -70,6 +70,7 @@ METRICS: tuple[Metric, ...] = (
         ("extra_info/agreement/lower",),
     ),
     Metric("top1", "top-1", "%", 100, TIMED, "extra_info/agreement/top1", 1),
+    Metric("peak", "of peak", "%", 100, TIMED, "extra_info/roofline/share", 0),
     Metric("size", "size", "MB", 1e-6, BUILT, "extra_info/artifact/bytes", 1),
     Metric("build", "build", "s", 1, BUILT, "extra_info/artifact/build_seconds", 1),
     Metric("load", "load", "s", 1, FOOTPRINT, "extra_info/load_seconds", 2),

@@ -16,30 +16,34 @@ from numpy.typing import NDArray
 
 from vitbench import environment
 from vitbench.case import Case
+from vitbench.catalogue import missing
 from vitbench.deploy.artifacts import Artifact, ArtifactCache
 from vitbench.deploy.pool import Pool
 from vitbench.deploy.worker import ask
-from vitbench.errors import UserError
+from vitbench.errors import Unavailable, UserError
 from vitbench.judge.contracts import Agreement, doomed, judge_agreement
 from vitbench.measure.agreement import compare, logits_of
+from vitbench.measure.peak import peaks
 from vitbench.measure.sample import (
     Photo,
     Sample,
+    calibration_photos,
     class_indices,
     default_photos,
     folder_photos,
     make_sample,
 )
-from vitbench.models import Model, ModelSpec, load_model
-from vitbench.runtimes import RUNTIMES, Deployment, Variant, variant
+from vitbench.models import Model, ModelSpec, flops, load_model
+from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, operators, variant
 
 # The reference for agreement, whatever the reference for time is.
 TRUTH = "fp32"
 # Raise one of these when what is built, or what is compared, changes its meaning.
-ARTIFACT_FORMAT = 1
+ARTIFACT_FORMAT = 2
 AGREEMENT_FORMAT = 2
-BUILD_SECONDS = 1800.0
 DEFAULT_PHOTOS = 256
+CALIBRATION_PHOTOS = 64
+PROFILED = 20  # operators that a report keeps
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,9 @@ class Options:
     batches: tuple[int, ...]
     threads: int
     seconds: float
+    build_seconds: float
+    profile: bool
+    calibration: Path | None
     verify_images: int
     cache: Path
     rebuild: str | None
@@ -81,6 +88,9 @@ class Session:
         self.artifacts: dict[Case, Artifact] = {}
         self._models: dict[str, Model] = {}
         self._samples: dict[str, Sample] = {}
+        self._flops: dict[str, int] = {}
+        self._peaks: dict[str, dict[str, float]] = {}
+        self._calibrations: dict[str, Sample] = {}
         self._verified: dict[tuple[Case, Case], Verification] = {}
         self._pool = Pool(self._load)
 
@@ -118,6 +128,8 @@ class Session:
     def require(self, case: Case) -> Variant:
         """The variant of a case. Raises Unavailable, with the reason, where it cannot run here."""
         recipe = variant(case.variant)
+        if reason := missing(recipe):
+            raise Unavailable(reason)
         runtime = RUNTIMES[recipe.runtime]
         runtime.version()
         runtime.supports(recipe, case.device)
@@ -131,7 +143,10 @@ class Session:
 
             def build(path: Path) -> dict[str, Any]:
                 self.say(f"building {case.model}/{case.variant}")
-                start = monotonic()
+                start, images = monotonic(), None
+                if recipe.calibrated:
+                    images = path.with_name("calibration.npy")
+                    np.save(images, self.calibration(case.model).images)
                 request = {
                     "verb": "build",
                     "spec": asdict(model.spec),
@@ -139,8 +154,11 @@ class Session:
                     "variant": recipe.name,
                     "path": str(path),
                     "threads": self.options.threads,
+                    "calibration": images and str(images),
                 }
-                answer = ask(request, BUILD_SECONDS)
+                answer = ask(request, self.options.build_seconds, option="--build-seconds")
+                if images:
+                    images.unlink()
                 self.say(f"built {case.model}/{case.variant} in {monotonic() - start:.0f} s")
                 return answer
 
@@ -148,9 +166,55 @@ class Session:
             self.artifacts[key] = self.cache.get(self._identity(model, recipe), suffix, build)
         return self.artifacts[key]
 
+    def calibration(self, name: str) -> Sample:
+        """Other photographs than a variant is judged on, preprocessed for a model."""
+        if name not in self._calibrations:
+            folder, count = self.options.calibration, CALIBRATION_PHOTOS
+            photos = (
+                folder_photos(folder, count, "--calibration")
+                if folder
+                else calibration_photos(count)
+            )
+            source = folder.name if folder else "scikit-image crops"
+            self._calibrations[name] = make_sample(
+                photos, self.model(name).preprocess, None, source
+            )
+        return self._calibrations[name]
+
     def deployment(self, case: Case, copy: int = 0) -> Deployment:
         """The loaded deployment of a case; `copy` 1 is a second one, for the null arm."""
         return self._pool.get(Case(case.model, case.variant, case.device, 1), copy)
+
+    def profile(self, case: Case, images: NDArray[np.float32]) -> list[dict[str, Any]]:
+        """The operators of one call on `images`: name, seconds, calls; the slowest first.
+
+        Empty where the session does not profile. Raises Unavailable where the runtime cannot.
+        """
+        if not self.options.profile:
+            return []
+        self.say(f"profiling {case.id}")
+        architecture, path = self.model(case.model).architecture, self.artifact(case).path
+        threads = self.options.threads
+        found = operators(path, variant(case.variant), case.device, architecture, threads, images)
+        return [asdict(each) for each in found[:PROFILED]]
+
+    def flops(self, name: str) -> int:
+        """Operations that one image takes in a model."""
+        if name not in self._flops:
+            self._flops[name] = flops(self.model(name))
+        return self._flops[name]
+
+    def peaks(self, device: str) -> dict[str, float]:
+        """Operations per second of this machine's matrix products, measured once in a session."""
+        if device not in self._peaks:
+            self.say(f"measuring the peak of {device}")
+            self._peaks[device] = peaks(device, self.options.threads)
+        return self._peaks[device]
+
+    @property
+    def measured_peaks(self) -> dict[str, dict[str, float]]:
+        """The peaks that this session has measured so far, by device and precision."""
+        return self._peaks
 
     @property
     def loads(self) -> int:
@@ -213,12 +277,9 @@ class Session:
         )
 
     def _load(self, key: Any, copy: int) -> Deployment:  # noqa: ARG002 - a copy is loaded like the first
-        import torch
-
         recipe, artifact = self.require(key), self.artifact(key)
-        torch.set_num_threads(self.options.threads)
-        runtime, model = RUNTIMES[recipe.runtime], self.model(key.model)
-        return runtime.load(artifact.path, recipe, key.device, model.architecture)
+        architecture = self.model(key.model).architecture
+        return load(artifact.path, recipe, key.device, architecture, self.options.threads)
 
     def _identity(self, model: Model, recipe: Variant) -> dict[str, Any]:
         return {
@@ -228,6 +289,7 @@ class Session:
             "runtime": recipe.runtime,
             "precision": recipe.precision,
             "options": dict(recipe.options),
+            "calibration": self.calibration(model.spec.name).sha256 if recipe.calibrated else None,
             "suffix": RUNTIMES[recipe.runtime].suffix(recipe),
             "versions": {**_library_versions(), "runtime": RUNTIMES[recipe.runtime].version()},
         }

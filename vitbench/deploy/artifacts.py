@@ -25,7 +25,10 @@ _FULL_BYTES = 2**20  # a disk with less than this left is what made a build fail
 
 @dataclass(frozen=True)
 class Artifact:
-    """A built file. `built` says that this very call built it; `manifest` is all that is known."""
+    """A built file, and what lies beside it under the same stem: `bytes` and `sha256` are of all.
+
+    `built` says that this very call built it; `manifest` is all that is known.
+    """
 
     path: Path
     key: str
@@ -34,6 +37,10 @@ class Artifact:
     build_seconds: float
     built: bool
     manifest: dict[str, Any]
+
+    @property
+    def files(self) -> list[Path]:
+        return _files(self.path)
 
 
 def default_folder() -> Path:
@@ -52,7 +59,7 @@ def key(identity: Mapping[str, Any]) -> str:
 class ArtifactCache:
     """A folder shared by processes: an entry is made once, whole or not at all.
 
-    An entry is `folder/KIND/KEY/{artifact.SUFFIX, manifest.json}`. One that is damaged is made
+    An entry is `folder/KIND/KEY/{artifact.*, manifest.json}`. One that is damaged is made
     again; so is one made under another `rebuild` token (of one pytest session, shared by its
     workers) than this cache's, if it has one. Every method raises UserError where the folder cannot
     be written. What a builder raises propagates and leaves nothing behind.
@@ -156,7 +163,7 @@ class ArtifactCache:
                 **measured,
                 "identity": dict(identity),
                 "sha256": _sha256(path),
-                "bytes": path.stat().st_size,
+                "bytes": sum(file.stat().st_size for file in _files(path)),
                 "token": self.rebuild,
             }
             with self._writing():
@@ -240,6 +247,17 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _files(path: Path) -> list[Path]:
+    """A file and those beside it under the same stem, itself first."""
+    return [path, *sorted(set(path.parent.glob(f"{path.stem}.*")) - {path})]
+
+
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """The digest of a file; of several under one stem, that of their digests in a row."""
+    digests = []
+    for each in _files(path):
+        with each.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -49,7 +49,8 @@ def export(
     }
     try:
         target.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(artifact.path, file)
+        for part in artifact.files:
+            shutil.copyfile(part, target / f"model{part.suffix}")
         (target / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     except OSError as error:
         raise UserError(f"--output {folder}: cannot write there: {error.strerror}") from error

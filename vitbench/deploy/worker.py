@@ -30,10 +30,14 @@ class WorkerFailed(Exception):  # noqa: N818 - like Unavailable, it names what h
 
 
 def ask(
-    request: Mapping[str, Any], timeout_seconds: float, command: Sequence[str] = COMMAND
+    request: Mapping[str, Any],
+    timeout_seconds: float,
+    command: Sequence[str] = COMMAND,
+    option: str = "",
 ) -> dict[str, Any]:
     """The answer of a fresh worker, which is gone, with all it started, when this returns.
 
+    `option` is what a user sets the timeout with.
     Raises UserError and Unavailable as the worker raised them; WorkerFailed for all else.
     """
     name = f"the {request.get('verb')} worker"
@@ -63,7 +67,10 @@ def ask(
         printed = stdout.read().decode(errors="replace").strip()
         complaint = _last_line(stderr.read().decode(errors="replace"))
     if late:
-        raise WorkerFailed(f"{name} was stopped: no answer in {timeout_seconds:g} s{complaint}")
+        advice = f" ({option})" if option else ""
+        raise WorkerFailed(
+            f"{name} was stopped: no answer in {timeout_seconds:g} s{advice}{complaint}"
+        )
     if process.returncode < 0:
         raise WorkerFailed(f"{name} was killed by {_signal_name(-process.returncode)}{complaint}")
     return _answer(name, printed, process.returncode, complaint)
@@ -102,14 +109,22 @@ def _last_line(text: str) -> str:
 
 
 def build(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the artifact of a model (`spec`, `weights`) and a `variant` to `path`."""
+    """Write the artifact of a model (`spec`, `weights`) and a `variant` to `path`.
+
+    `calibration` is a .npy file of images, or null.
+    """
+    import numpy as np
+    import torch
+
     from vitbench.environment import peak_resident_bytes
     from vitbench.models import ModelSpec, load_model
 
     runtime, recipe = _prepare(request)
+    torch.set_num_threads(request["threads"])
     model = load_model(ModelSpec(**request["spec"]), request["weights"])
+    images = request["calibration"] and np.load(request["calibration"], allow_pickle=False)
     start = perf_counter()
-    runtime.build(model, recipe, Path(request["path"]))
+    runtime.build(model, recipe, Path(request["path"]), images)
     return {
         "build_seconds": perf_counter() - start,
         "peak_memory_bytes": peak_resident_bytes(),
@@ -119,36 +134,37 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
 def footprint(request: Mapping[str, Any]) -> dict[str, Any]:
     """Load the artifact at `path` on `device` and call it once on `images`, a .npy file.
 
-    The baseline is what is resident with torch imported and the images read. What else an artifact
-    needs imported counts as loading it.
+    The baseline is what is resident with the runtime imported and the images read. What else an
+    artifact needs imported counts as loading it.
     """
     import numpy as np
-    import torch
 
+    from vitbench import runtimes
     from vitbench.environment import peak_resident_bytes
 
-    runtime, recipe = _prepare(request)
+    _, recipe = _prepare(request)
     device = request["device"]
     images = np.load(request["images"], allow_pickle=False)
     baseline = _resident_bytes()
     start = perf_counter()
-    deployment = runtime.load(Path(request["path"]), recipe, device, request["architecture"])
+    deployment = runtimes.load(
+        Path(request["path"]), recipe, device, request["architecture"], request["threads"]
+    )
     deployment.synchronize()
     loaded = perf_counter()
     deployment.logits(images)
     inferred = perf_counter()
-    on_cuda = device.startswith("cuda")
     return {
         "load_seconds": loaded - start,
         "first_inference_seconds": inferred - loaded,
         "peak_memory_bytes": peak_resident_bytes(),
         "baseline_memory_bytes": baseline,
-        "cuda_peak_bytes": torch.cuda.max_memory_allocated(device) if on_cuda else None,
+        "cuda_peak_bytes": _cuda_peak_bytes(device),
     }
 
 
 def _prepare(request: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The runtime and the recipe of a request, with torch's threads set."""
+    """The runtime, imported, and the recipe of a request."""
     from vitbench.runtimes import RUNTIMES, variant
 
     try:
@@ -157,11 +173,16 @@ def _prepare(request: Mapping[str, Any]) -> tuple[Any, Any]:
         raise UserError(f"there is no variant {error}: `vitbench list` shows them") from error
     runtime = RUNTIMES[recipe.runtime]
     runtime.version()
+    return runtime, recipe
 
+
+def _cuda_peak_bytes(device: str) -> int | None:
+    """Of torch's allocator; None on the CPU, and for a runtime that does not use torch."""
+    if "torch" not in sys.modules or not device.startswith("cuda"):
+        return None
     import torch
 
-    torch.set_num_threads(request["threads"])
-    return runtime, recipe
+    return int(torch.cuda.max_memory_allocated(device))
 
 
 def _resident_bytes() -> int:

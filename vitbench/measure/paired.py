@@ -16,8 +16,8 @@ class PairedRounds:
     A round is a pair: the case, which is the target, and the reference, which has its turn in
     `setup` in even rounds and in `teardown` in odd ones (ABBA: a steady drift of the machine
     cancels). Every timed call directly follows another call of the same deployment: the last timed
-    one, or else an untimed one. All happen inside its `active()`. `reference_seconds` has one entry a round; the case's seconds are what `clock`
-    advances by during the target.
+    one, or else an untimed one. All happen inside its `active()`. `reference_seconds` has one entry
+    a round; the case's seconds are what `clock` advances by during the target.
     """
 
     __name__ = "vitbench.PairedRounds"

@@ -28,6 +28,19 @@ SHIPPED = (  # the colour photographs inside scikit-image's wheel: no download
     "retina.jpg",
     "motorcycle_left.png",
 )
+UNSEEN = (  # others in that wheel, which no variant is judged on by default: for calibration
+    "brick.png",
+    "camera.png",
+    "cell.png",
+    "coins.png",
+    "color.png",
+    "grass.png",
+    "gravel.png",
+    "microaneurysms.png",
+    "moon.png",
+    "page.png",
+    "text.png",
+)
 STEPS = np.array([5**0.5 / 2 + 0.5, 2**0.5, 3**0.5, 7**0.5])  # multiples, mod 1, spread evenly
 
 
@@ -72,6 +85,16 @@ class Sample:
 
 
 def default_photos(count: int = 256) -> list[Photo]:
+    """`count` crops of the colour photographs that scikit-image ships."""
+    return _crops(SHIPPED, count)
+
+
+def calibration_photos(count: int) -> list[Photo]:
+    """`count` crops of other images of scikit-image's, most of them grey."""
+    return _crops(UNSEEN, count)
+
+
+def _crops(names: Sequence[str], count: int) -> list[Photo]:
     """`count` square crops, 0.4 to 1.0 of the short side, about half of them mirrored.
 
     Photographs take turns. Sizes and places follow a low-discrepancy sequence, so that any number
@@ -82,8 +105,8 @@ def default_photos(count: int = 256) -> list[Photo]:
         raise UserError("scikit-image is not installed: install it, or give --images FOLDER")
     data, photos = Path(package.origin).parent / "data", []
     for number in range(count):
-        turn, which = divmod(number, len(SHIPPED))
-        path = data / SHIPPED[which]
+        turn, which = divmod(number, len(names))
+        path = data / names[which]
         start = np.random.default_rng([2024, which]).random(4)
         size, x, y, mirror = (start + turn * STEPS) % 1
         crop = partial(_crop, path, 0.4 + 0.6 * size, x, y, mirror < 0.5)
@@ -91,7 +114,9 @@ def default_photos(count: int = 256) -> list[Photo]:
     return photos
 
 
-_whole = lru_cache(maxsize=len(SHIPPED))(lambda path: read_image(path, "give --images FOLDER"))
+@lru_cache(maxsize=len(SHIPPED + UNSEEN))
+def _whole(path: Path) -> Image.Image:
+    return read_image(path, "give --images FOLDER")
 
 
 def _crop(path: Path, size: float, x: float, y: float, mirrored: bool) -> Image.Image:
@@ -102,18 +127,18 @@ def _crop(path: Path, size: float, x: float, y: float, mirrored: bool) -> Image.
     return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else crop
 
 
-def folder_photos(folder: Path, limit: int) -> list[Photo]:
+def folder_photos(folder: Path, limit: int, option: str = "--images") -> list[Photo]:
     """At most `limit` images of a flat folder or a tree with a folder per class.
 
     Folders take turns, each in the order of its files' digests, so the choice is even and depends
     on names only. Raises UserError where there is no such folder or no image in it.
     """
     if not folder.exists():
-        raise UserError(f"--images {folder} does not exist: give a folder of images")
+        raise UserError(f"{option} {folder} does not exist: give a folder of images")
     if not folder.is_dir():
-        raise UserError(f"--images {folder} is not a folder: give the folder that holds the images")
+        raise UserError(f"{option} {folder} is not a folder: give the one that holds the images")
     groups: dict[str | None, list[str]] = defaultdict(list)
-    for path in _image_files(folder):
+    for path in _image_files(folder, option):
         parts = path.relative_to(folder).parts
         groups[parts[0] if len(parts) > 1 else None].append("/".join(parts))
     turns = sorted(
@@ -123,18 +148,18 @@ def folder_photos(folder: Path, limit: int) -> list[Photo]:
     )
     if not turns:
         endings = " ".join(ENDINGS)
-        raise UserError(f"--images {folder} holds no images: give a folder with files {endings}")
-    advice = "repair it or remove it from the --images folder"
+        raise UserError(f"{option} {folder} holds no images: give a folder with files {endings}")
+    advice = f"repair it or remove it from the {option} folder"
     return [
         Photo(name, name, group, partial(read_image, folder / name, advice))
         for _, _, name, group in turns[:limit]
     ]
 
 
-def _image_files(folder: Path) -> Iterable[Path]:
+def _image_files(folder: Path, option: str) -> Iterable[Path]:
     def refuse(error: OSError) -> None:
         raise UserError(
-            f"--images: cannot list {error.filename} ({error.strerror}): make it readable"
+            f"{option}: cannot list {error.filename} ({error.strerror}): make it readable"
         )
 
     for root, folders, files in os.walk(folder, onerror=refuse, followlinks=True):

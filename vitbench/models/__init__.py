@@ -1,15 +1,19 @@
 """What is computed: models, their weights and preprocessing. This front door only exports."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+
+from PIL import Image
 
 from vitbench.models import hub, timm, transformers
 from vitbench.models.base import Label, Model, ModelSpec, Weights
+from vitbench.models.flops import flops
 from vitbench.models.spec import parse_spec, parse_specs
 
 __all__ = [
     "Label", "Model", "ModelSpec", "Weights",
-    "creation_code", "load_model", "parse_spec", "parse_specs", "skeleton",
+    "creation_code", "flops", "load_model", "parse_spec", "parse_specs", "skeleton",
 ]  # fmt: skip
 
 SOURCES: Mapping[str, Any] = {"timm": timm, "hf": transformers, "hub": hub}
@@ -22,7 +26,8 @@ def load_model(spec: ModelSpec, mode: str | None) -> Model:
     """
     model: Model = SOURCES[spec.source].load(spec, mode)
     model.module.eval().requires_grad_(False)
-    return model
+    image = model.preprocess(Image.new("RGB", (320, 320))).shape
+    return replace(model, architecture={**model.architecture, "image": list(image)})
 
 
 def skeleton(architecture: Mapping[str, Any]) -> Any:

@@ -57,7 +57,8 @@ class Model:
     `module` is a float32 torch module in eval mode on the CPU: images (N, 3, H, W) to logits
     (N, C). `preprocess` takes an RGB image to a float32 array (3, H, W). `labels` has C entries.
     `architecture` is JSON: enough for `models.skeleton` to make the module again without its
-    weights. `scriptable` is False where torch.jit.script is known to fail and tracing serves.
+    weights, and `image`, the shape (3, H, W) that it takes. `scriptable` is False where
+    torch.jit.script is known to fail and tracing serves.
     """
 
     spec: ModelSpec

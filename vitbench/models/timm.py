@@ -149,7 +149,13 @@ def _pretrained(name: str) -> tuple[Path | None, str]:
 
 
 def _config_beside(path: Path) -> dict[str, Any]:
+    """What lies beside a checkpoint; {} for one that comes alone."""
+    file = path.parent / "config.json"
     try:
-        return dict(json.loads((path.parent / "config.json").read_text()))
-    except (OSError, ValueError, TypeError):
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
         return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{file}, beside the checkpoint, cannot be read ({error}): repair it or move it away"
+        ) from error

@@ -1,19 +1,74 @@
 """What executes a model. One module per runtime; `variants.py` is the table of recipes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from vitbench.runtimes import eager, inductor, lite, torchscript
-from vitbench.runtimes.base import Deployment, Runtime, Variant
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.runtimes import (
+    aot_inductor,
+    eager,
+    executorch,
+    inductor,
+    lite,
+    onnxruntime,
+    openvino,
+    torchscript,
+)
+from vitbench.runtimes.base import Deployment, Operator, Runtime, Variant
 from vitbench.runtimes.variants import VARIANTS
 
-__all__ = ["RUNTIMES", "VARIANTS", "Deployment", "Runtime", "Variant", "variant"]
+__all__ = [
+    "RUNTIMES", "VARIANTS", "Deployment", "Operator", "Runtime", "Variant",
+    "load", "operators", "variant",
+]  # fmt: skip
 
 RUNTIMES: Mapping[str, Runtime] = {
     "eager": eager,
     "torchscript": torchscript,
     "lite": lite,
     "inductor": inductor,
+    "aot_inductor": aot_inductor,
+    "onnxruntime": onnxruntime,
+    "openvino": openvino,
+    "executorch": executorch,
 }
+
+
+def load(
+    path: Path, recipe: Variant, device: str, architecture: Mapping[str, Any], threads: int
+) -> Deployment:
+    """The deployment of an artifact, in its runtime. Its `stage` makes any memory layout contiguous
+    and raises ValueError for images that the model does not take: a runtime may not notice."""
+    plain = RUNTIMES[recipe.runtime].load(path, recipe, device, architecture, threads)
+    image = tuple(architecture["image"])
+
+    def stage(images: NDArray[np.float32]) -> Any:
+        if images.dtype != np.float32 or images.shape[1:] != image or not len(images):
+            raise ValueError(
+                f"images are {images.dtype} {images.shape}; this model takes float32 (N, "
+                f"{', '.join(map(str, image))})"
+            )
+        return plain.stage(np.ascontiguousarray(images))
+
+    return replace(plain, stage=stage)
+
+
+def operators(
+    path: Path,
+    recipe: Variant,
+    device: str,
+    architecture: Mapping[str, Any],
+    threads: int,
+    images: NDArray[np.float32],
+) -> list[Operator]:
+    """Where the time of one call goes, the slowest operator first. Raises Unavailable."""
+    runtime = RUNTIMES[recipe.runtime]
+    found = runtime.operators(path, recipe, device, architecture, threads, images)
+    return sorted(found, key=lambda each: -each.seconds)
 
 
 def variant(name: str) -> Variant:

@@ -46,11 +46,21 @@ class Deployment:
 
 
 @dataclass(frozen=True)
+class Operator:
+    """Where the time of one call goes: seconds in an operator itself, and how often it ran."""
+
+    name: str
+    seconds: float
+    calls: float
+
+
+@dataclass(frozen=True)
 class Variant:
     """A recipe: a runtime, its options, and the contract that the result must keep.
 
     `devices` are the kinds of device it is meant for; `about` is one line for people; `requires`
-    are requirement strings that `vitbench list` checks against the installed metadata.
+    are requirement strings that `vitbench list` checks against the installed metadata;
+    `calibrated` says that building it takes calibration images.
     """
 
     name: str
@@ -61,6 +71,7 @@ class Variant:
     devices: tuple[str, ...] = ("cpu",)
     options: Mapping[str, Any] = field(default_factory=dict)
     requires: tuple[str, ...] = ("torch>=2.12",)
+    calibrated: bool = False
 
 
 class Runtime(Protocol):
@@ -78,13 +89,40 @@ class Runtime(Protocol):
     def suffix(self, variant: Variant) -> str:
         """The file ending of this recipe's artifact."""
 
-    def build(self, model: Model, variant: Variant, path: Path) -> None:
-        """Write the artifact of a model to `path`."""
+    def build(
+        self, model: Model, variant: Variant, path: Path, calibration: NDArray[np.float32] | None
+    ) -> None:
+        """Write the artifact of a model to `path`, and what belongs to it beside it, named alike.
+
+        `calibration` is images (N, 3, H, W) where the recipe is calibrated, else None.
+        """
 
     def load(
-        self, path: Path, variant: Variant, device: str, architecture: Mapping[str, Any]
+        self,
+        path: Path,
+        variant: Variant,
+        device: str,
+        architecture: Mapping[str, Any],
+        threads: int,
     ) -> Deployment:
-        """The deployment of an artifact. Needs neither the model's weights nor its source file."""
+        """The deployment of an artifact, which computes on `threads` threads of the CPU.
+
+        Needs neither the model's weights nor its source file. Raises for a file it cannot read.
+        """
+
+    def operators(
+        self,
+        path: Path,
+        variant: Variant,
+        device: str,
+        architecture: Mapping[str, Any],
+        threads: int,
+        images: NDArray[np.float32],
+    ) -> list[Operator]:
+        """The operators of one call on `images`, by the runtime's own profiler, in any order.
+
+        Raises Unavailable where the runtime has none.
+        """
 
     def loading_code(self, variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
         """Python that loads the artifact without vitbench, at most ten lines, ending in `model`."""

@@ -10,13 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vitbench.errors import Unavailable
 from vitbench.runtimes import torch_common
 from vitbench.runtimes.base import Deployment, Variant
 from vitbench.runtimes.eager import build, suffix
 from vitbench.runtimes.torch_common import version
 
-__all__ = ["build", "load", "loading_code", "suffix", "supports", "version"]
+__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
 
 # torch counts recompilations per code object, which every model of one class shares: several
 # models times several batches are still what was asked for.
@@ -27,21 +26,18 @@ def supports(variant: Variant, device: str) -> None:
     """As torch, and a C++ compiler on the CPU."""
     torch_common.supports(variant, device)
     if device == "cpu":
-        from torch._inductor.cpp_builder import get_cpp_compiler
-        from torch._inductor.exc import InvalidCxxCompiler
-
-        try:
-            get_cpp_compiler()
-        except InvalidCxxCompiler as error:
-            raise Unavailable("torch.compile needs a C++ compiler, and found none") from error
+        torch_common.require_compiler()
 
 
-def load(path: Path, variant: Variant, device: str, architecture: Mapping[str, Any]) -> Deployment:
+def load(
+    path: Path, variant: Variant, device: str, architecture: Mapping[str, Any], threads: int
+) -> Deployment:
     import torch
 
     module = torch_common.load_state(path, variant, architecture).to(device)
-    compiled = torch.compile(module, dynamic=False, fullgraph=True)
-    plain = torch_common.deployment(compiled, variant, device)
+    mode = variant.options.get("mode")
+    compiled = torch.compile(module, dynamic=False, fullgraph=True, mode=mode)
+    plain = torch_common.deployment(compiled, variant, device, threads)
 
     @contextmanager
     def active() -> Iterator[None]:
@@ -54,6 +50,10 @@ def load(path: Path, variant: Variant, device: str, architecture: Mapping[str, A
     return replace(plain, active=active)
 
 
+operators = torch_common.profiled(load)
+
+
 def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
     code = torch_common.state_loading_code(variant, architecture, file)
-    return code + "\nmodel = torch.compile(model, dynamic=False, fullgraph=True)"
+    mode = variant.options.get("mode")
+    return code + f"\nmodel = torch.compile(model, dynamic=False, fullgraph=True, mode={mode!r})"

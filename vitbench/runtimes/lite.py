@@ -7,20 +7,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torchscript
 from vitbench.runtimes.base import Deployment, Variant
 from vitbench.runtimes.torch_common import version
 from vitbench.runtimes.torchscript import supports
 
-__all__ = ["build", "load", "loading_code", "suffix", "supports", "version"]
+__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
 
 
 def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
     return ".ptl"
 
 
-def build(model: Model, variant: Variant, path: Path) -> None:
+def build(
+    model: Model,
+    variant: Variant,
+    path: Path,
+    calibration: NDArray[np.float32] | None,  # noqa: ARG001 - no recipe here is calibrated
+) -> None:
     torchscript.graph(model, variant)._save_for_lite_interpreter(str(path))
 
 
@@ -29,12 +37,16 @@ def load(
     variant: Variant,
     device: str,
     architecture: Mapping[str, Any],  # noqa: ARG001 - the graph is in the file
+    threads: int,
 ) -> Deployment:
     from torch.jit.mobile import _load_for_lite_interpreter
 
-    with torch_common.quantized_engine(torch_common.engine(variant)):
-        module = _load_for_lite_interpreter(str(path))
-    return torch_common.deployment(module, variant, device)
+    return torch_common.graph_deployment(
+        lambda: _load_for_lite_interpreter(str(path)), variant, device, threads
+    )
+
+
+operators = torch_common.profiled(load)
 
 
 def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:  # noqa: ARG001

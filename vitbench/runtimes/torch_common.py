@@ -1,8 +1,9 @@
 """What the runtimes of torch share: the process-wide state, precisions, staging and reading."""
 
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import creation_code, skeleton
-from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.base import Deployment, Operator, Variant
 
-DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+DTYPES = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 def version() -> str:
@@ -49,6 +50,17 @@ def supports(variant: Variant, device: str) -> None:
         )
 
 
+def require_compiler() -> None:
+    """Raises Unavailable where Inductor finds no C++ compiler, which its CPU code goes through."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise Unavailable("torch.compile needs a C++ compiler, and found none") from error
+
+
 @contextmanager
 def quantized_engine(name: str | None) -> Iterator[None]:
     """Set the process-wide quantized engine, and restore the one that was set."""
@@ -64,11 +76,38 @@ def quantized_engine(name: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def inference(name: str | None = None) -> Iterator[None]:
-    """No autograd, and the quantized engine of the deployment that is about to be called."""
+def float32_products(how: str) -> Iterator[None]:
+    """`ieee` or `tf32` for float32 matrix products and convolutions on CUDA, then as before.
+
+    By default torch convolves in TF32 there, which a float32 reference must not.
+    """
     import torch
 
-    with quantized_engine(name), torch.inference_mode():
+    holders = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
+    before = [holder.fp32_precision for holder in holders]
+    for holder in holders:
+        holder.fp32_precision = how
+    try:
+        yield
+    finally:
+        for holder, value in zip(holders, before, strict=True):
+            holder.fp32_precision = value
+
+
+@contextmanager
+def inference(variant: Variant, device: str = "cpu") -> Iterator[None]:
+    """No autograd, and the process-wide state of the deployment that is about to be called."""
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    with ExitStack() as stack:
+        stack.enter_context(quantized_engine(engine(variant)))
+        if device != "cpu":
+            how = "tf32" if variant.precision == "tf32" else "ieee"
+            stack.enter_context(float32_products(how))
+        if attention := variant.options.get("attention"):
+            stack.enter_context(sdpa_kernel(getattr(SDPBackend, attention)))
+        stack.enter_context(torch.inference_mode())
         yield
 
 
@@ -137,21 +176,80 @@ def state_loading_code(variant: Variant, architecture: Mapping[str, Any], file: 
     return "\n".join(lines)
 
 
-def deployment(call: Any, variant: Variant, device: str) -> Deployment:
-    """A Deployment around anything that takes a torch tensor of images to one of logits."""
+def profiled(load: Callable[..., Deployment]) -> Callable[..., list[Operator]]:
+    """A runtime's `operators`, by torch.profiler around the deployment that its `load` makes."""
+
+    def operators(
+        path: Path,
+        variant: Variant,
+        device: str,
+        architecture: Mapping[str, Any],
+        threads: int,
+        images: NDArray[np.float32],
+    ) -> list[Operator]:
+        return _operators(load(path, variant, device, architecture, threads), device, images)
+
+    return operators
+
+
+def _operators(
+    deployment: Deployment, device: str, images: NDArray[np.float32], calls: int = 5
+) -> list[Operator]:
+    """Self time by operator: of kernels on CUDA."""
+    from torch.profiler import ProfilerActivity, profile
+
+    on_cuda = device != "cpu"
+    kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_cuda else [])]
+    staged = deployment.stage(images)
+    with deployment.active():
+        for _ in range(2):  # compiled and captured by now
+            deployment(staged)
+        deployment.synchronize()
+        with profile(activities=kinds) as profiler:
+            for _ in range(calls):
+                deployment(staged)
+            deployment.synchronize()
+    found = []
+    for event in profiler.key_averages():
+        own = event.self_device_time_total if on_cuda else event.self_cpu_time_total
+        found.append(Operator(event.key, own * 1e-6 / calls, event.count / calls))
+    return found
+
+
+def graph_deployment(
+    read: Callable[[], Any], variant: Variant, device: str, threads: int
+) -> Deployment:
+    """A Deployment of a graph that `read` reads, with the engine set for which it packs weights."""
+    with quantized_engine(engine(variant)):
+        module = read()
+    return deployment(module, variant, device, threads)
+
+
+def memory_format(variant: Variant) -> Any:
+    """torch's memory format of a recipe: channels last where it says so."""
     import torch
 
+    return getattr(torch, variant.options.get("memory_format", "contiguous_format"))
+
+
+def deployment(call: Any, variant: Variant, device: str, threads: int) -> Deployment:
+    """A Deployment around anything that takes a torch tensor of images to one of logits.
+
+    Sets torch's number of threads, which is the process's and the same for every deployment.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
     dtype = getattr(torch, DTYPES.get(variant.precision, "float32"))
+    layout = memory_format(variant)
 
     def stage(images: NDArray[np.float32]) -> Any:
-        return torch.from_numpy(np.ascontiguousarray(images)).to(device, dtype)
+        return torch.from_numpy(images).to(device, dtype, memory_format=layout)
 
     def read(output: Any) -> NDArray[np.float32]:
         return np.array(output.detach().to("cpu", torch.float32).numpy())
 
-    name = engine(variant)
-    if device.startswith("cuda"):
-        return Deployment(
-            stage, call, read, lambda: torch.cuda.synchronize(device), lambda: inference(name)
-        )
-    return Deployment(stage, call, read, active=lambda: inference(name))
+    plain = Deployment(stage, call, read, active=lambda: inference(variant, device))
+    if device == "cpu":
+        return plain
+    return replace(plain, synchronize=lambda: torch.cuda.synchronize(device))

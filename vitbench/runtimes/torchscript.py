@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
@@ -16,7 +17,7 @@ from vitbench.runtimes import torch_common
 from vitbench.runtimes.base import Deployment, Variant
 from vitbench.runtimes.torch_common import version
 
-__all__ = ["build", "graph", "load", "loading_code", "suffix", "supports", "version"]
+__all__ = ["build", "graph", "load", "loading_code", "operators", "suffix", "supports", "version"]
 
 
 def supports(variant: Variant, device: str) -> None:
@@ -44,13 +45,12 @@ def graph(model: Model, variant: Variant) -> Any:
         module = torch_common.quantize(model.module, variant)
     else:
         module = model.module
-    with torch_common.inference(torch_common.engine(variant)):
+    with torch_common.inference(variant):
         if model.scriptable:
             scripted = torch.jit.script(module)
         else:
             # Two images, so that no dimension of the trace is taken for the constant one.
-            blank = model.preprocess(Image.new("RGB", (320, 320)))
-            images = torch.from_numpy(blank).expand(2, *blank.shape).contiguous()
+            images = torch.zeros(2, *model.architecture["image"])
             scripted = torch.jit.trace(module, images, strict=False)
         scripted = torch.jit.freeze(scripted.eval())
         if variant.options.get("mobile"):
@@ -60,7 +60,12 @@ def graph(model: Model, variant: Variant) -> Any:
     return scripted
 
 
-def build(model: Model, variant: Variant, path: Path) -> None:
+def build(
+    model: Model,
+    variant: Variant,
+    path: Path,
+    calibration: NDArray[np.float32] | None,  # noqa: ARG001 - no recipe here is calibrated
+) -> None:
     graph(model, variant).save(str(path))
 
 
@@ -69,12 +74,16 @@ def load(
     variant: Variant,
     device: str,
     architecture: Mapping[str, Any],  # noqa: ARG001 - the graph is in the file
+    threads: int,
 ) -> Deployment:
     import torch
 
-    with torch_common.quantized_engine(torch_common.engine(variant)):
-        module = torch.jit.load(str(path), map_location=device).eval()
-    return torch_common.deployment(module, variant, device)
+    return torch_common.graph_deployment(
+        lambda: torch.jit.load(str(path), map_location=device).eval(), variant, device, threads
+    )
+
+
+operators = torch_common.profiled(load)
 
 
 def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:  # noqa: ARG001

@@ -21,6 +21,23 @@ INT8 = Contract(
     cosine=0.99,
     reason="int8 linear layers with per-call activation scales; published ViT results keep 96 %",
 )
+TF32 = Contract(
+    agreement=0.98,
+    relative_error=0.01,
+    cosine=0.999,
+    reason="11 significant bits in matrix products, as float16, but float32's range",
+)
+STATIC = Contract(
+    agreement=0.93,
+    relative_error=0.3,
+    cosine=0.98,
+    reason="int8 with ranges fixed by calibration; published ViT results keep 93 %",
+)
+ONNX = ("onnxruntime>=1.22", "onnx>=1.18", "onnxscript>=0.5")
+OPENVINO = ("openvino>=2025.4",)
+NNCF = (*OPENVINO, "nncf>=3.0")
+EXECUTORCH = ("executorch>=1.3",)
+TORCHAO = ("torch>=2.12", "torchao>=0.17")
 # The last release whose wheels contain XNNPACK.
 XNNPACK = ("torch>=2.12,<2.13",)
 
@@ -89,5 +106,99 @@ VARIANTS: tuple[Variant, ...] = (
         "compiled", "inductor", "fp32", REBUILT,
         "torch.compile with Inductor's defaults, one graph per batch size",
         devices=("cpu", "cuda"),
+    ),
+    Variant(
+        "compiled-reduce-overhead", "inductor", "fp16", HALF,
+        "torch.compile in float16, its kernels replayed from CUDA graphs",
+        devices=("cuda",), options={"mode": "reduce-overhead"},
+    ),
+    Variant(
+        "compiled-max-autotune", "inductor", "fp16", HALF,
+        "torch.compile in float16, each kernel the fastest of those it tried, in CUDA graphs",
+        devices=("cuda",), options={"mode": "max-autotune"},
+    ),
+    Variant(
+        "tf32", "eager", "tf32", TF32,
+        "float32 whose matrix products round their operands to TF32",
+        devices=("cuda",),
+    ),
+    Variant(
+        "fp16-channels-last", "eager", "fp16", HALF,
+        "float16, images and patch weights with the channels last",
+        devices=("cuda",), options={"memory_format": "channels_last"},
+    ),
+    Variant(
+        "fp16-flash", "eager", "fp16", HALF,
+        "float16, attention pinned to the flash kernel",
+        devices=("cuda",), options={"attention": "FLASH_ATTENTION"},
+    ),
+    Variant(
+        "fp16-graph", "eager", "fp16", HALF,
+        "float16, its kernels captured in a CUDA graph and replayed",
+        devices=("cuda",), options={"graph": True},
+    ),
+    Variant(
+        "aot-inductor", "aot_inductor", "fp32", REBUILT,
+        "torch.export, compiled ahead of time by Inductor, weights in the package",
+    ),
+    Variant(
+        "torchao-int8-weight", "aot_inductor", "int8", INT8,
+        "torchao weight-only int8 linears, compiled ahead of time",
+        options={"quantization": "torchao-weight"}, requires=TORCHAO,
+    ),
+    Variant(
+        "torchao-int8-dynamic", "aot_inductor", "int8", INT8,
+        "torchao int8 linears with one activation scale per token, compiled ahead of time",
+        options={"quantization": "torchao-dynamic"}, requires=TORCHAO,
+    ),
+    Variant(
+        "pt2e-int8", "aot_inductor", "int8", STATIC,
+        "PT2E static int8 of the X86InductorQuantizer, compiled ahead of time",
+        options={"quantization": "pt2e-x86"}, requires=TORCHAO, calibrated=True,
+    ),
+    Variant(
+        "ort-fp32", "onnxruntime", "fp32", REBUILT,
+        "ONNX Runtime, all graph optimisations",
+        devices=("cpu", "cuda"), requires=ONNX,
+    ),
+    Variant(
+        "ort-int8-dynamic", "onnxruntime", "int8", INT8,
+        "ONNX Runtime's dynamic int8 linear layers, 7-bit weights per channel",
+        options={"quantization": "dynamic"}, requires=ONNX,
+    ),
+    Variant(
+        "ort-int8-static", "onnxruntime", "int8", STATIC,
+        "ONNX Runtime's static int8 (QDQ) linear layers, 7-bit weights per channel",
+        options={"quantization": "static"}, requires=ONNX, calibrated=True,
+    ),
+    Variant(
+        "openvino-fp32", "openvino", "fp32", REBUILT,
+        "OpenVINO, kept in float32 by its precision hint",
+        requires=OPENVINO,
+    ),
+    Variant(
+        "openvino-bf16", "openvino", "bf16", HALF,
+        "OpenVINO in bfloat16, its default on CPUs that have it",
+        requires=OPENVINO,
+    ),
+    Variant(
+        "openvino-int8", "openvino", "int8", STATIC,
+        "NNCF static int8 for transformers in OpenVINO, float32 for the rest",
+        options={"rest": "fp32"}, requires=NNCF, calibrated=True,
+    ),
+    Variant(
+        "openvino-int8-bf16", "openvino", "int8", STATIC,
+        "NNCF static int8 for transformers in OpenVINO, bfloat16 for the rest",
+        options={"rest": "bf16"}, requires=NNCF, calibrated=True,
+    ),
+    Variant(
+        "executorch-fp32", "executorch", "fp32", REBUILT,
+        "ExecuTorch with XNNPACK, the lite interpreter's successor",
+        requires=EXECUTORCH,
+    ),
+    Variant(
+        "executorch-int8-dynamic", "executorch", "int8", INT8,
+        "ExecuTorch with XNNPACK, int8 linears with an activation scale per call",
+        options={"quantization": "dynamic"}, requires=(*EXECUTORCH, "torchao>=0.17"),
     ),
 )  # fmt: skip

@@ -35,7 +35,7 @@ def columns(run: Mapping[str, Any]) -> list[Column]:
         Column("speedup", "speed-up [95 %]", "interval of the speed-up", _speedup),
         Column("agreement", "agreement", "share and bound of the agreement", _agreement),
     ]
-    shown += map(_plain, ("p95", "throughput", "size", "memory", "gpu_memory"))
+    shown += map(_plain, ("p95", "throughput", "size", "memory", "gpu_memory", "peak"))
     shown += [
         Column("top1", "top-1", "top-1", partial(_share, "top1")),
         Column("weights", "weights", "weights", partial(_weights, run.get("models", {}))),
@@ -44,8 +44,8 @@ def columns(run: Mapping[str, Any]) -> list[Column]:
 
 
 ORDER = (
-    "case", "median", "p95", "p99", "speedup", "throughput", "agreement", "top1", "size", "memory",
-    "gpu_memory", "first", "load", "build", "weights",
+    "case", "median", "p95", "p99", "speedup", "throughput", "peak", "agreement", "top1", "size",
+    "memory", "gpu_memory", "first", "load", "build", "weights",
 )  # fmt: skip
 
 

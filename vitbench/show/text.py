@@ -18,6 +18,7 @@ from vitbench.show.columns import GAP, Column, column_width, columns, fitting
 EMPTY = "This report holds no vitbench benchmarks."
 INDENT = 2
 NO_LIMIT = 100_000
+SHOWN_OPERATORS = 6
 
 
 def table(report: Mapping[str, Any], width: int | None) -> str:
@@ -42,12 +43,14 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
         console.print()
         _say(console, f"{model}, batch {batch}")
         console.print(_grid(shown, group, found))
-    for heading, lines in (
+    for heading, told in (
         ("Unavailable:", _unavailable(run)),
         ("Failed:", [f"{name}: {why}" for name, why in run.get("failed", {}).items()]),
+        ("Where the time goes (by each runtime's profiler, which slows it):", _operators(found)),
         ("Rests on:", [*_null_arms(found), *_foundations(run)]),
         ("Left out for want of width:", [", ".join(left_out)] if left_out else []),
     ):
+        lines = list(told)
         if lines:
             console.print()
             _say(console, heading)
@@ -112,6 +115,19 @@ def _unavailable(run: Mapping[str, Any]) -> list[str]:
         of = f" ({models})" if len(run["models"]) > 1 else ""
         lines.append(f"{variant} on {devices}{of}: {reason}")
     return lines
+
+
+def _operators(found: Sequence[Row]) -> Iterator[str]:
+    """The slowest operators of each case that was profiled, as shares of those recorded."""
+    for row in found:
+        operators = row.timed.get("operators") if row.timed else None
+        if row.timed and operators:
+            whole = sum(each["seconds"] for each in operators)
+            parts = [
+                f"{each['seconds'] / whole:.0%} {each['name']} ({each['calls']:.0f}x)"
+                for each in operators[:SHOWN_OPERATORS]
+            ]
+            yield f"{row.case.id}: {whole * 1e3:.1f} ms: {', '.join(parts)}"
 
 
 def _null_arms(found: Sequence[Row]) -> Iterator[str]:

@@ -17,16 +17,16 @@ DAMAGES = {
 _load = eager.load
 
 
-def _planted(path, variant, device, architecture):
-    deployment = _load(path, variant, device, architecture)
+def _planted(path, variant, device, architecture, threads):
+    deployment = _load(path, variant, device, architecture, threads)
     if variant.precision != "int8":
         return deployment
     damage = DAMAGES[os.environ["PLANTED"]]
     return replace(deployment, read=lambda output: damage(deployment.read(output)))
 
 
-def _hanging(path, variant, device, architecture):
-    deployment = _load(path, variant, device, architecture)
+def _hanging(path, variant, device, architecture, threads):
+    deployment = _load(path, variant, device, architecture, threads)
     if variant.precision != "int8":
         return deployment
     calls = iter(range(10**9))

@@ -20,8 +20,8 @@ def logits(tmp_path_factory):
         runtime = RUNTIMES[recipe.runtime]
         runtime.supports(recipe, "cpu")
         path = tmp_path_factory.mktemp("artifact") / f"artifact{runtime.suffix(recipe)}"
-        runtime.build(model, recipe, path)
-        deployment = runtime.load(path, recipe, "cpu", model.architecture)
+        runtime.build(model, recipe, path, None)
+        deployment = runtime.load(path, recipe, "cpu", model.architecture, 1)
         found[name] = deployment.logits(images)
         assert torch.backends.quantized.engine == before
     return found

@@ -16,10 +16,10 @@ STEPS = ("models", "runtimes", "deploy", "measure")
 BASE = frozenset({"case", "errors", "metrics", "environment"})
 PYTEST = frozenset({"pytest", "_pytest", "pytest_benchmark", "xdist"})
 EXECUTORS = frozenset(
-    {"torch", "torchvision", "torchao", "timm", "transformers", "onnxruntime", "openvino",
-     "executorch"}
+    {"torch", "torchvision", "torchao", "timm", "transformers", "onnx", "onnxruntime", "openvino",
+     "nncf", "executorch"}
 )  # fmt: skip
-HEAVY = EXECUTORS | {"skimage", "scipy", "huggingface_hub", "safetensors"}
+HEAVY = EXECUTORS | {"plotly", "skimage", "scipy", "huggingface_hub", "safetensors"}
 
 
 @dataclass(frozen=True)

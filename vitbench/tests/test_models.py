@@ -14,6 +14,7 @@ from PIL import Image
 from vitbench.errors import UserError
 from vitbench.models import creation_code, load_model, parse_spec, parse_specs, skeleton
 from vitbench.models.weights import read_checkpoint, tensors_sha256
+from vitbench.tests import hf_folder
 from vitbench.tests.conftest import IMAGES, ROOT
 
 PHOTO = Image.fromarray(skimage.data.astronaut())
@@ -147,6 +148,16 @@ def test_a_pickle_that_would_run_code_is_refused(tmp_path):
     assert not (tmp_path / "ran").exists()
     pickle.loads(path.read_bytes())
     assert (tmp_path / "ran").exists(), "the planted pickle does nothing: the test proves nothing"
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "3"])
+def test_a_damaged_config_beside_a_checkpoint_is_named(tmp_path, deit, text):
+    import torch
+
+    torch.save(deit, tmp_path / "model.pth")
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"config\.json, beside the checkpoint, cannot be read"):
+        load_model(parse_spec(f"deit_tiny_patch16_224@{tmp_path / 'model.pth'}", ROOT), None)
 
 
 def test_a_checkpoint_of_another_architecture(tmp_path, deit):
@@ -316,3 +327,16 @@ def test_the_bundled_checkpoint_is_as_good_as_its_readme_says():
         found = torch.cat([model.module(x) for x in torch.from_numpy(sample.images).split(50)])
     assert len(photos) == 500
     assert (found.argmax(1).numpy() == sample.labels).mean() == pytest.approx(0.636, abs=0.01)
+
+
+def test_one_network_from_two_libraries_gives_the_same_logits(tmp_path):
+    """A folder as the hub's: transformers' ViT with the weights of timm's DeiT."""
+    import torch
+
+    ours = load_model(parse_spec("deit_tiny_patch16_224", ROOT), "bundled")
+    theirs = load_model(parse_spec(f"hf={hf_folder.write(tmp_path)}", ROOT), None)
+    image = Image.effect_noise((300, 260), 80).convert("RGB")
+    images = torch.from_numpy(ours.preprocess(image))[None]
+    with torch.inference_mode():
+        assert torch.equal(ours.module(images), theirs.module(images))
+    assert [label.name for label in theirs.labels] == [label.name for label in ours.labels]

@@ -58,6 +58,7 @@ def benchmark_of(case, group="latency", seconds=0.02, ratio=None, agreement=None
             "ratio": ratio or (ratio_of(1.002, 0.995, 1.009) if null_arm else ratio_of()),
             "agreement": agreement or agreement_of(),
             "predictions": {"images": ["a", "b"], "top1": [1, 2], "margin": [0.1, 3.0]},
+            "roofline": {"operations": 10**10, "peak_per_second": 2e12, "share": 0.25},
             "p95_seconds": seconds * 1.2, "p99_seconds": seconds * 1.3,
             "images_per_second": int(batch[1:]) / seconds,
         }  # fmt: skip

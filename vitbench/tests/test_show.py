@@ -29,7 +29,7 @@ def a_run(**changes):
 def test_the_cells_of_a_row():
     cells = line_of(table(a_run(), None), "int8-dynamic/cpu/b1").split("  ")
     assert [cell.strip() for cell in cells if cell] == [
-        "int8-dynamic/cpu/b1", "20.0", "24.0", "26.0", "3.42x [3.35, 3.50]", "50.0",
+        "int8-dynamic/cpu/b1", "20.0", "24.0", "26.0", "3.42x [3.35, 3.50]", "50.0", "25",
         "99.6 % >= 98.7 % KEPT", "71.2 %", "6.5", "612", "80.0", "0.25", "1.5", "bundled",
     ]  # fmt: skip
 
@@ -68,6 +68,17 @@ def test_what_does_not_fit_is_named():
 
 def test_a_terminal_too_narrow_for_case_and_median_shows_them_nevertheless():
     assert "170.0" in line_of(table(a_run(), 10), "int8-dynamic-qnnpack/cpu/b1")
+
+
+def test_a_profile_stands_below_the_table():
+    row = benchmark_of(f"{TINY}/int8-dynamic/cpu/b1")
+    row["extra_info"]["operators"] = [
+        {"name": "linear", "seconds": 0.03, "calls": 49},
+        {"name": "gelu", "seconds": 0.01, "calls": 12},
+    ]  # fmt: skip
+    words = " ".join(table(report_of(row), 200).split())
+    assert f"{TINY}/int8-dynamic/cpu/b1: 40.0 ms: 75% linear (49x), 25% gelu (12x)" in words
+    assert "Where the time goes" not in table(a_run(), None)
 
 
 def test_columns_without_a_figure_are_not_shown():

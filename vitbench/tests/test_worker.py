@@ -183,7 +183,7 @@ def test_a_build_and_its_footprint(tmp_path, variant):
 
     spec = parse_spec("deit_tiny_patch16_224", Path.cwd())
     path, images = tmp_path / "artifact", tmp_path / "images.npy"
-    request = {"variant": variant, "path": str(path), "threads": 1}
+    request = {"variant": variant, "path": str(path), "threads": 1, "calibration": None}
     built = ask({**request, "verb": "build", "spec": asdict(spec), "weights": "seeded"}, 120)
     assert set(built) == {"build_seconds", "peak_memory_bytes"}
     assert built["build_seconds"] > 0

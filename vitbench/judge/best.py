@@ -1,0 +1,192 @@
+"""Which variant to deploy: the Pareto front of a report, and the choice for a stated need."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from vitbench.errors import UserError
+from vitbench.judge.report import Row, rows
+from vitbench.metrics import METRIC
+
+# What each need minimises, and the word for having more of it.
+NEEDS = {"latency": "slower", "size": "larger", "memory": "needs more memory"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A case's figures: milliseconds, megabytes, and the share of images on which it agrees.
+
+    `latency` is the reference's median over the paired speed-up, so that candidates are compared
+    by what was measured in pairs; `low` and `high` are the interval's ends, within one process.
+    None where the report has no such figure. `proven` says that the agreement's lower bound
+    reaches what is asked; it is never so for synthetic weights.
+    """
+
+    case: str
+    latency: float
+    low: float | None
+    high: float | None
+    size: float | None
+    memory: float | None
+    agreement: float | None
+    proven: bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The recommendation for one model and batch.
+
+    `best` is a case id, or None where nothing is left; `sentence` says why. `front` holds the ids
+    that nothing dominates (Pareto: no candidate is as good in everything and better in something).
+    `out` has, for each other case, one sentence.
+    """
+
+    model: str
+    batch: int
+    need: str
+    synthetic: bool
+    best: str | None
+    sentence: str
+    front: tuple[str, ...]
+    out: Mapping[str, str]
+    candidates: tuple[Candidate, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
+    """A choice for every model and batch of a report, in order of appearance.
+
+    `need` is one of NEEDS; `least` is the share of images that must agree, from 0 to 1. Raises
+    UserError where the report has no paired timing to choose by.
+    """
+    groups: dict[tuple[str, int], list[Row]] = {}
+    for row in rows(report):
+        if row.timed:
+            groups.setdefault((row.case.model, row.case.batch), []).append(row)
+    if not groups:
+        raise UserError("the report holds no paired timings: run `pytest --benchmark-only`")
+    run = report.get("vitbench", {})
+    return [
+        _choose(model, batch, [_candidate(row, found, least) for row in found], need, least, run)
+        for (model, batch), found in groups.items()
+    ]
+
+
+def _candidate(row: Row, group: Sequence[Row], least: float) -> Candidate:
+    figure = {name: METRIC[name].value(row.benchmarks) for name in METRIC}
+    speedup, (low, high) = figure["speedup"], METRIC["speedup"].interval(row.benchmarks)
+    latency = figure["median"] or 0.0
+    null_arms = [each for each in group if each.case.device == row.case.device and _null_arm(each)]
+    if null_arms and speedup:
+        base = METRIC["median"].value(null_arms[0].benchmarks) or 0.0
+        if row is null_arms[0]:
+            speedup, low, high = 1.0, None, None
+        latency = base / speedup
+    scale = latency * (speedup or 1.0)
+    agreement = (row.timed or {})["agreement"]
+    lower = agreement["lower"] if agreement["claimed"] else None
+    return Candidate(
+        row.case.id,
+        latency,
+        scale / high if high else None,
+        scale / low if low else None,
+        figure["size"],
+        figure["memory"],
+        agreement["share"],
+        lower is not None and lower >= least,
+    )
+
+
+def _null_arm(row: Row) -> bool:
+    return bool(row.timed and row.timed["reference"]["null_arm"])
+
+
+def _choose(
+    model: str,
+    batch: int,
+    found: Sequence[Candidate],
+    need: str,
+    least: float,
+    run: Mapping[str, Any],
+) -> Choice:
+    out = {
+        case: f"{state}: {reason}"
+        for state in ("unavailable", "failed")
+        for case, reason in run.get(state, {}).items()
+        if case.startswith(f"{model}/") and case.endswith(f"/b{batch}")
+    }
+    weights = run.get("models", {}).get(model, {}).get("weights", {})
+    synthetic = bool(weights.get("synthetic"))
+    able = []
+    for each in found:
+        if getattr(each, need) is None:
+            out[each.case] = f"the report has no {need} of it: run benchmarks/test_footprint.py too"
+        elif not synthetic and each.agreement is not None and each.agreement < least:
+            out[each.case] = f"agrees on {each.agreement:.1%}, and {least:.1%} is asked"
+        else:
+            able.append(each)
+    compared = [name for name in NEEDS if all(getattr(x, name) is not None for x in able)]
+    if not synthetic and all(each.agreement is not None for each in able):
+        compared.append("agreement")
+    dominators = {a.case: [b for b in able if _dominates(b, a, compared)] for a in able}
+    front = tuple(case for case, better in dominators.items() if not better)
+    case, why = None, "nothing is left to choose from"
+    if able:
+        best = min(able, key=lambda each: (getattr(each, need), each.latency))
+        case, why = best.case, _why(best, need, least, synthetic)
+        for each in able:
+            if each is not best:
+                out[each.case] = _why_not(each, best, need, dominators[each.case])
+    return Choice(model, batch, need, synthetic, case, why, front, out, tuple(found))
+
+
+def _dominates(one: Candidate, other: Candidate, compared: Sequence[str]) -> bool:
+    """Whether `one` is as good in everything compared, and better in something."""
+    # Agreement is the only figure of which more is better.
+    pairs = [
+        (-getattr(x, name) if name == "agreement" else getattr(x, name))
+        for x in (one, other)
+        for name in compared
+    ]
+    ours, theirs = pairs[: len(compared)], pairs[len(compared) :]
+    return all(a <= b for a, b in zip(ours, theirs, strict=True)) and ours != theirs
+
+
+def _why(best: Candidate, need: str, least: float, synthetic: bool) -> str:
+    words = f"least {need}: {_figure(best, need)}"
+    if synthetic:
+        return f"{words}; its weights are synthetic, so agreement is not claimed: verify with yours"
+    if not best.proven:
+        words += f"; agreement of {least:.0%} is not proven yet: verify on more images (--images)"
+    return words
+
+
+def _why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[Candidate]) -> str:
+    words = f"{NEEDS[need]}: {_figure(each, need)} against {_figure(best, need)}"
+    if need == "latency":
+        if None not in (each.low, each.high, best.low, best.high) and _overlap(each, best):
+            words = f"not told apart from the best by this run: {_figure(each, need)}"
+        elif each.latency == best.latency:
+            words = f"as fast, {_figure(each, need)}"
+    elif getattr(each, need) == getattr(best, need):
+        words = f"no better: {_figure(each, need)}, and {each.latency:.1f} ms a call"
+    if not dominators:
+        return words
+    # The one that wins most by the need at hand: the one a reader would take instead.
+    better = min(dominators, key=lambda other: getattr(other, need))
+    return f"{words}; dominated by {better.case.partition('/')[2]}"
+
+
+def _overlap(one: Candidate, other: Candidate) -> bool:
+    return bool(
+        one.low is not None and one.high is not None
+        and other.low is not None and other.high is not None
+        and one.low <= other.high and other.low <= one.high
+    )  # fmt: skip
+
+
+def _figure(candidate: Candidate, need: str) -> str:
+    value = getattr(candidate, need)
+    return f"{value:.1f} ms" if need == "latency" else f"{value:.2f} MB"

@@ -1,0 +1,24 @@
+"""The arithmetic of a model: what a percentage of a machine's peak is a percentage of."""
+
+from vitbench.models.base import Model
+
+
+def flops(model: Model) -> int:
+    """Floating-point operations of one image: two for each multiply-add of every matrix product.
+
+    Counted by torch.utils.flop_counter in linear layers, convolutions and attention, on shapes
+    alone (the meta device). Attention is decomposed first: counters that meet it fused have missed
+    it. ViT-B/16 is 35.1e9; its published 17.58 GMACs include a little that is no matrix product.
+    """
+    import copy
+
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    shapes = copy.deepcopy(model.module).to("meta")
+    image = torch.empty(1, *model.architecture["image"], device="meta")
+    counter = FlopCounterMode(display=False)
+    with torch.inference_mode(), counter, sdpa_kernel(SDPBackend.MATH):
+        shapes(image)
+    return int(counter.get_total_flops())

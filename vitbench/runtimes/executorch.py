@@ -1,0 +1,165 @@
+"""ExecuTorch: torch.export, lowered to XNNPACK, in one `.pte` file for ExecuTorch's own runtime.
+
+Attention is written out as batched products and a softmax, and `unbind` as slices: XNNPACK has
+these, and so takes every product, convolution, softmax and GELU. LayerNorm and the choice of the
+class token stay with ExecuTorch's kernels, in one thread. In the int8 recipe the linear layers
+multiply integers, weights with a scale per output channel, activations with one per token, found
+in each call; all else stays float32.
+
+The program is of one image and is called once for each image of a batch, as on the devices that
+ExecuTorch is made for. With a free batch XNNPACK leaves the reshapes out, memory is planned for
+the largest batch from the start, and an image takes longer at every batch size (METHODOLOGY.md).
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from weakref import WeakSet
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.errors import Unavailable
+from vitbench.models import Model
+from vitbench.runtimes.base import Deployment, Operator, Variant
+
+__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+
+# What must not be left to ExecuTorch's own kernels, which are made to be small.
+PRODUCTS = (
+    "aten.linear.", "aten.addmm.", "aten.bmm.", "aten.mm.", "aten.convolution.",
+    "quantized_decomposed.",
+)  # fmt: skip
+# XNNPACK keeps a pointer to the one pool of threads that it was loaded with.
+_loaded: WeakSet[Any] = WeakSet()
+
+
+def version() -> str:
+    """ExecuTorch's version. Raises Unavailable where its runtime cannot be imported."""
+    try:
+        import executorch.runtime
+        from executorch.version import __version__
+    except (ImportError, OSError) as error:
+        raise Unavailable(f"executorch cannot be imported: {error}") from error
+    if not executorch.runtime.Runtime.get().backend_registry.is_available("XnnpackBackend"):
+        raise Unavailable(f"this build of executorch {__version__} has no XNNPACK")
+    return f"executorch {__version__}"
+
+
+def supports(variant: Variant, device: str) -> None:
+    if device != "cpu":
+        raise Unavailable(f"{variant.name} is made for the CPU, not for {device}")
+
+
+def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
+    return ".pte"
+
+
+def build(
+    model: Model,
+    variant: Variant,
+    path: Path,
+    calibration: NDArray[np.float32] | None,  # noqa: ARG001 - no recipe here is calibrated
+) -> None:
+    import torch
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    # Lowering runs `flatc`, which lies beside the interpreter whether or not the shell knows it.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    aten, image = torch.ops.aten, (torch.zeros(1, *model.architecture["image"]),)
+    plain = {aten.scaled_dot_product_attention.default: _attention, aten.unbind.int: _unbind}
+    with torch.no_grad():
+        program = torch.export.export(model.module, image).run_decompositions(plain)
+        if variant.precision == "int8":
+            program = torch.export.export(_quantize(program.module(), image), image)
+        edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
+    called = [node for node in edge.exported_program().graph.nodes if node.op == "call_function"]
+    names = sorted({node.target.__name__ for node in called})
+    if "executorch_call_delegate" not in names or any(n.startswith(PRODUCTS) for n in names):
+        raise RuntimeError(f"XNNPACK does not take all of the products: left are {names}")
+    with path.open("wb") as file:
+        edge.to_executorch().write_to_file(file)
+
+
+def load(
+    path: Path,
+    variant: Variant,  # noqa: ARG001 - the precision is in the file
+    device: str,  # noqa: ARG001 - `supports` lets the CPU through only
+    architecture: Mapping[str, Any],  # noqa: ARG001 - the graph is in the file
+    threads: int,
+) -> Deployment:
+    import torch
+    from executorch.extension.pybindings import portable_lib
+    from executorch.runtime import Runtime
+
+    if portable_lib._threadpool_get_thread_count() != threads:
+        if _loaded:
+            raise RuntimeError("what ExecuTorch has loaded in this process has other threads")
+        portable_lib._unsafe_reset_threadpool(threads)
+    method = Runtime.get().load_program(path).load_method("forward")
+    _loaded.add(method)
+
+    def stage(images: NDArray[np.float32]) -> Any:
+        return torch.from_numpy(images).split(1)
+
+    def call(staged: Any) -> Any:
+        return [method.execute((image,))[0] for image in staged]
+
+    def read(output: Any) -> NDArray[np.float32]:
+        return np.array(torch.cat(output).numpy())
+
+    return Deployment(stage, call, read)
+
+
+def operators(*_: Any, **__: Any) -> list[Operator]:
+    """None: what ExecuTorch can record of a call is compiled out of its released wheels."""
+    raise Unavailable("executorch's wheels are built without its event tracer")
+
+
+def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:  # noqa: ARG001
+    return "\n".join(
+        [
+            "from executorch.runtime import Runtime",
+            f"method = Runtime.get().load_program({file!r}).load_method('forward')",
+            "model = lambda image: method.execute([image])[0]  # float32, (1, 3, H, W)",
+        ]
+    )
+
+
+def _attention(
+    query: Any, key: Any, value: Any, mask: Any = None, dropout: float = 0.0, causal: bool = False,
+    *, scale: float | None = None, enable_gqa: bool = False,
+) -> Any:  # fmt: skip
+    """Attention without a mask, of products of three dimensions, which need no `expand`."""
+    if mask is not None or dropout or causal or enable_gqa:
+        raise RuntimeError("attention with a mask, dropout or shared keys is no ViT's")
+    heads = query.shape[:2]
+    query, key, value = (x.flatten(0, 1) for x in (query, key, value))
+    scores = (query * (scale or query.shape[-1] ** -0.5)).bmm(key.transpose(1, 2))
+    return scores.softmax(-1).bmm(value).unflatten(0, heads)
+
+
+def _unbind(tensor: Any, dim: int = 0) -> list[Any]:
+    """The parts by slices and reshapes: XNNPACK has no `squeeze`."""
+    shape = list(tensor.shape)
+    parts = shape.pop(dim)
+    return [tensor.narrow(dim, part, 1).reshape(shape) for part in range(parts)]
+
+
+def _quantize(module: Any, image: tuple[Any]) -> Any:
+    """Dynamic int8 linear layers, weights by channel."""
+    import torch
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
+        XNNPACKQuantizer,
+        get_symmetric_quantization_config,
+    )
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    recipe = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=True)
+    quantizer = XNNPACKQuantizer().set_operator_type(torch.ops.aten.linear.default, recipe)
+    prepared = prepare_pt2e(module, quantizer)
+    prepared(*image)
+    return convert_pt2e(prepared)

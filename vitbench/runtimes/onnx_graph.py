@@ -1,0 +1,118 @@
+"""The ONNX files of the recipes: a graph with a free batch, in float32 or with int8 linear layers.
+
+In int8 every product with a constant weight (the linear layers) multiplies integers. Attention's
+own products stay float32, because quantizing them too made the error of DeiT-Tiny's static logits
+six times as large; so do the patch convolution, which dynamic int8 has no kernel for, and all that
+lies between. Weights have a scale per output channel, activations one for the whole tensor: found
+in each call, or fixed by calibration to the least and greatest value seen. Clipping those ranges
+(percentiles, entropy) was no better on DeiT-Tiny.
+
+Weights have seven bits (`reduce_range`). Without VNNI, x86 adds pairs of products in saturating 16
+bits: eight-bit weights overflow them, which tripled the error of DeiT-Tiny's logits, and seven-bit
+weights cannot. So every CPU computes the same integers.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+OPSET = 20  # the first with GELU as one operator
+INPUT, OUTPUT = "images", "logits"
+PRODUCTS = ("MatMul", "Gemm")
+# What the CPU's optimiser makes of a quantized product.
+INTEGER_PRODUCTS = ("DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QGemm")
+CALIBRATION_BATCH = 8
+
+
+def write(module: Any, image: Sequence[int], path: Path) -> None:
+    """Export a torch module that takes images (N, *image) to one file, weights included."""
+    import onnx
+    import torch
+
+    program = torch.onnx.export(
+        module,
+        # Two images, so that no dimension of the graph is taken for the constant one.
+        (torch.zeros(2, *image),),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+    )
+    # The exporter notes the source lines of every part, with their paths on this machine.
+    proto = program.model_proto
+    graph = proto.graph
+    for part in (proto, graph, *graph.node, *graph.initializer, *graph.value_info):
+        part.ClearField("metadata_props")
+    onnx.save(proto, path)
+
+
+def quantize(plain: Path, path: Path, calibration: NDArray[np.float32] | None) -> None:
+    """Write the int8 form of a graph: static where there are calibration images, else dynamic.
+
+    Raises RuntimeError unless what the CPU executes has integers in every linear layer.
+    """
+    import onnx
+    from onnxruntime import quantization as ort
+
+    graph = onnx.load(plain).graph
+    constants = {tensor.name for tensor in graph.initializer}
+    products = [node for node in graph.node if node.op_type in PRODUCTS]
+    attention = [node.name for node in products if node.input[1] not in constants]
+    common: dict[str, Any] = {
+        "op_types_to_quantize": list(PRODUCTS),
+        "nodes_to_exclude": attention,
+        "per_channel": True,
+        "reduce_range": True,
+        "weight_type": ort.QuantType.QInt8,
+    }
+    if calibration is None:
+        ort.quantize_dynamic(plain, path, **common)
+    else:
+        ort.quantize_static(
+            plain,
+            path,
+            _reader(calibration),
+            quant_format=ort.QuantFormat.QDQ,
+            activation_type=ort.QuantType.QUInt8,
+            calibrate_method=ort.CalibrationMethod.MinMax,
+            # Outputs go into float32 arithmetic: rounding them would only add error.
+            extra_options={"OpTypesToExcludeOutputQuantization": list(PRODUCTS)},
+            **common,
+        )
+    executed = _executed(path)
+    found = sum(executed.count(name) for name in INTEGER_PRODUCTS)
+    wanted = len(products) - len(attention)
+    if found != wanted or not wanted:
+        raise RuntimeError(f"onnxruntime executes {found} of {wanted} linear layers in int8")
+
+
+def _reader(images: NDArray[np.float32]) -> Any:
+    from onnxruntime.quantization import CalibrationDataReader
+
+    starts = iter(range(0, len(images), CALIBRATION_BATCH))
+
+    class Reader(CalibrationDataReader):  # type: ignore[misc]
+        def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+            start = next(starts, None)
+            return None if start is None else {INPUT: images[start : start + CALIBRATION_BATCH]}
+
+    return Reader()
+
+
+def _executed(path: Path) -> list[str]:
+    """The operators of a file's graph after all of the CPU's optimisations."""
+    import onnx
+    import onnxruntime
+
+    with TemporaryDirectory() as folder:
+        optimised = Path(folder) / "optimised.onnx"
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(optimised)
+        options.log_severity_level = 3  # it warns that the file suits this kind of CPU only
+        onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return [node.op_type for node in onnx.load(optimised).graph.node]

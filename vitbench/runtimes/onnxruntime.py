@@ -1,0 +1,181 @@
+"""ONNX Runtime: a graph from `onnx_graph`, which each session optimises again for its device.
+
+A session fuses what it can (GELU with its bias, quantization with the product that follows) and
+lays weights out anew. Where it cannot run on the device that was asked for, it would run on the
+CPU: here that is an error.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.errors import Unavailable
+from vitbench.models import Model
+from vitbench.runtimes import onnx_graph
+from vitbench.runtimes.base import Deployment, Operator, Variant
+
+__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+WARM_CALLS, PROFILED_CALLS = 2, 5
+
+
+def version() -> str:
+    """onnxruntime's version. Raises Unavailable where it cannot be imported."""
+    try:
+        import onnxruntime
+    except (ImportError, OSError) as error:
+        raise Unavailable(f"onnxruntime cannot be imported: {error}") from error
+    return f"onnxruntime {onnxruntime.__version__}"
+
+
+def supports(variant: Variant, device: str) -> None:
+    """Whether the recipe is meant for the device, and this build has its execution provider."""
+    import onnxruntime
+
+    kind = device.split(":")[0]
+    if kind not in variant.devices:
+        raise Unavailable(f"{variant.name} is made for the CPU, not for {device}")
+    if PROVIDERS[kind] not in onnxruntime.get_available_providers():
+        raise Unavailable(
+            f"this build of onnxruntime has no {PROVIDERS[kind]}: install onnxruntime-gpu instead"
+        )
+
+
+def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
+    return ".onnx"
+
+
+def build(
+    model: Model, variant: Variant, path: Path, calibration: NDArray[np.float32] | None
+) -> None:
+    image = model.architecture["image"]
+    if "quantization" not in variant.options:
+        onnx_graph.write(model.module, image, path)
+        return
+    with TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain.onnx"
+        onnx_graph.write(model.module, image, plain)
+        onnx_graph.quantize(plain, path, calibration)
+
+
+def _options(threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # A thread that spins takes a core from those that compute wherever another program has one too:
+    # calls took up to twice as long. On cores of one's own, sleeping at once costs 3 to 5 %.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _session(path: Path, device: str, options: Any) -> Any:
+    """Raises Unavailable where it would not run on the device."""
+    import onnxruntime
+
+    kind, _, number = device.partition(":")
+    settings: dict[str, Any] = {}
+    if kind == "cuda":
+        onnxruntime.preload_dlls()  # CUDA's libraries where pip installed them
+        settings = {
+            "device_id": int(number or 0),
+            "use_tf32": 0,  # its default is 1: products with ten bits of precision
+            "cudnn_conv_algo_search": "HEURISTIC",  # timed, another load may choose another
+        }
+    session = onnxruntime.InferenceSession(
+        path, options, providers=[(PROVIDERS[kind], settings)], enable_fallback=0
+    )
+    if (used := session.get_providers()[0]) != PROVIDERS[kind]:
+        raise Unavailable(
+            f"onnxruntime-gpu fell back to {used}: {PROVIDERS[kind]} did not start; "
+            "install the CUDA and cuDNN that it was built for"
+        )
+    return session
+
+
+def load(
+    path: Path,
+    variant: Variant,  # noqa: ARG001 - the graph is in the file
+    device: str,
+    architecture: Mapping[str, Any],  # noqa: ARG001 - so are its shapes
+    threads: int,
+) -> Deployment:
+    """Images and logits lie on the device; a call returns when the device is done."""
+    return _deployment(_session(path, device, _options(threads)), device)
+
+
+def _deployment(session: Any, device: str) -> Deployment:
+    import onnxruntime
+
+    kind, _, number = device.partition(":")
+    place = kind, int(number or 0)
+
+    def stage(images: NDArray[np.float32]) -> Any:
+        return onnxruntime.OrtValue.ortvalue_from_numpy(images, *place)
+
+    def call(images: Any) -> Any:
+        binding = session.io_binding()
+        binding.bind_ortvalue_input(onnx_graph.INPUT, images)
+        binding.bind_output(onnx_graph.OUTPUT, *place)
+        session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        return binding.get_outputs()[0]
+
+    def read(output: Any) -> NDArray[np.float32]:
+        return np.array(output.numpy(), dtype=np.float32)
+
+    return Deployment(stage, call, read)
+
+
+def operators(
+    path: Path,
+    variant: Variant,  # noqa: ARG001 - as in `load`
+    device: str,
+    architecture: Mapping[str, Any],  # noqa: ARG001 - as in `load`
+    threads: int,
+    images: NDArray[np.float32],
+) -> list[Operator]:
+    """By ONNX Runtime's own profiler: operators of the graph that is left after optimisation."""
+    if device != "cpu":
+        raise Unavailable(f"onnxruntime's profiler times what is launched on {device}, not its end")
+    with TemporaryDirectory() as folder:
+        options = _options(threads)
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = _session(path, device, options)
+        deployment = _deployment(session, device)
+        staged = deployment.stage(images)
+        for _ in range(WARM_CALLS + PROFILED_CALLS):
+            deployment(staged)
+        events = json.loads(Path(session.end_profiling()).read_text("utf-8"))
+    start = sorted(each["ts"] for each in events if each["name"] == "model_run")[WARM_CALLS]
+    microseconds: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
+    for event in events:
+        if event.get("cat") == "Node" and event["ts"] >= start:
+            name = event["args"]["op_name"]
+            microseconds[name] += event["dur"]
+            calls[name] += 1
+    return [
+        Operator(name, microseconds[name] * 1e-6 / PROFILED_CALLS, count / PROFILED_CALLS)
+        for name, count in calls.items()
+    ]
+
+
+def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:  # noqa: ARG001
+    return f"""import onnxruntime
+options = onnxruntime.SessionOptions()
+options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+session = onnxruntime.InferenceSession({file!r}, options, providers=["CPUExecutionProvider"])
+def model(images):  # a float32 NumPy array
+    return session.run(["logits"], {{"images": images}})[0]"""

@@ -1,0 +1,211 @@
+"""OpenVINO: the module's trace as OpenVINO's graph, compiled for each batch size by itself.
+
+The file's batch is free, and its weights are float32 where they are not int8. A graph that is
+compiled with a free batch is 5 % slower at batch 1, so the first images of a size compile one.
+
+For int8, NNCF makes the linear layers int8: weights with a scale per output channel, activations
+with one for the tensor, fixed by calibration. The patch convolution, attention's own products and
+all between are in the precision that the option `rest` names. Three of NNCF's defaults are off,
+which on DeiT-Tiny makes the error of the logits a sixth (0.024 of them instead of 0.149):
+- The convolution and attention stay float, which alone halves it.
+- No SmoothQuant: what it takes from the activations' ranges, it adds to the weights'.
+- Weights have seven bits, activations are symmetric: without VNNI, x86 sums pairs of products in
+  saturating 16 bits, which eight bits reach. So every CPU computes the same.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.errors import Unavailable
+from vitbench.models import Model
+from vitbench.runtimes.base import Deployment, Operator, Variant
+
+__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+
+HINTS = {"fp32": "f32", "bf16": "bf16"}
+FLOAT = ("Convolution", "ScaledDotProductAttention")
+PROFILED_CALLS = 5
+
+
+def version() -> str:
+    """OpenVINO's version. Raises Unavailable where it cannot be imported."""
+    try:
+        import openvino
+    except (ImportError, OSError) as error:
+        raise Unavailable(f"openvino cannot be imported: {error}") from error
+    return f"openvino {openvino.__version__.split('-')[0]}"
+
+
+def supports(variant: Variant, device: str) -> None:
+    """The CPU, which must have bfloat16 where the recipe has: else OpenVINO computes in float32."""
+    import openvino
+
+    if device != "cpu":
+        raise Unavailable(f"{variant.name} is made for the CPU, not for {device}")
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if _hint(variant) == "bf16" and "BF16" not in able:
+        raise Unavailable("this CPU has no bfloat16 instructions (AVX512-BF16 or AMX)")
+
+
+def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
+    return ".xml"  # and the weights in a .bin beside it
+
+
+def build(
+    model: Model, variant: Variant, path: Path, calibration: NDArray[np.float32] | None
+) -> None:
+    import openvino
+    import torch
+
+    image = model.architecture["image"]
+    # Two images, so that no dimension of the trace is taken for the constant one.
+    graph = openvino.convert_model(
+        model.module,
+        example_input=torch.zeros(2, *image),
+        input=[openvino.PartialShape([-1, *image])],
+    )
+    if variant.precision == "int8":
+        graph = _quantized(graph, calibration)
+    # Weights in float16, the default, would change the numbers.
+    openvino.save_model(graph, path, compress_to_fp16=False)
+
+
+def _quantized(graph: Any, images: Any) -> Any:
+    import nncf
+
+    return nncf.quantize(
+        graph,
+        nncf.Dataset([image[None] for image in images]),
+        model_type=nncf.ModelType.TRANSFORMER,
+        preset=nncf.QuantizationPreset.PERFORMANCE,
+        subset_size=len(images),
+        ignored_scope=nncf.IgnoredScope(types=list(FLOAT), validate=False),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            overflow_fix=nncf.OverflowFix.ENABLE,
+            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(convolution=-1, matmul=-1),
+        ),
+    )
+
+
+def load(
+    path: Path,
+    variant: Variant,
+    device: str,  # noqa: ARG001 - `supports` lets only the CPU through
+    architecture: Mapping[str, Any],
+    threads: int,
+) -> Deployment:
+    """A deployment that compiles the graph when it is given the first images of a batch size."""
+    import openvino
+
+    graph = _read(path)
+
+    @cache
+    def request(batch: int) -> Any:
+        return _compiled(graph, [batch, *architecture["image"]], variant, threads)
+
+    def stage(images: NDArray[np.float32]) -> Any:
+        return request(len(images)), openvino.Tensor(images, shared_memory=True)
+
+    def call(staged: Any) -> Any:
+        made, images = staged
+        made.set_input_tensor(images)
+        made.infer()
+        return made.get_output_tensor()
+
+    def read(output: Any) -> NDArray[np.float32]:
+        return np.array(output.data)
+
+    return Deployment(stage, call, read)
+
+
+def operators(
+    path: Path,
+    variant: Variant,
+    device: str,  # noqa: ARG001 - as in `load`
+    architecture: Mapping[str, Any],  # noqa: ARG001 - the images have its shape
+    threads: int,
+    images: NDArray[np.float32],
+) -> list[Operator]:
+    """By OpenVINO's counters: its kinds of layer, each with the kernel and precision it ran in."""
+    import openvino
+
+    request = _compiled(_read(path), list(images.shape), variant, threads, profile=True)
+    request.set_input_tensor(openvino.Tensor(images, shared_memory=True))
+    seconds: Counter[str] = Counter()
+    calls: Counter[str] = Counter()
+    for number in range(-2, PROFILED_CALLS):
+        request.infer()
+        for layer in request.profiling_info if number >= 0 else ():
+            if layer.status == openvino.ProfilingInfo.Status.EXECUTED:
+                name = f"{layer.node_type} {layer.exec_type}"
+                seconds[name] += layer.real_time.total_seconds()
+                calls[name] += 1
+    return [
+        Operator(name, seconds[name] / PROFILED_CALLS, count / PROFILED_CALLS)
+        for name, count in calls.items()
+    ]
+
+
+def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
+    shape = [1, *architecture["image"]]
+    return f"""import openvino
+core = openvino.Core()
+graph = core.read_model({file!r})  # and its weights, in the .bin beside it
+graph.reshape({shape})  # faster than a free batch
+model = core.compile_model(graph, "CPU", {{"INFERENCE_PRECISION_HINT": {_hint(variant)!r}}})
+# logits = model(images)[0], images a float32 NumPy array of that shape"""
+
+
+def _read(path: Path) -> Any:
+    import openvino
+
+    return openvino.Core().read_model(path)
+
+
+def _compiled(
+    graph: Any, shape: list[int], variant: Variant, threads: int, profile: bool = False
+) -> Any:
+    """An inference request of the graph, compiled for images of a shape.
+
+    Raises RuntimeError where what would execute is not what the recipe says.
+    """
+    import openvino
+
+    fixed, hint = graph.clone(), _hint(variant)
+    fixed.reshape(shape)
+    compiled = openvino.Core().compile_model(fixed, "CPU", {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        # Else LATENCY leaves the second logical processor of each core out of the count.
+        "ENABLE_HYPER_THREADING": True,
+        # Two processes that pin their threads would meet on the same cores.
+        "ENABLE_CPU_PINNING": False,
+        "INFERENCE_PRECISION_HINT": hint,
+        "PERF_COUNT": profile,
+    })  # fmt: skip
+    used = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+    if used != hint:
+        raise RuntimeError(f"OpenVINO computes in {used}, not in {hint} as the recipe says")
+    if variant.precision == "int8":
+        layers = [each.get_rt_info() for each in compiled.get_runtime_model().get_ops()]
+        linear = [
+            layer["primitiveType"].astype(str).lower()
+            for layer in layers
+            if layer["layerType"].astype(str).startswith("FullyConnected")
+        ]
+        kept = sum(kernel.endswith("i8") for kernel in linear)
+        if not linear or kept < len(linear):
+            raise RuntimeError(f"{kept} of {len(linear)} linear layers are int8 once compiled")
+    return compiled.create_infer_request()
+
+
+def _hint(variant: Variant) -> str:
+    """OpenVINO's name of the precision of all that is not int8."""
+    return HINTS[variant.options.get("rest", variant.precision)]

@@ -1,0 +1,95 @@
+"""The recommendation of a report, as text and as a plot."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vitbench.errors import UserError
+from vitbench.judge.best import Choice
+
+TICKS = [digit * 10**power for power in range(-1, 6) for digit in (1, 2, 5)]
+
+
+def text(choices: Sequence[Choice]) -> str:
+    """What to deploy, why, what else nothing dominates, and why each other case fell out."""
+    lines = []
+    for choice in choices:
+        lines += [f"{choice.model}, batch {choice.batch}, need: {choice.need}"]
+        lines += [f"  best: {_short(choice.best)}: {choice.sentence}"]
+        front = [case for case in choice.front if case != choice.best]
+        lines += [f"  front: {_short(case)}: {choice.out[case]}" for case in front]
+        lines += [
+            f"  out: {_short(case)}: {why}"
+            for case, why in choice.out.items()
+            if case not in choice.front
+        ]
+        lines += [""]
+    words = "\n".join(lines).rstrip()
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in words)
+
+
+def plot(choices: Sequence[Choice], path: Path) -> None:
+    """An HTML page that works offline: latency against agreement, the area of a mark its size.
+
+    Raises UserError where plotly is not installed or the file cannot be written.
+    """
+    try:
+        import plotly.graph_objects as go
+        from plotly.subplots import make_subplots
+    except ImportError as error:
+        raise UserError(
+            "--plot needs plotly: pip install -c constraints.txt -e '.[plots]'"
+        ) from error
+    titles = [
+        f"{choice.model}, batch {choice.batch}"
+        + (": synthetic weights, whose agreement means nothing" if choice.synthetic else "")
+        for choice in choices
+    ]
+    page = make_subplots(rows=len(choices), cols=1, subplot_titles=titles)
+    for place, choice in enumerate(choices, 1):
+        for front, name in ((True, "Pareto front"), (False, "dominated")):
+            found = [x for x in choice.candidates if (x.case in choice.front) is front]
+            found.sort(key=lambda x: x.latency)
+            page.add_trace(
+                go.Scatter(
+                    x=[x.latency for x in found],
+                    y=[None if x.agreement is None else 100 * x.agreement for x in found],
+                    text=[_short(x.case) for x in found],
+                    customdata=[[x.size, x.memory] for x in found],
+                    hovertemplate="%{text}: %{x:.1f} ms, %{y:.1f} %, %{customdata[0]:.1f} MB",
+                    # Neighbours' names stand above and below in turn; the others show on hover.
+                    mode="markers+text" if front else "markers",
+                    textposition=[
+                        ("top center", "bottom center")[i % 2] for i in range(len(found))
+                    ],
+                    name=name,
+                    legendgroup=name,
+                    showlegend=place == 1,
+                    marker=_marks([x.size or 1.0 for x in found], front),
+                ),
+                row=place,
+                col=1,
+            )
+        page.update_xaxes(
+            title_text="latency, ms (logarithmic)", type="log", tickvals=TICKS, row=place, col=1
+        )
+        page.update_yaxes(title_text="agreement with fp32, %", row=place, col=1)
+    page.update_layout(height=480 * len(choices), title_text="Area: size of the artifact")
+    try:
+        page.write_html(path, include_plotlyjs=True)
+    except OSError as error:
+        raise UserError(f"--plot {path}: cannot write there: {error.strerror}") from error
+
+
+def _marks(sizes: Sequence[float], front: bool) -> dict[str, Any]:
+    """Marks whose area is the size; shape tells the front apart without colour."""
+    return {
+        "size": [max(8.0, size**0.5 * 3) for size in sizes],
+        "symbol": "circle" if front else "circle-open",
+        "color": "#1f6f8b" if front else "#8a8a8a",
+    }
+
+
+def _short(case: str | None) -> str:
+    """The id without its model, which heads the group."""
+    return case.partition("/")[2] if case else "none"
