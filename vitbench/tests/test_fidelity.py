@@ -101,7 +101,7 @@ def test_onnxruntime_against_a_bare_session(play, built, vitbench_session):
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = vitbench_session.options.threads
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     bare = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     (wanted,) = bare.get_inputs()
     images = vitbench_session.sample(vitbench_session.options.models[0].name).images[:1]
