@@ -1,0 +1,49 @@
+"""What follows from a comparison of a case with its baseline, and the exit code of all of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+FAILED = ("SLOWER", "DRIFTED")
+UNTOLD = ("INCONCLUSIVE", "MISSING")
+"""What a comparison could not tell. A case that is not there any more has not passed."""
+STATES = ("SAME", "FASTER", *FAILED, *UNTOLD, "NEW", "INCOMPARABLE")
+
+PASS, REGRESSION, NOTHING_COMPARABLE, INCONCLUSIVE, USAGE = 0, 1, 2, 3, 4
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One case held against its baseline, and one sentence why.
+
+    `change` is the case's time over the baseline's less 1 (0.05: takes 5 % longer), `low` and
+    `high` bound it as the sentence says; None where no times were compared. `figures` is what
+    else it rests on.
+    """
+
+    case: str
+    state: str
+    sentence: str
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.state not in STATES:
+            raise ValueError(f"{self.state!r} is no verdict: {', '.join(STATES)}")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def exit_code(verdicts: Sequence[Verdict], inconclusive_fails: bool = True) -> int:
+    """1 regression or drift, before 3 inconclusive or missing, before 2 nothing comparable."""
+    states = {verdict.state for verdict in verdicts}
+    if states & set(FAILED):
+        return REGRESSION
+    if states & set(UNTOLD) and inconclusive_fails:
+        return INCONCLUSIVE
+    if not states & {"SAME", "FASTER", *UNTOLD}:
+        return NOTHING_COMPARABLE
+    return PASS
