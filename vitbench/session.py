@@ -4,9 +4,10 @@ Knows the order of the steps (build once, verify, then hand over for timing) and
 the fixtures and the command line both stand on it.
 """
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -38,9 +39,10 @@ from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, operators, va
 
 # The reference for agreement, whatever the reference for time is.
 TRUTH = "fp32"
-# Raise one of these when what is built, or what is compared, changes its meaning.
-ARTIFACT_FORMAT = 2
-AGREEMENT_FORMAT = 2
+# The code that decides what is built and compared. The table of recipes is not among it: what a row
+# says is part of the identity itself, and a new row changes no other.
+CODE = ("models/*.py", "runtimes/*.py", "measure/agreement.py", "deploy/worker.py")
+TABLE = "variants.py"
 DEFAULT_PHOTOS = 256
 CALIBRATION_PHOTOS = 64
 PROFILED = 20  # operators that a report keeps
@@ -65,6 +67,21 @@ class Options:
     verify_images: int
     cache: Path
     rebuild: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """For another process, which may run another version: `from_json` is its other end."""
+        return {**asdict(self), **{n: p and str(p) for n, p in self._paths().items()}}
+
+    @classmethod
+    def from_json(cls, options: Mapping[str, Any]) -> "Options":
+        """Raises TypeError where the two ends know different options: the protocol changed."""
+        paths = {n: options[n] and Path(options[n]) for n in ("images", "calibration", "cache")}
+        tuples = {name: tuple(options[name]) for name in ("variants", "batches")}
+        models = tuple(ModelSpec(**spec) for spec in options["models"])
+        return cls(**{**options, **paths, **tuples, "models": models})
+
+    def _paths(self) -> dict[str, Path | None]:
+        return {"images": self.images, "calibration": self.calibration, "cache": self.cache}
 
 
 @dataclass(frozen=True)
@@ -283,7 +300,7 @@ class Session:
 
     def _identity(self, model: Model, recipe: Variant) -> dict[str, Any]:
         return {
-            "format": ARTIFACT_FORMAT,
+            "code": _code(),
             "architecture": dict(model.architecture),
             "weights": model.weights.sha256,
             "runtime": recipe.runtime,
@@ -297,7 +314,7 @@ class Session:
     def _conditions(self, case: Case) -> dict[str, Any]:
         """All that the logits of a case depend on."""
         return {
-            "format": AGREEMENT_FORMAT,
+            "code": _code(),
             "artifact": self.artifact(case).sha256,
             "runtime": RUNTIMES[self.require(case).runtime].version(),
             "device": case.device,
@@ -307,6 +324,19 @@ class Session:
             "cpu": environment.cpu(),
             "versions": _library_versions(),
         }
+
+
+@cache
+def _code() -> str:
+    """Digest of the code that an artifact, or its logits, come from: another code, another entry.
+
+    So two revisions can share a cache, and neither is taken for the other.
+    """
+    root, digest = Path(__file__).parent, hashlib.sha256()
+    for file in sorted(file for pattern in CODE for file in root.glob(pattern)):
+        if file.name != TABLE:
+            digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def _library_versions() -> dict[str, str]:

@@ -5,6 +5,7 @@ on stdout: what was measured, or `{"error": {"kind", "message"}}` and exit statu
 other end.
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -22,7 +23,7 @@ from vitbench.errors import Unavailable, UserError
 
 # -P: the user's folder may hold a torch.py of its own.
 COMMAND = (sys.executable, "-P", "-m", "vitbench.deploy.worker")
-_ERRORS: Mapping[str, type[Exception]] = {"UserError": UserError, "Unavailable": Unavailable}
+ERRORS: Mapping[str, type[Exception]] = {"UserError": UserError, "Unavailable": Unavailable}
 
 
 class WorkerFailed(Exception):  # noqa: N818 - like Unavailable, it names what happened
@@ -65,14 +66,14 @@ def ask(
         stdout.seek(0)
         stderr.seek(0)
         printed = stdout.read().decode(errors="replace").strip()
-        complaint = _last_line(stderr.read().decode(errors="replace"))
+        complaint = last_line(stderr.read().decode(errors="replace"))
     if late:
         advice = f" ({option})" if option else ""
         raise WorkerFailed(
             f"{name} was stopped: no answer in {timeout_seconds:g} s{advice}{complaint}"
         )
     if process.returncode < 0:
-        raise WorkerFailed(f"{name} was killed by {_signal_name(-process.returncode)}{complaint}")
+        raise WorkerFailed(f"{name} was killed by {signal_name(-process.returncode)}{complaint}")
     return _answer(name, printed, process.returncode, complaint)
 
 
@@ -86,8 +87,8 @@ def _answer(name: str, printed: str, status: int, complaint: str) -> dict[str, A
         kind, message = (error["kind"], error["message"]) if error else ("", "")
     except (ValueError, AttributeError, KeyError, TypeError):
         raise WorkerFailed(f"{name} answered {printed[:80]!r}, not JSON{complaint}") from None
-    if kind in _ERRORS:
-        raise _ERRORS[kind](message)
+    if kind in ERRORS:
+        raise ERRORS[kind](message)
     if kind:
         raise WorkerFailed(f"{name} failed with {kind}: {message}")
     if status:
@@ -95,7 +96,8 @@ def _answer(name: str, printed: str, status: int, complaint: str) -> dict[str, A
     return dict(answer)
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """What a person calls a signal."""
     try:
         name = signal.Signals(number).name
     except ValueError:
@@ -103,7 +105,8 @@ def _signal_name(number: int) -> str:
     return f"{name}, as when memory runs out" if name == "SIGKILL" else name
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
+    """What a dying process said last, as the end of a sentence; empty where it said nothing."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return f"; its last words: {lines[-1]}" if lines else ""
 
@@ -202,8 +205,15 @@ VERBS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
 }
 
 
+def die_with_parent() -> None:
+    """Have Linux kill this process when its parent ends, however that ends."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def main() -> int:
     """Answer one request. What libraries print goes to stderr, and cannot spoil the answer."""
+    die_with_parent()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as reply:
         os.dup2(2, 1)
         try:

@@ -40,6 +40,12 @@ class BusyClock:
         self._busy += seconds
         return output, seconds
 
+    def time(self, work: Callable[[], Any]) -> float:
+        """Seconds that anything else takes; they do not count as busy."""
+        start = self._now()
+        work()
+        return self._now() - start
+
     def charge(self, seconds: float) -> None:
         """Count seconds that another process's own clock measured."""
         self._busy += seconds

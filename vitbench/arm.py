@@ -1,0 +1,189 @@
+"""One arm of a duet: `python -m vitbench.arm`, a worker that prepares, loads and calls cases.
+
+It reads a line of JSON a request, `{"verb": ..., ...}`, and answers with a line
+(deploy/conversation.py). Base and head may run different versions of this file: the first request
+is `hello`, which tells them.
+
+Protocol history; both ends must speak the same.
+  1  hello, prepare, load, turn, drop, operators, extra.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any, NoReturn
+
+from vitbench import __version__, environment
+from vitbench.case import Case
+from vitbench.deploy.worker import die_with_parent
+from vitbench.errors import UserError
+from vitbench.measure.clock import BusyClock
+from vitbench.measure.extra import extra_work, with_extra
+from vitbench.runtimes import Deployment, load, operators, variant
+
+PROTOCOL = 1
+
+
+class Arm:
+    """Answers requests. Holds at most one loaded case, so that memory is that of one."""
+
+    def __init__(self) -> None:
+        self._clock = BusyClock()
+        self._loaded: tuple[Deployment, Any] | None = None
+        self._session: Any = None
+
+    def hello(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Who this is. The options of a session, if any, are kept for `prepare`."""
+        if request.get("options"):
+            from vitbench.session import Options, Session
+
+            self._session = Session(Options.from_json(request["options"]), say)
+        return {
+            "protocol": PROTOCOL,
+            "vitbench": __version__,
+            "versions": environment.versions(),
+            "variables": environment.variables(),
+        }
+
+    def prepare(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Build and verify a case. Its images go to `folder`; the answer has what `load` needs."""
+        import numpy as np
+
+        case, session = Case.parse(request["case"]), self._session
+        verification = session.verify(case)
+        artifact, sample = session.artifact(case), session.sample(case.model)
+        model = session.model(case.model)
+        images = Path(request["folder"]) / f"{case.model}-b{case.batch}.npy"
+        if not images.exists():
+            np.save(images, np.take(sample.images, range(case.batch), axis=0, mode="wrap"))
+        return {
+            "load": {
+                "path": str(artifact.path),
+                "variant": case.variant,
+                "device": case.device,
+                "architecture": dict(model.architecture),
+                "threads": session.options.threads,
+                "images": str(images),
+            },
+            "artifact": {"sha256": artifact.sha256, "bytes": artifact.bytes},
+            "weights": model.weights.sha256,
+            "agreement": verification.agreement.to_json(),
+            "predictions": {
+                "sample": sample.sha256,
+                "ids": list(sample.ids),
+                "top1": verification.measured["top1"],
+                "truth": verification.measured["reference_top1"],
+            },
+        }
+
+    def load(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Load a prepared case and warm it up: three calls, or two where those take a second.
+
+        `extra` units of real work are planted into each call (0: none).
+        """
+        self._loaded = None
+        deployment, images = self._deployment(request)
+        deployment = with_extra(deployment, request.get("extra", 0))
+        with deployment.active():
+            staged = deployment.stage(images)
+            taken: list[float] = []
+            while len(taken) < 3 and (len(taken) < 2 or sum(taken) < 1.0):
+                taken.append(self._clock.call(deployment, staged)[1])
+        self._loaded = deployment, staged
+        return {"seconds": min(taken)}
+
+    def turn(self, request: Mapping[str, Any]) -> dict[str, float]:  # noqa: ARG002 - as all verbs
+        """Seconds of one call, which follows an untimed one: the other arms took the caches."""
+        if self._loaded is None:
+            raise UserError("no case is loaded: send `load` first")
+        deployment, staged = self._loaded
+        with deployment.active():
+            deployment(staged)
+            return {"seconds": self._clock.call(deployment, staged)[1]}
+
+    def drop(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - as all verbs
+        """Forget the loaded case."""
+        self._loaded = None
+        return {}
+
+    def operators(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Where the time of one call of a prepared case goes, the slowest operator first."""
+        path, recipe, device, architecture, threads, images = _arguments(request)
+        return [
+            asdict(each) for each in operators(path, recipe, device, architecture, threads, images)
+        ]
+
+    def extra(self, request: Mapping[str, Any]) -> dict[str, int]:
+        """How many units of extra work make a prepared case `share` slower, measured in turns."""
+        deployment, images = self._deployment(request)
+        calls, units = [], []
+        with deployment.active():
+            staged = deployment.stage(images)
+            for _ in range(20):
+                deployment(staged)
+                calls.append(self._clock.call(deployment, staged)[1])
+                units.append(self._clock.time(lambda: extra_work(100)) / 100)
+        return {"units": max(1, round(request["share"] * median(calls) / median(units)))}
+
+    def _deployment(self, request: Mapping[str, Any]) -> tuple[Deployment, Any]:
+        path, recipe, device, architecture, threads, images = _arguments(request)
+        return load(path, recipe, device, architecture, threads), images
+
+
+def _arguments(request: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Of `runtimes.load` and the images, from what `prepare` answered."""
+    import numpy as np
+
+    return (
+        Path(request["path"]),
+        variant(request["variant"]),
+        request["device"],
+        request["architecture"],
+        request["threads"],
+        np.load(request["images"], allow_pickle=False),
+    )
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr, whose last line is told where this process dies."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _end(*_: Any) -> NoReturn:
+    sys.exit(143)
+
+
+def main() -> int:
+    """Answer requests until stdin ends. What libraries print goes to stderr."""
+    die_with_parent()
+    signal.signal(signal.SIGTERM, _end)  # an exception, so that workers of our own are ended
+    environment.settle_idle_threads()
+    arm = Arm()
+    verbs: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+        name: getattr(arm, name)
+        for name in ("hello", "prepare", "load", "turn", "drop", "operators", "extra")
+    }
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as reply:
+        os.dup2(2, 1)
+        for line in sys.stdin:
+            try:
+                request = json.loads(line)
+                if request.get("verb") not in verbs:
+                    raise UserError(f"there is no verb {request.get('verb')!r}: {', '.join(verbs)}")
+                answer = {"answer": verbs[request["verb"]](request)}
+            except Exception as error:
+                traceback.print_exc()
+                message = " ".join(str(error).split())
+                answer = {"error": {"kind": type(error).__name__, "message": message}}
+            print(json.dumps(answer), file=reply, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

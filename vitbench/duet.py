@@ -1,0 +1,226 @@
+"""Base and head side by side: prepared, then timed in blocks of fresh processes until decided."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from vitbench.against import Side
+from vitbench.arm import PROTOCOL
+from vitbench.case import Case
+from vitbench.deploy.artifacts import default_folder
+from vitbench.deploy.conversation import Conversation, WorkerLost
+from vitbench.deploy.worker import WorkerFailed
+from vitbench.errors import Unavailable, UserError
+from vitbench.judge.conclude import Played, conclude, with_operators
+from vitbench.judge.duet import Block, Rule, decided, judge
+from vitbench.judge.verdict import Verdict
+from vitbench.measure.duet import ARMS, rounds_for, take_turns
+from vitbench.session import Options
+
+HELLO_SECONDS = 300.0
+LOAD_SECONDS = 900.0  # compiling is part of a compiled deployment's first call
+TURN_SECONDS = 120.0
+VERIFY_SECONDS = 3600.0
+
+
+@dataclass
+class Progress:
+    """All that is known of the cases, filled as the duet goes on.
+
+    `prepared` is what `prepare` answered, by side and case; `failed` is why a case has no more
+    blocks, by case; `blocks` are the finished ones; `units` of extra work are planted into head.
+    """
+
+    prepared: dict[str, dict[str, Any]] = field(default_factory=lambda: {"base": {}, "head": {}})
+    absent: dict[str, dict[str, str]] = field(default_factory=lambda: {"base": {}, "head": {}})
+    failed: dict[str, str] = field(default_factory=dict)
+    blocks: dict[str, list[Block]] = field(default_factory=dict)
+    versions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    units: dict[str, int] = field(default_factory=dict)
+
+
+class Duet:
+    """Two sides and the cases they play. `say` receives a line whenever something long begins."""
+
+    def __init__(
+        self,
+        sides: Mapping[str, Side],
+        options: Options,
+        say: Callable[[str], None] = lambda _: None,
+        turn_seconds: float = TURN_SECONDS,
+    ) -> None:
+        self.sides = {**sides, "null": sides["base"]}
+        self.options = options
+        self.say = say
+        self.turn_seconds = turn_seconds
+        self.progress = Progress()
+
+    def run(
+        self,
+        cases: Sequence[Case],
+        rule: Rule,
+        minutes: float,
+        after: Callable[[Progress], None] = lambda _: None,
+    ) -> Progress:
+        """Prepare all cases, then play blocks until each is decided or the rule or time ends it.
+
+        `after` is called after every block. Raises UserError where the two sides cannot be
+        compared at all.
+        """
+        with tempfile.TemporaryDirectory(prefix="vitbench-duet-") as folder:
+            self.prepare(cases, Path(folder))
+            deadline = time.monotonic() + minutes * 60
+            longest = 0.0
+            for number in range(rule.planned):
+                open_cases = self.open_cases(cases, rule)
+                if not open_cases or (number and time.monotonic() + longest > deadline):
+                    break
+                began = time.monotonic()
+                self.block(number, open_cases)
+                longest = max(longest, time.monotonic() - began)
+                after(self.progress)
+                self.say(self._state(number, cases, rule))
+        return self.progress
+
+    def open_cases(self, cases: Sequence[Case], rule: Rule) -> list[Case]:
+        """The cases that both sides have and that are not decided yet."""
+        played = self.played(cases)
+        timed = [case for case in cases if played.timed(case.id)]
+        verdicts = judge({c.id: played.blocks.get(c.id, []) for c in timed}, rule)
+        return [case for case in timed if not decided(verdicts[case.id])]
+
+    def played(self, cases: Sequence[Case]) -> Played:
+        """What is known by now, as the judge takes it."""
+        known = self.progress
+        names = [case.id for case in cases]
+        return Played(names, known.prepared, known.absent, known.failed, known.blocks)
+
+    def verdicts(self, cases: Sequence[Case], rule: Rule) -> list[Verdict]:
+        """A verdict for every case. Where one is SLOWER, its operators are compared, if they can
+        be: the sentence names those that grew."""
+        found = []
+        for case, verdict in zip(cases, conclude(self.played(cases), rule), strict=True):
+            if verdict.state == "SLOWER":
+                self.say(f"comparing the operators of {case.id}")
+                try:
+                    rows = [self.operators(case, side) for side in ("base", "head")]
+                    verdict = with_operators(verdict, *rows)
+                except (Unavailable, WorkerFailed) as reason:
+                    self.say(f"{case.id}: no operators to compare: {reason}")
+            found.append(verdict)
+        return found
+
+    def prepare(self, cases: Sequence[Case], folder: Path) -> None:
+        """Build and verify every case on both sides; one that cannot be is told in `absent`.
+
+        An exception is a side that loses its worker over a case: `failed`, and it goes on.
+        """
+        for side in ("base", "head"):
+            mine = folder / side
+            mine.mkdir()
+            left = list(cases)
+            while left:
+                with self._arm(side, self.options) as arm:
+                    left = self._prepare(side, arm, left, mine)
+
+    def _prepare(
+        self, side: str, arm: Conversation, cases: Sequence[Case], folder: Path
+    ) -> list[Case]:
+        """Prepare by one worker. Returns the cases that are left where it was lost."""
+        for index, case in enumerate(cases):
+            self.say(f"{side}: preparing {case.id}")
+            request = {"verb": "prepare", "case": case.id, "folder": str(folder)}
+            try:
+                answer = arm.ask(request, self.options.build_seconds + VERIFY_SECONDS)
+                self.progress.prepared[side][case.id] = answer
+            except (Unavailable, UserError, WorkerFailed) as reason:
+                self.progress.absent[side][case.id] = str(reason)
+                if isinstance(reason, WorkerLost):
+                    return list(cases[index + 1 :])
+        return []
+
+    def block(self, number: int, cases: Sequence[Case]) -> None:
+        """One block: fresh workers, every case once, in an order that rotates from block to block.
+
+        A case that costs an arm its worker is `failed`; the arm is started again without it.
+        """
+        turned = [*cases[number % len(cases) :], *cases[: number % len(cases)]]
+        names = [*ARMS[number % len(ARMS) :], *ARMS[: number % len(ARMS)]]
+        with one_at_a_time(), ExitStack() as stack:
+            arms = {name: stack.enter_context(self._arm(name)) for name in names}
+            for case in turned:
+                try:
+                    block = self._play(number, case, arms)
+                    self.progress.blocks.setdefault(case.id, []).append(block)
+                except (Unavailable, UserError, WorkerFailed) as reason:
+                    self.progress.failed[case.id] = str(reason)
+                    for name, arm in arms.items():
+                        if arm.closed:
+                            arms[name] = stack.enter_context(self._arm(name))
+
+    def _play(self, number: int, case: Case, arms: Mapping[str, Conversation]) -> Block:
+        """Load a case in every arm and let them take turns."""
+        prepared, extra = self.progress.prepared, self.progress.units.get(case.id, 0)
+        taken = []
+        for name, arm in arms.items():
+            side = "base" if name == "null" else name
+            request = {"verb": "load", **prepared[side][case.id]["load"]}
+            if name == "head":
+                request["extra"] = extra
+            taken.append(arm.ask(request, LOAD_SECONDS)["seconds"])
+        rounds = rounds_for(self.options.seconds, 2 * max(taken))
+
+        def turn(arm: Conversation) -> float:
+            return float(arm.ask({"verb": "turn"}, self.turn_seconds)["seconds"])
+
+        seconds = take_turns(
+            {name: lambda arm=arm: turn(arm) for name, arm in arms.items()},  # type: ignore[misc]
+            rounds,
+            start=number,
+        )
+        for arm in arms.values():
+            arm.ask({"verb": "drop"}, self.turn_seconds)
+        return Block(**seconds)
+
+    def operators(self, case: Case, folder_of: str) -> list[dict[str, Any]]:
+        """The operators of one call of a prepared case on a side. Raises Unavailable."""
+        with self._arm(folder_of) as arm:
+            request = {"verb": "operators", **self.progress.prepared[folder_of][case.id]["load"]}
+            answer: list[dict[str, Any]] = arm.ask(request, LOAD_SECONDS)
+            return answer
+
+    @contextmanager
+    def _arm(self, name: str, options: Options | None = None) -> Iterator[Conversation]:
+        """A worker of a side that speaks our protocol."""
+        side = self.sides[name]
+        with Conversation(f"the {name} worker ({side.label})", side.command, side.folder) as arm:
+            request = {"verb": "hello", "options": options and options.to_json()}
+            answer = arm.ask(request, HELLO_SECONDS)
+            if answer["protocol"] != PROTOCOL:
+                raise UserError(
+                    f"{side.label} speaks protocol {answer['protocol']} of the duet (vitbench "
+                    f"{answer['vitbench']}), this checkout {PROTOCOL}: name a revision that "
+                    "speaks the same"
+                )
+            self.progress.versions[name] = answer
+            yield arm
+
+    def _state(self, number: int, cases: Sequence[Case], rule: Rule) -> str:
+        left = self.open_cases(cases, rule)
+        return f"block {number + 1} of at most {rule.planned}: {len(left)} cases undecided"
+
+
+def one_at_a_time() -> FileLock:
+    """Two duets on one machine take turns, block by block: side by side each would slow the other.
+
+    The lock is this user's, whatever cache a duet uses.
+    """
+    folder = default_folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return FileLock(folder / "timing.lock")

@@ -1,0 +1,141 @@
+"""A duet's verdicts: what could be compared at all, whether predictions drifted, then the times."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vitbench.judge.duet import Block, Rule, judge
+from vitbench.judge.multiplicity import holm, mcnemar_exact
+from vitbench.judge.verdict import Verdict
+
+SIDES = ("base", "head")
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a duet knows of its cases, by case id.
+
+    `prepared`: by side, what an arm answered to `prepare` (agreement, predictions, artifact).
+    `absent`: by side, why a case could not be prepared. `failed`: why it has no more blocks.
+    """
+
+    cases: Sequence[str]
+    prepared: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    absent: Mapping[str, Mapping[str, str]]
+    failed: Mapping[str, str]
+    blocks: Mapping[str, Sequence[Block]]
+
+    def broken(self, side: str, case: str) -> bool:
+        return bool(self.prepared[side][case]["agreement"]["state"] == "BROKEN")
+
+    def has(self, side: str, case: str) -> bool:
+        return case in self.prepared[side]
+
+    def timed(self, case: str) -> bool:
+        """Whether it is to be timed: both sides have it, and each keeps its contract."""
+        return case not in self.failed and all(
+            self.has(side, case) and not self.broken(side, case) for side in SIDES
+        )
+
+
+def conclude(played: Played, rule: Rule) -> list[Verdict]:
+    """A verdict for every case, in their order."""
+    timed = judge({c: played.blocks.get(c, []) for c in played.cases if played.timed(c)}, rule)
+    drifted = _drifted(played, rule.alpha)
+    return [drifted.get(case) or timed.get(case) or _untimed(case, played) for case in played.cases]
+
+
+def _untimed(case: str, played: Played) -> Verdict:
+    absent = {side: played.absent[side].get(case) for side in SIDES}
+    if case in played.failed:
+        return Verdict(case, "INCONCLUSIVE", f"{case}: {played.failed[case]}: INCONCLUSIVE")
+    if absent["base"] and absent["head"]:
+        state, why = "INCOMPARABLE", f"neither side has it: {absent['head']}"
+    elif absent["base"]:
+        state, why = "NEW", f"head has it, base does not: {absent['base']}"
+    elif absent["head"]:
+        state, why = "MISSING", f"base has it, head does not: {absent['head']}"
+    else:
+        sentence = played.prepared["base"][case]["agreement"]["sentence"]
+        state, why = "INCOMPARABLE", f"base's own predictions are wrong: {sentence}"
+    return Verdict(case, state, f"{case}: {why}: {state}")
+
+
+def _drifted(played: Played, alpha: float) -> dict[str, Verdict]:
+    """The cases whose predictions changed for the worse.
+
+    Head's contract is BROKEN and base's is not; or head agrees with base's fp32 on fewer of the
+    same images than base does, by an exact one-sided McNemar test, `alpha` for all cases by Holm.
+    """
+    found, tests = {}, {}
+    for case in played.cases:
+        if not all(played.has(side, case) for side in SIDES) or played.broken("base", case):
+            continue
+        base, head = (played.prepared[side][case] for side in SIDES)
+        if played.broken("head", case):
+            why = f"{case}: head's predictions are wrong: {head['agreement']['sentence']}: DRIFTED"
+            found[case] = Verdict(case, "DRIFTED", why)
+        elif base["predictions"]["ids"] == head["predictions"]["ids"]:
+            truth = base["predictions"]["truth"]
+            hits = [
+                [own == true for own, true in zip(p["top1"], truth, strict=False)]
+                for p in (base["predictions"], head["predictions"])
+            ]
+            lost = sum(b and not h for b, h in zip(*hits, strict=False))
+            won = sum(h and not b for b, h in zip(*hits, strict=False))
+            tests[case] = (lost, won, len(truth), mcnemar_exact(lost, won))
+    flagged = holm({case: test[-1] for case, test in tests.items()}, alpha)
+    for case in flagged:
+        lost, won, images, p = tests[case]
+        found[case] = Verdict(
+            case,
+            "DRIFTED",
+            f"{case}: of {images} images head lost the prediction of base's fp32 on {lost} and won "
+            f"it on {won} (exact McNemar test, p = {p:.2g}): DRIFTED",
+            figures={"lost": lost, "won": won, "p": p},
+        )
+    return found
+
+
+def changed_predictions(played: Played, case: str) -> int | None:
+    """How many images the two sides classify differently; None where they saw other images."""
+    if not all(played.has(side, case) for side in SIDES):
+        return None
+    base, head = (played.prepared[side][case]["predictions"] for side in SIDES)
+    if base["ids"] != head["ids"]:
+        return None
+    return sum(int(a != b) for a, b in zip(base["top1"], head["top1"], strict=False))
+
+
+def with_operators(
+    verdict: Verdict, base: Sequence[Mapping[str, Any]], head: Sequence[Mapping[str, Any]]
+) -> Verdict:
+    """The verdict, whose sentence names the operators that grew most from base to head."""
+    grown = grown_operators(base, head)
+    if not grown:
+        return replace(verdict, figures={**verdict.figures, "operators": []})
+    words = ", ".join(
+        f"{name} {after * 1e3:.3g} ms (was {before * 1e3:.3g})" for name, before, after in grown
+    )
+    rows = [{"name": n, "base_seconds": b, "head_seconds": h} for n, b, h in grown]
+    return replace(
+        verdict,
+        sentence=f"{verdict.sentence}. Operators that grew: {words}",
+        figures={**verdict.figures, "operators": rows},
+    )
+
+
+def grown_operators(
+    base: Sequence[Mapping[str, Any]], head: Sequence[Mapping[str, Any]], most: int = 3
+) -> list[tuple[str, float, float]]:
+    """Name, seconds in base, seconds in head of the operators that grew most, at least a twentieth
+    of all growth each. One that is new had 0 seconds."""
+    seconds = [{row["name"]: row["seconds"] for row in rows} for rows in (base, head)]
+    growth = {name: after - seconds[0].get(name, 0.0) for name, after in seconds[1].items()}
+    total = sum(value for value in growth.values() if value > 0)
+    names = sorted(growth, key=lambda name: -growth[name])[:most]
+    return [
+        (name, seconds[0].get(name, 0.0), seconds[1][name])
+        for name in names
+        if growth[name] > 0 and growth[name] >= total / 20
+    ]
