@@ -6,16 +6,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
-from vitbench import __version__, environment
-from vitbench.catalogue import DEFAULT_MODEL, declared, select
+from vitbench import __version__, cli_duet, environment
+from vitbench.catalogue import declared, select
+from vitbench.cli_session import add_model, session_of
 from vitbench.errors import Unavailable, UserError
 from vitbench.judge.best import NEEDS, choose
 from vitbench.runtimes.variants import VARIANTS
-
-if TYPE_CHECKING:
-    from vitbench.session import Session
 
 OK, BROKEN, USAGE = 0, 1, 4
 
@@ -54,14 +52,14 @@ def parser() -> argparse.ArgumentParser:
 
     predict = commands.add_parser("predict", help="classify one image, each variant side by side")
     predict.add_argument("image", type=Path)
-    _add_model(predict)
+    add_model(predict)
     predict.add_argument("--variant", action="append", metavar="GLOB", default=[])
     predict.add_argument("--top", type=int, default=1, metavar="K", help="the K likeliest classes")
     predict.set_defaults(run=predict_image)
 
     export = commands.add_parser("export", help="hand over the file that was verified")
     export.add_argument("variant", metavar="VARIANT")
-    _add_model(export)
+    add_model(export)
     export.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     export.add_argument("--images", type=Path, metavar="DIR", help="verify on these images")
     export.add_argument("--verify-images", type=int, default=512, metavar="N")
@@ -76,17 +74,12 @@ def parser() -> argparse.ArgumentParser:
     best.add_argument("--plot", type=Path, metavar="FILE", help="also write an HTML page")
     best.set_defaults(run=choose_variant)
 
+    cli_duet.add_commands(commands)
+
     show = commands.add_parser("show", help="the table of a report")
     show.add_argument("report", type=Path)
     show.set_defaults(run=show_report)
     return top
-
-
-def _add_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", action="append", metavar="[NAME=]SPEC", default=[])
-    command.add_argument("--weights", choices=["auto", "pretrained", "bundled", "seeded"])
-    command.add_argument("--threads", type=int, metavar="N")
-    command.add_argument("--cache", type=Path, metavar="DIR")
 
 
 def share(text: str) -> float:
@@ -138,7 +131,7 @@ def predict_image(chosen: argparse.Namespace) -> int:
 
     variants = select(chosen.variant, "fp32") if chosen.variant else select(["fp32"], "fp32")
     image = read_image(chosen.image)
-    session = _session(chosen)
+    session = session_of(chosen)
     for spec in session.options.models:
         model = session.model(spec.name)
         synthetic = ", synthetic: the answer means nothing" if model.weights.synthetic else ""
@@ -169,7 +162,7 @@ def export_variant(chosen: argparse.Namespace) -> int:
     names = [row.name for row in VARIANTS]
     if chosen.variant not in names:
         raise UserError(f"{chosen.variant}: no such variant; choose from {', '.join(names)}")
-    session = _session(chosen)
+    session = session_of(chosen)
     for spec in session.options.models:
         case = Case(spec.name, chosen.variant, "cpu", 1)
         verification = session.verify(case)
@@ -209,35 +202,6 @@ def show_report(chosen: argparse.Namespace) -> int:
 
     print(table(read_report(chosen.report), shutil.get_terminal_size((180, 24)).columns))
     return OK
-
-
-def _session(chosen: argparse.Namespace) -> "Session":
-    from vitbench import environment
-    from vitbench.deploy.artifacts import default_folder
-    from vitbench.models import parse_specs
-    from vitbench.session import Options, Session, check_counts
-
-    threads = environment.available_cores() if chosen.threads is None else chosen.threads
-    verify_images = getattr(chosen, "verify_images", 1)
-    check_counts(threads=threads, verify_images=verify_images)
-    options = Options(
-        models=parse_specs(chosen.model or [DEFAULT_MODEL], Path.cwd()),
-        weights=chosen.weights,
-        images=getattr(chosen, "images", None),
-        variants=(),
-        reference="fp32",
-        device="cpu",
-        batches=(),
-        threads=threads,
-        seconds=1.0,
-        build_seconds=getattr(chosen, "build_seconds", 300.0),
-        profile=False,
-        calibration=getattr(chosen, "calibration", None),
-        verify_images=verify_images,
-        cache=chosen.cache or default_folder(),
-        rebuild=None,
-    )
-    return Session(options, lambda text: print(f"  {text}", file=sys.stderr))
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ class Duet:
             mine.mkdir()
             left = list(cases)
             while left:
-                with self._arm(side, self.options) as arm:
+                with self.arm(side, self.options) as arm:
                     left = self._prepare(side, arm, left, mine)
 
     def _prepare(
@@ -153,7 +153,7 @@ class Duet:
         turned = [*cases[number % len(cases) :], *cases[: number % len(cases)]]
         names = [*ARMS[number % len(ARMS) :], *ARMS[: number % len(ARMS)]]
         with one_at_a_time(), ExitStack() as stack:
-            arms = {name: stack.enter_context(self._arm(name)) for name in names}
+            arms = {name: stack.enter_context(self.arm(name)) for name in names}
             for case in turned:
                 try:
                     block = self._play(number, case, arms)
@@ -162,7 +162,7 @@ class Duet:
                     self.progress.failed[case.id] = str(reason)
                     for name, arm in arms.items():
                         if arm.closed:
-                            arms[name] = stack.enter_context(self._arm(name))
+                            arms[name] = stack.enter_context(self.arm(name))
 
     def _play(self, number: int, case: Case, arms: Mapping[str, Conversation]) -> Block:
         """Load a case in every arm and let them take turns."""
@@ -190,13 +190,13 @@ class Duet:
 
     def operators(self, case: Case, folder_of: str) -> list[dict[str, Any]]:
         """The operators of one call of a prepared case on a side. Raises Unavailable."""
-        with self._arm(folder_of) as arm:
+        with self.arm(folder_of) as arm:
             request = {"verb": "operators", **self.progress.prepared[folder_of][case.id]["load"]}
             answer: list[dict[str, Any]] = arm.ask(request, LOAD_SECONDS)
             return answer
 
     @contextmanager
-    def _arm(self, name: str, options: Options | None = None) -> Iterator[Conversation]:
+    def arm(self, name: str, options: Options | None = None) -> Iterator[Conversation]:
         """A worker of a side that speaks our protocol."""
         side = self.sides[name]
         with Conversation(f"the {name} worker ({side.label})", side.command, side.folder) as arm:

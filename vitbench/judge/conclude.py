@@ -48,7 +48,7 @@ def conclude(played: Played, rule: Rule) -> list[Verdict]:
 def _untimed(case: str, played: Played) -> Verdict:
     absent = {side: played.absent[side].get(case) for side in SIDES}
     if case in played.failed:
-        return Verdict(case, "INCONCLUSIVE", f"{case}: {played.failed[case]}: INCONCLUSIVE")
+        return Verdict(case, "INCONCLUSIVE", played.failed[case])
     if absent["base"] and absent["head"]:
         state, why = "INCOMPARABLE", f"neither side has it: {absent['head']}"
     elif absent["base"]:
@@ -58,7 +58,7 @@ def _untimed(case: str, played: Played) -> Verdict:
     else:
         sentence = played.prepared["base"][case]["agreement"]["sentence"]
         state, why = "INCOMPARABLE", f"base's own predictions are wrong: {sentence}"
-    return Verdict(case, state, f"{case}: {why}: {state}")
+    return Verdict(case, state, why)
 
 
 def _drifted(played: Played, alpha: float) -> dict[str, Verdict]:
@@ -73,7 +73,7 @@ def _drifted(played: Played, alpha: float) -> dict[str, Verdict]:
             continue
         base, head = (played.prepared[side][case] for side in SIDES)
         if played.broken("head", case):
-            why = f"{case}: head's predictions are wrong: {head['agreement']['sentence']}: DRIFTED"
+            why = f"head's predictions are wrong: {head['agreement']['sentence']}"
             found[case] = Verdict(case, "DRIFTED", why)
         elif base["predictions"]["ids"] == head["predictions"]["ids"]:
             truth = base["predictions"]["truth"]
@@ -84,14 +84,15 @@ def _drifted(played: Played, alpha: float) -> dict[str, Verdict]:
             lost = sum(b and not h for b, h in zip(*hits, strict=False))
             won = sum(h and not b for b, h in zip(*hits, strict=False))
             tests[case] = (lost, won, len(truth), mcnemar_exact(lost, won))
-    flagged = holm({case: test[-1] for case, test in tests.items()}, alpha)
+    adjusted = holm({case: test[-1] for case, test in tests.items()})
+    flagged = [case for case, p in adjusted.items() if p <= alpha]
     for case in flagged:
         lost, won, images, p = tests[case]
         found[case] = Verdict(
             case,
             "DRIFTED",
-            f"{case}: of {images} images head lost the prediction of base's fp32 on {lost} and won "
-            f"it on {won} (exact McNemar test, p = {p:.2g}): DRIFTED",
+            f"of {images} images head lost the prediction of base's fp32 on {lost} and won "
+            f"it on {won} (exact McNemar test, p = {p:.2g})",
             figures={"lost": lost, "won": won, "p": p},
         )
     return found

@@ -55,54 +55,67 @@ class Block:
         return float(np.median(np.log(np.divide(self.null, self.base))))
 
 
-def judge(cases: Mapping[str, Sequence[Block]], rule: Rule) -> dict[str, Verdict]:
-    """A verdict for each case that has a block, from the blocks so far.
+def decide(
+    changes: Mapping[str, Blocks], nulls: Mapping[str, Blocks], rule: Rule
+) -> dict[str, tuple[str, float | None]]:
+    """State of each case, and the bound of its change that a SLOWER or FASTER rests on.
 
-    SLOWER needs both: over all cases and looks together the lower bound of the change is above 0
-    at one-sided `alpha` (`sequential.rejected`), and the estimate exceeds the tolerance. FASTER is
-    its mirror image. SAME: both one-sided tests inside the tolerance, at 5 % over all looks. A null
-    arm outside the tolerance leaves the case INCONCLUSIVE, and so does anything else.
+    Both mappings hold log ratios over blocks: of head, and of the null arm. SLOWER needs both:
+    over all cases and looks together the lower bound of the change is above 0 at one-sided
+    `alpha` (`sequential.rejected`), and the estimate exceeds the tolerance. FASTER is its mirror
+    image. SAME: both one-sided tests inside the tolerance, at 5 % over all looks (Schuirmann, J.
+    Pharmacokinetics and Biopharmaceutics 15, 1987). A null arm outside the tolerance leaves the
+    case INCONCLUSIVE, and so does anything else.
     """
-    changes = {name: Blocks.of([b.change for b in blocks]) for name, blocks in cases.items()}
-    nulls = {name: Blocks.of([b.null_change for b in blocks]) for name, blocks in cases.items()}
     mirrored = {name: Blocks(b.count, -b.mean, b.standard_error) for name, b in changes.items()}
     slower = rejected(changes, rule.planned, rule.alpha)
     faster = rejected(mirrored, rule.planned, rule.alpha)
+    states: dict[str, tuple[str, float | None]] = {}
+    for name, found in changes.items():
+        limit = math.log1p(rule.limit(name))
+        if abs(nulls[name].mean) > limit:
+            states[name] = "INCONCLUSIVE", None
+        elif name in slower and found.mean > limit:
+            states[name] = "SLOWER", slower[name]
+        elif name in faster and -found.mean > limit:
+            states[name] = "FASTER", -faster[name]
+        elif abs(found.mean) + found.margin(rule.planned, ALPHA_SAME) < limit:
+            states[name] = "SAME", None
+        else:
+            states[name] = "INCONCLUSIVE", None
+    return states
+
+
+def judge(cases: Mapping[str, Sequence[Block]], rule: Rule) -> dict[str, Verdict]:
+    """The verdict of each case by `decide`, from the blocks so far."""
+    played = {name: blocks for name, blocks in cases.items() if blocks}
+    changes = {name: Blocks.of([b.change for b in blocks]) for name, blocks in played.items()}
+    nulls = {name: Blocks.of([b.null_change for b in blocks]) for name, blocks in played.items()}
+    states = decide(changes, nulls, rule)
     verdicts = {}
     for name, blocks in cases.items():
         if not blocks:
-            verdicts[name] = Verdict(
-                name, "INCONCLUSIVE", f"{name}: no block was finished: INCONCLUSIVE"
-            )
+            why = "no block was finished"
+            verdicts[name] = Verdict(name, "INCONCLUSIVE", why)
             continue
-        found, limit = changes[name], math.log1p(rule.limit(name))
+        (state, bound), found, null = states[name], changes[name], nulls[name]
         margin = found.margin(rule.planned, ALPHA_SAME)
-        if abs(nulls[name].mean) > limit:
-            state = "INCONCLUSIVE"
-        elif name in slower and found.mean > limit:
-            state = "SLOWER"
-        elif name in faster and -found.mean > limit:
-            state = "FASTER"
-        elif abs(found.mean) + margin < limit:
-            state = "SAME"
-        else:
-            state = "INCONCLUSIVE"
-        bound = slower.get(name) if state == "SLOWER" else faster.get(name)
+        known = math.isfinite(margin)
         verdicts[name] = Verdict(
             case=name,
             state=state,
-            sentence=_sentence(name, state, blocks, (found, nulls[name]), bound, rule),
+            sentence=_sentence(
+                state, rule.limit(name), blocks, (found, null, margin), bound, rule.alpha
+            ),
             change=math.expm1(found.mean),
-            low=math.expm1(found.mean - margin) if math.isfinite(margin) else None,
-            high=math.expm1(found.mean + margin) if math.isfinite(margin) else None,
+            low=math.expm1(found.mean - margin) if known else None,
+            high=math.expm1(found.mean + margin) if known else None,
             figures={
                 "blocks": found.count,
                 "planned": rule.planned,
                 "tolerance": rule.limit(name),
-                "null_change": math.expm1(nulls[name].mean),
-                "block_sd": found.standard_error * math.sqrt(found.count)
-                if found.count > 1
-                else None,
+                "null_change": math.expm1(null.mean),
+                "block_sd": found.sd,
                 "base_median_seconds": _median([b.base for b in blocks]),
                 "head_median_seconds": _median([b.head for b in blocks]),
             },
@@ -111,6 +124,7 @@ def judge(cases: Mapping[str, Sequence[Block]], rule: Rule) -> dict[str, Verdict
 
 
 def decided(verdict: Verdict) -> bool:
+    """Whether no further block is needed."""
     return verdict.state != "INCONCLUSIVE"
 
 
@@ -120,40 +134,40 @@ def _median(runs: Sequence[Sequence[float]]) -> float:
 
 
 def _sentence(
-    name: str,
     state: str,
+    limit: float,
     blocks: Sequence[Block],
-    found: tuple[Blocks, Blocks],
+    found: tuple[Blocks, Blocks, float],
     bound: float | None,
-    rule: Rule,
+    alpha: float,
 ) -> str:
-    change, null = found
-    limit, margin = rule.limit(name), change.margin(rule.planned, ALPHA_SAME)
+    """Why: `found` is the change, the null arm's, and the half-width of the change's interval."""
+    change, null, margin = found
     times = " to ".join(
         f"{_median(seconds) * 1e3:.4g} ms"
         for seconds in ([b.base for b in blocks], [b.head for b in blocks])
     )
     count = f"{change.count} block{'s' if change.count != 1 else ''}"
-    says = f"{name}: head takes {_percent(change.mean)} ({times}; {count}"
+    says = f"head takes {_percent(change.mean)} ({times}; {count}"
     if math.isfinite(margin):
         says += f", 90 % [{_percent(change.mean - margin)}, {_percent(change.mean + margin)}]"
     says += f"; null arm {_percent(null.mean)})"
     if state == "SLOWER" and bound is not None:
         return (
-            f"{says}, at least {_percent(bound)} at a false-alarm rate of {rule.alpha:.0%} for the "
-            f"whole suite; tolerance {limit:.1%}: SLOWER"
+            f"{says}, at least {_percent(bound)} at a false-alarm rate of {alpha:.0%} for the "
+            f"whole suite; tolerance {limit:.1%}"
         )
     if state == "FASTER" and bound is not None:
-        return f"{says}, at least {_percent(-bound)}: FASTER"
+        return f"{says}, at least {_percent(bound)}"
     if state == "SAME":
-        return f"{says}, inside the tolerance of {limit:.1%}: SAME"
+        return f"{says}, inside the tolerance of {limit:.1%}"
     if abs(null.mean) > math.log1p(limit):
         return (
             f"{says}: the null arm, which compares base with itself, is outside the tolerance of "
-            f"{limit:.1%}: INCONCLUSIVE"
+            f"{limit:.1%}"
         )
     return (
-        f"{says}: neither a change nor its absence within {limit:.1%} is shown: INCONCLUSIVE "
+        f"{says}: neither a change nor its absence within {limit:.1%} is shown "
         "(a quieter machine, more --minutes or a larger --tolerance)"
     )
 

@@ -1,31 +1,36 @@
-"""Several tests at one error rate, and the exact test of two sets of predictions."""
+"""Tests over a whole suite: one error rate for all cases, and paired predictions."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
-__all__ = ["holm", "mcnemar_exact"]
+SUITE_LEVEL = 0.01
+"""How often a suite in which nothing changed may be failed, by one family of tests."""
+
+Key = TypeVar("Key")
 
 
-def holm(p_values: Mapping[str, float], alpha: float) -> list[str]:
-    """The names whose hypothesis is rejected, the smallest p first, at one error rate for all.
+def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
+    """The adjusted p-value of each test: reject those at most the level of the whole family.
 
-    Source: Holm, Scandinavian Journal of Statistics 6 (1979).
+    The k-th smallest of m is multiplied by m - k + 1, never below the one before it, at most 1.
+    Holds whatever the tests' dependence. Source: Holm, Scand. J. Statistics 6 (1979).
     """
-    found: list[str] = []
-    for name in sorted(p_values, key=lambda each: p_values[each]):
-        if p_values[name] > alpha / (len(p_values) - len(found)):
-            break
-        found.append(name)
-    return found
+    adjusted, highest, left = {}, 0.0, len(p_values)
+    for key in sorted(p_values, key=lambda key: p_values[key]):
+        highest = max(highest, min(1.0, p_values[key] * left))
+        adjusted[key] = highest
+        left -= 1
+    return {key: adjusted[key] for key in p_values}
 
 
-def mcnemar_exact(lost: int, won: int) -> float:
-    """One-sided p of having lost so many, where losses and wins are equally likely; 1 for no loss.
+def mcnemar_exact(lost: float, gained: float) -> float:
+    """One-sided p-value that images were lost: hits before that are none now, against `gained`.
 
-    Of images that both sides got right or both got wrong nothing is learnt. Images of one
-    photograph are taken as independent: unchanged code predicts the same on all of them, so they
-    cannot raise a false alarm, but a change that flips one photograph counts it more than once.
-    Source: McNemar, Psychometrika 12 (1947); exact by the binomial distribution.
+    Where nothing changed a discordant image is as likely lost as gained, so `lost` is binomial
+    with n = lost + gained and p = 1/2. 1 where nothing was lost. Counts may be real-valued, after
+    division by a design effect: the binomial tail is then the beta distribution's.
+    Source: McNemar, Psychometrika 12 (1947); clustered counts: Rao and Scott, Biometrics 48 (1992).
     """
-    from scipy.special import bdtr
+    from scipy.special import betainc
 
-    return float(bdtr(won, lost + won, 0.5)) if lost else 1.0
+    return float(betainc(lost, gained + 1, 0.5)) if lost > 0 else 1.0

@@ -27,6 +27,11 @@ class Blocks:
         error = float(logs.std(ddof=1)) / math.sqrt(count) if count > 1 else math.inf
         return cls(count, float(logs.mean()) if count else 0.0, error)
 
+    @property
+    def sd(self) -> float | None:
+        """From block to block; None with fewer than two."""
+        return self.standard_error * math.sqrt(self.count) if self.count > 1 else None
+
     def margin(self, planned: int, alpha: float) -> float:
         """Half-width of the repeated confidence interval, each side at `alpha` over all looks.
 

@@ -1,0 +1,118 @@
+"""Play the gate against itself: null blocks, and blocks with a slowdown planted into head."""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from vitbench import __version__, environment
+from vitbench.against import head
+from vitbench.case import Case
+from vitbench.duet import Duet
+from vitbench.errors import UserError
+from vitbench.judge.calibration import NONE
+from vitbench.session import Options
+
+PLANTED = ("0.02", "0.05", "0.1")
+# Of every five blocks two are null ones: false alarms are rare, so they want the most blocks.
+TURNS = (NONE, *PLANTED, NONE)
+VARIANTS = ("fp32", "scripted", "int8-dynamic", "scripted-int8", "lite-int8", "ort-fp32")
+SCHEMA = 1
+
+
+def record(
+    options: Options,
+    cases: Sequence[Case],
+    minutes: float,
+    path: Path,
+    say: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Blocks of this checkout against itself until `minutes` are over, and written after each.
+
+    Returns the recording (judge/calibration.py); blocks that a file at `path` holds are kept and
+    added to, so that a calibration can be spread over quiet hours. Raises UserError where no case
+    can be prepared, or the file cannot be written.
+    """
+    recording = _begin(path, cases, options)
+    with tempfile.TemporaryDirectory(prefix="vitbench-calibrate-") as folder:
+        duet = Duet({"base": head(), "head": head()}, options, say)
+        duet.prepare(cases, Path(folder))
+        here = [case for case in cases if duet.played(cases).timed(case.id)]
+        if not here:
+            raise UserError(f"no case can be timed: {duet.progress.absent['head']}")
+        units = {share: {case.id: _units(duet, case, share) for case in here} for share in PLANTED}
+        deadline = time.monotonic() + minutes * 60
+        number = sum(_length(blocks) for blocks in recording["planted"].values())
+        while time.monotonic() < deadline:
+            share = TURNS[number % len(TURNS)]
+            duet.progress.units = units.get(share, {})
+            duet.progress.blocks = {}
+            duet.block(number, here)
+            if duet.progress.failed:
+                raise UserError(f"a case could not be played: {duet.progress.failed}")
+            for case, (block,) in duet.progress.blocks.items():
+                recording["planted"].setdefault(share, {}).setdefault(case, []).append(
+                    {arm: [float(f"{s:.6g}") for s in row] for arm, row in asdict(block).items()}
+                )
+            number += 1
+            write_json(recording, path)
+            say(f"block {number}: {float(share):.0%} planted")
+    return recording
+
+
+def _units(duet: Duet, case: Case, share: str) -> int:
+    """Units of extra work that slow a case by `share`, measured in a worker of its own."""
+    with duet.arm("head") as arm:
+        request = {"verb": "extra", "share": float(share)}
+        prepared = duet.progress.prepared["head"][case.id]["load"]
+        return int(arm.ask({**prepared, **request}, 600)["units"])
+
+
+def _length(blocks: dict[str, list[Any]]) -> int:
+    return min((len(each) for each in blocks.values()), default=0)
+
+
+def _begin(path: Path, cases: Sequence[Case], options: Options) -> dict[str, Any]:
+    """The recording in a file, if it is of the same machine and cases; else a new one."""
+    about = environment.describe(options.threads, {})
+    fresh = {
+        "schema": SCHEMA,
+        "vitbench": __version__,
+        "machine": about,
+        "seconds": options.seconds,
+        "planted": {NONE: {case.id: [] for case in cases}},
+    }
+    if not path.exists():
+        return fresh
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        same = (
+            found["schema"] == SCHEMA
+            and found["machine"]["fingerprint"] == about["fingerprint"]
+            and set(found["planted"][NONE]) == {case.id for case in cases}
+            and found["seconds"] == options.seconds
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: not a recording of `vitbench calibrate`: {error!r}") from error
+    if not same:
+        raise UserError(
+            f"{path}: recorded on another machine, of other cases or with other --seconds: name a "
+            "new file with --output"
+        )
+    return dict(found)
+
+
+def write_json(content: Any, path: Path) -> None:
+    """Write a file in one step. Raises UserError where it cannot be written."""
+    scratch = path.with_name(f"{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_text(json.dumps(content), "utf-8")
+        os.replace(scratch, path)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from error

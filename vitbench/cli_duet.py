@@ -1,0 +1,144 @@
+"""The commands `duet` and `calibrate`."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitbench.catalogue import cases, select
+from vitbench.cli_session import add_model, session_of
+from vitbench.errors import UserError
+from vitbench.judge.verdict import PASS, exit_code
+
+if TYPE_CHECKING:
+    from vitbench.case import Case
+    from vitbench.session import Options
+
+
+def add_commands(commands: Any) -> None:
+    """Register both with the parser's subcommands."""
+    duet = commands.add_parser("duet", help="latency against another revision or environment")
+    duet.add_argument("--against", required=True, metavar="REV|ENV|PATH")
+    _add_cases(duet)
+    duet.add_argument("--tolerance", type=float, default=0.03, metavar="SHARE")
+    duet.add_argument("--blocks-max", type=int, default=20, metavar="N")
+    duet.add_argument("--minutes", type=float, default=10.0, metavar="M")
+    duet.add_argument("--inconclusive", choices=["fail", "pass"], default="fail")
+    duet.add_argument("--json", type=Path, metavar="FILE", help="verdicts and blocks")
+    duet.add_argument("--markdown", type=Path, metavar="FILE", help="for a pull request")
+    duet.add_argument("--junit", type=Path, metavar="FILE", help="for a CI's test report")
+    duet.set_defaults(run=play)
+
+    calibrate = commands.add_parser("calibrate", help="what the gate can see on this machine")
+    calibrate.add_argument("--minutes", type=float, default=30.0, metavar="M",
+                           help="0 judges what is recorded already")  # fmt: skip
+    _add_cases(calibrate)
+    calibrate.add_argument("--tolerance", type=float, default=0.03, metavar="SHARE")
+    calibrate.add_argument("--blocks-max", type=int, default=20, metavar="N")
+    calibrate.add_argument("-o", "--output", type=Path, metavar="FILE",
+                           default=Path("reports/calibration.json"))  # fmt: skip
+    calibrate.add_argument("--plot", type=Path, metavar="FILE", help="also write an HTML page")
+    calibrate.set_defaults(run=calibrate_gate)
+
+
+def _add_cases(command: argparse.ArgumentParser) -> None:
+    add_model(command)
+    command.add_argument("--variant", action="append", metavar="GLOB", default=[])
+    command.add_argument("--batch", action="append", type=int, metavar="N", default=[])
+    command.add_argument("--images", type=Path, metavar="DIR", help="verify on these images")
+    command.add_argument("--verify-images", type=int, default=256, metavar="N")
+    command.add_argument("--seconds", type=float, default=3.0, metavar="S",
+                         help="time for the rounds of one case in one block")  # fmt: skip
+
+
+def play(chosen: argparse.Namespace) -> int:
+    """Base and head side by side. Returns 1 for a regression or drift, 3 where it cannot tell."""
+    from vitbench.against import base, head
+    from vitbench.calibrate import write_json
+    from vitbench.duet import Duet, Progress
+    from vitbench.judge.duet import Rule
+    from vitbench.session import check_counts
+    from vitbench.show.verdicts import junit, markdown, text
+
+    check_counts(tolerance=chosen.tolerance, blocks_max=chosen.blocks_max, minutes=chosen.minutes)
+    options, found = _chosen(chosen, [])
+    rule = Rule(tolerance=chosen.tolerance, planned=chosen.blocks_max)
+
+    def content(progress: Progress, verdicts: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "against": chosen.against,
+            "tolerance": rule.tolerance,
+            "planned": rule.planned,
+            "versions": progress.versions,
+            "verdicts": verdicts,
+            "blocks": {
+                case: [asdict(block) for block in blocks]
+                for case, blocks in progress.blocks.items()
+            },
+        }
+
+    def keep(progress: Progress) -> None:
+        if chosen.json:
+            write_json(content(progress, []), chosen.json)
+
+    with base(chosen.against, Path.cwd()) as other:
+        duet = Duet({"base": other, "head": head()}, options, _say)
+        duet.run(found, rule, chosen.minutes, keep)
+        verdicts = duet.verdicts(found, rule)
+    print(text(verdicts))
+    if chosen.json:
+        rows = [verdict.to_json() for verdict in verdicts]
+        write_json(content(duet.progress, rows), chosen.json)
+    strict = chosen.inconclusive == "fail"
+    for path, words in (
+        (chosen.markdown, markdown(verdicts)),
+        (chosen.junit, junit(verdicts, strict)),
+    ):
+        if path:
+            try:
+                path.write_text(words, "utf-8")
+            except OSError as error:
+                raise UserError(f"{path}: cannot be written: {error.strerror}") from error
+    return exit_code(verdicts, strict)
+
+
+def calibrate_gate(chosen: argparse.Namespace) -> int:
+    """Record blocks of this checkout against itself, and say what the gate makes of them."""
+    from vitbench.calibrate import VARIANTS, record, write_json
+    from vitbench.judge.calibration import summarize
+    from vitbench.judge.duet import Rule
+    from vitbench.show.calibration import plot, text
+
+    if chosen.minutes < 0:
+        raise UserError(f"--minutes {chosen.minutes:g}: must be 0 or more")
+    options, found = _chosen(chosen, list(VARIANTS))
+    if chosen.minutes or not chosen.output.exists():
+        recording = record(options, found, chosen.minutes, chosen.output, _say)
+    else:
+        recording = json.loads(chosen.output.read_text("utf-8"))
+    summary = summarize(recording, Rule(chosen.tolerance, chosen.blocks_max))
+    write_json({**recording, "summary": summary}, chosen.output)
+    print(text(summary))
+    if chosen.plot:
+        plot(summary, chosen.plot)
+    return PASS
+
+
+def _chosen(chosen: argparse.Namespace, variants: list[str]) -> "tuple[Options, list[Case]]":
+    """The options and the cases that a command names; `variants` where it names none."""
+    from vitbench.session import check_counts
+
+    check_counts(seconds=chosen.seconds, verify_images=chosen.verify_images)
+    options = replace(session_of(chosen).options, seconds=chosen.seconds)
+    globs = chosen.variant or variants
+    rows = select(globs, "fp32")
+    for batch in chosen.batch:
+        check_counts(batch=batch)
+    names = [spec.name for spec in options.models]
+    return options, cases(names, rows, ("cpu",), chosen.batch or (1,))
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", file=sys.stderr)

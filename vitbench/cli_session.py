@@ -1,0 +1,49 @@
+"""What commands share that build and run models: options, and the session they describe."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vitbench import environment
+from vitbench.catalogue import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from vitbench.session import Session
+
+
+def add_model(command: argparse.ArgumentParser) -> None:
+    """The options that name a model and how it is run."""
+    command.add_argument("--model", action="append", metavar="[NAME=]SPEC", default=[])
+    command.add_argument("--weights", choices=["auto", "pretrained", "bundled", "seeded"])
+    command.add_argument("--threads", type=int, metavar="N")
+    command.add_argument("--cache", type=Path, metavar="DIR")
+
+
+def session_of(chosen: argparse.Namespace) -> "Session":
+    """The session that a command's options describe. Raises UserError for a bad value."""
+    from vitbench.deploy.artifacts import default_folder
+    from vitbench.models import parse_specs
+    from vitbench.session import Options, Session, check_counts
+
+    threads = environment.available_cores() if chosen.threads is None else chosen.threads
+    verify_images = getattr(chosen, "verify_images", 1)
+    check_counts(threads=threads, verify_images=verify_images)
+    options = Options(
+        models=parse_specs(chosen.model or [DEFAULT_MODEL], Path.cwd()),
+        weights=chosen.weights,
+        images=getattr(chosen, "images", None),
+        variants=(),
+        reference="fp32",
+        device="cpu",
+        batches=(),
+        threads=threads,
+        seconds=getattr(chosen, "seconds", 1.0),
+        build_seconds=getattr(chosen, "build_seconds", 300.0),
+        profile=False,
+        calibration=getattr(chosen, "calibration", None),
+        verify_images=verify_images,
+        cache=chosen.cache or default_folder(),
+        rebuild=None,
+    )
+    return Session(options, lambda text: print(f"  {text}", file=sys.stderr))

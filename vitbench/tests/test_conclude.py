@@ -1,0 +1,123 @@
+"""A duet's verdicts beside the times: drift, what one side does not have, grown operators."""
+
+import pytest
+
+from vitbench.judge.conclude import (
+    Played,
+    changed_predictions,
+    conclude,
+    grown_operators,
+    with_operators,
+)
+from vitbench.judge.duet import Rule
+from vitbench.judge.verdict import Verdict, exit_code
+from vitbench.tests.test_sequential import block
+
+CASE = "m/v/cpu/b1"
+
+
+def answer(state="KEPT", top1=(1,) * 40, truth=(1,) * 40, ids=None):
+    return {
+        "agreement": {"state": state, "sentence": f"top-1 differs: {state}"},
+        "predictions": {
+            "ids": ids or [str(i) for i in range(len(truth))],
+            "top1": list(top1),
+            "truth": list(truth),
+        },
+    }
+
+
+def played(base=None, head=None, failed=None, **absent):
+    blocks = [block(0.0, noise=0.01, seed=seed) for seed in range(20)]
+    return Played(
+        [CASE],
+        {"base": {CASE: base} if base else {}, "head": {CASE: head} if head else {}},
+        {side: {CASE: absent[side]} if side in absent else {} for side in ("base", "head")},
+        {CASE: failed} if failed else {},
+        {CASE: blocks},
+    )
+
+
+def verdict(*given, **more):
+    (found,) = conclude(played(*given, **more), Rule())
+    return found
+
+
+def test_equal_sides_are_judged_by_their_times():
+    assert verdict(answer(), answer()).state == "SAME"
+
+
+def test_a_broken_head_drifted_and_a_broken_base_is_no_yardstick():
+    found = verdict(answer(), answer("BROKEN"))
+    assert found.state == "DRIFTED"
+    assert "head's predictions are wrong: top-1 differs" in found.sentence
+    assert verdict(answer("BROKEN"), answer()).state == "INCOMPARABLE"
+    assert verdict(answer("BROKEN"), answer("BROKEN")).state == "INCOMPARABLE"
+
+
+@pytest.mark.parametrize(("lost", "state"), [(0, "SAME"), (6, "SAME"), (7, "DRIFTED")])
+def test_predictions_lost_on_many_images_drift(lost, state):
+    """One-sided: seven losses and no win have p = 1/128 < 1 %, six 1/64 > 1 %."""
+    head = answer(top1=(2,) * lost + (1,) * (40 - lost))
+    found = verdict(answer(), head)
+    assert found.state == state, found.sentence
+    assert changed_predictions(played(answer(), head), CASE) == lost
+    if lost == 7:
+        assert "lost the prediction of base's fp32 on 7 and won it on 0" in found.sentence
+
+
+def test_predictions_won_are_no_drift():
+    base = answer(top1=(2,) * 20 + (1,) * 20)
+    assert verdict(base, answer()).state == "SAME"
+
+
+def test_other_images_cannot_be_held_against_each_other():
+    other = answer(top1=(2,) * 40, ids=[f"other {i}" for i in range(40)])
+    assert verdict(answer(), other).state == "SAME"
+    assert changed_predictions(played(answer(), other), CASE) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "code"),
+    [
+        ({"base": "no such variant", "head": "no such variant"}, "INCOMPARABLE", 2),
+        ({"base": "no such variant"}, "NEW", 2),
+        ({"head": "the build worker was killed"}, "MISSING", 3),
+    ],
+)
+def test_what_one_side_does_not_have_is_said(given, state, code):
+    sides = {side: None if side in given else answer() for side in ("base", "head")}
+    found = conclude(
+        Played(
+            [CASE],
+            {side: {CASE: got} if got else {} for side, got in sides.items()},
+            {side: {CASE: given[side]} if side in given else {} for side in sides},
+            {},
+            {},
+        ),
+        Rule(),
+    )
+    assert [v.state for v in found] == [state]
+    assert next(iter(given.values())) in found[0].sentence
+    assert exit_code(found) == code
+
+
+def test_a_lost_worker_leaves_its_case_undecided():
+    found = verdict(answer(), answer(), failed="the head worker was killed by SIGKILL")
+    assert found.state == "INCONCLUSIVE"
+    assert "killed by SIGKILL" in found.sentence
+
+
+def row(name, seconds):
+    return {"name": name, "seconds": seconds, "calls": 1}
+
+
+def test_the_operators_that_grew_are_named():
+    base = [row("linear", 0.010), row("gelu", 0.002), row("add", 0.001)]
+    head = [row("linear", 0.010), row("gelu", 0.005), row("copy", 0.001), row("add", 0.0005)]
+    assert grown_operators(base, head) == [("gelu", 0.002, 0.005), ("copy", 0.0, 0.001)]
+    found = with_operators(Verdict(CASE, "SLOWER", "head takes +20 %"), base, head)
+    assert found.sentence == (
+        "head takes +20 %. Operators that grew: gelu 5 ms (was 2), copy 1 ms (was 0)"
+    )
+    assert [each["name"] for each in found.figures["operators"]] == ["gelu", "copy"]

@@ -1,0 +1,319 @@
+"""The duet with arms that speak the protocol and misbehave as told, then a real one."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from vitbench.against import Side, base
+from vitbench.case import Case
+from vitbench.deploy.conversation import Conversation
+from vitbench.deploy.worker import WorkerFailed
+from vitbench.duet import Duet
+from vitbench.errors import UserError
+from vitbench.judge.duet import Rule
+from vitbench.measure.duet import ARMS, rounds_for, take_turns
+from vitbench.models import parse_specs
+from vitbench.session import Options
+from vitbench.tests.conftest import ROOT
+from vitbench.tests.test_conclude import answer
+
+GOOD, BAD = (Case("m", name, "cpu", 1) for name in ("good", "bad"))
+
+# An arm of its own: it obeys the protocol, but the case `bad` does what FAULT says in VERB.
+FAKE = '''
+import json, os, signal, sys, time
+PREPARED = json.loads({prepared!r})
+FAULT, VERB, SECONDS, PROTOCOL = {fault!r}, {verb!r}, {seconds!r}, {protocol!r}
+loaded = None
+for line in sys.stdin:
+    request = json.loads(line)
+    verb = request["verb"]
+    case = request.get("case") or request.get("variant") or loaded
+    if verb == "load":
+        loaded = request["variant"]
+    if case and case.endswith("bad" if "/" not in case else "/bad/cpu/b1") and verb == VERB:
+        if FAULT == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if FAULT == "hung":
+            time.sleep(60)
+        if FAULT == "rubbish":
+            print("not JSON", flush=True)
+            continue
+        if FAULT == "ended":
+            print("out of luck", file=sys.stderr)
+            sys.exit(3)
+        if FAULT == "raised":
+            print(json.dumps({{"error": {{"kind": "KeyError", "message": "oh"}}}}), flush=True)
+            continue
+    name = (request.get("case") or "//").split("/")[1]
+    given = {{
+        "hello": {{"protocol": PROTOCOL, "vitbench": "9.9", "versions": {{}}, "variables": {{}}}},
+        "prepare": {{**PREPARED, "load": {{"variant": name}}}},
+        "load": {{"seconds": SECONDS}},
+        "turn": {{"seconds": SECONDS}},
+        "operators": [{{"name": "linear", "seconds": SECONDS, "calls": 1}}],
+    }}.get(verb, {{}})
+    print(json.dumps({{"answer": given}}), flush=True)
+'''  # fmt: skip
+
+
+@pytest.fixture
+def side(tmp_path):
+    """Make a side whose arm is the fake one."""
+
+    def make(name, fault="", verb="turn", seconds=0.01, protocol=1):
+        folder = tmp_path / name
+        (folder / "vitbench").mkdir(parents=True)
+        (folder / "vitbench" / "__init__.py").touch()
+        code = FAKE.format(
+            prepared=json.dumps(answer()), fault=fault, verb=verb, seconds=seconds,
+            protocol=protocol,
+        )  # fmt: skip
+        (folder / "vitbench" / "arm.py").write_text(code)
+        return Side(name, sys.executable, folder)
+
+    return make
+
+
+@pytest.fixture
+def options(tmp_path, monkeypatch):
+    monkeypatch.setenv("VITBENCH_CACHE", str(tmp_path / "cache"))
+    # The folder of a fake side stands before everything else, this checkout too.
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    return Options(
+        models=parse_specs(["deit_tiny_patch16_224"], tmp_path), weights=None, images=None,
+        variants=(), reference="fp32", device="cpu", batches=(), threads=1, seconds=0.5,
+        build_seconds=5.0, profile=False, calibration=None, verify_images=4,
+        cache=tmp_path / "cache", rebuild=None,
+    )  # fmt: skip
+
+
+def verdicts(sides, options, blocks=4):
+    duet = Duet(sides, options, turn_seconds=2.0)
+    rule = Rule(planned=blocks)
+    duet.run([GOOD, BAD], rule, minutes=1)
+    return {v.case.split("/")[1]: v for v in duet.verdicts([GOOD, BAD], rule)}
+
+
+def test_a_slower_head_is_found_and_its_operators_are_named(side, options):
+    sides = {"base": side("base"), "head": side("head", seconds=0.012)}
+    found = verdicts(sides, options, blocks=4)["good"]
+    assert found.state == "SLOWER", found.sentence
+    assert found.change == pytest.approx(0.2, abs=1e-6)
+    assert "Operators that grew: linear 12 ms (was 10)" in found.sentence
+
+
+@pytest.mark.parametrize("verb", ["prepare", "load", "turn"])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("killed", "was killed by SIGKILL"),
+        ("ended", "ended with status 3 and no answer; its last words: out of luck"),
+        ("rubbish", "answered b'not JSON', not JSON"),
+        ("raised", "failed with KeyError: oh"),
+    ],
+)
+def test_a_worker_that_fails_takes_no_other_case_down(side, options, fault, words, verb):
+    found = verdicts({"base": side("base"), "head": side("head", fault, verb)}, options)
+    assert found["good"].state == "SAME"
+    assert found["bad"].state == ("MISSING" if verb == "prepare" else "INCONCLUSIVE")
+    assert "the head worker (head)" in found["bad"].sentence
+    assert words in found["bad"].sentence
+
+
+def test_a_worker_that_hangs_is_stopped(side, options):
+    found = verdicts({"base": side("base", "hung"), "head": side("head")}, options)
+    assert found["good"].state == "SAME"
+    assert "was stopped: no answer in 2 s" in found["bad"].sentence
+
+
+def test_another_protocol_is_one_clear_sentence(side, options):
+    sides = {"base": side("base", protocol=2), "head": side("head")}
+    with pytest.raises(UserError, match=r"base speaks protocol 2 of the duet \(vitbench 9.9\)"):
+        verdicts(sides, options)
+
+
+def test_it_stops_when_all_is_decided_or_time_is_up(side, options):
+    sides = {"base": side("base"), "head": side("head")}
+    duet = Duet(sides, options)
+    duet.run([GOOD], Rule(planned=20), minutes=1)
+    assert 2 <= len(duet.progress.blocks[GOOD.id]) < 20, "equal times decide soon"
+    duet = Duet(sides, options)
+    duet.run([GOOD], Rule(planned=20), minutes=1e-9)
+    assert len(duet.progress.blocks[GOOD.id]) == 1
+
+
+def test_rounds_are_balanced():
+    order = []
+    turns = {arm: lambda arm=arm: order.append(arm) or 1.0 for arm in ARMS}
+    seconds = take_turns(turns, 6, start=4)
+    assert {arm: len(row) for arm, row in seconds.items()} == dict.fromkeys(ARMS, 6)
+    rounds = [order[i : i + 3] for i in range(0, 18, 3)]
+    assert len({tuple(each) for each in rounds}) == 6
+    for place in range(3):
+        assert sorted(each[place] for each in rounds) == sorted(ARMS * 2)
+
+
+@pytest.mark.parametrize(("turn", "rounds"), [(10.0, 12), (0.05, 18), (1e-9, 600), (0.0, 600)])
+def test_rounds_fill_the_seconds(turn, rounds):
+    assert rounds_for(3.0, turn) == rounds
+
+
+def test_nothing_of_a_conversation_outlives_it(tmp_path):
+    script = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "for _ in sys.stdin: print('{\"answer\": %d}' % child.pid, flush=True)\n"
+    )
+    with Conversation("it", (sys.executable, "-c", script), tmp_path) as arm:
+        child = arm.ask({}, 10)
+        assert alive(child)
+    deadline = time.monotonic() + 10
+    while alive(child) and time.monotonic() < deadline:
+        time.sleep(0.01)  # a killed process takes a moment
+    assert not alive(child)
+    with pytest.raises(WorkerFailed, match="it cannot be started: No such file"):
+        Conversation("it", ("/nowhere/python",), tmp_path)
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_what_against_names(tmp_path):
+    def name(against):
+        with base(against, tmp_path) as found:
+            return found, found.folder.is_dir() and (found.folder / "vitbench").is_dir()
+
+    environment = Path(sys.prefix)
+    assert name(str(environment))[0].python == str(environment / "bin" / "python")
+    assert name(str(environment / "bin" / "python"))[0].folder == ROOT
+    assert name(os.path.relpath(ROOT, tmp_path))[0].folder.resolve() == ROOT
+    with pytest.raises(UserError, match="--against=no-such: neither a git revision here nor"):
+        name("no-such")
+    with pytest.raises(UserError, match="neither an environment"):
+        name(str(tmp_path))
+    (tmp_path / "old" / "vitbench").mkdir(parents=True)
+    with pytest.raises(UserError, match="its vitbench is too old for a duet"):
+        name("old")
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout: no revision to name")
+def test_a_revision_is_checked_out_beside_and_removed(tmp_path):
+    with base("HEAD", tmp_path) as found:
+        folder = found.folder
+        assert (folder / "vitbench" / "arm.py").is_file()
+        assert folder != ROOT
+    assert not folder.exists()
+    listed = subprocess.run(
+        ["git", "worktree", "list"], cwd=ROOT, text=True, capture_output=True, check=True
+    )
+    assert str(folder) not in listed.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of this checkout, to be changed."""
+    folder = tmp_path / "changed"
+    for name in ("vitbench", "benchmarks", "fixtures", "conftest.py", "pyproject.toml"):
+        source = ROOT / name
+        ignore = shutil.ignore_patterns("__pycache__")
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            folder.mkdir(exist_ok=True)
+            shutil.copy(source, folder / name)
+    return folder
+
+
+def test_a_recipe_that_breaks_predictions_fails_its_test_and_no_other(
+    checkout, environment, cache, tmp_path
+):
+    """A duet by pytest: head swaps two classes after loading int8; the fp32 case is only noisy."""
+    eager = checkout / "vitbench" / "runtimes" / "__init__.py"
+    code = eager.read_text()
+    swapped = code.replace(
+        "return replace(plain, stage=stage)",
+        "def read(output: Any) -> Any:\n"
+        "        return plain.read(output)[:, ::-1].copy()\n\n"
+        "    if recipe.precision == 'int8':\n"
+        "        return replace(plain, stage=stage, read=read)\n"
+        "    return replace(plain, stage=stage)",
+    )
+    assert swapped != code
+    eager.write_text(swapped)
+    junit = tmp_path / "junit.xml"
+    command = [
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "benchmarks", "--benchmark-only",
+        f"--against={ROOT}", "--variant=int8-dynamic", "--blocks-max=2", "--seconds=0.1",
+        "--verify-images=16", f"--cache={cache}", f"--reports={tmp_path / 'reports'}",
+        f"--junitxml={junit}",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=checkout, text=True, capture_output=True, timeout=600, check=False,
+        env={**environment, "PYTHONPATH": str(checkout), "GITHUB_ACTIONS": "true",
+             "VITBENCH_CACHE": str(cache)},
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "DRIFTED: head's predictions are wrong" in done.stdout
+    assert "::error" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "DRIFTED" in junit.read_text()
+    (report,) = (tmp_path / "reports").glob("*.json")
+    told = json.loads(report.read_text())
+    assert [row["group"] for row in told["benchmarks"]] == ["duet"]
+    assert {v["state"] for v in told["vitbench"]["duet"]["verdicts"]} >= {"DRIFTED"}
+    assert told["benchmarks"][0]["stats"]["rounds"] == 24
+
+
+def test_ctrl_c_leaves_no_process_and_no_checkout(environment, cache, tmp_path):
+    mark = f"duet-{os.getpid()}-{time.monotonic_ns()}"
+    command = [
+        sys.executable, "-m", "vitbench.cli", "duet", f"--against={ROOT}", "--variant=fp32",
+        "--seconds=30", "--verify-images=4", f"--cache={cache}",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**environment, "MARK": mark, "TMPDIR": str(tmp_path), "VITBENCH_CACHE": str(cache)},
+    )  # fmt: skip
+    assert process.stderr is not None
+    lines = iter(process.stderr.readline, "")
+    assert any("head: preparing" in line for line in lines)
+    deadline = time.monotonic() + 120
+    while len(marked(mark)) < 4 and time.monotonic() < deadline:
+        time.sleep(0.1)  # its three workers of the first block
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not marked(mark)
+    assert not list(tmp_path.glob("vitbench-*"))
+
+
+def marked(mark):
+    """The processes whose environment holds a mark."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark.encode() in entry.read_bytes():
+                found.append(entry.parent.name)
+        except OSError:
+            continue
+    return found
+
+
+def test_options_survive_the_trip_to_an_arm(options):
+    assert Options.from_json(json.loads(json.dumps(options.to_json()))) == options
+    other = replace(options, images=Path("a"), calibration=Path("b"), batches=(1, 8))
+    assert Options.from_json(json.loads(json.dumps(other.to_json()))) == other

@@ -1,0 +1,123 @@
+"""Tests that may look after every block: boundaries against published ones, error rates."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.special import ndtri
+
+from vitbench.judge.duet import Block, Rule, decide, judge
+from vitbench.judge.sequential import Blocks, nominal_levels, rejected
+
+
+def test_the_boundaries_are_the_published_ones():
+    """Five looks at one-sided 2.5 %: Reboussin et al., Controlled Clinical Trials 21 (2000)."""
+    published = [4.8769, 3.3569, 2.6803, 2.2898, 2.0310]
+    found = [-ndtri(level) for level in nominal_levels(5, 0.025)]
+    assert found == pytest.approx(published, abs=2e-3)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05])
+def test_all_looks_together_spend_alpha(alpha):
+    random = np.random.default_rng(0)
+    sums = random.standard_normal((200_000, 20)).cumsum(axis=1) / np.sqrt(np.arange(1, 21))
+    boundary = [-ndtri(level) if level else np.inf for level in nominal_levels(20, alpha)]
+    crossed = (sums > boundary).any(axis=1).mean()
+    assert crossed == pytest.approx(alpha, abs=4 * math.sqrt(alpha / 200_000))
+
+
+def test_one_block_says_nothing():
+    assert Blocks.of([0.5]).margin(20, 0.01) == math.inf
+    assert rejected({"a": Blocks.of([0.5])}, 20, 0.01) == {}
+
+
+def test_holm_gives_the_last_case_the_whole_level():
+    """A case between the levels alpha / 2 and alpha falls only where its neighbour fell first."""
+    strict = nominal_levels(20, 0.005)[19], nominal_levels(20, 0.01)[19]
+    from scipy.special import stdtrit
+
+    between = -(stdtrit(19, strict[0]) + stdtrit(19, strict[1])) / 2
+    near, far = Blocks(20, between, 1.0), Blocks(20, 100.0, 1.0)
+    assert set(rejected({"near": near, "far": far}, 20, 0.01)) == {"near", "far"}
+    assert rejected({"near": near, "other": Blocks(20, 0.0, 1.0)}, 20, 0.01) == {}
+
+
+def gates(effect, count, sd=0.026, planned=20, cases=4):
+    """Shares of gates with a false SLOWER, with the first case SLOWER, and left undecided."""
+    random = np.random.default_rng(1)
+    rule, false, seen, left = Rule(planned=planned), 0, 0, 0
+    for _ in range(count):
+        logs = random.normal(0, sd, (cases, planned, 2))
+        logs[0, :, 0] += effect
+        states = ["INCONCLUSIVE"] * cases
+        used = [0] * cases
+        for look in range(2, planned + 1):
+            used = [look if s == "INCONCLUSIVE" else u for s, u in zip(states, used, strict=True)]
+            both = (
+                {str(c): Blocks.of(logs[c, : used[c], arm]) for c in range(cases)} for arm in (0, 1)
+            )
+            found = decide(*both, rule)
+            states = [found[str(c)][0] if s == "INCONCLUSIVE" else s for c, s in enumerate(states)]
+            if "INCONCLUSIVE" not in states:
+                break
+        false += "SLOWER" in states[1 if effect else 0 :]
+        seen += states[0] == "SLOWER"
+        left += "INCONCLUSIVE" in states
+    return false / count, seen / count, left / count
+
+
+def test_unchanged_code_fails_one_gate_in_a_hundred_at_most():
+    false, _, left = gates(0.0, 300)
+    assert false <= 0.01
+    assert left <= 0.05
+
+
+def test_five_per_cent_is_seen():
+    false, seen, _ = gates(math.log1p(0.05), 150)
+    assert false <= 0.02
+    assert seen >= 0.95
+
+
+def block(change=0.0, null=0.0, noise=0.0, seed=0, seconds=0.02):
+    random = np.random.default_rng(seed)
+    base, head, third = seconds * np.exp(random.normal(0, noise, (3, 12)))
+    return Block(list(base), list(head * math.exp(change)), list(third * math.exp(null)))
+
+
+@pytest.mark.parametrize(
+    ("change", "null", "state", "words"),
+    [
+        (0.0, 0.0, "SAME", "inside the tolerance of 3.0%"),
+        (0.08, 0.0, "SLOWER", "at a false-alarm rate of 1% for the whole suite"),
+        (-0.08, 0.0, "FASTER", "at least -"),
+        (0.02, 0.0, "INCONCLUSIVE", "neither a change nor its absence within 3.0% is shown"),
+        (0.08, 0.05, "INCONCLUSIVE", "the null arm, which compares base with itself"),
+    ],
+)
+def test_each_verdict_says_why(change, null, state, words):
+    blocks = [block(change, null, noise=0.03, seed=seed) for seed in range(20)]
+    if words.startswith("neither"):  # a change near the tolerance, in noise
+        blocks = [block(change + 0.03 * (-1) ** s, null, seed=s) for s in range(20)]
+    verdict = judge({"m/v/cpu/b1": blocks}, Rule())["m/v/cpu/b1"]
+    assert verdict.state == state, verdict.sentence
+    assert words in verdict.sentence
+    assert "20 blocks" in verdict.sentence
+    assert verdict.low <= verdict.change <= verdict.high
+
+
+def test_a_small_sure_change_is_no_regression():
+    """The estimate must exceed the tolerance, however sure it is."""
+    blocks = [block(0.02, noise=0.001, seed=seed) for seed in range(20)]
+    assert judge({"case": blocks}, Rule())["case"].state == "SAME"
+
+
+def test_a_case_may_have_its_own_tolerance():
+    blocks = [block(0.04, noise=0.001, seed=seed) for seed in range(20)]
+    assert judge({"case": blocks}, Rule())["case"].state == "SLOWER"
+    assert judge({"case": blocks}, Rule(own={"case": 0.06}))["case"].state == "SAME"
+
+
+def test_both_bases_count_in_the_change():
+    """Head is held against the mean of both bases, so that a lucky one matters half."""
+    assert block(0.0, null=0.02).change == pytest.approx(-0.01)
+    assert block(0.0, null=0.02).null_change == pytest.approx(0.02)
