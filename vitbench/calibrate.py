@@ -14,7 +14,7 @@ from vitbench.against import head
 from vitbench.case import Case
 from vitbench.duet import Duet
 from vitbench.errors import UserError
-from vitbench.judge.calibration import NONE
+from vitbench.judge.calibration import NONE, logs_of, read_blocks
 from vitbench.session import Options
 
 PLANTED = ("0.02", "0.05", "0.1")
@@ -88,21 +88,29 @@ def _begin(path: Path, cases: Sequence[Case], options: Options) -> dict[str, Any
     }
     if not path.exists():
         return fresh
-    try:
-        found = json.loads(path.read_text("utf-8"))
-        same = (
-            found["schema"] == SCHEMA
-            and found["machine"]["fingerprint"] == about["fingerprint"]
-            and set(found["planted"][NONE]) == {case.id for case in cases}
-            and found["seconds"] == options.seconds
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: not a recording of `vitbench calibrate`: {error!r}") from error
+    found = read_recording(path)
+    same = (
+        found.get("schema") == SCHEMA
+        and found.get("machine", {}).get("fingerprint") == about["fingerprint"]
+        and set(found["planted"][NONE]) == {case.id for case in cases}
+        and found.get("seconds") == options.seconds
+    )
     if not same:
         raise UserError(
             f"{path}: recorded on another machine, of other cases or with other --seconds: name a "
             "new file with --output"
         )
+    return found
+
+
+def read_recording(path: Path) -> dict[str, Any]:
+    """The recording in a file, with at least one null block. Raises UserError for anything else."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if not logs_of(read_blocks(found, NONE)).size:
+            raise ValueError("no null block")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise UserError(f"{path}: not a recording of `vitbench calibrate`: {error!r}") from error
     return dict(found)
 
 

@@ -1,7 +1,6 @@
 """The commands `duet` and `calibrate`."""
 
 import argparse
-import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -106,7 +105,7 @@ def play(chosen: argparse.Namespace) -> int:
 
 def calibrate_gate(chosen: argparse.Namespace) -> int:
     """Record blocks of this checkout against itself, and say what the gate makes of them."""
-    from vitbench.calibrate import VARIANTS, record, write_json
+    from vitbench.calibrate import VARIANTS, read_recording, record, write_json
     from vitbench.judge.calibration import summarize
     from vitbench.judge.duet import Rule
     from vitbench.show.calibration import plot, text
@@ -117,7 +116,7 @@ def calibrate_gate(chosen: argparse.Namespace) -> int:
     if chosen.minutes or not chosen.output.exists():
         recording = record(options, found, chosen.minutes, chosen.output, _say)
     else:
-        recording = json.loads(chosen.output.read_text("utf-8"))
+        recording = read_recording(chosen.output)
     summary = summarize(recording, Rule(chosen.tolerance, chosen.blocks_max))
     write_json({**recording, "summary": summary}, chosen.output)
     print(text(summary))
