@@ -5,4 +5,5 @@ pytest_plugins = [
     "fixtures.cases",
     "fixtures.recording",
     "fixtures.measuring",
+    "fixtures.promising",
 ]

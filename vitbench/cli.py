@@ -1,4 +1,4 @@
-"""The `vitbench` command: list, predict, export, best, show."""
+"""The `vitbench` command: list, predict, export, best, show, and those of cli_gate."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from vitbench import __version__, environment
+from vitbench import __version__, cli_gate, environment
 from vitbench.catalogue import DEFAULT_MODEL, declared, select
 from vitbench.errors import Unavailable, UserError
 from vitbench.judge.best import NEEDS, choose
@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Returns 0, 1 for a broken contract, 4 for bad input."""
+    """Run a command. Returns 0, 1 for a broken contract, 4 for bad input; `gate` also 2 and 3."""
     chosen = parser().parse_args(arguments)
     environment.settle_idle_threads()
     try:
@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="the table of a report")
     show.add_argument("report", type=Path)
     show.set_defaults(run=show_report)
+    cli_gate.register(commands)
     return top
 
 

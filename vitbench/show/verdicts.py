@@ -1,0 +1,131 @@
+"""Verdicts for people and for CI: text, Markdown, JUnit, GitHub annotations, JSON."""
+
+import html
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Protocol
+from xml.etree import ElementTree
+
+FAILED = ("SLOWER", "DRIFTED", "BROKEN")
+UNTOLD = ("INCONCLUSIVE", "MISSING", "UNPROVEN")
+ORDER = (*FAILED, *UNTOLD, "FASTER", "NEW", "INCOMPARABLE", "SAME", "KEPT")
+"""What a reader has to act on comes first."""
+
+
+_PLAIN = str.maketrans(
+    {char: f"\\{char}" for char in "\\`*_[]|~"}
+    # A zero-width space: GitHub would notify @name and link #12.
+    | {char: f"{char}\u200b" for char in "@#"}
+)
+
+
+class Judged(Protocol):
+    """A case with its state and one sentence: judge.verdict.Verdict, judge.keeping.Kept."""
+
+    @property
+    def case(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def sentence(self) -> str: ...
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def counts(verdicts: Sequence[Judged], noun: str = "case") -> str:
+    """One line: "6 cases: 1 SLOWER, 1 INCONCLUSIVE, 4 SAME"."""
+    found = Counter(verdict.state for verdict in verdicts)
+    told = ", ".join(f"{found[state]} {state}" for state in ORDER if found[state])
+    return f"{len(verdicts)} {noun}{'' if len(verdicts) == 1 else 's'}: {told or 'none'}"
+
+
+def text(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = "case") -> str:
+    """A line for each, the ones to act on first, then notes and the count."""
+    found = _ordered(verdicts)
+    wide = max((len(each.state) for each in found), default=0)
+    lines = [f"{each.state:{wide}}  {_line(each.case)}: {_line(each.sentence)}" for each in found]
+    return "\n".join([*lines, *(f"note: {_line(note)}" for note in notes), counts(verdicts, noun)])
+
+
+def markdown(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = "case") -> str:
+    """A table for a pull request or $GITHUB_STEP_SUMMARY. What a report says stays plain text."""
+    lines = [f"**{counts(verdicts, noun)}**", "", "| state | case | why |", "| --- | --- | --- |"]
+    for each in _ordered(verdicts):
+        mark = f"**{each.state}**" if each.state in FAILED else each.state
+        lines.append(f"| {mark} | {_escaped(each.case)} | {_escaped(each.sentence)} |")
+    if notes:
+        lines += ["", *(f"- {_escaped(note)}" for note in notes)]
+    return "\n".join(lines) + "\n"
+
+
+def junit(verdicts: Sequence[Judged], inconclusive_fails: bool = True, name: str = "gate") -> str:
+    """JUnit XML. SLOWER, DRIFTED and BROKEN are failures; INCONCLUSIVE, MISSING and UNPROVEN too,
+    or skipped where they do not fail; NEW and INCOMPARABLE are skipped."""
+    suite = ElementTree.Element("testsuite", name=f"vitbench {name}")
+    tally = Counter[str]()
+    for each in verdicts:
+        model, _, rest = _line(each.case).partition("/")
+        place = {"classname": f"vitbench.{name}.{model}", "name": rest or model}
+        case = ElementTree.SubElement(suite, "testcase", place)
+        sentence = _line(each.sentence)
+        if each.state in FAILED or (each.state in UNTOLD and inconclusive_fails):
+            found = ElementTree.SubElement(case, "failure", type=each.state, message=sentence)
+            found.text = f"{each.state}: {sentence}"
+            tally["failures"] += 1
+        elif each.state in UNTOLD or each.state in ("NEW", "INCOMPARABLE"):
+            ElementTree.SubElement(case, "skipped", message=f"{each.state}: {sentence}")
+            tally["skipped"] += 1
+        else:
+            ElementTree.SubElement(case, "system-out").text = f"{each.state}: {sentence}"
+    suite.attrib |= {
+        "tests": str(len(verdicts)), "failures": str(tally["failures"]), "errors": "0",
+        "skipped": str(tally["skipped"]),
+    }  # fmt: skip
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def annotations(verdicts: Sequence[Judged], inconclusive_fails: bool = True) -> list[str]:
+    """GitHub's workflow commands: ::error for what fails, ::warning for what is not told.
+
+    Escaping as actions/toolkit does it (command.ts): % CR LF, and : , in properties too.
+    """
+    lines = []
+    for each in _ordered(verdicts):
+        if each.state in FAILED or each.state in UNTOLD:
+            fails = each.state in FAILED or inconclusive_fails
+            title = _percent(f"{each.state}: {each.case}")
+            title = title.replace(":", "%3A").replace(",", "%2C")
+            kind = "error" if fails else "warning"
+            lines.append(f"::{kind} title={title}::{_percent(each.sentence)}")
+    return lines
+
+
+def to_json(verdicts: Sequence[Judged], notes: Sequence[str] = ()) -> str:
+    """`verdicts` with all their figures, `counts` by state, and `notes`."""
+    document = {
+        "verdicts": [each.to_json() for each in verdicts],
+        "counts": dict(Counter(each.state for each in verdicts)),
+        "notes": list(notes),
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _ordered(verdicts: Sequence[Judged]) -> list[Judged]:
+    return sorted(verdicts, key=lambda each: ORDER.index(each.state))
+
+
+def _line(words: str) -> str:
+    """One line without control characters, which neither a terminal nor XML should meet."""
+    return "".join(char if char.isprintable() else " " for char in words)
+
+
+def _escaped(words: str) -> str:
+    """Plain text in a cell of Markdown: no HTML, no markup, no mention, no link takes effect."""
+    return html.escape(_line(words), quote=False).translate(_PLAIN).replace("://", ":\u200b//")
+
+
+def _percent(words: str) -> str:
+    return words.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
