@@ -31,21 +31,52 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
     gate = commands.add_parser("gate", help="hold a report against earlier ones and contracts")
     add = gate.add_argument
     add("report", type=Path)
-    add("--baseline", metavar="FILE|accepted|latest|median:N",
-                      help="what to hold it against (default: accepted; nothing with --contracts)")  # fmt: skip
-    add("--baselines", type=Path, metavar="DIR", default=BASELINES,
-                      help=f"where accepted baselines are (default: {BASELINES})")  # fmt: skip
-    add("--history", type=Path, metavar="DIR", default=HISTORY,
-                      help=f"where latest and median:N look (default: {HISTORY})")  # fmt: skip
-    add("--tolerance", type=fraction, metavar="SHARE", default=0.10,
-                      help="by how much a case may take longer (default: 0.10)")  # fmt: skip
-    add("--between", type=fraction, metavar="SHARE",
-                      help="spread between processes of unchanged code (default: 0.026)")  # fmt: skip
-    add("--inconclusive", choices=["fail", "pass"], default="fail",
-                      help="whether what it cannot tell fails (default: fail)")  # fmt: skip
-    add("--contracts", type=Path, nargs="?", metavar="FILE",
-                      const=Path("pyproject.toml"),
-                      help="also judge a project's contracts (FILE: pyproject.toml)")  # fmt: skip
+    add(
+        "--baseline",
+        metavar="FILE|accepted|latest|median:N",
+        help="what to hold it against (default: accepted; nothing with --contracts)",
+    )
+    add(
+        "--baselines",
+        type=Path,
+        metavar="DIR",
+        default=BASELINES,
+        help=f"where accepted baselines are (default: {BASELINES})",
+    )
+    add(
+        "--history",
+        type=Path,
+        metavar="DIR",
+        default=HISTORY,
+        help=f"where latest and median:N look (default: {HISTORY})",
+    )
+    add(
+        "--tolerance",
+        type=fraction,
+        metavar="SHARE",
+        default=0.10,
+        help="by how much a case may take longer (default: 0.10)",
+    )
+    add(
+        "--between",
+        type=fraction,
+        metavar="SHARE",
+        help="spread between processes of unchanged code (default: 0.026)",
+    )
+    add(
+        "--inconclusive",
+        choices=["fail", "pass"],
+        default="fail",
+        help="whether what it cannot tell fails (default: fail)",
+    )
+    add(
+        "--contracts",
+        type=Path,
+        nargs="?",
+        metavar="FILE",
+        const=Path("pyproject.toml"),
+        help="also judge a project's contracts (FILE: pyproject.toml)",
+    )
     for form in ("markdown", "junit", "json"):
         add(f"--{form}", type=Path, metavar="FILE", help=f"also write {form}")
     gate.set_defaults(run=run_gate)
