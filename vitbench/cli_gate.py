@@ -77,8 +77,9 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
         const=Path("pyproject.toml"),
         help="also judge a project's contracts (FILE: pyproject.toml)",
     )
-    for form in ("markdown", "junit", "json"):
-        add(f"--{form}", type=Path, metavar="FILE", help=f"also write {form}")
+    add("--markdown", type=Path, metavar="FILE", help="also write a table for a pull request")
+    add("--junit", type=Path, metavar="FILE", help="also write JUnit XML")
+    add("--json", type=Path, metavar="FILE", help="also write all figures as JSON")
     gate.set_defaults(run=run_gate)
 
     accept = commands.add_parser("accept", help="make a report the baseline of its machine")
