@@ -17,7 +17,7 @@ from vitbench.judge.verdict import (
     USAGE,
     Verdict,
     exit_code,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from vitbench.judge.baseline import Baseline

@@ -35,11 +35,13 @@ class Timing:
 
 @dataclass(frozen=True)
 class Change:
-    """`estimate` is the log of the case's time over its baseline's: 0 is no change."""
+    """`estimate` is the log of the case's time over its baseline's: 0 is no change. `shown` is the
+    standard deviation of the baseline's runs where that is what the error rests on, else None."""
 
     estimate: float
     standard_error: float
     freedom: float
+    shown: float | None = None
 
     def quantile(self, confidence: float) -> float:
         """Student's t by the standard error: how far a one-sided bound is from the estimate."""
@@ -90,23 +92,29 @@ def plain_timing(name: str, benchmark: Mapping[str, Any]) -> Timing:
 def change(head: Timing, bases: Sequence[Timing], between: float) -> Change:
     """Head against the median of `bases`, one or more, newest first.
 
-    Each run's log time varies by its own variance plus between^2. The median of N has 1/N of that
-    for N = 1 and 2, where it is the mean, and pi / (2N) of it beyond, for normal ones (asymptotic;
-    Kenney and Keeping, Mathematics of Statistics, 1962). Degrees of freedom: Satterthwaite,
-    Biometrics Bulletin 2 (1946), `between` taken for known; below FEW the smaller one of the two
-    runs, because few rounds show a small variance by chance: simulated with 30 cases of 2 and 4
-    rounds, Satterthwaite's alone fails 17 and 4 % of the suites in which nothing changed.
+    Each run's log time varies by its own variance plus between^2; three runs or more also show by
+    how much they vary (N - 1 degrees of freedom), and the larger counts. The median of N varies
+    by 1/N of that for N = 1 and 2, where it is the mean, and pi / (2N) of it beyond, for normal
+    ones (asymptotic; Kenney and Keeping, Mathematics of Statistics, 1962). Degrees of freedom:
+    Satterthwaite, Biometrics Bulletin 2 (1946), `between` taken for known; below FEW the smaller
+    one of the two runs, because few rounds show a small variance by chance: simulated with 30
+    cases of 2 and 4 rounds, Satterthwaite's alone fails 17 and 4 % of the suites in which nothing
+    changed.
     """
-    n = len(bases)
+    n, times = len(bases), [base.log_time for base in bases]
     share = 1 / n if n <= 2 else math.pi / (2 * n)
-    within = float(np.median([base.variance for base in bases])) * share
-    variance = head.variance + within + between**2 * (1 + share)
-    least = min(base.freedom for base in bases)
-    spent = head.variance**2 / head.freedom + within**2 / least
+    within = float(np.median([base.variance for base in bases]))
+    least = min(head.freedom, *(base.freedom for base in bases))
+    variance = head.variance + between**2 + (within + between**2) * share
+    spent = head.variance**2 / head.freedom + (within * share) ** 2 / least
     freedom = min(CERTAIN, variance**2 / spent) if spent else CERTAIN
-    if min(head.freedom, least) < FEW:
-        freedom = min(head.freedom, least)
-    estimate = head.log_time - float(np.median([base.log_time for base in bases]))
+    if least < FEW:
+        freedom = least
+    estimate = head.log_time - float(np.median(times))
+    shown = float(np.var(times, ddof=1)) if n >= 3 else 0.0
+    if shown * (1 + share) > variance:
+        error = math.sqrt(shown * (1 + share))
+        return Change(estimate, error, min(least, n - 1), math.sqrt(shown))
     return Change(estimate, max(math.sqrt(variance), 1e-12), freedom)
 
 

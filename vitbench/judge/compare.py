@@ -49,16 +49,15 @@ def compare(
         if isinstance(found, Change):
             changes[key] = found
         elif found:
-            told[key] = Verdict(label(key), "INCOMPARABLE", found)
+            told[key] = Verdict(label(key), *found)
     tolerances = {key: rules.of(key[0]) for key in changes}
     for key, state in decide(changes, tolerances).items():
         verdict = timed_verdict(label(key), state, changes[key], tolerances[key], len(changes))
         if state == "SLOWER":
             verdict = replace(verdict, sentence=verdict.sentence + grown(
                 ours[key], theirs[0][key], math.expm1(changes[key].estimate)))  # fmt: skip
-        if state == "INCONCLUSIVE" and changes[key].freedom < FEW:
-            words = f"{verdict.sentence}; it has too few rounds, give them more --seconds"
-            verdict = replace(verdict, sentence=words)
+        if state == "INCONCLUSIVE":
+            verdict = replace(verdict, sentence=verdict.sentence + _remedy(changes[key]))
         told[key] = verdict
     for key in ours:
         if key[0] in drift:
@@ -77,19 +76,31 @@ def compare(
 
 def _change(
     benchmark: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Rules
-) -> Change | str | None:
-    """The change of a case timed in pairs, why it cannot be told, or None for the reference."""
+) -> Change | tuple[str, str] | None:
+    """The change of a case timed in pairs; state and reason where there is none; None for the
+    reference."""
     ours, newest = (each["extra_info"]["reference"] for each in (benchmark, bases[0]))
     if ours["variant"] != newest["variant"]:
-        return f"timed in pairs with {ours['variant']} here and {newest['variant']} in the baseline"
+        words = (
+            f"timed in pairs with {ours['variant']} here and {newest['variant']} in the baseline"
+        )
+        return "INCOMPARABLE", words
     if ours["null_arm"]:
         return None
     same = [b for b in bases if b["extra_info"]["reference"]["variant"] == ours["variant"]]
     head, base = paired_timing(benchmark), [paired_timing(each) for each in same]
     known = [each for each in base if each is not None]
     if head is None or not known:
-        return "a single round has no spread to judge by: give it more --seconds"
+        return "INCONCLUSIVE", "a single round has no spread to judge by: give it more --seconds"
     return change(head, known, rules.between)
+
+
+def _remedy(found: Change) -> str:
+    """Why a change could not be told, where that is known."""
+    if found.shown is not None:
+        return f"; the baseline's own runs differ by {found.shown * 100:.0f} % (standard deviation)"
+    few = found.freedom < FEW
+    return "; it has too few rounds, give them more --seconds" if few else ""
 
 
 def timed_verdict(case: str, state: str, found: Change, tolerance: float, cases: int) -> Verdict:

@@ -77,7 +77,7 @@ def _references(ours: Timed, theirs: Timed) -> Iterator[str]:
 def _footprints(head: Mapping[str, Any], base: Mapping[str, Any]) -> Iterator[str]:
     """Sizes that changed by more than 1 %, and footprints that are not there any more."""
     ours, theirs = ({row.case.id: row.benchmarks for row in rows(each)} for each in (head, base))
-    for case in ours.keys() & theirs.keys():
+    for case in [each for each in ours if each in theirs]:
         before, after = (
             next(iter(side[case].values()))["extra_info"]["artifact"]["bytes"]
             for side in (theirs, ours)
