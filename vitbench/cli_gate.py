@@ -147,7 +147,8 @@ def run_gate(chosen: argparse.Namespace) -> int:
 
     both: list[show.Judged] = [*found, *kept]
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        print("\n".join(show.annotations(both, strict)))
+        for annotation in show.annotations(both, strict):
+            print(annotation)
     pages = [show.markdown(found, notes)] * bool(found or notes)
     pages += [show.markdown(kept, noun="contract")] * bool(kept)
     outputs = (

@@ -11,12 +11,10 @@ from vitbench.judge.report import Row
 class Flips:
     """Of `images` that both runs predicted, those that lost and those that gained the truth.
 
-    `worth` is how many independent images one of them is worth, at most 1. `moved` counts every
-    image whose top-1 changed.
+    `worth` is how many independent images one of them is worth, at most 1.
     """
 
     images: int
-    moved: int
     lost: int
     gained: int
     worth: float
@@ -42,7 +40,6 @@ def flips(head: Row, base: Row, baseline: Mapping[str, Row]) -> Flips | None:
     truth = {**then, **_truth(base, baseline)}
     return Flips(
         images=len(shared),
-        moved=sum(now[image] != then[image] for image in shared),
         lost=sum(then[image] == truth[image] != now[image] for image in shared),
         gained=sum(now[image] == truth[image] != then[image] for image in shared),
         worth=min(1.0, agreement["effective_images"] / agreement["images"]),
