@@ -71,8 +71,14 @@ def paired_timing(benchmark: Mapping[str, Any]) -> Timing | None:
     """
     ratio, case = benchmark["extra_info"]["ratio"], benchmark["extra_info"]["case"]["id"]
     log_time = -_log(ratio["speedup"], f"the speed-up of {case}")
-    if ratio["standard_error"] is not None:
-        return Timing(log_time, float(ratio["standard_error"]) ** 2, ratio["batches"] - 1)
+    error, freedom = ratio["standard_error"], ratio["batches"] - 1
+    if error is not None:
+        if not 0 <= error < math.inf or freedom < 1:
+            raise UserError(
+                f"the standard error of {case} is {error!r} of {freedom + 1} batches, which "
+                "cannot be: a damaged report"
+            )
+        return Timing(log_time, float(error) ** 2, freedom)
     rounds = [
         _log(reference, f"a reference round of {case}") - _log(own, f"a round of {case}")
         for own, reference in zip(

@@ -236,6 +236,14 @@ def test_a_time_that_cannot_be(value):
         verdicts(head)
 
 
+@pytest.mark.parametrize("change", [{"standard_error": float("nan")}, {"batches": 1}])
+def test_a_spread_that_cannot_be(change):
+    head = copy.deepcopy(baseline())
+    head["benchmarks"][1]["extra_info"]["ratio"] |= change
+    with pytest.raises(UserError, match=r"the standard error of .*int8-dynamic/cpu/b1 is"):
+        verdicts(head)
+
+
 def test_holm_and_mcnemar_by_hand():
     assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx(
         {"a": 0.03, "b": 0.06, "c": 0.06}
