@@ -6,4 +6,5 @@ pytest_plugins = [
     "fixtures.recording",
     "fixtures.measuring",
     "fixtures.against",
+    "fixtures.promising",
 ]

@@ -1,4 +1,4 @@
-"""The `vitbench` command: list, predict, export, best, show."""
+"""The `vitbench` command: list, predict, export, best, show, and those of cli_duet and cli_gate."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-from vitbench import __version__, cli_duet, environment
+from vitbench import __version__, cli_duet, cli_gate, environment
 from vitbench.catalogue import declared, select
 from vitbench.cli_session import add_model, session_of
 from vitbench.errors import Unavailable, UserError
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Returns 0, 1 for a broken contract, 4 for bad input."""
+    """Run a command. Returns 0, 1 for a broken contract, 4 for bad input; `gate` also 2 and 3."""
     chosen = parser().parse_args(arguments)
     environment.settle_idle_threads()
     try:
@@ -74,11 +74,12 @@ def parser() -> argparse.ArgumentParser:
     best.add_argument("--plot", type=Path, metavar="FILE", help="also write an HTML page")
     best.set_defaults(run=choose_variant)
 
-    cli_duet.add_commands(commands)
+    cli_duet.register(commands)
 
     show = commands.add_parser("show", help="the table of a report")
     show.add_argument("report", type=Path)
     show.set_defaults(run=show_report)
+    cli_gate.register(commands)
     return top
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vitbench.catalogue import cases, select
 from vitbench.cli_session import add_model, session_of
 from vitbench.errors import UserError
+from vitbench.judge.promises import own_tolerances, read_promises
 from vitbench.judge.verdict import PASS, exit_code
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from vitbench.session import Options
 
 
-def add_commands(commands: Any) -> None:
+def register(commands: Any) -> None:
     """Register both with the parser's subcommands."""
     duet = commands.add_parser("duet", help="latency against another revision or environment")
     duet.add_argument("--against", required=True, metavar="REV|ENV|PATH")
@@ -63,7 +64,7 @@ def play(chosen: argparse.Namespace) -> int:
 
     check_counts(tolerance=chosen.tolerance, blocks_max=chosen.blocks_max, minutes=chosen.minutes)
     options, found = _chosen(chosen, [])
-    rule = Rule(tolerance=chosen.tolerance, planned=chosen.blocks_max)
+    rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found))
 
     def content(progress: Progress, verdicts: list[dict[str, Any]]) -> dict[str, Any]:
         return {
@@ -101,6 +102,12 @@ def play(chosen: argparse.Namespace) -> int:
             except OSError as error:
                 raise UserError(f"{path}: cannot be written: {error.strerror}") from error
     return exit_code(verdicts, strict)
+
+
+def _own(found: "list[Case]") -> dict[str, float]:
+    """The tolerances that the pyproject.toml of the working directory sets for single cases."""
+    path = Path("pyproject.toml")
+    return own_tolerances(read_promises(path), [c.id for c in found]) if path.exists() else {}
 
 
 def calibrate_gate(chosen: argparse.Namespace) -> int:

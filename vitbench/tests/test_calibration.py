@@ -72,7 +72,7 @@ def test_neighbours_that_resemble_each_other_show():
 
 
 def blocks(scale, count=6):
-    """Blocks of one length, but for a ripple: without any noise a t-test has nothing to divide by."""
+    """Blocks of one length, but for a ripple: a t-test divides by the noise."""
     ripple = [1 + 1e-3 * (-1) ** at for at in range(12)]
     return [
         Block(

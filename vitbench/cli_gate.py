@@ -1,0 +1,193 @@
+"""The commands that judge reports: gate and accept. They need no torch."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitbench.errors import UserError
+from vitbench.judge.verdict import (
+    INCONCLUSIVE,
+    NOTHING_COMPARABLE,
+    PASS,
+    REGRESSION,
+    USAGE,
+    Verdict,
+    exit_code,
+)
+
+if TYPE_CHECKING:
+    from vitbench.judge.baseline import Baseline
+
+WORST_FIRST = (USAGE, REGRESSION, INCONCLUSIVE, NOTHING_COMPARABLE, PASS)
+BASELINES, HISTORY = Path("reports/baselines"), Path("reports/history")
+
+
+def register(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Adds the commands and their options."""
+    gate = commands.add_parser("gate", help="hold a report against earlier ones and contracts")
+    add = gate.add_argument
+    add("report", type=Path)
+    add(
+        "--baseline",
+        metavar="FILE|accepted|latest|median:N",
+        help="what to hold it against (default: accepted; nothing with --contracts)",
+    )
+    add(
+        "--baselines",
+        type=Path,
+        metavar="DIR",
+        default=BASELINES,
+        help=f"where accepted baselines are (default: {BASELINES})",
+    )
+    add(
+        "--history",
+        type=Path,
+        metavar="DIR",
+        default=HISTORY,
+        help=f"where latest and median:N look (default: {HISTORY})",
+    )
+    add(
+        "--tolerance",
+        type=fraction,
+        metavar="SHARE",
+        default=0.15,
+        help="by how much a case may take longer (default: 0.15)",
+    )
+    add(
+        "--between",
+        type=fraction,
+        metavar="SHARE",
+        help="spread between processes of unchanged code (default: 0.026)",
+    )
+    add(
+        "--inconclusive",
+        choices=["fail", "pass"],
+        default="fail",
+        help="whether what it cannot tell fails (default: fail)",
+    )
+    add(
+        "--contracts",
+        type=Path,
+        nargs="?",
+        metavar="FILE",
+        const=Path("pyproject.toml"),
+        help="also judge a project's contracts (FILE: pyproject.toml)",
+    )
+    add("--markdown", type=Path, metavar="FILE", help="also write a table for a pull request")
+    add("--junit", type=Path, metavar="FILE", help="also write JUnit XML")
+    add("--json", type=Path, metavar="FILE", help="also write all figures as JSON")
+    gate.set_defaults(run=run_gate)
+
+    accept = commands.add_parser("accept", help="make a report the baseline of its machine")
+    accept.add_argument("report", type=Path)
+    accept.add_argument("--baselines", type=Path, metavar="DIR", default=BASELINES)
+    accept.set_defaults(run=run_accept)
+
+
+def fraction(text: str) -> float:
+    """A number above 0 and below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: give a number such as 0.05")
+    return value
+
+
+def run_accept(chosen: argparse.Namespace) -> int:
+    """Promotes a report; says what it replaces."""
+    from vitbench.judge.baseline import accept
+
+    print(accept(chosen.report, chosen.baselines))
+    return PASS
+
+
+def run_gate(chosen: argparse.Namespace) -> int:
+    """0 pass, 1 regression, drift or broken contract, 2 nothing comparable, 3 inconclusive, 4
+    damaged input or an output that cannot be written; the worst of 4, 1, 3, 2 where several."""
+    from vitbench.judge.change import BETWEEN
+    from vitbench.judge.compare import Rules
+    from vitbench.judge.gate import judge
+    from vitbench.judge.keeping import judge_promises
+    from vitbench.judge.promises import read_promises, tolerances
+    from vitbench.judge.report import read_report
+    from vitbench.show import verdicts as show
+
+    strict = chosen.inconclusive == "fail"
+    between = BETWEEN if chosen.between is None else chosen.between
+    report = read_report(chosen.report)
+    promises = read_promises(chosen.contracts) if chosen.contracts else ()
+    if chosen.contracts and not promises:
+        raise UserError(f"{chosen.contracts}: it has no [tool.vitbench.contracts]")
+    found: tuple[Verdict, ...] = ()
+    notes: tuple[str, ...] = ()
+    problems: list[str] = []
+    codes = [PASS]
+    if chosen.baseline or not promises:
+        baseline = _baseline(chosen, report)
+        problems += baseline.problems
+        print(f"{chosen.report} against {baseline.words}")
+        if baseline.reports:
+            rules = Rules(chosen.tolerance, between, lambda case: tolerances(promises, case))
+            judgement = judge(report, baseline.reports, rules)
+            found, notes = judgement.verdicts, judgement.notes
+        codes.append(exit_code(found, strict))
+        print(show.text(found, notes))
+    kept = judge_promises(promises, report, between)
+    if promises:
+        print(show.text(kept, noun="contract"))
+    states = {each.state for each in kept}
+    codes += [REGRESSION] * ("BROKEN" in states)
+    codes += [INCONCLUSIVE] * ("UNPROVEN" in states and strict)
+
+    both: list[show.Judged] = [*found, *kept]
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for annotation in show.annotations(both, strict):
+            print(annotation)
+    pages = [show.markdown(found, notes)] * bool(found or notes)
+    pages += [show.markdown(kept, noun="contract")] * bool(kept)
+    outputs = (
+        (chosen.markdown, "\n".join(pages)),
+        (chosen.junit, show.junit(both, strict)),
+        (chosen.json, show.to_json(both, notes)),
+    )
+    problems += _write(outputs)
+    for problem in problems:
+        print(f"vitbench: error: {problem}", file=sys.stderr)
+    codes += [USAGE] * bool(problems)
+    return min(codes, key=WORST_FIRST.index)
+
+
+def _baseline(chosen: argparse.Namespace, report: Mapping[str, Any]) -> "Baseline":
+    from vitbench.judge.baseline import Baseline, accepted, from_history
+    from vitbench.judge.report import read_report
+
+    wanted = chosen.baseline or "accepted"
+    if wanted == "accepted":
+        return accepted(report, str(chosen.report), chosen.baselines)
+    if wanted == "latest":
+        return from_history(report, chosen.report, chosen.history, 1)
+    if wanted.startswith("median:"):
+        if not re.fullmatch(r"median:[1-9]\d{0,3}", wanted):
+            raise UserError(f"--baseline={wanted}: give a number of reports, such as median:10")
+        return from_history(report, chosen.report, chosen.history, int(wanted[7:]))
+    return Baseline((read_report(Path(wanted)),), wanted)
+
+
+def _write(outputs: Sequence[tuple[Path | None, str]]) -> list[str]:
+    """Writes what was asked for; a sentence for each that could not be written."""
+    from vitbench.judge.baseline import write
+
+    problems = []
+    for path, text in outputs:
+        try:
+            if path:
+                write(path, text)
+        except UserError as error:
+            problems.append(str(error))
+    return problems

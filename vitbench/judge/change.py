@@ -1,0 +1,152 @@
+"""How much longer a case takes than its baseline, and how sure that is."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vitbench.errors import UserError
+from vitbench.judge.multiplicity import SUITE_LEVEL, Key, holm
+from vitbench.judge.stats import CONFIDENCE, POWER
+
+BETWEEN = 0.026
+"""Standard deviation of log speed-up between fresh processes of unchanged code: METHODOLOGY.md,
+measured on shared two-core machines by alternating single calls of two processes."""
+BETWEEN_RUNS = 0.20
+"""The same of the log of a plain median, not paired with anything: METHODOLOGY.md, Pairs."""
+FEW = 10
+CERTAIN = 1e9
+"""Degrees of freedom of what is not estimated: Student's t is then the normal."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One run's log seconds up to the run's own unit, its variance and degrees of freedom.
+
+    Of a case timed in pairs, `log_time` is log(case / reference); else log of its median seconds.
+    """
+
+    log_time: float
+    variance: float
+    freedom: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """`estimate` is the log of the case's time over its baseline's: 0 is no change. `shown` is the
+    standard deviation of the baseline's runs where that is what the error rests on, else None."""
+
+    estimate: float
+    standard_error: float
+    freedom: float
+    shown: float | None = None
+
+    def quantile(self, confidence: float) -> float:
+        """Student's t by the standard error: how far a one-sided bound is from the estimate."""
+        from scipy.special import stdtrit
+
+        return float(stdtrit(self.freedom, confidence)) * self.standard_error
+
+    def p_slower(self) -> float:
+        """One-sided p-value of "takes no longer"; 1 less it is that of "takes no less"."""
+        from scipy.special import stdtr
+
+        return float(stdtr(self.freedom, -self.estimate / self.standard_error))
+
+    def visible(self, tolerance: float, level: float) -> float:
+        """The least slowdown (0.1: 10 %) that is called SLOWER with 80 % power at one-sided
+        `level`: it must exceed the tolerance and the bound both."""
+        return math.expm1(
+            max(math.log1p(tolerance), self.quantile(1 - level)) + self.quantile(POWER)
+        )
+
+
+def paired_timing(benchmark: Mapping[str, Any]) -> Timing | None:
+    """The timing of a benchmark that ran in pairs; None where two rounds are not there.
+
+    With too few rounds for batch means, the rounds themselves are what the variance is from.
+    Raises UserError where a time or speed-up is not a positive number.
+    """
+    ratio, case = benchmark["extra_info"]["ratio"], benchmark["extra_info"]["case"]["id"]
+    log_time = -_log(ratio["speedup"], f"the speed-up of {case}")
+    error, freedom = ratio["standard_error"], ratio["batches"] - 1
+    if error is not None:
+        if not 0 <= error < math.inf or freedom < 1:
+            raise UserError(
+                f"the standard error of {case} is {error!r} of {freedom + 1} batches, which "
+                "cannot be: a damaged report"
+            )
+        return Timing(log_time, float(error) ** 2, freedom)
+    rounds = [
+        _log(reference, f"a reference round of {case}") - _log(own, f"a round of {case}")
+        for own, reference in zip(
+            benchmark["stats"]["data"], benchmark["extra_info"]["reference"]["rounds"], strict=False
+        )
+    ]
+    if len(rounds) < 2:
+        return None
+    return Timing(log_time, float(np.var(rounds, ddof=1)) / len(rounds), len(rounds) - 1)
+
+
+def plain_timing(name: str, benchmark: Mapping[str, Any]) -> Timing:
+    """The timing of a native pytest-benchmark row. Raises UserError where it has no median."""
+    return Timing(_log(benchmark["stats"].get("median"), f"the median of {name}"), 0.0, CERTAIN)
+
+
+def change(head: Timing, bases: Sequence[Timing], between: float) -> Change:
+    """Head against the median of `bases`, one or more, newest first.
+
+    Each run's log time varies by its own variance plus between^2; three runs or more also show by
+    how much they vary (N - 1 degrees of freedom), and the larger counts. The median of N varies
+    by 1/N of that for N = 1 and 2, where it is the mean, and pi / (2N) of it beyond, for normal
+    ones (asymptotic; Kenney and Keeping, Mathematics of Statistics, 1962). Degrees of freedom:
+    Satterthwaite, Biometrics Bulletin 2 (1946), `between` taken for known; below FEW the smaller
+    one of the two runs, because few rounds show a small variance by chance: simulated with 30
+    cases of 2 and 4 rounds, Satterthwaite's alone fails 17 and 4 % of the suites in which nothing
+    changed.
+    """
+    n, times = len(bases), [base.log_time for base in bases]
+    share = 1 / n if n <= 2 else math.pi / (2 * n)
+    within = float(np.median([base.variance for base in bases]))
+    least = min(head.freedom, *(base.freedom for base in bases))
+    variance = head.variance + between**2 + (within + between**2) * share
+    spent = head.variance**2 / head.freedom + (within * share) ** 2 / least
+    freedom = min(CERTAIN, variance**2 / spent) if spent else CERTAIN
+    if least < FEW:
+        freedom = least
+    estimate = head.log_time - float(np.median(times))
+    shown = float(np.var(times, ddof=1)) if n >= 3 else 0.0
+    if shown * (1 + share) > variance:
+        error = math.sqrt(shown * (1 + share))
+        return Change(estimate, error, min(least, n - 1), math.sqrt(shown))
+    return Change(estimate, max(math.sqrt(variance), 1e-12), freedom)
+
+
+def decide(changes: Mapping[Key, Change], tolerances: Mapping[Key, float]) -> dict[Key, str]:
+    """SLOWER, FASTER, SAME or INCONCLUSIVE for each, at one error rate for all.
+
+    SLOWER: the one-sided 1 % test of the whole suite (Holm) excludes "takes no longer", and the
+    estimate exceeds the tolerance; FASTER the mirror. SAME: two one-sided 5 % tests inside the
+    tolerance (Schuirmann, J. Pharmacokinetics and Biopharmaceutics 15, 1987).
+    """
+    slower = holm({key: each.p_slower() for key, each in changes.items()})
+    faster = holm({key: 1 - each.p_slower() for key, each in changes.items()})
+    states = {}
+    for key, each in changes.items():
+        limit, states[key] = math.log1p(tolerances[key]), "INCONCLUSIVE"
+        if slower[key] <= SUITE_LEVEL and each.estimate > limit:
+            states[key] = "SLOWER"
+        elif faster[key] <= SUITE_LEVEL and each.estimate < -limit:
+            states[key] = "FASTER"
+        elif abs(each.estimate) + each.quantile(CONFIDENCE) <= limit:
+            states[key] = "SAME"
+    return states
+
+
+def _log(value: Any, what: str) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value <= 0:
+        raise UserError(f"{what} is {value!r}, but should be a positive number: a damaged report")
+    return math.log(value)

@@ -1,0 +1,126 @@
+"""Each case of a report against the same case of earlier ones: what its time and drift mean."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vitbench.judge.change import BETWEEN, FEW, Change, change, decide, paired_timing
+from vitbench.judge.multiplicity import SUITE_LEVEL
+from vitbench.judge.notes import grown
+from vitbench.judge.stats import CONFIDENCE
+from vitbench.judge.verdict import Verdict
+
+TIMED = ("latency", "throughput")
+Key = tuple[str, str]
+"""A case's id and the benchmark group that timed it."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`tolerance`: the share by which a case may take longer; `tolerance_of` a case's own, or None.
+    `between`: standard deviation of log speed-up between processes of unchanged code."""
+
+    tolerance: float = 0.15
+    between: float = BETWEEN
+    tolerance_of: Callable[[str], float | None] = lambda _: None
+
+    def of(self, case: str) -> float:
+        own = self.tolerance_of(case)
+        return self.tolerance if own is None else own
+
+
+def compare(
+    ours: Mapping[Key, dict[str, Any]],
+    theirs: Sequence[Mapping[Key, dict[str, Any]]],
+    rules: Rules,
+    drift: Mapping[str, str],
+    since: str,
+) -> list[Verdict]:
+    """The verdicts of what the report has. A reference whose predictions hold has none: its ratio
+    to itself says nothing; notes tell its seconds."""
+    told: dict[Key, Verdict] = {}
+    changes: dict[Key, Change] = {}
+    for key, benchmark in ours.items():
+        if key not in theirs[0]:
+            told[key] = Verdict(label(key), "NEW", "the baseline does not have it")
+            continue
+        found = _change(benchmark, [base[key] for base in theirs if key in base], rules)
+        if isinstance(found, Change):
+            changes[key] = found
+        elif found:
+            told[key] = Verdict(label(key), *found)
+    tolerances = {key: rules.of(key[0]) for key in changes}
+    for key, state in decide(changes, tolerances).items():
+        verdict = timed_verdict(label(key), state, changes[key], tolerances[key], len(changes))
+        if state == "SLOWER":
+            verdict = replace(verdict, sentence=verdict.sentence + grown(
+                ours[key], theirs[0][key], math.expm1(changes[key].estimate)))  # fmt: skip
+        if state == "INCONCLUSIVE":
+            verdict = replace(verdict, sentence=verdict.sentence + _remedy(changes[key]))
+        told[key] = verdict
+    for key in ours:
+        if key[0] in drift:
+            was = told.get(key)
+            words = drift[key[0]] + (f"; {was.sentence}" if was else "")
+            told[key] = replace(
+                was or Verdict(label(key), "DRIFTED", ""), state="DRIFTED", sentence=words
+            )
+    moved = ("SLOWER", "FASTER", "DRIFTED")
+    return [
+        replace(told[key], sentence=f"{told[key].sentence}; since then {since}")
+        if since and told[key].state in moved else told[key]
+        for key in ours if key in told
+    ]  # fmt: skip
+
+
+def _change(
+    benchmark: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Rules
+) -> Change | tuple[str, str] | None:
+    """The change of a case timed in pairs; state and reason where there is none; None for the
+    reference."""
+    ours, newest = (each["extra_info"]["reference"] for each in (benchmark, bases[0]))
+    if ours["variant"] != newest["variant"]:
+        words = (
+            f"timed in pairs with {ours['variant']} here and {newest['variant']} in the baseline"
+        )
+        return "INCOMPARABLE", words
+    if ours["null_arm"]:
+        return None
+    same = [b for b in bases if b["extra_info"]["reference"]["variant"] == ours["variant"]]
+    head, base = paired_timing(benchmark), [paired_timing(each) for each in same]
+    known = [each for each in base if each is not None]
+    if head is None or not known:
+        return "INCONCLUSIVE", "a single round has no spread to judge by: give it more --seconds"
+    return change(head, known, rules.between)
+
+
+def _remedy(found: Change) -> str:
+    """Why a change could not be told, where that is known."""
+    if found.shown is not None:
+        return f"; the baseline's own runs differ by {found.shown * 100:.0f} % (standard deviation)"
+    few = found.freedom < FEW
+    return "; it has too few rounds, give them more --seconds" if few else ""
+
+
+def timed_verdict(case: str, state: str, found: Change, tolerance: float, cases: int) -> Verdict:
+    """What a change means, in a sentence; the ends of its interval are one-sided 5 % bounds."""
+    wide = found.quantile(CONFIDENCE)
+    time, low, high = (math.expm1(found.estimate + x) for x in (0.0, -wide, wide))
+    visible = found.visible(tolerance, SUITE_LEVEL / cases)
+    words = f"time {time * 100:+.1f} % [{low * 100:+.1f}, {high * 100:+.1f}]"
+    said = {
+        "SAME": f"within the tolerance of {tolerance * 100:g} %",
+        "SLOWER": f"beyond the tolerance of {tolerance * 100:g} %, and above 0 at 1 % "
+        f"for all {cases} cases together",
+        "FASTER": f"beyond the tolerance of {tolerance * 100:g} %",
+        "INCONCLUSIVE": f"for sure neither within the tolerance of {tolerance * 100:g} % nor "
+        f"beyond it; this comparison sees a slowdown of {visible * 100:.0f} % or more",
+    }  # fmt: skip
+    figures = {"standard_error": found.standard_error, "tolerance": tolerance, "visible": visible}
+    return Verdict(case, state, f"{words}: {said[state]}", time, low, high, figures)
+
+
+def label(key: Key) -> str:
+    """A case as it is named in verdicts: its id, and the group where that is not latency."""
+    return key[0] if key[1] == "latency" else f"{key[0]} ({key[1]})"

@@ -1,0 +1,133 @@
+"""A report held against earlier ones: a verdict for each case, and notes on what lies beneath."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vitbench.case import Case
+from vitbench.judge.change import BETWEEN_RUNS, Timing, change, decide, plain_timing
+from vitbench.judge.compare import TIMED, Key, Rules, compare, label, timed_verdict
+from vitbench.judge.drift import drifted, flips
+from vitbench.judge.machine import changed, differing
+from vitbench.judge.notes import notes
+from vitbench.judge.report import Row, rows
+from vitbench.judge.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict for each case, in the order of the report, then the missing; and notes."""
+
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...]
+
+
+def judge(head: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Rules) -> Judgement:
+    """Hold `head` against `bases`, at least one, newest first; the newest says which cases to have.
+
+    Where either has no rows of vitbench, the native medians are compared by test name. Raises
+    UserError where a time of either is not a positive number.
+    """
+    if other := differing(head, bases[0]):
+        sentence = f"taken on another machine or with other weights: {'; '.join(other)}"
+        names = dict.fromkeys(b.get("fullname", b.get("name")) for b in head["benchmarks"])
+        cases = [row.case.id for row in rows(head)] or [str(name) for name in names]
+        return Judgement(tuple(Verdict(case, "INCOMPARABLE", sentence) for case in cases), ())
+    if not rows(head) or not rows(bases[0]):
+        return Judgement(tuple(_judge_plain(head, bases, rules)), ())
+    since = changed(head, bases[0])
+    ours, theirs = _timed(head), [_timed(base) for base in bases]
+    verdicts = compare(ours, theirs, rules, _drift(head, bases[0]), since)
+    missing = [key for key in theirs[0] if key not in ours]
+    verdicts += [_missing(key, head, [k for k in ours if k not in theirs[0]]) for key in missing]
+    verdicts += _failed_only(head, bases[0], {key[0] for key in (*ours, *missing)})
+    return Judgement(tuple(verdicts), tuple(notes(head, bases[0], ours, theirs[0], since)))
+
+
+def _timed(report: Mapping[str, Any]) -> dict[Key, dict[str, Any]]:
+    return {
+        (row.case.id, group): benchmark
+        for row in rows(report) for group, benchmark in row.benchmarks.items() if group in TIMED
+    }  # fmt: skip
+
+
+def _drift(head: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, str]:
+    """A sentence for each case of the report that predicts otherwise, or breaks its contract."""
+    ours, theirs = _by_id(head), _by_id(base)
+    digests = [each.get("vitbench", {}).get("images", {}).get("sha256") for each in (head, base)]
+    shared = [case for case in ours if case in theirs] if digests[0] == digests[1] else []
+    found = {case: flips(ours[case], theirs[case], theirs) for case in shared}
+    told = drifted({case: each for case, each in found.items() if each is not None})
+    for case, row in ours.items():
+        if row.timed and row.timed["agreement"]["state"] == "BROKEN":
+            told[case] = f"its contract is broken: {row.timed['agreement']['sentence']}"
+    failed, before = (each.get("vitbench", {}).get("failed", {}) for each in (head, base))
+    told |= {case: f"it fails here: {failed[case]}" for case in failed.keys() - before.keys()}
+    return told
+
+
+def _by_id(report: Mapping[str, Any]) -> dict[str, Row]:
+    return {row.case.id: row for row in rows(report)}
+
+
+def _missing(key: Key, head: Mapping[str, Any], new: Sequence[Key]) -> Verdict:
+    """A case that the report lacks: it failed, cannot run here, was renamed, or was not run."""
+    run, case = head.get("vitbench", {}), Case.parse(key[0])
+    if key[0] in run.get("failed", {}):
+        words = f"it was fine in the baseline and fails here: {run['failed'][key[0]]}"
+        return Verdict(label(key), "DRIFTED", words)
+    if key[0] in run.get("unavailable", {}):
+        words = f"it ran in the baseline and is unavailable here: {run['unavailable'][key[0]]}"
+        return Verdict(label(key), "MISSING", words)
+    like = [
+        each for each, group in new
+        if group == key[1] and replace(Case.parse(each), variant=case.variant) == case
+    ]  # fmt: skip
+    hint = f"; renamed to {' or '.join(like)}?" if like else ""
+    cut = "" if run.get("complete", True) else "; its run was cut short"
+    words = f"the baseline has it, this report does not{hint}{cut}"
+    return Verdict(label(key), "MISSING", words)
+
+
+def _failed_only(head: Mapping[str, Any], base: Mapping[str, Any], told: set[str]) -> list[Verdict]:
+    """What failed in the report and has no times in either."""
+    verdicts, known = [], _by_id(base).keys() - base.get("vitbench", {}).get("failed", {}).keys()
+    for case, why in head.get("vitbench", {}).get("failed", {}).items():
+        if case in known and case not in told:
+            words = f"it was fine in the baseline and fails here: {why}"
+            verdicts.append(Verdict(case, "DRIFTED", words))
+        elif case not in told:
+            words = f"it fails here, and the baseline has no figures of it: {why}"
+            verdicts.append(Verdict(case, "INCOMPARABLE", words))
+    return verdicts
+
+
+def _judge_plain(
+    head: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Rules
+) -> list[Verdict]:
+    """Native medians by test name, with the spread of unpaired runs: mostly INCONCLUSIVE."""
+    timings = [_plain(each) for each in (head, *bases)]
+    ours, newest = timings[0], timings[1]
+    changes = {
+        name: change(ours[name], [base[name] for base in timings[1:] if name in base], BETWEEN_RUNS)
+        for name in ours if name in newest
+    }  # fmt: skip
+    states = decide(changes, dict.fromkeys(changes, rules.tolerance))
+    why = (
+        f"; plain medians, not timed in pairs: such medians of identical runs differ by "
+        f"{BETWEEN_RUNS:.0%} (standard deviation)"
+    )
+    told = []
+    for name in ours:
+        if name not in changes:
+            told.append(Verdict(name, "NEW", "the baseline does not have it"))
+            continue
+        found = timed_verdict(name, states[name], changes[name], rules.tolerance, len(changes))
+        told.append(replace(found, sentence=found.sentence + why))
+    words = "the baseline has it, this report does not"
+    return told + [Verdict(name, "MISSING", words) for name in newest if name not in ours]
+
+
+def _plain(report: Mapping[str, Any]) -> dict[str, Timing]:
+    named = {str(b.get("fullname", b.get("name"))): b for b in report["benchmarks"]}
+    return {name: plain_timing(name, benchmark) for name, benchmark in named.items()}

@@ -1,0 +1,153 @@
+"""The contracts of a project: what `[tool.vitbench.contracts]` of a pyproject.toml promises."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from vitbench.errors import UserError
+
+TABLE = ("tool", "vitbench", "contracts")
+SHARE = {"": 1.0, "%": 0.01}
+BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
+SECONDS = {"ms": 1e-3, "s": 1.0}
+_CLAUSE = re.compile(
+    r"(?P<name>\w+)\s*(?P<sign>[<>=!~]+)\s*(?P<number>[-+.\w]*?)\s*(?P<unit>[a-zA-Z]*|%)"
+)
+_GLOB = re.compile(r"(?:[A-Za-z0-9_./:*?-]|\[!?[A-Za-z0-9_.:-]+\])+")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What may be promised: the sign, the units with their scale, and the most that is possible."""
+
+    sign: str
+    units: Mapping[str, float]
+    most: float = float("inf")
+
+
+KINDS = {
+    "agreement": Kind(">=", SHARE, 1.0),
+    "speedup": Kind(">=", {"": 1.0, "x": 1.0}),
+    "size": Kind("<=", BYTES),
+    "peak_memory": Kind("<=", BYTES),
+    "first_inference": Kind("<=", SECONDS),
+    "tolerance": Kind("=", SHARE, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One clause for the cases that `glob` matches. `value` is in shares, times, bytes or seconds;
+    `text` is the clause as it was written, `place` its file and line."""
+
+    glob: str
+    kind: str
+    value: float
+    text: str
+    place: str
+
+    def holds_for(self, case: str) -> bool:
+        return fnmatchcase(case, self.glob)
+
+
+def read_promises(path: Path) -> tuple[Promise, ...]:
+    """The promises of a pyproject.toml, in its order; () where it has no such table.
+
+    Raises UserError, which names the file and the line, for what cannot be read or meant.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the contracts: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a TOML file: not UTF-8 text") from error
+    try:
+        found: Any = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{path}: not a TOML file: {error}") from error
+    lines = text.splitlines()
+    for depth, key in enumerate(TABLE):
+        if key == "contracts" and (unknown := [name for name in found if name != key]):
+            raise UserError(
+                f"{path}:{_line(lines, unknown[0])}: [tool.vitbench] knows only `contracts`, "
+                f"not {unknown[0]!r}"
+            )
+        found = found.get(key, {})
+        if not isinstance(found, dict):
+            name = ".".join(TABLE[: depth + 1])
+            raise UserError(f"{path}:{_line(lines, key)}: {name} should be a table")
+    promises: list[Promise] = []
+    for glob, clauses in found.items():
+        at = _line(lines, glob)
+        if not _GLOB.fullmatch(glob):
+            raise UserError(
+                f"{path}:{at}: {glob!r} is no glob on case ids: expected one such as "
+                '"*/int8-dynamic/cpu/b1"'
+            )
+        if not isinstance(clauses, list) or not all(isinstance(each, str) for each in clauses):
+            raise UserError(
+                f'{path}:{at}: {glob!r} should be a list of strings, such as ["speedup >= 1.3"]'
+            )
+        for clause in clauses:
+            place = f"{path}:{_line(lines, clause, at)}"
+            kind, value = _parse(clause, place)
+            if any(p.glob == glob and p.kind == kind for p in promises):
+                raise UserError(f"{place}: {kind} is promised twice for {glob!r}: keep one")
+            promises.append(Promise(glob, kind, value, clause.strip(), place))
+    return tuple(promises)
+
+
+def tolerances(promises: Sequence[Promise], case: str) -> float | None:
+    """The case's own tolerance as a share, of several globs the last; None where it has none."""
+    own = [p.value for p in promises if p.kind == "tolerance" and p.holds_for(case)]
+    return own[-1] if own else None
+
+
+def own_tolerances(promises: Sequence[Promise], cases: Sequence[str]) -> dict[str, float]:
+    """The tolerances of the cases that have their own."""
+    found = {case: tolerances(promises, case) for case in cases}
+    return {case: own for case, own in found.items() if own is not None}
+
+
+def _parse(clause: str, place: str) -> tuple[str, float]:
+    """Kind and value of a clause such as "size <= 30 MB"."""
+    match = _CLAUSE.fullmatch(clause.strip())
+    if match is None:
+        raise UserError(
+            f'{place}: {clause!r} is no contract: expected one such as "agreement >= 0.96"'
+        )
+    name, kind = match["name"], KINDS.get(match["name"])
+    if kind is None:
+        raise UserError(f"{place}: {name!r} cannot be promised; choose from {', '.join(KINDS)}")
+    if match["sign"] != kind.sign:
+        raise UserError(f"{place}: {clause!r}: {name} wants {kind.sign}, not {match['sign']}")
+    if match["unit"] not in kind.units:
+        units = " or ".join(unit or "no unit" for unit in kind.units)
+        said = repr(match["unit"]) if match["unit"] else "none"
+        raise UserError(f"{place}: {clause!r}: the unit of {name} is {units}, not {said}")
+    try:
+        value = float(match["number"]) * kind.units[match["unit"]]
+    except ValueError:
+        value = float("nan")
+    if not 0 < value <= kind.most or value == float("inf"):
+        most = f" and at most {kind.most:g}" if kind.most < float("inf") else ""
+        raise UserError(f"{place}: {clause!r}: {name} should be a number above 0{most}")
+    return name, value
+
+
+def _line(lines: Sequence[str], key: str, start: int = 0) -> int:
+    """The line, from 1, where a key or a string stands; after the table's head if it has one."""
+    title = f"[{'.'.join(TABLE)}]"
+    head = next((i for i, line in enumerate(lines) if line.strip().startswith(title)), 0)
+    quoted = [f'"{key}"', f"'{key}'"]
+    for index in range(max(head, start - 1), len(lines)):
+        if any(form in lines[index] for form in quoted):
+            return index + 1
+    for index, line in enumerate(lines):
+        if re.match(rf"\s*(?:\[.*\b)?{re.escape(key)}\b", line):
+            return index + 1
+    return start or head + 1

@@ -1,0 +1,74 @@
+"""The exporters, on hostile words."""
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+
+from vitbench.judge.keeping import Kept
+from vitbench.judge.verdict import STATES, Verdict
+from vitbench.show.verdicts import ORDER, annotations, counts, junit, markdown, text, to_json
+
+HOSTILE = "a|b `c` <img src=x> & *d* [e](http://f) @g #1 \x1b[31m\x00 100%\r\n::error::x"
+
+
+def every(sentence="why"):
+    return [Verdict(f"m/{state}/cpu/b1", state, sentence) for state in STATES]
+
+
+def test_every_state_has_its_place():
+    assert set(ORDER) == {*STATES, "KEPT", "BROKEN", "UNPROVEN"}
+
+
+def test_the_line_of_counts():
+    found = [Verdict("a", "SAME", "")] * 4 + [Verdict("b", "SLOWER", "")]
+    assert counts([*found, Verdict("c", "INCONCLUSIVE", "")]) == (
+        "6 cases: 1 SLOWER, 1 INCONCLUSIVE, 4 SAME"
+    )
+    assert counts([]) == "0 cases: none"
+    assert counts([Kept("a", "KEPT", "")], "contract") == "1 contract: 1 KEPT"
+
+
+def test_text_has_what_to_act_on_first_and_no_control_characters():
+    lines = text(every(HOSTILE), ["a note\x1b"]).splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["SLOWER", "DRIFTED", "INCONCLUSIVE"]
+    assert lines[-2] == "note: a note "
+    assert all(line.isprintable() for line in lines)
+
+
+def test_markdown_is_safe_to_paste():
+    page = markdown([Verdict(HOSTILE, "SLOWER", HOSTILE)], [HOSTILE])
+    (row,) = [line for line in page.splitlines() if "SLOWER**" in line and "|" in line[:2]]
+    assert row.replace("\\|", "").count("|") == 4
+    for mark in ("<img", " `c`", " *d*", "[e](", "@g", "#1", "http://", "\x1b", "\x00"):
+        assert mark not in page
+    assert "&lt;img src=x&gt; &amp;" in page
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_junit_is_well_formed_and_counts(fails):
+    root = ElementTree.fromstring(junit(every(HOSTILE), fails))
+    (suite,) = root
+    kinds = {case.get("name").split("/")[0]: [child.tag for child in case] for case in suite}
+    untold = ["failure"] if fails else ["skipped"]
+    assert kinds == {
+        "SLOWER": ["failure"], "DRIFTED": ["failure"], "INCONCLUSIVE": untold, "MISSING": untold,
+        "NEW": ["skipped"], "INCOMPARABLE": ["skipped"],
+        "SAME": ["system-out"], "FASTER": ["system-out"],
+    }  # fmt: skip
+    assert suite.get("tests") == "8"
+    assert (suite.get("failures"), suite.get("skipped")) == (("4", "2") if fails else ("2", "4"))
+
+
+def test_annotations_escape_as_github_documents():
+    (line,) = annotations([Verdict("a:b,c%", "SLOWER", "x%\r\n::error::y: z, w")])
+    assert line == "::error title=SLOWER%3A a%3Ab%2Cc%25::x%25%0D%0A::error::y: z, w"
+    kinds = [line.split()[0] for line in annotations(every(), inconclusive_fails=False)]
+    assert kinds == ["::error", "::error", "::warning", "::warning"]
+    assert annotations([Verdict("a", "SAME", "")]) == []
+
+
+def test_json_holds_all():
+    found = json.loads(to_json([Verdict("a", "SLOWER", "b", 0.2, 0.1, 0.3)], ["n"]))
+    assert found["verdicts"][0]["change"] == 0.2
+    assert (found["counts"], found["notes"]) == ({"SLOWER": 1}, ["n"])
