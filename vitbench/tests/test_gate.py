@@ -193,7 +193,8 @@ def test_another_machine_or_reference_is_incomparable():
 
 def test_versions_are_named_beside_a_change_and_never_stop_it():
     new = {"versions": MACHINE["versions"] | {"torch": "2.14.1"}}
-    found = judge(run(timed(speedup=1.2), machine=new, commit="def"), [baseline()], Rules(tolerance=0.10))
+    head = run(timed(speedup=1.2), machine=new, commit="def")
+    found = judge(head, [baseline()], Rules(tolerance=0.10))
     since = "torch 2.12.1 -> 2.14.1, commit abc -> def"
     assert found.verdicts[0].sentence.endswith(f"; since then {since}")
     assert f"changed since the baseline: {since}" in found.notes
