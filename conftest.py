@@ -5,6 +5,6 @@ pytest_plugins = [
     "fixtures.cases",
     "fixtures.recording",
     "fixtures.measuring",
-    "fixtures.against",
     "fixtures.promising",
+    "fixtures.against",
 ]

@@ -25,7 +25,7 @@ from vitbench.deploy.worker import die_with_parent
 from vitbench.errors import UserError
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.extra import extra_work, with_extra
-from vitbench.runtimes import Deployment, load, operators, variant
+from vitbench.runtimes import VARIANTS, Deployment, load, operators, variant
 
 PROTOCOL = 1
 
@@ -56,6 +56,8 @@ class Arm:
         import numpy as np
 
         case, session = Case.parse(request["case"]), self._session
+        if case.variant not in {row.name for row in VARIANTS}:
+            raise UserError(f"there is no variant {case.variant!r} in this version")
         verification = session.verify(case)
         artifact, sample = session.artifact(case), session.sample(case.model)
         model = session.model(case.model)

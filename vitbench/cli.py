@@ -11,6 +11,7 @@ from typing import NoReturn
 from vitbench import __version__, cli_duet, cli_gate, environment
 from vitbench.catalogue import declared, select
 from vitbench.cli_session import add_model, session_of
+from vitbench.deploy.worker import WorkerFailed
 from vitbench.errors import Unavailable, UserError
 from vitbench.judge.best import NEEDS, choose
 from vitbench.runtimes.variants import VARIANTS
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment.settle_idle_threads()
     try:
         return int(chosen.run(chosen))
-    except (UserError, Unavailable) as error:
+    except (UserError, Unavailable, WorkerFailed) as error:
         print(f"vitbench: error: {error}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:

@@ -80,8 +80,12 @@ def play(chosen: argparse.Namespace) -> int:
         }
 
     def keep(progress: Progress) -> None:
+        """After each block: what is known survives. A full disk stops no measurement."""
         if chosen.json:
-            write_json(content(progress, []), chosen.json)
+            try:
+                write_json(content(progress, []), chosen.json)
+            except UserError as error:
+                _say(str(error))
 
     with base(chosen.against, Path.cwd()) as other:
         duet = Duet({"base": other, "head": head()}, options, _say)

@@ -117,10 +117,8 @@ class Duet:
         return found
 
     def prepare(self, cases: Sequence[Case], folder: Path) -> None:
-        """Build and verify every case on both sides; one that cannot be is told in `absent`.
-
-        An exception is a side that loses its worker over a case: `failed`, and it goes on.
-        """
+        """Build and verify every case on both sides; one that cannot be is told in `absent`, or in
+        `failed` where it is base that broke down over it. The other cases go on."""
         for side in ("base", "head"):
             mine = folder / side
             mine.mkdir()
@@ -139,8 +137,12 @@ class Duet:
             try:
                 answer = arm.ask(request, self.options.build_seconds + VERIFY_SECONDS)
                 self.progress.prepared[side][case.id] = answer
-            except (Unavailable, UserError, WorkerFailed) as reason:
+            except (Unavailable, UserError) as reason:
                 self.progress.absent[side][case.id] = str(reason)
+            except WorkerFailed as reason:
+                # A base that fails is no base to pass by; a head that fails lost a case.
+                told = self.progress.failed if side == "base" else self.progress.absent[side]
+                told[case.id] = str(reason)
                 if isinstance(reason, WorkerLost):
                     return list(cases[index + 1 :])
         return []

@@ -1,5 +1,6 @@
 """The duet with arms that speak the protocol and misbehave as told, then a real one."""
 
+import errno
 import json
 import os
 import shutil
@@ -7,13 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from vitbench.against import Side, base
 from vitbench.case import Case
+from vitbench.cli import main
 from vitbench.deploy.conversation import Conversation
 from vitbench.deploy.worker import WorkerFailed
 from vitbench.duet import Duet
@@ -127,6 +132,13 @@ def test_a_worker_that_fails_takes_no_other_case_down(side, options, fault, word
     assert found["bad"].state == ("MISSING" if verb == "prepare" else "INCONCLUSIVE")
     assert "the head worker (head)" in found["bad"].sentence
     assert words in found["bad"].sentence
+
+
+def test_a_base_that_breaks_down_is_no_base_to_pass_by(side, options):
+    found = verdicts({"base": side("base", "killed", "prepare"), "head": side("head")}, options)
+    assert found["good"].state == "SAME"
+    assert found["bad"].state == "INCONCLUSIVE"
+    assert "the base worker (base) was killed by SIGKILL" in found["bad"].sentence
 
 
 def test_a_worker_that_hangs_is_stopped(side, options):
@@ -311,6 +323,48 @@ def marked(mark):
         except OSError:
             continue
     return found
+
+
+@pytest.mark.usefixtures("options")
+def test_a_full_disk_stops_no_duet(side, monkeypatch, tmp_path, capsys):
+    """What cannot be written is said, the verdicts are printed, and the exit code says so."""
+    sides = {"base": side("base"), "head": side("head")}
+    monkeypatch.setattr("vitbench.against.base", lambda *_: nullcontext(sides["base"]))
+    monkeypatch.setattr("vitbench.against.head", lambda: sides["head"])
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    code = main([
+        "duet", "--against=x", "--variant=fp32", "--seconds=0.1", f"--json={tmp_path / 'd.json'}",
+    ])  # fmt: skip
+    told = capsys.readouterr()
+    assert code == 4
+    assert "1 case: 1 SAME" in told.out
+    assert "d.json: cannot be written: No space left on device" in told.err
+    assert not list(tmp_path.glob("d.json*"))
+
+
+def test_two_duets_at_once_take_turns(side, options):
+    """Neither's block begins before the other's has ended."""
+    spans = []
+
+    class Watched(Duet):
+        def _play(self, number, case, arms):
+            began = time.monotonic()
+            block = super()._play(number, case, arms)
+            spans.append((began, time.monotonic()))
+            return block
+
+    sides = {"base": side("base"), "head": side("head")}
+    duets = [Watched(sides, options) for _ in range(2)]
+    with ThreadPoolExecutor(2) as two:
+        for done in [two.submit(d.run, [GOOD], Rule(planned=3), 1) for d in duets]:
+            done.result()
+    assert len(spans) >= 4
+    spans.sort()
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
 def test_options_survive_the_trip_to_an_arm(options):
