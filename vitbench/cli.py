@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from vitbench import __version__, environment
+from vitbench import __version__, cli_history, environment
 from vitbench.catalogue import DEFAULT_MODEL, declared, select
 from vitbench.errors import Unavailable, UserError
 from vitbench.judge.best import NEEDS, choose
@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="the table of a report")
     show.add_argument("report", type=Path)
     show.set_defaults(run=show_report)
+    cli_history.add_commands(commands)
     return top
 
 

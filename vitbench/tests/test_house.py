@@ -217,7 +217,8 @@ def test_every_pytest_option_is_in_the_readme(readme):
 
 
 def test_every_command_and_its_options_are_in_the_readme(readme):
-    source = (ROOT / "vitbench/cli.py").read_text(encoding="utf-8")
+    sources = sorted((ROOT / "vitbench").glob("cli*.py"))
+    source = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     commands = [f"vitbench {word}" for word in words(source, ("add_parser",))]
     options = [word for word in words(source, ("add_argument",)) if word.startswith("-")]
     assert "vitbench list" in commands, "vitbench/cli.py adds its commands in a way not known here"
