@@ -20,7 +20,13 @@ STEP_AT, STEP = 0.6, 1.08
 def reports(recorded: dict[str, Any], count: int, cases: int, seed: int = 1) -> Iterator[dict]:
     """`count` reports of `cases` timed cases each. The second case gets 8 % slower at 60 %."""
     generator = random.Random(seed)
-    timed = [row for row in recorded["benchmarks"] if "ratio" in row["extra_info"]]
+    timed = list(
+        {
+            row["extra_info"]["case"]["id"]: row
+            for row in recorded["benchmarks"]
+            if "ratio" in row["extra_info"]
+        }.values()
+    )
     start = datetime(2020, 1, 1, tzinfo=UTC)
     for index in range(count):
         report = {**recorded, "benchmarks": []}
