@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 OK, DAMAGED = 0, 1
 # As in `vitbench best`.
 LEAST_AGREEMENT = 0.96
+EXPORTS = ("github", "asv", "csv", "prometheus")
 
 
 def add_commands(commands: Any) -> None:
@@ -32,7 +33,28 @@ def add_commands(commands: Any) -> None:
         help="write the page (default: reports/index.html)",
     )
     history.add_argument("--no-cache", action="store_true", help="read every report again")
+    history.add_argument("--export", choices=list(EXPORTS), help="for another tool")
+    history.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="where --export writes: a file, for asv a folder (default: print)",
+    )
+    history.add_argument(
+        "--import",
+        dest="imported",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="add old figures first: pytest-benchmark or timm",
+    )
     history.set_defaults(run=show_history)
+
+    compare = commands.add_parser("compare", help="reports side by side, what differs first")
+    compare.add_argument("reports", type=Path, nargs="+", metavar="REPORT")
+    compare.add_argument("--json", action="store_true", help="as JSON")
+    compare.set_defaults(run=compare_reports)
 
 
 def show_history(chosen: argparse.Namespace) -> int:
@@ -40,8 +62,12 @@ def show_history(chosen: argparse.Namespace) -> int:
     from vitbench.judge.trends import trends
     from vitbench.show.history import text, to_csv, to_json
 
+    for path in chosen.imported:
+        print(f"wrote {_import(path, chosen.folder)}", file=sys.stderr)
     history = _load(chosen.folder, chosen.no_cache)
-    if chosen.html:
+    if chosen.export:
+        _export(history, chosen.export, chosen.output)
+    elif chosen.html:
         _write_page(history, chosen.folder, chosen.html)
         print(f"wrote {chosen.html}")
     elif chosen.csv:
@@ -51,6 +77,57 @@ def show_history(chosen: argparse.Namespace) -> int:
     else:
         print(text(history, trends(history), str(chosen.folder)))
     return _code(history)
+
+
+def compare_reports(chosen: argparse.Namespace) -> int:
+    """Two or more reports side by side."""
+    from vitbench.judge.store import load_files
+    from vitbench.show.compare import text, to_json
+
+    order = list(dict.fromkeys(map(str, chosen.reports)))
+    if len(order) < 2:
+        raise UserError("compare wants two or more different reports: vitbench compare A B")
+    history = load_files([Path(name) for name in order])
+    print(json.dumps(to_json(history, order)) if chosen.json else text(history, order))
+    return OK
+
+
+def _import(path: Path, folder: Path) -> Path:
+    """Write what `path` holds as a report into `folder`/imported, and tell where."""
+    from vitbench.judge.imports import as_report
+
+    report, target = as_report(path), folder / "imported" / f"{path.stem}.json"
+    if target.exists():
+        raise UserError(f"--import {path}: {target} exists: remove it, or rename the file")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(report), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--import: cannot write {target}: {error.strerror}") from error
+    return target
+
+
+def _export(history: "History", kind: str, output: Path | None) -> None:
+    from vitbench.show import exports
+    from vitbench.show.history import to_csv
+
+    if kind == "asv":
+        if output is None:
+            raise UserError("--export asv writes a folder: name it with --output")
+        files = {output / name: text for name, text in exports.asv(history).items()}
+    else:
+        writers = {"csv": to_csv, "github": exports.github, "prometheus": exports.prometheus}
+        text = writers[kind](history)
+        if output is None:
+            print(text, end="")
+            return
+        files = {output: text}
+    try:
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--output {output}: cannot write there: {error.strerror}") from error
 
 
 def _write_page(history: "History", folder: Path, path: Path) -> None:

@@ -61,6 +61,18 @@ def load(folder: Path, cache: Path | None = None) -> History:
     return history
 
 
+def load_files(paths: Sequence[Path]) -> History:
+    """The history of exactly these files, each named as it was given. Raises UserError, which
+    names the file, where one cannot be read."""
+    entries: list[Entry] = []
+    for path in paths:
+        entry = (None, *_read(path, str(path), 0.0))
+        if entry[1] is None:
+            raise UserError(entry[4])
+        entries.append(entry)
+    return _join(entries)[0]
+
+
 def decode(path: Path) -> Any:
     """The JSON of a file, by orjson where it is installed. Raises UserError, which names `path`."""
     try:

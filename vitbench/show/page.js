@@ -38,13 +38,13 @@ const COLUMNS = [
   ["case", "case", (r) => r.case, null],
   ["ms", "median ms", (r) => r.ms, 2],
   ["speedup", "speed-up", (r) => r.speedup, 2],
+  ["change", "last change %", (r) => r.change, 1],
   ["agreement", "agreement %", (r) => r.agreement, 1],
   ["state", "contract", (r) => r.state, null],
   ["size", "size MB", (r) => r.size, 1],
   ["memory", "memory MB", (r) => r.memory, 0],
   ["peak", "of peak %", (r) => r.peak, 0],
   ["runs", "runs", (r) => r.runs, 0],
-  ["change", "last change %", (r) => r.change, 1],
   ["date", "newest", (r) => r.date, null],
 ];
 const column = (name) => COLUMNS.find((c) => c[0] === name);
@@ -155,7 +155,7 @@ function trend() {
     hovertemplate: "%{x}: %{y:.3f}<br>%{text}<extra></extra>", type: "scatter" }], layout);
   $("trend-words").textContent = `${t.case} on ${t.machine}: ${unit}, ${t.runs.length} runs` +
     (t.low.some(has) ? ", with the 95 % interval within each run" : "") +
-    `; ${t.events.length} changes, numbered in the chart.` +
+    `; ${t.events.length} change${t.events.length === 1 ? "" : "s"}, numbered in the chart.` +
     (t.runs.length < 13 ? " With fewer than 13 runs no change can be told." : "");
   fill($("trend-events"), t.events.map((e, i) => el("li", `${i + 1}: ${e.words}`)));
   table($("trend-table"), t.case, ["report", "commit", unit, "low", "high"], t.runs.map((r, i) => [
