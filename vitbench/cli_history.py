@@ -49,6 +49,13 @@ def add_commands(commands: Any) -> None:
         metavar="FILE",
         help="add old figures first: pytest-benchmark or timm",
     )
+    history.add_argument(
+        "--keep",
+        type=days,
+        metavar="Nd",
+        help="name what older reports could go without losing a change",
+    )
+    history.add_argument("--delete", action="store_true", help="with --keep: delete them")
     history.set_defaults(run=show_history)
 
     compare = commands.add_parser("compare", help="reports side by side, what differs first")
@@ -65,7 +72,11 @@ def show_history(chosen: argparse.Namespace) -> int:
     for path in chosen.imported:
         print(f"wrote {_import(path, chosen.folder)}", file=sys.stderr)
     history = _load(chosen.folder, chosen.no_cache)
-    if chosen.export:
+    if chosen.delete and chosen.keep is None:
+        raise UserError("--delete goes with --keep: say how many days stay, such as --keep=365d")
+    if chosen.keep is not None:
+        _prune(history, chosen.folder, chosen.keep, chosen.delete)
+    elif chosen.export:
         _export(history, chosen.export, chosen.output)
     elif chosen.html:
         _write_page(history, chosen.folder, chosen.html)
@@ -77,6 +88,30 @@ def show_history(chosen: argparse.Namespace) -> int:
     else:
         print(text(history, trends(history), str(chosen.folder)))
     return _code(history)
+
+
+def days(text: str) -> float:
+    """Seconds of a text such as 365d."""
+    number = text.removesuffix("d")
+    if not text.endswith("d") or not number.isascii() or not number.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number of days, such as 365d")
+    return float(number) * 86400
+
+
+def _prune(history: "History", folder: Path, seconds: float, delete: bool) -> None:
+    from vitbench.judge.prune import prunable
+    from vitbench.judge.trends import trends
+
+    files = prunable(history, trends(history), seconds)
+    for name in files:
+        print(folder / name)
+        if delete:
+            try:
+                (folder / name).unlink()
+            except OSError as error:
+                raise UserError(f"cannot delete {folder / name}: {error.strerror}") from error
+    what = "deleted" if delete else "could go; --delete deletes them"
+    print(f"{len(files)} of {len(history.runs)} reports {what}", file=sys.stderr)
 
 
 def compare_reports(chosen: argparse.Namespace) -> int:

@@ -199,7 +199,8 @@ function rounds() {
     marker: { color: accent() }, line: { width: 1 },
   })), layout);
   $("rounds-words").textContent = `${run.file}, ${run.date}: for the cases that are filtered above, boxes from the first to the third quartile of the rounds, whiskers from the 5th to the 95th percentile.` +
-    (run.complete ? "" : " This run is INCOMPLETE.");
+    (run.complete ? "" : " This run is INCOMPLETE.") +
+    (D.runs.length > D.most ? ` Of older reports than the newest ${D.most} the rounds are in their files.` : "");
   table($("rounds-table"), run.file, ["case", ...D.quantiles.map((q) => `${q} %`)],
     rows.map(([c, q]) => [D.names[c], ...q.map((v) => number(v, 3))]), [0]);
   const facts = [["machine", run.machine], ["commit", run.commit + (run.dirty ? " with uncommitted changes" : "")],
@@ -256,7 +257,7 @@ function start() {
   }
   options($("case"), D.trends.map((t, i) => [i, t.several ? `${t.case} on ${t.machine}` : t.case]), state.trend);
   $("case").onchange = () => choose(Number($("case").value));
-  options($("report"), D.runs.map((r, i) => [i, `${r.date} ${r.commit.slice(0, 8)} ${r.file}`]).reverse(), state.run);
+  options($("report"), D.runs.map((r, i) => [i, `${r.date} ${r.commit.slice(0, 8)} ${r.file}`]).slice(-D.most).reverse(), state.run);
   $("report").onchange = () => { state.run = Number($("report").value); rounds(); };
   table($("flips"), D.flips.caption, ["case", "image", "fp32 says", "case says", "margin of fp32", "margin of case"],
     D.flips.rows.map((r) => [r[0], r[1], r[2], r[3], number(r[4], 3), number(r[5], 3)]), [0, 1, 2, 3]);

@@ -17,6 +17,8 @@ from vitbench.judge.trends import Trend, latest
 from vitbench.show.history import clean, sentence, summary
 
 MOST_FLIPS = 200
+# Older reports keep their trend and their machine; their rounds stay in their files.
+MOST_ROUNDS = 200
 
 
 def write(
@@ -84,7 +86,8 @@ def data(
     events.sort(key=lambda pair: (-pair[0].run, pair[0].case))
     several = {each.case for each in found if sum(x.case == each.case for x in found) > 1}
     rounds: dict[int, list[Any]] = {}
-    for row in history.figures.tolist():
+    recent = history.column("run") >= len(history.runs) - MOST_ROUNDS
+    for row in history.figures[recent].tolist():
         quantiles = [_scaled(row[COLUMN[f"q{q}"]], 1e3) for q in QUANTILES]
         if quantiles[0] is not None:
             rounds.setdefault(int(row[COLUMN["run"]]), []).append(
@@ -94,6 +97,7 @@ def data(
         "summary": clean(summary(history, found, folder)),
         "damaged": [clean(why) for why in history.damaged],
         "best": list(best),
+        "most": MOST_ROUNDS,
         "names": history.cases,
         "quantiles": QUANTILES,
         "runs": [

@@ -57,21 +57,26 @@ def otava(values: np.ndarray) -> Sequence[object]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--series", type=int, default=4000)
+    parser.add_argument("--series", type=int, default=3000)
     parser.add_argument("--otava", action="store_true", help="also Otava's defaults")
     chosen = parser.parse_args(arguments)
     for n in (100, 200, 500):
         for correlation in (0.0, 0.25, 0.5):
             rate = false_rate(n, correlation, chosen.series, changes)
-            print(f"null, {n} runs, AR(1) {correlation}: {rate:.2%} of series with a false change")
+            print(
+                f"null, {n} runs, AR(1) {correlation}: {rate:.2%} of series with a false change",
+                flush=True,
+            )
     for correlation in (0.0, 0.25, 0.5):
         for before in (20, 30, 50, 100, 200):
-            rate = found_rate(before, 0.05, correlation, chosen.series)
-            print(f"+5 % after {before} runs, AR(1) {correlation}: {rate:.1%} told within 5 runs")
+            for runs in (5, 10, 20):
+                rate = found_rate(before, 0.05, correlation, chosen.series // 3, runs)
+                where = f"+5 % after {before} runs, AR(1) {correlation}"
+                print(f"{where}: {rate:.1%} told within {runs} runs", flush=True)
     if chosen.otava:
         for correlation in (0.0, 0.5):
-            rate = false_rate(100, correlation, min(500, chosen.series), otava)
-            print(f"Otava's defaults, null, 100 runs, AR(1) {correlation}: {rate:.1%} (one look)")
+            rate = false_rate(100, correlation, min(300, chosen.series), otava)
+            print(f"Otava's defaults, AR(1) {correlation}: {rate:.1%} false in 100 runs, one look")
 
 
 if __name__ == "__main__":
