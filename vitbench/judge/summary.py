@@ -31,6 +31,7 @@ FIGURES: tuple[tuple[str, str | None, str], ...] = (
     ("load_seconds", _FOOT, "extra_info/load_seconds"),
     ("first_seconds", _FOOT, "extra_info/first_inference_seconds"),
 )
+_KEYS = {path: path.split("/") for _, _, path in FIGURES}
 COLUMNS = (
     "run", "case", "state", "claimed", "null_arm", *(name for name, _, _ in FIGURES),
     *(f"q{q}" for q in QUANTILES),
@@ -153,7 +154,7 @@ def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
 
 def _number(benchmark: Mapping[str, Any] | None, path: str) -> float:
     value: Any = benchmark
-    for key in path.split("/"):
+    for key in _KEYS[path]:
         value = value.get(key) if isinstance(value, dict) else None
     return float(value) if _finite(value) else math.nan
 

@@ -116,6 +116,7 @@ const accent = () => (dark.matches ? "#7cc4ee" : "#0b5c8a");
 const grey = () => (dark.matches ? "#8b93a0" : "#79808c");
 const bad = () => (dark.matches ? "#ff9d92" : "#a3261b");
 function draw(id, traces, layout) {
+  if (!window.Plotly) return;
   Plotly.react(id, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
 }
 // Without the model where all share it; else from the end, where names differ.
@@ -229,11 +230,15 @@ function roof() {
   }
 }
 
-// The table and the trend first, so that the page can be used before the rest is drawn.
-function all() {
-  overview(); trend();
-  for (const later of [pareto, rounds, roof]) setTimeout(later, 0);
-  setTimeout(() => { document.body.dataset.drawn = "true"; }, 0);
+function all() { overview(); trend(); pareto(); rounds(); roof(); }
+// Reading Plotly takes longer than all else: the tables can be used before it is read.
+function charts() {
+  const script = document.createElement("script");
+  script.textContent = $("plotly").textContent;
+  document.head.append(script);
+  const steps = [trend, pareto, rounds, roof, () => { document.body.dataset.drawn = "true"; }];
+  const next = () => { steps.shift()(); if (steps.length) setTimeout(next, 0); };
+  next();
 }
 function start() {
   $("summary").textContent = D.summary;
@@ -270,5 +275,6 @@ function start() {
   all();
   dark.addEventListener("change", all);
   document.body.dataset.ready = "true";
+  requestAnimationFrame(() => setTimeout(charts, 0));
 }
 start();
