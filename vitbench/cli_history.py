@@ -182,7 +182,7 @@ def _write_page(history: "History", folder: Path, path: Path) -> None:
             break
         except UserError:  # Of a run without paired timings there is nothing to recommend.
             newest = {}
-    write(history, trends(history), newest, best, str(folder), path)
+    write(history, trends(history), newest, best, folder.resolve().name, path)
 
 
 def _load(folder: Path, fresh: bool) -> "History":

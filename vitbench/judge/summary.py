@@ -143,11 +143,13 @@ def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     row["claimed"] = float(agreement.get("claimed") is True)
     row["null_arm"] = float(_table(extra, "reference").get("null_arm") is True)
     data = _table(timed or {}, "stats").get("data")
-    rounds = sorted(x for x in data if _finite(x)) if isinstance(data, list) else []
+    rounds = sorted(float(x) for x in data if _finite(x)) if isinstance(data, list) else []
     for q in QUANTILES:
         row[f"q{q}"] = rounds[round(q / 100 * (len(rounds) - 1))] if rounds else math.nan
     for name in ("seconds", "speedup", "low", "high"):
-        if not row[name] > 0:
+        if (
+            not 1e-12 < row[name] < 1e12
+        ):  # No such time or ratio is real, and logarithms stay small.
             row[name] = math.nan
     return row
 
@@ -178,7 +180,9 @@ def _texts(value: Any) -> dict[str, str]:
 def _time(text: Any, otherwise: float) -> float:
     try:
         found = datetime.fromisoformat(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        seconds = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+        datetime.fromtimestamp(seconds, UTC)  # Near year 1 or 9999 there is no way back.
+        return seconds
     except (TypeError, ValueError, OverflowError, OSError):
         return otherwise
 

@@ -214,6 +214,16 @@ def test_whatever_stands_in_a_report_there_is_a_history_or_a_sentence(edits):
     assert run.date
 
 
+def test_figures_and_times_out_of_this_world_are_not_there(tmp_path):
+    reports = [run_of(day, 3.0 if day < 20 else 1e-320) for day in range(40)]
+    for report in reports[::2]:
+        report["benchmarks"][0]["stats"]["median"] = 1e308
+        report["datetime"] = "0001-01-01T00:00:00+23:59"
+    history = load(write(tmp_path / "r", reports))
+    assert text(history, trends(history), "r")
+    assert json.dumps(to_json(history, trends(history)), allow_nan=False)
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=300) | JSON.map(lambda x: json.dumps(x).encode()))
 def test_whatever_stands_in_a_file_there_is_a_history_or_a_sentence(tmp_path, data):
