@@ -110,7 +110,8 @@ def _read(path: Path, name: str, written: float) -> Entry:
     try:
         run, rows = summarise(decode(path), name, written)
     except UserError as error:
-        return None, (), np.empty((0, len(COLUMNS))), str(error)
+        # Named as in the folder, so that a page tells nothing of where the folder is.
+        return None, (), np.empty((0, len(COLUMNS))), str(error).replace(str(path), name, 1)
     except OSError as error:
         return None, (), np.empty((0, len(COLUMNS))), f"{name}: cannot read it: {error.strerror}"
     figures = np.array([[row.get(column, np.nan) for column in COLUMNS] for row in rows.values()])
