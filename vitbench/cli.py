@@ -1,4 +1,4 @@
-"""The `vitbench` command: list, predict, export, best, show, and those of cli_duet and cli_gate."""
+"""The `vitbench` command: list, predict, export, best and show; cli_*.py have the others."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-from vitbench import __version__, cli_duet, cli_gate, environment
+from vitbench import __version__, cli_duet, cli_gate, cli_history, environment
 from vitbench.catalogue import declared, select
 from vitbench.cli_session import add_model, session_of
 from vitbench.deploy.worker import WorkerFailed
@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("report", type=Path)
     show.set_defaults(run=show_report)
     cli_gate.register(commands)
+    cli_history.register(commands)
     return top
 
 

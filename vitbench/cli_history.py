@@ -1,0 +1,204 @@
+"""`vitbench history` and `vitbench compare`: reports over time, and side by side."""
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitbench.errors import UserError
+
+if TYPE_CHECKING:
+    from vitbench.judge.store import History
+
+OK, DAMAGED = 0, 1
+# As in `vitbench best`.
+LEAST_AGREEMENT = 0.96
+EXPORTS = ("github", "asv", "csv", "prometheus")
+
+
+def register(commands: Any) -> None:
+    """The parsers of both commands, in the subparsers of `vitbench`."""
+    history = commands.add_parser("history", help="reports over time, and what changed when")
+    history.add_argument("folder", type=Path, nargs="?", default=Path("reports"), metavar="DIR")
+    history.add_argument("--json", action="store_true", help="as JSON")
+    history.add_argument("--csv", action="store_true", help="as CSV, a line per run and case")
+    history.add_argument(
+        "--html",
+        type=Path,
+        nargs="?",
+        const=Path("reports/index.html"),
+        metavar="FILE",
+        help="write the page (default: reports/index.html)",
+    )
+    history.add_argument("--no-cache", action="store_true", help="read every report again")
+    history.add_argument("--export", choices=list(EXPORTS), help="for another tool")
+    history.add_argument(
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="where --export writes: a file, for asv a folder (default: print)",
+    )
+    history.add_argument(
+        "--import",
+        dest="imported",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="add old figures first: pytest-benchmark or timm",
+    )
+    history.add_argument(
+        "--keep",
+        type=days,
+        metavar="Nd",
+        help="name what older reports could go without losing a change",
+    )
+    history.add_argument("--delete", action="store_true", help="with --keep: delete them")
+    history.set_defaults(run=show_history)
+
+    compare = commands.add_parser("compare", help="reports side by side, what differs first")
+    compare.add_argument("reports", type=Path, nargs="+", metavar="REPORT")
+    compare.add_argument("--json", action="store_true", help="as JSON")
+    compare.set_defaults(run=compare_reports)
+
+
+def show_history(chosen: argparse.Namespace) -> int:
+    """The history of a folder. 1 where a file could not be read; the rest is shown all the same."""
+    from vitbench.judge.trends import trends
+    from vitbench.show.history import text, to_csv, to_json
+
+    for path in chosen.imported:
+        print(f"wrote {_import(path, chosen.folder)}", file=sys.stderr)
+    history = _load(chosen.folder, chosen.no_cache)
+    if chosen.delete and chosen.keep is None:
+        raise UserError("--delete goes with --keep: say how many days stay, such as --keep=365d")
+    if chosen.keep is not None:
+        _prune(history, chosen.folder, chosen.keep, chosen.delete)
+    elif chosen.export:
+        _export(history, chosen.export, chosen.output)
+    elif chosen.html:
+        _write_page(history, chosen.folder, chosen.html)
+        print(f"wrote {chosen.html}")
+    elif chosen.csv:
+        print(to_csv(history), end="")
+    elif chosen.json:
+        print(json.dumps(to_json(history, trends(history))))
+    else:
+        print(text(history, trends(history), str(chosen.folder)))
+    return _code(history)
+
+
+def days(text: str) -> float:
+    """Seconds of a text such as 365d."""
+    number = text.removesuffix("d")
+    if not text.endswith("d") or not number.isascii() or not number.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number of days, such as 365d")
+    return float(number) * 86400
+
+
+def _prune(history: "History", folder: Path, seconds: float, delete: bool) -> None:
+    from vitbench.judge.prune import prunable
+    from vitbench.judge.trends import trends
+
+    files = prunable(history, trends(history), seconds)
+    for name in files:
+        print(folder / name)
+        if delete:
+            try:
+                (folder / name).unlink()
+            except OSError as error:
+                raise UserError(f"cannot delete {folder / name}: {error.strerror}") from error
+    what = "deleted" if delete else "could go; --delete deletes them"
+    print(f"{len(files)} of {len(history.runs)} reports {what}", file=sys.stderr)
+
+
+def compare_reports(chosen: argparse.Namespace) -> int:
+    """Two or more reports side by side."""
+    from vitbench.judge.store import load_files
+    from vitbench.show.compare import text, to_json
+
+    order = list(dict.fromkeys(map(str, chosen.reports)))
+    if len(order) < 2:
+        raise UserError("compare wants two or more different reports: vitbench compare A B")
+    history = load_files([Path(name) for name in order])
+    print(json.dumps(to_json(history, order)) if chosen.json else text(history, order))
+    return OK
+
+
+def _import(path: Path, folder: Path) -> Path:
+    """Write what `path` holds as a report into `folder`/imported, and tell where."""
+    from vitbench.judge.imports import as_report
+
+    report, target = as_report(path), folder / "imported" / f"{path.stem}.json"
+    if target.exists():
+        raise UserError(f"--import {path}: {target} exists: remove it, or rename the file")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(json.dumps(report), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--import: cannot write {target}: {error.strerror}") from error
+    return target
+
+
+def _export(history: "History", kind: str, output: Path | None) -> None:
+    from vitbench.show import exports
+    from vitbench.show.history import to_csv
+
+    if kind == "asv":
+        if output is None:
+            raise UserError("--export asv writes a folder: name it with --output")
+        files = {output / name: text for name, text in exports.asv(history).items()}
+    else:
+        writers = {"csv": to_csv, "github": exports.github, "prometheus": exports.prometheus}
+        text = writers[kind](history)
+        if output is None:
+            print(text, end="")
+            return
+        files = {output: text}
+    try:
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--output {output}: cannot write there: {error.strerror}") from error
+
+
+def _write_page(history: "History", folder: Path, path: Path) -> None:
+    from vitbench.judge.best import choose
+    from vitbench.judge.report import read_report
+    from vitbench.judge.trends import trends
+    from vitbench.show.page import recommendations, write
+
+    newest: dict[str, Any] = {}
+    best: list[str] = []
+    for run in reversed(history.runs):
+        if run.plain or not run.complete:
+            continue
+        try:
+            newest = read_report(folder / run.file)
+            best = recommendations(choose(newest, "latency", LEAST_AGREEMENT))
+            break
+        except UserError:  # Of a run without paired timings there is nothing to recommend.
+            newest = {}
+    write(history, trends(history), newest, best, folder.resolve().name, path)
+
+
+def _load(folder: Path, fresh: bool) -> "History":
+    from vitbench.deploy.artifacts import default_folder
+    from vitbench.judge.store import load
+
+    name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "replace")).hexdigest()[:16]
+    history = load(folder, None if fresh else default_folder() / "history" / f"{name}.npz")
+    if not history.runs and not history.damaged:
+        raise UserError(
+            f"{folder}: no reports (*.json) in it: `pytest --benchmark-only` writes one"
+        )
+    return history
+
+
+def _code(history: "History") -> int:
+    for why in history.damaged:
+        print(f"vitbench: skipped: {why!s}".encode("ascii", "replace").decode(), file=sys.stderr)
+    return DAMAGED if history.damaged else OK

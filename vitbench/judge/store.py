@@ -1,0 +1,177 @@
+"""All reports of a folder, read once: plain files are the truth, and a cache spares reading them.
+
+The cache is one .npz: a matrix of figures and a JSON of runs. It may be deleted at any time.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.errors import UserError
+from vitbench.judge.summary import COLUMNS, Run, summarise
+
+# Raise when what is kept of a report changes its meaning.
+CACHE_FORMAT = 1
+COLUMN = {name: index for index, name in enumerate(COLUMNS)}
+# Folders that hold what is no run of its own: a baseline is a copy of one.
+SKIPPED_FOLDERS = ("baselines",)
+
+
+@dataclass(frozen=True)
+class History:
+    """Runs in the order of their time, the names of cases, and figures (rows, COLUMNS).
+
+    Columns `run` and `case` of `figures` are indices into the other two; NaN is "not there".
+    `damaged` has a sentence for each file that could not be read.
+    """
+
+    runs: tuple[Run, ...]
+    cases: tuple[str, ...]
+    figures: NDArray[np.float64]
+    damaged: tuple[str, ...]
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        return self.figures[:, COLUMN[name]]
+
+
+def load(folder: Path, cache: Path | None = None) -> History:
+    """Every *.json under `folder`, from `cache` where size and time of a file are unchanged.
+
+    A damaged file is named in `damaged` and skipped. Raises UserError where `folder` is no folder.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder: give one that holds reports")
+    files = list(_files(folder))
+    known = _read_cache(cache) if cache else {}
+    entries, changed = [], len(known) != len(files)
+    for path, name, stamp in files:
+        entry = known.get(name)
+        if entry is None or entry[0] != stamp:
+            entry, changed = (stamp, *_read(path, name, stamp[1] / 1e9)), True
+        entries.append(entry)
+    history, order = _join(entries)
+    if cache and changed:
+        _write_cache(cache, [(name, stamp) for _, name, stamp in files], entries, history, order)
+    return history
+
+
+def load_files(paths: Sequence[Path]) -> History:
+    """The history of exactly these files, each named as it was given. Raises UserError, which
+    names the file, where one cannot be read."""
+    entries: list[Entry] = []
+    for path in paths:
+        entry = (None, *_read(path, str(path), 0.0))
+        if entry[1] is None:
+            raise UserError(entry[4])
+        entries.append(entry)
+    return _join(entries)[0]
+
+
+def decode(path: Path) -> Any:
+    """The JSON of a file, by orjson where it is installed. Raises UserError, which names `path`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the report: {error.strerror}") from error
+    try:
+        import orjson
+
+        return orjson.loads(data)
+    except (ImportError, ValueError):
+        pass  # orjson knows no NaN, which Python writes; and the words below should be the same.
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        why = "the file is empty" if not data.strip() else f"not JSON: {error}"
+        raise UserError(f"{path}: not a report, or a damaged one: {why}") from error
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str, tuple[int, int]]]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(x for x in folders if x not in SKIPPED_FOLDERS and x[0] != ".")
+        for name in sorted(names):
+            path = Path(place, name)
+            if name.endswith(".json") and name[0] != "." and path.is_file():
+                stat = path.stat()
+                yield path, path.relative_to(folder).as_posix(), (stat.st_size, stat.st_mtime_ns)
+
+
+Entry = tuple[Any, ...]
+"""(size, mtime), Run or None, names of cases, figures (cases, COLUMNS), the sentence if damaged."""
+
+
+def _read(path: Path, name: str, written: float) -> Entry:
+    try:
+        run, rows = summarise(decode(path), name, written)
+    except UserError as error:
+        # Named as in the folder, so that a page tells nothing of where the folder is.
+        return None, (), np.empty((0, len(COLUMNS))), str(error).replace(str(path), name, 1)
+    except OSError as error:
+        return None, (), np.empty((0, len(COLUMNS))), f"{name}: cannot read it: {error.strerror}"
+    figures = np.array([[row.get(column, np.nan) for column in COLUMNS] for row in rows.values()])
+    return run, tuple(rows), figures.reshape(len(rows), len(COLUMNS)), ""
+
+
+def _join(entries: Sequence[Entry]) -> tuple[History, list[Entry]]:
+    order = sorted((e for e in entries if e[1] is not None), key=lambda e: (e[1].time, e[1].file))
+    index: dict[str, int] = {}
+    parts = []
+    for place, (_, _, names, figures, _) in enumerate(order):
+        part = figures.copy()
+        part[:, COLUMN["run"]] = place
+        part[:, COLUMN["case"]] = [index.setdefault(name, len(index)) for name in names]
+        parts.append(part)
+    matrix = np.concatenate(parts) if parts else np.empty((0, len(COLUMNS)))
+    damaged = tuple(entry[4] for entry in entries if entry[1] is None)
+    return History(tuple(e[1] for e in order), tuple(index), matrix, damaged), order
+
+
+def _read_cache(cache: Path) -> dict[str, Entry]:
+    """What the cache knows, by file name; {} where it is missing, damaged or of another format."""
+    try:
+        with np.load(cache, allow_pickle=False) as stored:
+            figures, meta = stored["figures"], json.loads(stored["meta"].tobytes())
+        if meta["format"] != CACHE_FORMAT or figures.shape[1] != len(COLUMNS):
+            return {}
+        known: dict[str, Entry] = {}
+        for file, stamp, run, start, stop, damaged in meta["files"]:
+            part = figures[start:stop]
+            names = tuple(meta["cases"][int(i)] for i in part[:, COLUMN["case"]])
+            known[file] = (tuple(stamp), Run(**run) if run else None, names, part, damaged)
+        return known
+    except Exception:  # a cache is worth nothing: whatever is wrong with it, read the files
+        return {}
+
+
+def _write_cache(
+    cache: Path,
+    files: Sequence[tuple[str, tuple[int, int]]],
+    entries: Sequence[Entry],
+    history: History,
+    order: Sequence[Entry],
+) -> None:
+    starts, at = {}, 0
+    for entry in order:
+        starts[id(entry)] = at
+        at += len(entry[2])
+    listed = [
+        [name, stamp, asdict(e[1]) if e[1] else None, starts.get(id(e), 0),
+         starts.get(id(e), 0) + len(e[2]), e[4]]
+        for (name, stamp), e in zip(files, entries, strict=True)
+    ]  # fmt: skip
+    meta = {"format": CACHE_FORMAT, "cases": history.cases, "files": listed}
+    scratch = cache.with_suffix(f".{os.getpid()}.partial")
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with scratch.open("wb") as file:
+            np.savez(file, figures=history.figures,
+                     meta=np.frombuffer(json.dumps(meta).encode(), np.uint8))  # fmt: skip
+        os.replace(scratch, cache)
+    except OSError:  # A folder that cannot be written costs time, not the answer.
+        scratch.unlink(missing_ok=True)

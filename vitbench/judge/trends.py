@@ -1,0 +1,159 @@
+"""The series of every case over the runs of a history, and what changed with each change."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vitbench.judge.changes import Change, changes
+from vitbench.judge.store import COLUMN, History
+from vitbench.judge.summary import Run
+
+FALSE_DISCOVERIES = 0.05
+
+
+@dataclass(frozen=True)
+class Event:
+    """A change of one series. `run` is the first run with it, an index into the history's runs.
+
+    `change` is relative, of the time a call takes (0.05: takes 5 % longer), within `low` and
+    `high`. `stands` where it holds over all cases of the page at a false-discovery rate of 5 %.
+    `with_it` names what else changed between the two runs.
+    """
+
+    case: str
+    run: int
+    told: int
+    change: float
+    low: float
+    high: float
+    p: float
+    stands: bool
+    with_it: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One case within one fingerprint class: log time, relative to the reference if `paired`.
+
+    `runs` are indices of the history's runs, `rows` of its figures, `values` the series.
+    """
+
+    case: str
+    machine: str
+    fingerprint: str
+    paired: bool
+    runs: tuple[int, ...]
+    rows: tuple[int, ...]
+    values: tuple[float, ...]
+    events: tuple[Event, ...]
+
+
+def trends(history: History) -> list[Trend]:
+    """A trend per case, fingerprint class and reference, in order of first appearance.
+
+    The value of a run is -log(speed-up over the reference of the same run), and where there is
+    none (plain reports, the reference itself) log(median seconds): larger is slower in both.
+    """
+    series: dict[tuple[int, str, str], list[tuple[int, int, float]]] = {}
+    figures = history.figures
+    cases = history.column("case").astype(int).tolist()
+    runs = history.column("run").astype(int).tolist()
+    speedups = np.where(history.column("null_arm") > 0, np.nan, history.column("speedup"))
+    paired = np.isfinite(speedups)
+    values = np.where(paired, -np.log(np.where(paired, speedups, 1.0)),
+                      np.log(figures[:, COLUMN["seconds"]]))  # fmt: skip
+    models = [name.partition("/")[0] for name in history.cases]
+    for row, value in enumerate(values.tolist()):
+        if math.isnan(value):
+            continue
+        run = history.runs[runs[row]]
+        kind = run.classes.get(models[cases[row]], run.classes[""])
+        reference = run.reference if paired[row] else ""
+        series.setdefault((cases[row], kind, reference), []).append((runs[row], row, value))
+    found = [
+        _trend(history, history.cases[case], kind, bool(reference), points)
+        for (case, kind, reference), points in series.items()
+    ]
+    return _discoveries(found)
+
+
+def _trend(
+    history: History, case: str, kind: str, paired: bool, points: Sequence[tuple[int, int, float]]
+) -> Trend:
+    runs = tuple(run for run, _, _ in points)
+    values = tuple(value for _, _, value in points)
+    events = tuple(_event(history, case, runs, change) for change in changes(values))
+    machine = history.runs[runs[-1]].machine
+    return Trend(case, machine, kind, paired, runs, tuple(row for _, row, _ in points), values,
+                 events)  # fmt: skip
+
+
+def _event(history: History, case: str, runs: Sequence[int], change: Change) -> Event:
+    earlier, later = history.runs[runs[change.at - 1]], history.runs[runs[change.at]]
+    return Event(
+        case, runs[change.at], runs[change.told], math.expm1(change.size),
+        math.expm1(change.low), math.expm1(change.high), change.p, False,
+        what_differs(earlier, later, case.partition("/")[0]),
+    )  # fmt: skip
+
+
+def what_differs(one: Run, other: Run, model: str = "") -> tuple[str, ...]:
+    """What changed from `one` run to the `other`: versions, commit, variables, images, machine.
+
+    `model`: leave out the weights of other models.
+    """
+    told = []
+    if one.machine != other.machine:
+        told.append(f"machine {one.machine} to {other.machine}")
+    for name, old, new in _differing(one.versions, other.versions):
+        told.append(f"{name} {old} to {new}")
+    if one.commit != other.commit:
+        told.append(f"commit {_commit(one)} to {_commit(other)}")
+    elif one.dirty != other.dirty:
+        told.append("uncommitted changes " + ("came" if other.dirty else "went"))
+    for name, old, new in _differing(one.variables, other.variables):
+        told.append(f"{name} {old} to {new}")
+    for name, old, new in _differing(one.weights, other.weights):
+        if not model or name == model:
+            told.append(f"weights of {name} {old[:8]} to {new[:8]}")
+    if one.images != other.images:
+        told.append("the images")
+    return tuple(told)
+
+
+def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    names = dict.fromkeys([*one, *other])
+    pairs = [(name, one.get(name, "none"), other.get(name, "none")) for name in names]
+    return [pair for pair in pairs if pair[1] != pair[2]]
+
+
+def _commit(run: Run) -> str:
+    return (run.commit[:8] or "none") + (" with uncommitted changes" if run.dirty else "")
+
+
+def _discoveries(found: list[Trend]) -> list[Trend]:
+    """Marks the events that stand: Benjamini and Hochberg (1995) over series, each by its p.
+
+    A series without a change counts as one with p = 1; its own p already counts all its looks.
+    """
+    p = sorted((event.p, t, e) for t, x in enumerate(found) for e, event in enumerate(x.events))
+    tests = len(found) + sum(max(0, len(x.events) - 1) for x in found)
+    passed = [k for k, (value, _, _) in enumerate(p, 1) if value <= FALSE_DISCOVERIES * k / tests]
+    standing = {(t, e) for _, t, e in p[: passed[-1] if passed else 0]}
+    return [
+        replace(x, events=tuple(
+            replace(event, stands=(t, e) in standing) for e, event in enumerate(x.events)
+        ))
+        for t, x in enumerate(found)
+    ]  # fmt: skip
+
+
+def latest(found: Sequence[Trend]) -> dict[str, Trend]:
+    """By case, the trend that has its newest run."""
+    newest: dict[str, Trend] = {}
+    for each in found:
+        if each.case not in newest or each.runs[-1] >= newest[each.case].runs[-1]:
+            newest[each.case] = each
+    return newest

@@ -1,0 +1,89 @@
+"""A history in the formats of other tools. Each exporter takes a history to text or to files."""
+
+import json
+import math
+from typing import Any
+
+from vitbench.judge.store import COLUMN, History
+from vitbench.show.history import clean
+
+# Name for Prometheus, column, and its one-line help.
+GAUGES = (
+    ("vitbench_median_seconds", "seconds", "Median seconds of a call."),
+    ("vitbench_speedup_ratio", "speedup", "Times as fast as the reference, paired."),
+    ("vitbench_agreement_ratio", "agreement", "Share of images that agree with fp32."),
+    ("vitbench_artifact_bytes", "bytes", "Bytes of the artifact."),
+    ("vitbench_peak_memory_bytes", "memory_bytes", "Peak resident bytes of a fresh process."),
+)
+
+
+def github(history: History) -> str:
+    """JSON for github-action-benchmark, `customSmallerIsBetter`: the newest run's medians."""
+    last = len(history.runs) - 1
+    found = []
+    for row in history.figures.tolist():
+        if int(row[COLUMN["run"]]) != last or not row[COLUMN["seconds"]] > 0:
+            continue
+        entry: dict[str, Any] = {
+            "name": history.cases[int(row[COLUMN["case"]])], "unit": "ms",
+            "value": 1e3 * row[COLUMN["seconds"]],
+        }  # fmt: skip
+        if row[COLUMN["q75"]] > 0:
+            entry["range"] = f"{1e3 * (row[COLUMN['q75']] - row[COLUMN['q25']]):.4g}"
+        if row[COLUMN["speedup"]] > 0:
+            entry["extra"] = f"{row[COLUMN['speedup']]:.3f}x the reference"
+        found.append(entry)
+    return json.dumps(found, indent=1) + "\n"
+
+
+def prometheus(history: History) -> str:
+    """Prometheus text format (gauges) of the newest figures of every case."""
+    newest = {int(row[COLUMN["case"]]): row for row in history.figures.tolist()}
+    lines = []
+    for name, column, about in GAUGES:
+        lines += [f"# HELP {name} {about}", f"# TYPE {name} gauge"]
+        for case, row in newest.items():
+            if math.isfinite(row[COLUMN[column]]):
+                run = history.runs[int(row[COLUMN["run"]])]
+                labels = f'case="{_label(history.cases[case])}",machine="{_label(run.machine)}"'
+                lines.append(f"{name}{{{labels}}} {row[COLUMN[column]]:.9g}")
+    return "\n".join(lines) + "\n"
+
+
+def asv(history: History) -> dict[str, str]:
+    """Files of an asv results folder, by path: benchmarks.json, machines, a file per commit.
+
+    asv keeps one figure per commit and machine, so of several runs the newest stands; runs
+    without a commit are left out. Source: asv's results format, version 2.
+    """
+    files: dict[str, str] = {}
+    benchmarks: dict[str, Any] = {"version": 2}
+    results: dict[str, dict[str, Any]] = {}
+    for row in history.figures.tolist():
+        run, case = history.runs[int(row[COLUMN["run"]])], history.cases[int(row[COLUMN["case"]])]
+        commit = "".join(char for char in run.commit if char in "0123456789abcdef")
+        if not commit or not row[COLUMN["seconds"]] > 0:
+            continue
+        machine = f"vitbench-{run.classes['']}"
+        files[f"{machine}/machine.json"] = json.dumps(
+            {"machine": machine, "cpu": run.machine, "version": 1}
+        )
+        benchmarks[case] = {
+            "name": case, "unit": "seconds", "type": "time", "version": "1", "params": [],
+            "param_names": [], "code": "", "timeout": 60.0,
+        }  # fmt: skip
+        result = results.setdefault(f"{machine}/{commit[:8]}-vitbench.json", {
+            "commit_hash": commit, "env_name": "vitbench", "date": int(run.time * 1000),
+            "params": {"machine": machine}, "python": run.versions.get("python", ""),
+            "requirements": dict(run.versions), "env_vars": {}, "result_columns": ["result"],
+            "results": {}, "durations": {}, "version": 2,
+        })  # fmt: skip
+        result["date"] = int(run.time * 1000)
+        result["results"][case] = [[row[COLUMN["seconds"]]]]
+    files["benchmarks.json"] = json.dumps(benchmarks)
+    return files | {path: json.dumps(result) for path, result in results.items()}
+
+
+def _label(words: str) -> str:
+    words = clean(words).replace("\\", "\\\\").replace('"', '\\"')
+    return words.replace("\n", "\\n")

@@ -1,0 +1,129 @@
+"""A history as text, as JSON and as CSV."""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from vitbench.judge.store import COLUMN, History
+from vitbench.judge.summary import FIGURES, STATES
+from vitbench.judge.trends import Event, Trend, latest
+
+CHARS_OF_A_COMMIT = 8
+
+
+def text(history: History, found: Sequence[Trend], folder: str) -> str:
+    """Every case by model: its newest figures, and each change with what changed with it."""
+    lines = [summary(history, found, folder), ""]
+    newest = latest(found)
+    model = None
+    for case in sorted(newest):
+        name, _, short = case.partition("/")
+        if name != model:
+            model = name
+            lines += ["", name] if len(lines) > 2 else [name]
+        lines.append(f"  {short or case}: {_figures(history, newest[case])}")
+        for each in found:
+            if each.case == case:
+                where = "" if each is newest[case] else f"on {each.machine}: "
+                lines += [f"    {where}{sentence(history, event)}" for event in each.events]
+    lines += ["", *(f"skipped: {why}" for why in history.damaged)]
+    return clean("\n".join(lines).rstrip())
+
+
+def summary(history: History, found: Sequence[Trend], folder: str) -> str:
+    """One sentence: how many reports, cases, machines, and changes that stand."""
+    events = [event for each in found for event in each.events]
+    stand = sum(event.stands for event in events)
+    words = f"{folder}: {_count(len(history.runs), 'report')}"
+    if history.runs:
+        words += f" from {history.runs[0].date[:10]} to {history.runs[-1].date[:10]}"
+    words += f", {_count(len(history.cases), 'case')}, {_count(len(found), 'series')}"
+    words += f"; {_count(stand, 'change')} over all of them"
+    if len(events) > stand:
+        words += f", {len(events) - stand} more told by one series alone"
+    if history.damaged:
+        words += f"; {_count(len(history.damaged), 'file')} could not be read"
+    return words
+
+
+def sentence(history: History, event: Event) -> str:
+    """What changed, by how much, since when, and what changed with it."""
+    run = history.runs[event.run]
+    how = "slower" if event.change > 0 else "faster"
+    low, high = sorted((abs(event.low), abs(event.high)))
+    words = f"{abs(event.change):.1%} {how} [{low:.1%}, {high:.1%}] since {run.date}"
+    if event.low <= 0 <= event.high:
+        words = f"{abs(event.change):.1%} {how} since {run.date}"
+    words += f" ({run.commit[:CHARS_OF_A_COMMIT] or run.file})"
+    words += f", with {', '.join(event.with_it)}" if event.with_it else ", nothing known changed"
+    return words if event.stands else f"{words} (by this series alone, not over all cases)"
+
+
+def to_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
+    """Runs, trends with their events, and what could not be read."""
+    return {
+        "runs": [
+            {"file": run.file, "time": run.date, "commit": run.commit, "dirty": run.dirty,
+             "complete": run.complete, "machine": run.machine, "versions": dict(run.versions)}
+            for run in history.runs
+        ],
+        "trends": [
+            {"case": each.case, "machine": each.machine, "fingerprint": each.fingerprint,
+             "paired": each.paired, "runs": list(each.runs),
+             "values": [math.exp(value) for value in each.values],
+             "changes": [
+                 {"run": event.run, "told": event.told, "change": event.change,
+                  "low": event.low, "high": event.high, "p": event.p, "stands": event.stands,
+                  "with": list(event.with_it), "sentence": sentence(history, event)}
+                 for event in each.events
+             ]}
+            for each in found
+        ],
+        "damaged": list(history.damaged),
+    }  # fmt: skip
+
+
+def to_csv(history: History) -> str:
+    """A line per run and case, with every figure; empty where a report has none.
+
+    A text that a spreadsheet would take for a formula gets a ' before it.
+    """
+    names = [name for name, _, _ in FIGURES]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["time", "file", "commit", "machine", "case", "state", *names])
+    for row in history.figures:
+        run = history.runs[int(row[COLUMN["run"]])]
+        case = history.cases[int(row[COLUMN["case"]])]
+        figures = [row[COLUMN[name]] for name in names]
+        writer.writerow(
+            [_cell(x) for x in (run.date, run.file, run.commit, run.machine, case)]
+            + [STATES[int(row[COLUMN["state"]])]]
+            + ["" if math.isnan(x) else f"{x:.9g}" for x in figures]
+        )
+    return out.getvalue()
+
+
+def clean(words: str) -> str:
+    """Without control characters and what else a terminal might obey."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in words)
+
+
+def _cell(words: str) -> str:
+    words = clean(words).replace("\n", " ")
+    return f"'{words}" if words[:1] in ("=", "+", "-", "@") else words
+
+
+def _figures(history: History, each: Trend) -> str:
+    row = history.figures[each.rows[-1]]
+    words = f"{1e3 * row[COLUMN['seconds']]:.1f} ms" if row[COLUMN["seconds"]] > 0 else ""
+    if each.paired:
+        words += f"{', ' if words else ''}{math.exp(-each.values[-1]):.2f}x"
+    state = STATES[int(row[COLUMN["state"]])]
+    return f"{words}{', ' if state else ''}{state}, {_count(len(each.runs), 'run')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 or noun == "series" else "s")

@@ -1,0 +1,280 @@
+"use strict";
+// Everything that came from a report reaches the page as textContent, or through plain().
+const D = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const plain = (s) => String(s).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+const number = (v, digits) => (v === null || v === undefined ? "" : v.toFixed(digits));
+const has = (v) => v !== null && v !== undefined;
+const state = { sort: "case", down: false, trend: 0, run: D.runs.length - 1 };
+
+function el(tag, text, cls) {
+  const e = document.createElement(tag);
+  if (text !== undefined) e.textContent = text;
+  if (cls) e.className = cls;
+  return e;
+}
+function fill(node, children) { node.replaceChildren(...children); }
+function table(node, caption, heads, rows, wordy) {
+  const head = el("tr"), body = el("tbody");
+  heads.forEach((h, i) => {
+    const th = el("th", h, wordy.includes(i) ? "words" : "");
+    th.scope = "col"; head.append(th);
+  });
+  for (const row of rows) {
+    const tr = el("tr");
+    row.forEach((c, i) => tr.append(el("td", c, wordy.includes(i) ? "words" : "")));
+    body.append(tr);
+  }
+  const thead = el("thead"); thead.append(head);
+  fill(node, [el("caption", caption), thead, body]);
+}
+function options(select, values, chosen) {
+  fill(select, values.map(([v, t]) => { const o = el("option", t); o.value = v; return o; }));
+  select.value = chosen;
+}
+
+const COLUMNS = [
+  ["case", "case", (r) => r.case, null],
+  ["ms", "median ms", (r) => r.ms, 2],
+  ["speedup", "speed-up", (r) => r.speedup, 2],
+  ["change", "last change %", (r) => r.change, 1],
+  ["agreement", "agreement %", (r) => r.agreement, 1],
+  ["state", "contract", (r) => r.state, null],
+  ["size", "size MB", (r) => r.size, 1],
+  ["memory", "memory MB", (r) => r.memory, 0],
+  ["peak", "of peak %", (r) => r.peak, 0],
+  ["runs", "runs", (r) => r.runs, 0],
+  ["date", "newest", (r) => r.date, null],
+];
+const column = (name) => COLUMNS.find((c) => c[0] === name);
+
+function shown() {
+  const want = ["model", "variant", "device"].map((n) => [n, $(n).value]);
+  const rows = D.cases.filter((r) => want.every(([n, v]) => v === "" || r[n] === v));
+  const get = column(state.sort)[2];
+  return rows.sort((a, b) => {
+    const x = get(a), y = get(b);
+    if (!has(x) || !has(y)) return has(x) ? -1 : has(y) ? 1 : 0; // What is not there stands last.
+    const order = typeof x === "number" ? x - y : String(x).localeCompare(String(y));
+    return (state.down ? -order : order) || a.case.localeCompare(b.case);
+  });
+}
+function overview() {
+  const rows = shown(), node = $("overview"), head = el("tr"), body = el("tbody");
+  for (const [name, label] of COLUMNS) {
+    const th = el("th", undefined, ["case", "state", "date"].includes(name) ? "words" : "");
+    th.scope = "col";
+    const on = state.sort === name;
+    th.setAttribute("aria-sort", on ? (state.down ? "descending" : "ascending") : "none");
+    const b = el("button", label + (on ? (state.down ? " \u25bc" : " \u25b2") : ""));
+    b.type = "button"; b.dataset.sort = name;
+    b.onclick = () => {
+      state.down = state.sort === name && !state.down; state.sort = name; overview();
+      $("overview").querySelector(`button[data-sort="${name}"]`).focus();
+    };
+    th.append(b); head.append(th);
+  }
+  for (const r of rows) {
+    const tr = el("tr");
+    if (r.trend === state.trend) tr.setAttribute("aria-selected", "true");
+    for (const [name, , get, digits] of COLUMNS) {
+      const v = get(r);
+      const td = el("td", digits === null ? (has(v) ? v : "") : number(v, digits));
+      if (["case", "state", "date"].includes(name)) td.classList.add("words");
+      if (name === "state" && v) td.classList.add(v);
+      if (name === "change" && has(v)) {
+        td.textContent = (v > 0 ? "+" : "\u2212") + Math.abs(v).toFixed(1) + (v > 0 ? " slower" : " faster");
+        td.classList.add(v > 0 ? "slower" : "faster");
+      }
+      if (name === "case") {
+        td.textContent = "";
+        const b = el("button", v); b.type = "button";
+        b.onclick = () => { choose(r.trend); $("h-trend").scrollIntoView(); $("case").focus({ preventScroll: true }); };
+        td.append(b);
+      }
+      tr.append(td);
+    }
+    body.append(tr);
+  }
+  const thead = el("thead"); thead.append(head);
+  fill(node, [el("caption", "Newest figures of each case. Press a heading to sort, a case for its trend."), thead, body]);
+  $("count").textContent = `${rows.length} of ${D.cases.length} cases`;
+}
+
+function look(title, x, y) {
+  const ink = dark.matches ? "#e6e7ea" : "#1b1b1f", line = dark.matches ? "#3b414a" : "#dde1e6";
+  const axis = { gridcolor: line, zerolinecolor: line, automargin: true };
+  return {
+    title: { text: title, font: { size: 14 } }, font: { color: ink }, paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 55, r: 15, t: 40, b: 45 },
+    xaxis: { ...axis, title: { text: x } }, yaxis: { ...axis, title: { text: y } },
+    legend: { orientation: "h", y: -0.25 }, hoverlabel: { namelength: -1 },
+  };
+}
+const accent = () => (dark.matches ? "#7cc4ee" : "#0b5c8a");
+const grey = () => (dark.matches ? "#8b93a0" : "#79808c");
+const bad = () => (dark.matches ? "#ff9d92" : "#a3261b");
+function draw(id, traces, layout) {
+  if (!window.Plotly) return;
+  Plotly.react(id, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
+}
+// Without the model where all share it; else from the end, where names differ.
+const models = new Set(D.cases.map((r) => r.model));
+function short(name) {
+  const s = models.size === 1 && name.split("/").length === 4 ? name.slice(name.indexOf("/") + 1) : name;
+  const room = innerWidth < 640 ? 22 : 40;
+  return s.length > room ? "\u2026" + s.slice(1 - room) : s;
+}
+function rowsAxis(layout, names) {
+  Object.assign(layout.yaxis, { tickvals: names.map((_, i) => i), ticktext: names.map((n) => plain(short(n))),
+    range: [names.length - 0.4, -0.6], tickfont: { size: innerWidth < 640 ? 9 : 11 }, zeroline: false });
+  layout.margin.t = 10;
+}
+
+function trend() {
+  const t = D.trends[state.trend];
+  if (!t) { $("trend-words").textContent = "There is no timed case."; return; }
+  const unit = t.paired ? "speed-up over the reference" : "median ms";
+  const x = t.runs.map((r) => D.runs[r].date), y = t.y;
+  const error = t.low.some(has) ? {
+    type: "data", symmetric: false, thickness: 1, width: 2, color: grey(),
+    array: t.high.map((h, i) => (has(h) ? h - y[i] : 0)), arrayminus: t.low.map((l, i) => (has(l) ? y[i] - l : 0)),
+  } : undefined;
+  const layout = look("", "", unit);
+  layout.shapes = t.events.map((e) => ({
+    type: "line", xref: "x", yref: "paper", x0: D.runs[e.run].date, x1: D.runs[e.run].date, y0: 0, y1: 1,
+    line: { color: bad(), width: 2, dash: e.stands ? "solid" : "dot" },
+  }));
+  layout.annotations = t.events.map((e, i) => ({
+    x: D.runs[e.run].date, y: 1, yref: "paper", yanchor: "bottom", text: String(i + 1), showarrow: false,
+    font: { color: bad() },
+  }));
+  layout.xaxis.type = "date";
+  draw("trend", [{ x, y, error_y: error, mode: "lines+markers", line: { color: accent(), width: 1 },
+    marker: { color: accent(), size: 6 }, text: t.runs.map((r) => plain(D.runs[r].commit || D.runs[r].file)),
+    hovertemplate: "%{x}: %{y:.3f}<br>%{text}<extra></extra>", type: "scatter" }], layout);
+  $("trend-words").textContent = `${t.case} on ${t.machine}: ${unit}, ${t.runs.length} runs` +
+    (t.low.some(has) ? ", with the 95 % interval within each run" : "") +
+    `; ${t.events.length} change${t.events.length === 1 ? "" : "s"}, numbered in the chart.` +
+    (t.runs.length < 13 ? " With fewer than 13 runs no change can be told." : "");
+  fill($("trend-events"), t.events.map((e, i) => el("li", `${i + 1}: ${e.words}`)));
+  table($("trend-table"), t.case, ["report", "commit", unit, "low", "high"], t.runs.map((r, i) => [
+    D.runs[r].date, D.runs[r].commit.slice(0, 8), number(y[i], 4), number(t.low[i], 4), number(t.high[i], 4),
+  ]).reverse(), [0, 1]);
+}
+function choose(index) {
+  state.trend = index; $("case").value = index; trend(); overview();
+}
+
+function pareto() {
+  const rows = shown().filter((r) => has(r.ms) && has(r.agreement));
+  const better = (a, b) => a.ms <= b.ms && a.agreement >= b.agreement && (!has(a.size) || !has(b.size) || a.size <= b.size) &&
+    (a.ms < b.ms || a.agreement > b.agreement || (has(a.size) && has(b.size) && a.size < b.size));
+  const group = (r) => r.model + "/b" + r.batch;
+  const front = (r) => !rows.some((o) => group(o) === group(r) && better(o, r));
+  const trace = (found, name, symbol, color) => ({
+    x: found.map((r) => r.ms), y: found.map((r) => r.agreement), text: found.map((r) => plain(r.case)), name,
+    mode: "markers", type: "scatter", marker: { symbol, color, line: { width: 1, color },
+      size: found.map((r) => Math.max(8, 2 * Math.sqrt(r.size || 1))) },
+    hovertemplate: "%{text}<br>%{x:.2f} ms, %{y:.1f} %<extra></extra>",
+  });
+  const layout = look("", "latency, ms (logarithmic)", "agreement with fp32, %");
+  layout.xaxis.type = "log";
+  layout.xaxis.dtick = 1;
+  layout.margin.t = 10;
+  draw("pareto", [trace(rows.filter(front), "front", "circle", accent()),
+    trace(rows.filter((r) => !front(r)), "dominated", "circle-open", grey())], layout);
+}
+
+function rounds() {
+  const run = D.runs[state.run], mine = D.rounds[state.run] || [];
+  const rows = mine.filter(([c]) => visible(c));
+  const layout = look("", "ms a call (logarithmic)", "");
+  layout.xaxis.type = "log"; layout.showlegend = false; rowsAxis(layout, rows.map(([c]) => D.names[c]));
+  layout.xaxis.dtick = 1;
+  $("rounds").style.height = `${Math.max(14, 5 + 1.5 * rows.length)}rem`;
+  draw("rounds", rows.map(([c, q], i) => ({
+    type: "box", orientation: "h", y: [i], name: plain(D.names[c]),
+    lowerfence: [q[1]], q1: [q[3]], median: [q[4]], q3: [q[5]], upperfence: [q[7]],
+    marker: { color: accent() }, line: { width: 1 },
+  })), layout);
+  $("rounds-words").textContent = `${run.file}, ${run.date}: for the cases that are filtered above, boxes from the first to the third quartile of the rounds, whiskers from the 5th to the 95th percentile.` +
+    (run.complete ? "" : " This run is INCOMPLETE.") +
+    (D.runs.length > D.most ? ` Of older reports than the newest ${D.most} the rounds are in their files.` : "");
+  table($("rounds-table"), run.file, ["case", ...D.quantiles.map((q) => `${q} %`)],
+    rows.map(([c, q]) => [D.names[c], ...q.map((v) => number(v, 3))]), [0]);
+  const facts = [["machine", run.machine], ["commit", run.commit + (run.dirty ? " with uncommitted changes" : "")],
+    ...Object.entries(run.versions), ...Object.entries(run.variables)];
+  const list = el("ul");
+  for (const [k, v] of facts) list.append(el("li", `${k}: ${v}`));
+  for (const [k, v] of Object.entries(run.missing)) list.append(el("li", `${k}: ${v}`));
+  fill($("machine"), [list]);
+}
+function visible(c) {
+  const r = D.cases.find((x) => x.case === D.names[c]);
+  return r && ["model", "variant", "device"].every((n) => $(n).value === "" || r[n] === $(n).value);
+}
+
+function roof() {
+  const rows = shown().filter((r) => has(r.peak)).sort((a, b) => b.peak - a.peak);
+  const layout = look("", "share of the measured peak, %", "");
+  rowsAxis(layout, rows.map((r) => r.case));
+  $("roof").style.height = `${Math.max(10, 5 + 1.4 * rows.length)}rem`;
+  $("roof").hidden = !rows.length;
+  $("roof-none").hidden = rows.length > 0;
+  if (rows.length) {
+    draw("roof", [{ type: "bar", orientation: "h", x: rows.map((r) => r.peak), y: rows.map((_, i) => i), text: rows.map((r) => plain(r.case)), textposition: "none",
+      marker: { color: accent() }, customdata: rows.map((r) => r.rate),
+      hovertemplate: "%{text}: %{x:.0f} %, %{customdata:.0f} Gop/s<extra></extra>" }], layout);
+  }
+}
+
+function all() { overview(); trend(); pareto(); rounds(); roof(); }
+// Reading Plotly takes longer than all else: the tables can be used before it is read.
+function charts() {
+  const script = document.createElement("script");
+  script.textContent = $("plotly").textContent;
+  document.head.append(script);
+  const steps = [trend, pareto, rounds, roof, () => { document.body.dataset.drawn = "true"; }];
+  const next = () => { steps.shift()(); if (steps.length) setTimeout(next, 0); };
+  next();
+}
+function start() {
+  $("summary").textContent = D.summary;
+  if (D.damaged.length) {
+    const box = el("div", `${D.damaged.length} files could not be read and are left out:`, "warn"), list = el("ul");
+    for (const why of D.damaged) list.append(el("li", why));
+    box.append(list); fill($("damaged"), [box]);
+  }
+  fill($("best"), D.best.map((b) => el("li", b)));
+  const changes = D.changes.map((c) => {
+    const li = el("li"), b = el("button", c.case); b.type = "button";
+    b.onclick = () => { choose(c.trend); $("h-trend").scrollIntoView(); $("case").focus({ preventScroll: true }); };
+    li.append(b, el("span", `: ${c.words}`)); return li;
+  });
+  const list = el("ul"); list.append(...changes);
+  fill($("changes"), changes.length ? [list] : [el("p", "No change that holds over all cases.")]);
+  for (const n of ["model", "variant", "device"]) {
+    const values = [...new Set(D.cases.map((r) => r[n]))].sort();
+    options($(n), [["", "all"], ...values.map((v) => [v, v])], "");
+    $(n).onchange = () => { overview(); pareto(); rounds(); roof(); };
+  }
+  options($("case"), D.trends.map((t, i) => [i, t.several ? `${t.case} on ${t.machine}` : t.case]), state.trend);
+  $("case").onchange = () => choose(Number($("case").value));
+  options($("report"), D.runs.map((r, i) => [i, `${r.date} ${r.commit.slice(0, 8)} ${r.file}`]).slice(-D.most).reverse(), state.run);
+  $("report").onchange = () => { state.run = Number($("report").value); rounds(); };
+  table($("flips"), D.flips.caption, ["case", "image", "fp32 says", "case says", "margin of fp32", "margin of case"],
+    D.flips.rows.map((r) => [r[0], r[1], r[2], r[3], number(r[4], 3), number(r[5], 3)]), [0, 1, 2, 3]);
+  $("flips-words").textContent = D.flips.words;
+  table($("runs"), "Newest first.", ["date", "report", "commit", "machine", "versions", "cases"],
+    D.runs.map((r, i) => [r.date, r.file + (r.complete ? "" : " (incomplete)"), r.commit.slice(0, 8) + (r.dirty ? " *" : ""), r.machine,
+      Object.entries(r.versions).map(([k, v]) => `${k} ${v}`).join(", "), String((D.rounds[i] || []).length)]).reverse(), [0, 1, 2, 3, 4]);
+  const first = D.changes.length ? D.changes[0].trend : 0;
+  state.trend = first; $("case").value = first;
+  all();
+  dark.addEventListener("change", all);
+  document.body.dataset.ready = "true";
+  requestAnimationFrame(() => setTimeout(charts, 0));
+}
+start();

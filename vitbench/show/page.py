@@ -1,0 +1,204 @@
+"""The history as one HTML page that works offline: template, style, code, Plotly and data in it."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from vitbench.case import Case
+from vitbench.errors import UserError
+from vitbench.judge.best import Choice
+from vitbench.judge.report import rows
+from vitbench.judge.store import COLUMN, History
+from vitbench.judge.summary import QUANTILES, STATES
+from vitbench.judge.trends import Trend, latest
+from vitbench.show.history import clean, sentence, summary
+
+MOST_FLIPS = 200
+# Older reports keep their trend and their machine; their rounds stay in their files.
+MOST_ROUNDS = 200
+
+
+def write(
+    history: History, found: Sequence[Trend], newest: Mapping[str, Any], best: Sequence[str],
+    folder: str, path: Path,
+) -> None:  # fmt: skip
+    """Write the page to `path`. `newest` is the report whose predictions are shown, {} for none.
+
+    Raises UserError where plotly is not installed or the file cannot be written.
+    """
+    page = render(data(history, found, newest, best, folder))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"--html {path}: cannot write there: {error.strerror}") from error
+
+
+def recommendations(choices: Sequence[Choice]) -> list[str]:
+    """A sentence for each model and batch: the fastest that agrees enough, and the Pareto front."""
+    told = []
+    for choice in choices:
+        front = [case.partition("/")[2] for case in choice.front if case != choice.best]
+        words = f"{choice.model}, batch {choice.batch}: {(choice.best or '').partition('/')[2]}: "
+        words += choice.sentence
+        if front:
+            words += f". Neither dominated: {', '.join(front)}"
+        told.append(words)
+    return told
+
+
+def render(content: Mapping[str, Any]) -> str:
+    """The page around its data. No text of a report stands outside the escaped JSON."""
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError as error:
+        raise UserError(
+            "--html needs plotly: pip install -c constraints.txt -e '.[history]'"
+        ) from error
+    parts = {
+        "@CSS@": _part("page.css"), "@JS@": _part("page.js"), "@PLOTLY@": get_plotlyjs(),
+        "@DATA@": escaped(content),
+    }  # fmt: skip
+    # One pass, so that a part that happens to hold a mark of the template is left as it is.
+    pieces = _part("page.html").split("@")
+    return "".join(parts.get(f"@{piece}@", piece) for piece in pieces)
+
+
+def escaped(content: Any) -> str:
+    """JSON that may stand in a script element: nothing in it ends the element or begins markup."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return text
+
+
+def data(
+    history: History, found: Sequence[Trend], newest: Mapping[str, Any], best: Sequence[str],
+    folder: str,
+) -> dict[str, Any]:  # fmt: skip
+    """What the page shows. Times in milliseconds, sizes in megabytes, shares in per cent."""
+    ordered = sorted(found, key=lambda each: (each.case, -each.runs[-1]))
+    place = {id(each): index for index, each in enumerate(ordered)}
+    events = [(event, place[id(each)]) for each in ordered for event in each.events]
+    events.sort(key=lambda pair: (-pair[0].run, pair[0].case))
+    several = {each.case for each in found if sum(x.case == each.case for x in found) > 1}
+    rounds: dict[int, list[Any]] = {}
+    recent = history.column("run") >= len(history.runs) - MOST_ROUNDS
+    for row in history.figures[recent].tolist():
+        quantiles = [_scaled(row[COLUMN[f"q{q}"]], 1e3) for q in QUANTILES]
+        if quantiles[0] is not None:
+            rounds.setdefault(int(row[COLUMN["run"]]), []).append(
+                [int(row[COLUMN["case"]]), quantiles]
+            )
+    return {
+        "summary": clean(summary(history, found, folder)),
+        "damaged": [clean(why) for why in history.damaged],
+        "best": list(best),
+        "most": MOST_ROUNDS,
+        "names": history.cases,
+        "quantiles": QUANTILES,
+        "runs": [
+            {"file": run.file, "date": run.date, "commit": run.commit, "dirty": run.dirty,
+             "complete": run.complete, "machine": run.machine, "versions": dict(run.versions),
+             "variables": dict(run.variables), "missing": dict(run.missing)}
+            for run in history.runs
+        ],
+        "cases": [_case(history, each, place[id(each)]) for each in latest(ordered).values()],
+        "trends": [_trend(history, each, each.case in several) for each in ordered],
+        "changes": [
+            {"case": event.case, "trend": index, "words": sentence(history, event)}
+            for event, index in events if event.stands
+        ],
+        "rounds": [rounds.get(index, []) for index in range(len(history.runs))],
+        "flips": flips(newest),
+    }  # fmt: skip
+
+
+def flips(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The images of a report whose top-1 differs from that of its own fp32 case, surest first."""
+    found, known = [], {row.case: row.timed for row in rows(report)} if report else {}
+    for case, timed in known.items():
+        base = known.get(Case(case.model, "fp32", case.device, case.batch))
+        if not timed or not base or timed is base:
+            continue
+        mine, theirs = timed["predictions"], base["predictions"]
+        before = {
+            image: (top1, margin)
+            for image, top1, margin in zip(
+                theirs["images"], theirs["top1"], theirs["margin"], strict=False
+            )
+        }
+        for image, top1, margin in zip(mine["images"], mine["top1"], mine["margin"], strict=False):
+            if image in before and before[image][0] != top1:
+                was, sure = before[image]
+                found.append([case.id, image, f"class {was}", f"class {top1}", sure, margin])
+    found.sort(key=lambda flip: -flip[4])
+    words = f"{len(found)} predictions of the newest report differ from fp32's."
+    if len(found) > MOST_FLIPS:
+        words += f" The {MOST_FLIPS} that fp32 was surest of:"
+    return {
+        "words": words if report else "No report with predictions.",
+        "caption": "Class and margin (first logit less second) by fp32 and by the case.",
+        "rows": found[:MOST_FLIPS],
+    }
+
+
+def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
+    row = dict(zip(COLUMN, history.figures[each.rows[-1]].tolist(), strict=True))
+    try:
+        case = Case.parse(each.case)
+        kind = {"model": case.model, "variant": case.variant, "device": case.device,
+                "batch": case.batch}  # fmt: skip
+    except UserError:
+        kind = {"model": "(other)", "variant": each.case, "device": "(other)", "batch": 1}
+    rate = row["operations"] / row["seconds"] if row["seconds"] > 0 else math.nan
+    standing = [event for event in each.events if event.stands]
+    return {
+        "case": each.case, **kind, "trend": index,
+        "ms": _scaled(row["seconds"], 1e3),
+        "speedup": _scaled(math.exp(-each.values[-1]), 1) if each.paired else None,
+        "agreement": _scaled(row["agreement"], 100) if row["claimed"] else None,
+        "state": STATES[int(row["state"])], "size": _scaled(row["bytes"], 1e-6),
+        "memory": _newest(history, each, "memory_bytes", 1e-6),
+        "rate": _scaled(rate, 1e-9),
+        "peak": _scaled(rate / row["peak_per_second"], 100) if row["peak_per_second"] > 0 else None,
+        "runs": len(each.runs),
+        "change": _scaled(standing[-1].change, 100) if standing else None,
+        "date": history.runs[each.runs[-1]].date,
+    }  # fmt: skip
+
+
+def _trend(history: History, each: Trend, several: bool) -> dict[str, Any]:
+    figures = history.figures[list(each.rows)]
+    sign, scale = (-1, 1.0) if each.paired else (1, 1e3)
+    bounds = [
+        [_scaled(x, 1) if each.paired else None for x in figures[:, COLUMN[name]].tolist()]
+        for name in ("low", "high")
+    ]
+    return {
+        "case": each.case, "machine": each.machine, "several": several, "paired": each.paired,
+        "runs": each.runs, "y": [_scaled(math.exp(sign * v), scale) for v in each.values],
+        "low": bounds[0], "high": bounds[1],
+        "events": [{"run": e.run, "stands": e.stands, "words": sentence(history, e)}
+                   for e in each.events],
+    }  # fmt: skip
+
+
+def _newest(history: History, each: Trend, name: str, scale: float) -> float | None:
+    """The newest of a figure that not every run takes."""
+    taken = history.figures[list(each.rows), COLUMN[name]]
+    known = [x for x in taken.tolist() if math.isfinite(x)]
+    return _scaled(known[-1], scale) if known else None
+
+
+def _scaled(value: float, scale: float) -> float | None:
+    """To five digits, which is more than a page can show."""
+    scaled = value * scale
+    return float(f"{scaled:.5g}") if math.isfinite(scaled) else None
+
+
+def _part(name: str) -> str:
+    return files("vitbench.show").joinpath(name).read_text(encoding="utf-8")
