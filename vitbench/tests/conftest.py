@@ -1,6 +1,7 @@
 """Runs of the real suite in processes of their own, sharing one artifact cache."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 IMAGES = ROOT.parent / "shared" / "images" / "tiny-imagenet-20"
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def listen() -> None:
+    """In a new process: take Ctrl-C, which a shell has its background jobs ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

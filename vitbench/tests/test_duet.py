@@ -27,7 +27,7 @@ from vitbench.judge.duet import Rule
 from vitbench.measure.duet import ARMS, rounds_for, take_turns
 from vitbench.models import parse_specs
 from vitbench.session import Options
-from vitbench.tests.conftest import ROOT
+from vitbench.tests.conftest import ROOT, listen
 from vitbench.tests.test_conclude import answer
 
 GOOD, BAD = (Case("m", name, "cpu", 1) for name in ("good", "bad"))
@@ -297,7 +297,7 @@ def test_ctrl_c_leaves_no_process_and_no_checkout(environment, cache, tmp_path):
         "--seconds=30", "--verify-images=4", f"--cache={cache}",
     ]  # fmt: skip
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listen,
         env={**environment, "MARK": mark, "TMPDIR": str(tmp_path), "VITBENCH_CACHE": str(cache)},
     )  # fmt: skip
     assert process.stderr is not None

@@ -14,7 +14,7 @@ import pytest
 
 from vitbench.judge.report import read_report
 from vitbench.runtimes import VARIANTS
-from vitbench.tests.conftest import ROOT
+from vitbench.tests.conftest import ROOT, listen
 
 SCHEMA = json.loads((ROOT / "vitbench" / "judge" / "report.schema.json").read_text())
 
@@ -97,6 +97,7 @@ def test_a_run_that_dies_half_way_leaves_what_was_finished(cache, tmp_path, envi
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=listen,
     )
     assert process.stdout is not None
     for line in process.stdout:
