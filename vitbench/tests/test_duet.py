@@ -297,7 +297,8 @@ def test_ctrl_c_leaves_no_process_and_no_checkout(environment, cache, tmp_path):
         "--seconds=30", "--verify-images=4", f"--cache={cache}",
     ]  # fmt: skip
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=listen,
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=listen,
         env={**environment, "MARK": mark, "TMPDIR": str(tmp_path), "VITBENCH_CACHE": str(cache)},
     )  # fmt: skip
     assert process.stderr is not None
