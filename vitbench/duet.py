@@ -2,9 +2,11 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +157,9 @@ class Duet:
         turned = [*cases[number % len(cases) :], *cases[: number % len(cases)]]
         names = [*ARMS[number % len(ARMS) :], *ARMS[: number % len(ARMS)]]
         with one_at_a_time(), ExitStack() as stack:
-            arms = {name: stack.enter_context(self.arm(name)) for name in names}
+            # Started by this thread: Linux ends them with the thread that did (die_with_parent).
+            arms = {name: stack.enter_context(self._start(name)) for name in names}
+            together(lambda name: self._hello(name, arms[name], None), names)
             for case in turned:
                 try:
                     block = self._play(number, case, arms)
@@ -169,23 +173,20 @@ class Duet:
     def _play(self, number: int, case: Case, arms: Mapping[str, Conversation]) -> Block:
         """Load a case in every arm and let them take turns."""
         prepared, extra = self.progress.prepared, self.progress.units.get(case.id, 0)
-        taken = []
-        for name, arm in arms.items():
+
+        def load(name: str) -> None:
             side = "base" if name == "null" else name
             request = {"verb": "load", **prepared[side][case.id]["load"]}
-            if name == "head":
-                request["extra"] = extra
-            taken.append(arm.ask(request, LOAD_SECONDS)["seconds"])
-        rounds = rounds_for(self.options.seconds, 2 * max(taken))
+            arms[name].ask({**request, "extra": extra if name == "head" else 0}, LOAD_SECONDS)
 
-        def turn(arm: Conversation) -> float:
-            return float(arm.ask({"verb": "turn"}, self.turn_seconds)["seconds"])
+        def turn(name: str) -> float:
+            return float(arms[name].ask({"verb": "turn"}, self.turn_seconds)["seconds"])
 
-        seconds = take_turns(
-            {name: lambda arm=arm: turn(arm) for name, arm in arms.items()},  # type: ignore[misc]
-            rounds,
-            start=number,
-        )
+        together(load, arms)
+        longest = 2 * max(turn(name) for name in arms)  # with its untimed call
+        turns = {name: partial(turn, name) for name in arms}
+        rounds = rounds_for(self.options.seconds, longest)
+        seconds = take_turns(turns, rounds, start=number)
         for arm in arms.values():
             arm.ask({"verb": "drop"}, self.turn_seconds)
         return Block(**seconds)
@@ -200,22 +201,39 @@ class Duet:
     @contextmanager
     def arm(self, name: str, options: Options | None = None) -> Iterator[Conversation]:
         """A worker of a side that speaks our protocol."""
-        side = self.sides[name]
-        with Conversation(f"the {name} worker ({side.label})", side.command, side.folder) as arm:
-            request = {"verb": "hello", "options": options and options.to_json()}
-            answer = arm.ask(request, HELLO_SECONDS)
-            if answer["protocol"] != PROTOCOL:
-                raise UserError(
-                    f"{side.label} speaks protocol {answer['protocol']} of the duet (vitbench "
-                    f"{answer['vitbench']}), this checkout {PROTOCOL}: name a revision that "
-                    "speaks the same"
-                )
-            self.progress.versions[name] = answer
+        with self._start(name) as arm:
+            self._hello(name, arm, options)
             yield arm
+
+    def _start(self, name: str) -> Conversation:
+        side = self.sides[name]
+        return Conversation(f"the {name} worker ({side.label})", side.command, side.folder)
+
+    def _hello(self, name: str, arm: Conversation, options: Options | None) -> None:
+        """Tell an arm its options. Raises UserError where it speaks another protocol."""
+        request = {"verb": "hello", "options": options and options.to_json()}
+        answer = arm.ask(request, HELLO_SECONDS)
+        if answer["protocol"] != PROTOCOL:
+            raise UserError(
+                f"{self.sides[name].label} speaks protocol {answer['protocol']} of the duet "
+                f"(vitbench {answer['vitbench']}), this checkout {PROTOCOL}: name a revision that "
+                "speaks the same"
+            )
+        self.progress.versions[name] = answer
 
     def _state(self, number: int, cases: Sequence[Case], rule: Rule) -> str:
         left = self.open_cases(cases, rule)
         return f"block {number + 1} of at most {rule.planned}: {len(left)} cases undecided"
+
+
+def together(act: Callable[[str], Any], names: Iterable[str]) -> list[Any]:
+    """What `act` returns for each name. Arms start and load at once: nothing is timed then.
+
+    Raises what one raised, when all have ended.
+    """
+    with ThreadPoolExecutor() as pool:
+        futures = [pool.submit(act, name) for name in names]
+    return [future.result() for future in futures]
 
 
 def one_at_a_time() -> FileLock:
