@@ -23,11 +23,20 @@ function table(node, caption, heads, rows, wordy) {
   });
   for (const row of rows) {
     const tr = el("tr");
-    row.forEach((c, i) => tr.append(el("td", c, wordy.includes(i) ? "words" : "")));
+    row.forEach((c, i) => {
+      const td = el("td", c instanceof Node ? "" : c, wordy.includes(i) ? "words" : "");
+      if (c instanceof Node) td.append(c);
+      tr.append(td);
+    });
     body.append(tr);
   }
   const thead = el("thead"); thead.append(head);
   fill(node, [el("caption", caption), thead, body]);
+}
+function thumbnail(address, name) {
+  if (!address.startsWith("data:image/jpeg;base64,")) return "";
+  const image = el("img"); image.src = address; image.alt = name; image.width = image.height = 64;
+  return image;
 }
 function options(select, values, chosen) {
   fill(select, values.map(([v, t]) => { const o = el("option", t); o.value = v; return o; }));
@@ -264,8 +273,8 @@ function start() {
   $("case").onchange = () => choose(Number($("case").value));
   options($("report"), D.runs.map((r, i) => [i, `${r.date} ${r.commit.slice(0, 8)} ${r.file}`]).slice(-D.most).reverse(), state.run);
   $("report").onchange = () => { state.run = Number($("report").value); rounds(); };
-  table($("flips"), D.flips.caption, ["case", "image", "fp32 says", "case says", "margin of fp32", "margin of case"],
-    D.flips.rows.map((r) => [r[0], r[1], r[2], r[3], number(r[4], 3), number(r[5], 3)]), [0, 1, 2, 3]);
+  table($("flips"), D.flips.caption, ["", "case", "image", "fp32 says", "case says", "margin of fp32", "margin of case"],
+    D.flips.rows.map((r) => [thumbnail(r[6], r[1]), r[0], r[1], r[2], r[3], number(r[4], 3), number(r[5], 3)]), [1, 2, 3, 4]);
   $("flips-words").textContent = D.flips.words;
   table($("runs"), "Newest first.", ["date", "report", "commit", "machine", "versions", "cases"],
     D.runs.map((r, i) => [r.date, r.file + (r.complete ? "" : " (incomplete)"), r.commit.slice(0, 8) + (r.dirty ? " *" : ""), r.machine,

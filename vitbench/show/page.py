@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ from vitbench.judge.trends import Trend, latest
 from vitbench.show.history import clean, sentence, summary
 
 MOST_FLIPS = 200
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 # Older reports keep their trend and their machine; their rounds stay in their files.
 MOST_ROUNDS = 200
 
@@ -118,32 +120,27 @@ def data(
 
 
 def flips(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The images of a report whose top-1 differs from that of its own fp32 case, surest first."""
-    found, known = [], {row.case: row.timed for row in rows(report)} if report else {}
-    for case, timed in known.items():
-        base = known.get(Case(case.model, "fp32", case.device, case.batch))
-        if not timed or not base or timed is base:
-            continue
-        mine, theirs = timed["predictions"], base["predictions"]
-        before = {
-            image: (top1, margin)
-            for image, top1, margin in zip(
-                theirs["images"], theirs["top1"], theirs["margin"], strict=False
-            )
-        }
-        for image, top1, margin in zip(mine["images"], mine["top1"], mine["margin"], strict=False):
-            if image in before and before[image][0] != top1:
-                was, sure = before[image]
-                found.append([case.id, image, f"class {was}", f"class {top1}", sure, margin])
+    """The images of a report whose top-1 differs from fp32's, the surest first, at most so many a
+    case as the report shows. A row: case, image, both labels, both margins, thumbnail."""
+    found = [
+        [row.case.id, flip["image"], flip["reference_label"], flip["label"],
+         flip["reference_margin"], flip["margin"], _jpeg(flip["thumbnail"])]
+        for row in (rows(report) if report else [])
+        for flip in (row.timed or {}).get("flips", [])
+    ]  # fmt: skip
     found.sort(key=lambda flip: -flip[4])
-    words = f"{len(found)} predictions of the newest report differ from fp32's."
-    if len(found) > MOST_FLIPS:
-        words += f" The {MOST_FLIPS} that fp32 was surest of:"
     return {
-        "words": words if report else "No report with predictions.",
-        "caption": "Class and margin (first logit less second) by fp32 and by the case.",
+        "words": "Those of the newest report that fp32 was surest of, at most 12 a case."
+        if found
+        else "No prediction of the newest report differs from fp32's, or it does not show them.",
+        "caption": "Label and margin (first logit less second) by fp32 and by the case.",
         "rows": found[:MOST_FLIPS],
     }
+
+
+def _jpeg(text: str) -> str:
+    """An image's address for a page; empty for what is no base64."""
+    return f"data:image/jpeg;base64,{text}" if _BASE64.fullmatch(text) else ""
 
 
 def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
