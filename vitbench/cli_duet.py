@@ -38,7 +38,7 @@ def register(commands: Any) -> None:
     calibrate.add_argument("--tolerance", type=float, default=0.03, metavar="SHARE")
     calibrate.add_argument("--blocks-max", type=int, default=20, metavar="N")
     calibrate.add_argument("-o", "--output", type=Path, metavar="FILE",
-                           default=Path("reports/calibration.json"))  # fmt: skip
+                           default=Path("reports/calibrations/here.json"))  # fmt: skip
     calibrate.add_argument("--plot", type=Path, metavar="FILE", help="also write an HTML page")
     calibrate.set_defaults(run=calibrate_gate)
 

@@ -20,7 +20,7 @@ from vitbench.judge.summary import COLUMNS, Run, summarise
 CACHE_FORMAT = 1
 COLUMN = {name: index for index, name in enumerate(COLUMNS)}
 # Folders that hold what is no run of its own: a baseline is a copy of one.
-SKIPPED_FOLDERS = ("baselines",)
+SKIPPED_FOLDERS = ("baselines", "calibrations")
 
 
 @dataclass(frozen=True)
