@@ -273,7 +273,7 @@ function start() {
   $("case").onchange = () => choose(Number($("case").value));
   options($("report"), D.runs.map((r, i) => [i, `${r.date} ${r.commit.slice(0, 8)} ${r.file}`]).slice(-D.most).reverse(), state.run);
   $("report").onchange = () => { state.run = Number($("report").value); rounds(); };
-  table($("flips"), D.flips.caption, ["", "case", "image", "fp32 says", "case says", "margin of fp32", "margin of case"],
+  table($("flips"), D.flips.caption, ["picture", "case", "image", "fp32 says", "case says", "margin of fp32", "margin of case"],
     D.flips.rows.map((r) => [thumbnail(r[6], r[1]), r[0], r[1], r[2], r[3], number(r[4], 3), number(r[5], 3)]), [1, 2, 3, 4]);
   $("flips-words").textContent = D.flips.words;
   table($("runs"), "Newest first.", ["date", "report", "commit", "machine", "versions", "cases"],
