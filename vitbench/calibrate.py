@@ -1,7 +1,6 @@
 """Play the gate against itself: null blocks, and blocks with a slowdown planted into head."""
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from vitbench.against import head
 from vitbench.case import Case
 from vitbench.duet import Duet
 from vitbench.errors import UserError
+from vitbench.judge.baseline import write
 from vitbench.judge.calibration import NONE, logs_of, read_blocks
 from vitbench.session import Options
 
@@ -59,7 +59,7 @@ def record(
                     {arm: [float(f"{s:.6g}") for s in row] for arm, row in asdict(block).items()}
                 )
             number += 1
-            write_json(recording, path)
+            write(path, json.dumps(recording))
             say(f"block {number}: {float(share):.0%} planted")
     return recording
 
@@ -112,15 +112,3 @@ def read_recording(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise UserError(f"{path}: not a recording of `vitbench calibrate`: {error!r}") from error
     return dict(found)
-
-
-def write_json(content: Any, path: Path) -> None:
-    """Write a file in one step. Raises UserError where it cannot be written."""
-    scratch = path.with_name(f"{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps(content), "utf-8")
-        os.replace(scratch, path)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from error

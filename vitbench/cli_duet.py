@@ -1,6 +1,8 @@
 """The commands `duet` and `calibrate`."""
 
 import argparse
+import json
+import os
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vitbench.catalogue import cases, select
 from vitbench.cli_session import add_model, session_of
 from vitbench.errors import UserError
+from vitbench.judge.baseline import write
 from vitbench.judge.promises import own_tolerances, read_promises
 from vitbench.judge.verdict import PASS, exit_code
 
@@ -56,11 +59,10 @@ def _add_cases(command: argparse.ArgumentParser) -> None:
 def play(chosen: argparse.Namespace) -> int:
     """Base and head side by side. Returns 1 for a regression or drift, 3 where it cannot tell."""
     from vitbench.against import base, head
-    from vitbench.calibrate import write_json
     from vitbench.duet import Duet, Progress
     from vitbench.judge.duet import Rule
     from vitbench.session import check_counts
-    from vitbench.show.verdicts import junit, markdown, text
+    from vitbench.show.verdicts import annotations, junit, markdown, text
 
     check_counts(tolerance=chosen.tolerance, blocks_max=chosen.blocks_max, minutes=chosen.minutes)
     options, found = _chosen(chosen, [])
@@ -83,28 +85,26 @@ def play(chosen: argparse.Namespace) -> int:
         """After each block: what is known survives. A full disk stops no measurement."""
         if chosen.json:
             try:
-                write_json(content(progress, []), chosen.json)
+                write(chosen.json, json.dumps(content(progress, [])))
             except UserError as error:
                 _say(str(error))
 
     with base(chosen.against, Path.cwd()) as other:
         duet = Duet({"base": other, "head": head()}, options, _say)
-        duet.run(found, rule, chosen.minutes, keep)
-        verdicts = duet.verdicts(found, rule)
+        verdicts = duet.run(found, rule, chosen.minutes, keep)
     print(text(verdicts))
     if chosen.json:
         rows = [verdict.to_json() for verdict in verdicts]
-        write_json(content(duet.progress, rows), chosen.json)
+        write(chosen.json, json.dumps(content(duet.progress, rows)))
     strict = chosen.inconclusive == "fail"
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        print(*annotations(verdicts, strict), sep="\n")
     for path, words in (
         (chosen.markdown, markdown(verdicts)),
         (chosen.junit, junit(verdicts, strict)),
     ):
         if path:
-            try:
-                path.write_text(words, "utf-8")
-            except OSError as error:
-                raise UserError(f"{path}: cannot be written: {error.strerror}") from error
+            write(path, words)
     return exit_code(verdicts, strict)
 
 
@@ -116,7 +116,7 @@ def _own(found: "list[Case]") -> dict[str, float]:
 
 def calibrate_gate(chosen: argparse.Namespace) -> int:
     """Record blocks of this checkout against itself, and say what the gate makes of them."""
-    from vitbench.calibrate import VARIANTS, read_recording, record, write_json
+    from vitbench.calibrate import VARIANTS, read_recording, record
     from vitbench.judge.calibration import summarize
     from vitbench.judge.duet import Rule
     from vitbench.show.calibration import plot, text
@@ -129,7 +129,7 @@ def calibrate_gate(chosen: argparse.Namespace) -> int:
     else:
         recording = read_recording(chosen.output)
     summary = summarize(recording, Rule(chosen.tolerance, chosen.blocks_max))
-    write_json({**recording, "summary": summary}, chosen.output)
+    write(chosen.output, json.dumps({**recording, "summary": summary}))
     print(text(summary))
     if chosen.plot:
         plot(summary, chosen.plot)

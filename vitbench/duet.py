@@ -69,26 +69,27 @@ class Duet:
         rule: Rule,
         minutes: float,
         after: Callable[[Progress], None] = lambda _: None,
-    ) -> Progress:
+    ) -> list[Verdict]:
         """Prepare all cases, then play blocks until each is decided or the rule or time ends it.
 
-        `after` is called after every block. Raises UserError where the two sides cannot be
-        compared at all.
+        `after` is called after every block. Returns a verdict for every case; where one is SLOWER,
+        its sentence names the operators that grew, if the runtime can tell. Raises UserError where
+        the two sides cannot be compared at all.
         """
         with tempfile.TemporaryDirectory(prefix="vitbench-duet-") as folder:
             self.prepare(cases, Path(folder))
             deadline = time.monotonic() + minutes * 60
-            longest = 0.0
-            for number in range(rule.planned):
-                open_cases = self.open_cases(cases, rule)
-                if not open_cases or (number and time.monotonic() + longest > deadline):
-                    break
+            number, longest, left = 0, 0.0, self.open_cases(cases, rule)
+            while left and number < rule.planned:
                 began = time.monotonic()
-                self.block(number, open_cases)
-                longest = max(longest, time.monotonic() - began)
+                if number and began + longest > deadline:
+                    break
+                self.block(number, left)
+                number, longest = number + 1, max(longest, time.monotonic() - began)
                 after(self.progress)
-                self.say(self._state(number, cases, rule))
-        return self.progress
+                left = self.open_cases(cases, rule)
+                self.say(f"block {number} of at most {rule.planned}: {len(left)} cases undecided")
+            return self._verdicts(cases, rule)  # the operators' images lie in the folder
 
     def open_cases(self, cases: Sequence[Case], rule: Rule) -> list[Case]:
         """The cases that both sides have and that are not decided yet."""
@@ -103,9 +104,7 @@ class Duet:
         names = [case.id for case in cases]
         return Played(names, known.prepared, known.absent, known.failed, known.blocks)
 
-    def verdicts(self, cases: Sequence[Case], rule: Rule) -> list[Verdict]:
-        """A verdict for every case. Where one is SLOWER, its operators are compared, if they can
-        be: the sentence names those that grew."""
+    def _verdicts(self, cases: Sequence[Case], rule: Rule) -> list[Verdict]:
         found = []
         for case, verdict in zip(cases, conclude(self.played(cases), rule), strict=True):
             if verdict.state == "SLOWER":
@@ -220,10 +219,6 @@ class Duet:
                 "speaks the same"
             )
         self.progress.versions[name] = answer
-
-    def _state(self, number: int, cases: Sequence[Case], rule: Rule) -> str:
-        left = self.open_cases(cases, rule)
-        return f"block {number + 1} of at most {rule.planned}: {len(left)} cases undecided"
 
 
 def together(act: Callable[[str], Any], names: Iterable[str]) -> list[Any]:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from vitbench.judge.drift import Flips, drifted
 from vitbench.judge.duet import Block, Rule, judge
-from vitbench.judge.multiplicity import holm, mcnemar_exact
 from vitbench.judge.verdict import Verdict
 
 SIDES = ("base", "head")
@@ -41,8 +41,8 @@ class Played:
 def conclude(played: Played, rule: Rule) -> list[Verdict]:
     """A verdict for every case, in their order."""
     timed = judge({c: played.blocks.get(c, []) for c in played.cases if played.timed(c)}, rule)
-    drifted = _drifted(played, rule.alpha)
-    return [drifted.get(case) or timed.get(case) or _untimed(case, played) for case in played.cases]
+    wrong = _drifted(played)
+    return [wrong.get(case) or timed.get(case) or _untimed(case, played) for case in played.cases]
 
 
 def _untimed(case: str, played: Played) -> Verdict:
@@ -61,13 +61,13 @@ def _untimed(case: str, played: Played) -> Verdict:
     return Verdict(case, state, why)
 
 
-def _drifted(played: Played, alpha: float) -> dict[str, Verdict]:
+def _drifted(played: Played) -> dict[str, Verdict]:
     """The cases whose predictions changed for the worse.
 
     Head's contract is BROKEN and base's is not; or head agrees with base's fp32 on fewer of the
-    same images than base does, by an exact one-sided McNemar test, `alpha` for all cases by Holm.
+    same images than base does (`drift.drifted`). Flips of synthetic weights are chance.
     """
-    found, tests = {}, {}
+    found, lost = {}, {}
     for case in played.cases:
         if not all(played.has(side, case) for side in SIDES) or played.broken("base", case):
             continue
@@ -75,37 +75,24 @@ def _drifted(played: Played, alpha: float) -> dict[str, Verdict]:
         if played.broken("head", case):
             why = f"head's predictions are wrong: {head['agreement']['sentence']}"
             found[case] = Verdict(case, "DRIFTED", why)
-        elif base["predictions"]["ids"] == head["predictions"]["ids"]:
-            truth = base["predictions"]["truth"]
-            hits = [
-                [own == true for own, true in zip(p["top1"], truth, strict=False)]
-                for p in (base["predictions"], head["predictions"])
-            ]
-            lost = sum(b and not h for b, h in zip(*hits, strict=False))
-            won = sum(h and not b for b, h in zip(*hits, strict=False))
-            tests[case] = (lost, won, len(truth), mcnemar_exact(lost, won))
-    adjusted = holm({case: test[-1] for case, test in tests.items()})
-    flagged = [case for case, p in adjusted.items() if p <= alpha]
-    for case in flagged:
-        lost, won, images, p = tests[case]
-        found[case] = Verdict(
-            case,
-            "DRIFTED",
-            f"of {images} images head lost the prediction of base's fp32 on {lost} and won "
-            f"it on {won} (exact McNemar test, p = {p:.2g})",
-            figures={"lost": lost, "won": won, "p": p},
-        )
-    return found
+        elif (
+            head["agreement"]["claimed"]
+            and base["predictions"]["ids"] == head["predictions"]["ids"]
+        ):
+            lost[case] = _flips(base["predictions"], head)
+    sentences = drifted(lost).items()
+    return found | {case: Verdict(case, "DRIFTED", why) for case, why in sentences}
 
 
-def changed_predictions(played: Played, case: str) -> int | None:
-    """How many images the two sides classify differently; None where they saw other images."""
-    if not all(played.has(side, case) for side in SIDES):
-        return None
-    base, head = (played.prepared[side][case]["predictions"] for side in SIDES)
-    if base["ids"] != head["ids"]:
-        return None
-    return sum(int(a != b) for a, b in zip(base["top1"], head["top1"], strict=False))
+def _flips(base: Mapping[str, Any], head: Mapping[str, Any]) -> Flips:
+    triples = list(zip(base["truth"], base["top1"], head["predictions"]["top1"], strict=True))
+    agreement = head["agreement"]
+    return Flips(
+        images=len(triples),
+        lost=sum(then == true != now for true, then, now in triples),
+        gained=sum(now == true != then for true, then, now in triples),
+        worth=min(1.0, agreement["effective_images"] / agreement["images"]),
+    )
 
 
 def with_operators(

@@ -37,7 +37,7 @@ FAKE = '''
 import json, os, signal, sys, time
 PREPARED = json.loads({prepared!r})
 FAULT, VERB, SECONDS, PROTOCOL = {fault!r}, {verb!r}, {seconds!r}, {protocol!r}
-loaded = None
+loaded = images = None
 for line in sys.stdin:
     request = json.loads(line)
     verb = request["verb"]
@@ -59,9 +59,15 @@ for line in sys.stdin:
             print(json.dumps({{"error": {{"kind": "KeyError", "message": "oh"}}}}), flush=True)
             continue
     name = (request.get("case") or "//").split("/")[1]
+    if verb == "prepare":
+        images = request["folder"] + "/images.npy"
+        open(images, "w").close()
+    elif verb in ("load", "operators"):
+        open(request["images"]).close()  # as a real arm does: the images must still be there
+    prepared = {{**PREPARED, "load": {{"variant": name, "images": images}}}}
     given = {{
         "hello": {{"protocol": PROTOCOL, "vitbench": "9.9", "versions": {{}}, "variables": {{}}}},
-        "prepare": {{**PREPARED, "load": {{"variant": name}}}},
+        "prepare": prepared,
         "load": {{"seconds": SECONDS}},
         "turn": {{"seconds": SECONDS}},
         "operators": [{{"name": "linear", "seconds": SECONDS, "calls": 1}}],
@@ -104,8 +110,7 @@ def options(tmp_path, monkeypatch):
 def verdicts(sides, options, blocks=4):
     duet = Duet(sides, options, turn_seconds=2.0)
     rule = Rule(planned=blocks)
-    duet.run([GOOD, BAD], rule, minutes=1)
-    return {v.case.split("/")[1]: v for v in duet.verdicts([GOOD, BAD], rule)}
+    return {v.case.split("/")[1]: v for v in duet.run([GOOD, BAD], rule, minutes=1)}
 
 
 def test_a_slower_head_is_found_and_its_operators_are_named(side, options):
@@ -343,7 +348,7 @@ def test_a_full_disk_stops_no_duet(side, monkeypatch, tmp_path, capsys):
     told = capsys.readouterr()
     assert code == 4
     assert "1 case: 1 SAME" in told.out
-    assert "d.json: cannot be written: No space left on device" in told.err
+    assert "d.json: cannot write it: No space left on device" in told.err
     assert not list(tmp_path.glob("d.json*"))
 
 
