@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_NOTHING = 10.0  # a log ratio of 10 is a factor of 22,000: an interval so wide says nothing
 _GRID = 1201  # points of the numerical integration; doubling it moves no boundary by 1e-3
 
 
@@ -46,7 +47,8 @@ class Blocks:
         level = nominal_levels(planned, alpha)[min(self.count, planned) - 1]
         if level <= 0:
             return math.inf
-        return float(-stdtrit(self.count - 1, level)) * self.standard_error
+        margin = float(-stdtrit(self.count - 1, level)) * self.standard_error
+        return margin if margin < _NOTHING else math.inf
 
 
 @lru_cache(maxsize=256)

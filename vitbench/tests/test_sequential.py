@@ -105,6 +105,18 @@ def test_each_verdict_says_why(change, null, state, words):
     assert verdict.low <= verdict.change <= verdict.high
 
 
+@pytest.mark.parametrize("planned", [2, 3, 8, 20, 40])
+def test_every_look_has_a_sentence(planned):
+    """The first looks have hardly any level and one degree of freedom: no bound, and no crash."""
+    blocks = [block(0.0, noise=0.2, seed=seed) for seed in range(planned)]
+    for count in range(planned + 1):
+        found = judge({"case": blocks[:count]}, Rule(planned=planned))["case"]
+        assert found.sentence
+        if count == 1:
+            assert found.low is None
+            assert "90 %" not in found.sentence
+
+
 def test_a_small_sure_change_is_no_regression():
     """The estimate must exceed the tolerance, however sure it is."""
     blocks = [block(0.02, noise=0.001, seed=seed) for seed in range(20)]
