@@ -41,7 +41,8 @@ class Arm:
     def hello(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Who this is. The options of a session, if any, are kept for `prepare`."""
         if request.get("options"):
-            from vitbench.session import Options, Session
+            from vitbench.options import Options
+            from vitbench.session import Session
 
             self._session = Session(Options.from_json(request["options"]), say)
         return {

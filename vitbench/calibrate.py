@@ -15,7 +15,7 @@ from vitbench.duet import Duet
 from vitbench.errors import UserError
 from vitbench.judge.baseline import write
 from vitbench.judge.calibration import NONE, logs_of, read_blocks
-from vitbench.session import Options
+from vitbench.options import Options
 
 PLANTED = ("0.02", "0.05", "0.1")
 # Two of three blocks are null ones: false alarms are rare, so they want the most blocks.

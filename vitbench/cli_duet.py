@@ -17,7 +17,7 @@ from vitbench.judge.verdict import PASS, exit_code
 
 if TYPE_CHECKING:
     from vitbench.case import Case
-    from vitbench.session import Options
+    from vitbench.options import Options
 
 
 def register(commands: Any) -> None:
@@ -61,7 +61,7 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.against import base, head
     from vitbench.duet import Duet, Progress
     from vitbench.judge.duet import Rule
-    from vitbench.session import check_counts
+    from vitbench.options import check_counts
     from vitbench.show.verdicts import annotations, junit, markdown, text
 
     check_counts(tolerance=chosen.tolerance, blocks_max=chosen.blocks_max, minutes=chosen.minutes)
@@ -138,7 +138,7 @@ def calibrate_gate(chosen: argparse.Namespace) -> int:
 
 def _chosen(chosen: argparse.Namespace, variants: list[str]) -> "tuple[Options, list[Case]]":
     """The options and the cases that a command names; `variants` where it names none."""
-    from vitbench.session import check_counts
+    from vitbench.options import check_counts
 
     check_counts(seconds=chosen.seconds, verify_images=chosen.verify_images)
     options = replace(session_of(chosen).options, seconds=chosen.seconds)

@@ -24,7 +24,8 @@ def session_of(chosen: argparse.Namespace) -> "Session":
     """The session that a command's options describe. Raises UserError for a bad value."""
     from vitbench.deploy.artifacts import default_folder
     from vitbench.models import parse_specs
-    from vitbench.session import Options, Session, check_counts
+    from vitbench.options import Options, check_counts
+    from vitbench.session import Session
 
     threads = environment.available_cores() if chosen.threads is None else chosen.threads
     verify_images = getattr(chosen, "verify_images", 1)

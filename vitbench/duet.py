@@ -23,7 +23,7 @@ from vitbench.judge.conclude import Played, conclude, with_operators
 from vitbench.judge.duet import Block, Rule, decided, judge
 from vitbench.judge.verdict import Verdict
 from vitbench.measure.duet import ARMS, rounds_for, take_turns
-from vitbench.session import Options
+from vitbench.options import Options
 
 HELLO_SECONDS = 300.0
 LOAD_SECONDS = 900.0  # compiling is part of a compiled deployment's first call

@@ -5,7 +5,7 @@ the fixtures and the command line both stand on it.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from vitbench.catalogue import missing
 from vitbench.deploy.artifacts import Artifact, ArtifactCache
 from vitbench.deploy.pool import Pool
 from vitbench.deploy.worker import ask
-from vitbench.errors import Unavailable, UserError
+from vitbench.errors import Unavailable
 from vitbench.judge.contracts import Agreement, doomed, judge_agreement
 from vitbench.measure.agreement import compare, logits_of
 from vitbench.measure.peak import peaks
@@ -34,7 +34,8 @@ from vitbench.measure.sample import (
     folder_photos,
     make_sample,
 )
-from vitbench.models import Model, ModelSpec, flops, load_model
+from vitbench.models import Model, flops, load_model
+from vitbench.options import Options
 from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, operators, variant
 
 # The reference for agreement, whatever the reference for time is.
@@ -46,42 +47,6 @@ TABLE = "variants.py"
 DEFAULT_PHOTOS = 256
 CALIBRATION_PHOTOS = 64
 PROFILED = 20  # operators that a report keeps
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user chose, checked. `rebuild` is a token of this run, or None to use the cache."""
-
-    models: tuple[ModelSpec, ...]
-    weights: str | None
-    images: Path | None
-    variants: tuple[str, ...]
-    reference: str
-    device: str
-    batches: tuple[int, ...]
-    threads: int
-    seconds: float
-    build_seconds: float
-    profile: bool
-    calibration: Path | None
-    verify_images: int
-    cache: Path
-    rebuild: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """For another process, which may run another version: `from_json` is its other end."""
-        return {**asdict(self), **{n: p and str(p) for n, p in self._paths().items()}}
-
-    @classmethod
-    def from_json(cls, options: Mapping[str, Any]) -> "Options":
-        """Raises TypeError where the two ends know different options: the protocol changed."""
-        paths = {n: options[n] and Path(options[n]) for n in ("images", "calibration", "cache")}
-        tuples = {name: tuple(options[name]) for name in ("variants", "batches")}
-        models = tuple(ModelSpec(**spec) for spec in options["models"])
-        return cls(**{**options, **paths, **tuples, "models": models})
-
-    def _paths(self) -> dict[str, Path | None]:
-        return {"images": self.images, "calibration": self.calibration, "cache": self.cache}
 
 
 @dataclass(frozen=True)
@@ -342,10 +307,3 @@ def _code() -> str:
 def _library_versions() -> dict[str, str]:
     known = environment.versions()
     return {name: known[name] for name in ("torch", "timm", "transformers") if name in known}
-
-
-def check_counts(**values: float) -> None:
-    """Raises UserError for an option whose value is not positive."""
-    for name, value in values.items():
-        if not value > 0:
-            raise UserError(f"--{name.replace('_', '-')} {value}: must be greater than 0")

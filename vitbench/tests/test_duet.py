@@ -26,7 +26,7 @@ from vitbench.errors import UserError
 from vitbench.judge.duet import Rule
 from vitbench.measure.duet import ARMS, rounds_for, take_turns
 from vitbench.models import parse_specs
-from vitbench.session import Options
+from vitbench.options import Options
 from vitbench.tests.conftest import ROOT, listen
 from vitbench.tests.test_conclude import answer
 

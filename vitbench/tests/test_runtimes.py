@@ -17,8 +17,9 @@ from vitbench.case import Case
 from vitbench.deploy.worker import WorkerFailed
 from vitbench.errors import Unavailable, UserError
 from vitbench.models import parse_spec
+from vitbench.options import Options
 from vitbench.runtimes import RUNTIMES, VARIANTS, load, variant
-from vitbench.session import Options, Session
+from vitbench.session import Session
 from vitbench.tests.conftest import ROOT
 
 MODEL = "deit_tiny_patch16_224"
