@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from vitbench.deploy.worker import COMMAND, WorkerFailed, ask
 from vitbench.errors import Unavailable, UserError
+from vitbench.tests.conftest import listen
 
 ROOT = Path(__file__).parents[2]
 REQUEST = {"verb": "build"}
@@ -157,19 +157,21 @@ def test_a_late_worker_is_stopped_with_all_it_started(tmp_path):
 @linux
 def test_ctrl_c_leaves_no_process_behind(tmp_path):
     file = tmp_path / "pids"
-
-    def interrupt():
+    asker = f"""
+import sys
+from vitbench.deploy.worker import ask
+ask({REQUEST}, 30, [sys.executable, "-c", {SLEEPERS.format(file=str(file))!r}])
+"""
+    # Not this process: pytest-xdist's workers must not be interrupted.
+    with subprocess.Popen(
+        python(asker), cwd=ROOT, stderr=subprocess.PIPE, text=True, preexec_fn=listen
+    ) as process:
         while not file.exists():
+            assert process.poll() is None
             time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        threading.Thread(target=interrupt, daemon=True).start()
-        with pytest.raises(KeyboardInterrupt):
-            ask(REQUEST, 30, python(SLEEPERS.format(file=str(file))))
-    finally:
-        signal.signal(signal.SIGINT, before)
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=30)
+    assert "KeyboardInterrupt" in complaint
     assert all(wait_until_gone(pid) for pid in pids(file))
 
 
