@@ -1,7 +1,6 @@
 """The process of its own: its protocol, and every way in which it can go wrong."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
