@@ -125,9 +125,10 @@ def smallest_change(logs: Logs, blocks: int, rule: Rule) -> float:
 
     changes = []
     for row in logs[:, :, 0]:
-        found = Blocks(blocks, 0.0, float(row.std(ddof=1)) / math.sqrt(blocks))
+        spread = Blocks.of(row).standard_error * math.sqrt(len(row) / blocks)
+        found = Blocks(blocks, 0.0, spread)
         bound = found.margin(rule.planned, rule.alpha / len(logs))
-        above = float(stdtrit(blocks - 1, POWER)) * found.standard_error
+        above = float(stdtrit(found.degrees, POWER)) * found.standard_error
         changes.append(max(bound, math.log1p(rule.tolerance)) + above)
     return math.expm1(float(np.median(changes)))
 
