@@ -19,8 +19,8 @@ from vitbench.judge.summary import COLUMNS, Run, summarise
 # Raise when what is kept of a report changes its meaning.
 CACHE_FORMAT = 1
 COLUMN = {name: index for index, name in enumerate(COLUMNS)}
-# Folders that hold what is no run of its own: a baseline is a copy of one.
-SKIPPED_FOLDERS = ("baselines", "calibrations")
+# Folders that hold no run of this project's own: a baseline is a copy of one, an example another's.
+SKIPPED_FOLDERS = ("baselines", "calibrations", "example")
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,14 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("VITBENCH_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.mark.parametrize("name", ["baselines", "calibrations", "example"])
+def test_what_is_no_run_of_the_project_is_left_out_unless_named(tmp_path, name):
+    write(tmp_path / "history", [run_of(0)])
+    write(tmp_path / name, [run_of(1), run_of(2)])
+    assert len(load(tmp_path).runs) == 1
+    assert len(load(tmp_path / name).runs) == 2
+
+
 def test_runs_are_in_the_order_of_time_and_their_figures_are_kept(tmp_path):
     write(tmp_path / "r", [run_of(9, 2.0), run_of(3, 1.5)])
     history = load(tmp_path / "r")
