@@ -124,10 +124,24 @@ function look(title, x, y) {
 const accent = () => (dark.matches ? "#7cc4ee" : "#0b5c8a");
 const grey = () => (dark.matches ? "#8b93a0" : "#79808c");
 const bad = () => (dark.matches ? "#ff9d92" : "#a3261b");
+// A chart is drawn when it comes near the screen, and again there only after it has changed.
+const waiting = new Map(), near = new Set();
 function draw(id, traces, layout) {
-  if (!window.Plotly) return;
+  waiting.set(id, [traces, layout]);
+  if (near.has(id)) paint(id);
+}
+function paint(id) {
+  if (!window.Plotly || !waiting.has(id) || $(id).hidden) return;
+  const [traces, layout] = waiting.get(id);
+  waiting.delete(id);
   Plotly.react(id, traces, layout, { responsive: true, displaylogo: false, displayModeBar: false });
 }
+const watcher = new IntersectionObserver((entries) => {
+  for (const e of entries) {
+    if (!e.isIntersecting) { near.delete(e.target.id); continue; }
+    near.add(e.target.id); paint(e.target.id);
+  }
+}, { rootMargin: "25% 0px" });
 // Without the model where all share it; else from the end, where names differ.
 const models = new Set(D.cases.map((r) => r.model));
 function short(name) {
@@ -203,11 +217,12 @@ function rounds() {
   layout.xaxis.type = "log"; layout.showlegend = false; rowsAxis(layout, rows.map(([c]) => D.names[c]));
   layout.xaxis.dtick = 1;
   $("rounds").style.height = `${Math.max(14, 5 + 1.5 * rows.length)}rem`;
-  draw("rounds", rows.map(([c, q], i) => ({
-    type: "box", orientation: "h", y: [i], name: plain(D.names[c]),
-    lowerfence: [q[1]], q1: [q[3]], median: [q[4]], q3: [q[5]], upperfence: [q[7]],
+  const at = (k) => rows.map(([, q]) => q[k]);
+  draw("rounds", [{
+    type: "box", orientation: "h", y: rows.map((_, i) => i), name: "",
+    lowerfence: at(1), q1: at(3), median: at(4), q3: at(5), upperfence: at(7),
     marker: { color: accent() }, line: { width: 1 },
-  })), layout);
+  }], layout);
   $("rounds-words").textContent = `${run.file}, ${run.date}: for the cases that are filtered above, boxes from the first to the third quartile of the rounds, whiskers from the 5th to the 95th percentile.` +
     (run.complete ? "" : " This run is INCOMPLETE.") +
     (D.runs.length > D.most ? ` Of older reports than the newest ${D.most} the rounds are in their files.` : "");
@@ -240,14 +255,16 @@ function roof() {
 }
 
 function all() { overview(); trend(); pareto(); rounds(); roof(); }
-// Reading Plotly takes longer than all else: the tables can be used before it is read.
-function charts() {
+function read() {
+  if (window.Plotly) return;
   const script = document.createElement("script");
   script.textContent = $("plotly").textContent;
   document.head.append(script);
-  const steps = [trend, pareto, rounds, roof, () => { document.body.dataset.drawn = "true"; }];
-  const next = () => { steps.shift()(); if (steps.length) setTimeout(next, 0); };
-  next();
+}
+// Reading Plotly takes longer than all else: the tables can be used before it is read.
+function charts() {
+  read(); near.forEach(paint);
+  document.body.dataset.drawn = "true";
 }
 function start() {
   $("summary").textContent = D.summary;
@@ -283,6 +300,8 @@ function start() {
   state.trend = first; $("case").value = first;
   all();
   dark.addEventListener("change", all);
+  for (const chart of document.querySelectorAll(".chart")) watcher.observe(chart);
+  addEventListener("beforeprint", () => { read(); [...waiting.keys()].forEach(paint); });
   document.body.dataset.ready = "true";
   requestAnimationFrame(() => setTimeout(charts, 0));
 }

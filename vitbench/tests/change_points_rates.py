@@ -74,9 +74,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 where = f"+5 % after {before} runs, AR(1) {correlation}"
                 print(f"{where}: {rate:.1%} told within {runs} runs", flush=True)
     if chosen.otava:
-        for correlation in (0.0, 0.5):
-            rate = false_rate(100, correlation, min(300, chosen.series), otava)
-            print(f"Otava's defaults, AR(1) {correlation}: {rate:.1%} false in 100 runs, one look")
+        for n in (100, 200):
+            for correlation in (0.0, 0.25, 0.5):
+                rate = false_rate(n, correlation, min(300, chosen.series), otava)
+                print(
+                    f"Otava's defaults, AR(1) {correlation}: {rate:.1%} false in {n} runs, one look"
+                )
 
 
 if __name__ == "__main__":

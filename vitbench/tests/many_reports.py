@@ -7,12 +7,13 @@ For measuring how long a history takes to read; the figures in them mean nothing
 
 import argparse
 import copy
-import json
 import random
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from vitbench.judge.report import read_report, write_report
 
 STEP_AT, STEP = 0.6, 1.08
 
@@ -60,10 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--cases", type=int, default=60)
     chosen = parser.parse_args(arguments)
-    chosen.folder.mkdir(parents=True, exist_ok=True)
-    recorded = json.loads(chosen.recorded.read_text())
+    recorded = read_report(chosen.recorded)
     for index, report in enumerate(reports(recorded, chosen.count, chosen.cases)):
-        (chosen.folder / f"{index:05}.json").write_text(json.dumps(report))
+        write_report(chosen.folder / f"{index:05}.json", report)
 
 
 if __name__ == "__main__":

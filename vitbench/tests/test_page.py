@@ -48,9 +48,9 @@ def opened(page):
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
 
-        def visit(width=1280, scheme="light"):
+        def visit(width=1280, scheme="light", height=900):
             context = browser.new_context(
-                viewport={"width": width, "height": 900}, color_scheme=scheme
+                viewport={"width": width, "height": height}, color_scheme=scheme
             )
             tab, told = context.new_page(), []
             tab.on("console", lambda message: told.append(message.text))
@@ -87,6 +87,41 @@ def test_it_opens_from_disk_without_network_or_error(opened, width, scheme):
     assert "122 reports" in tab.inner_text("#summary")
     assert "could not be read" in tab.inner_text("#damaged")
     assert "window.pwned" in tab.inner_text("#damaged")
+
+
+@pytest.mark.parametrize("chart", ["trend", "pareto", "rounds"])
+def test_a_chart_is_drawn_once_it_is_scrolled_to(opened, chart):
+    tab, told = opened(height=200)
+    assert tab.locator(".chart svg").count() == 0
+    tab.locator(f"#{chart}").scroll_into_view_if_needed()
+    tab.wait_for_selector(f"#{chart} svg.main-svg")
+    assert told == []
+
+
+def test_a_chart_that_changed_off_the_screen_is_drawn_once_when_it_is_back(opened):
+    tab, _ = opened(height=200)
+    tab.evaluate("""() => { const react = Plotly.react; Plotly.react = (id, ...rest) => {
+        const e = document.getElementById(id); e.dataset.drawn = 1 + Number(e.dataset.drawn || 0);
+        return react(id, ...rest); }; }""")
+    pareto = tab.locator("#pareto")
+    pareto.scroll_into_view_if_needed()
+    tab.wait_for_selector("#pareto[data-drawn='1']")
+    tab.locator("#variant").scroll_into_view_if_needed()
+    tab.select_option("#variant", "fp32")
+    tab.select_option("#variant", "int8-dynamic")
+    assert pareto.get_attribute("data-drawn") == "1"
+    pareto.scroll_into_view_if_needed()
+    tab.wait_for_selector("#pareto[data-drawn='2']")
+    tab.locator("#roof-words").scroll_into_view_if_needed()
+    pareto.scroll_into_view_if_needed()
+    tab.locator("#rounds").scroll_into_view_if_needed()
+    tab.wait_for_selector("#rounds[data-drawn]")
+    assert pareto.get_attribute("data-drawn") == "2"
+
+
+def test_all_charts_are_drawn_for_printing(opened):
+    tab, _ = opened(height=200)
+    tab.pdf()
     for chart in ("trend", "pareto", "rounds"):
         assert tab.locator(f"#{chart} svg").count() > 0
 

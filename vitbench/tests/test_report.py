@@ -8,7 +8,7 @@ import pytest
 
 from vitbench.errors import UserError
 from vitbench.judge import report as judged
-from vitbench.judge.report import read_report, rows
+from vitbench.judge.report import read_report, rows, write_report
 from vitbench.judge.shape import misfits
 
 SCHEMA = json.loads(judged._SCHEMA.read_text())
@@ -147,6 +147,16 @@ def test_a_report_is_read_as_it_was_written(written):
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(a_report(), SCHEMA)
     assert read_report(written(a_report())) == a_report()
+
+
+def test_a_report_is_written_in_one_step_with_its_folder(tmp_path):
+    path = tmp_path / "new" / "report.json"
+    write_report(path, a_report())
+    assert read_report(path) == a_report()
+    (tmp_path / "full.json").mkdir()
+    with pytest.raises(OSError, match=r"full\.json"):
+        write_report(tmp_path / "full.json", a_report())
+    assert not list(tmp_path.rglob("*.partial"))
 
 
 @pytest.mark.parametrize(("path", "value", "words"), WRONG)
