@@ -189,6 +189,15 @@ function trend() {
 function choose(index) {
   state.trend = index; $("case").value = index; trend(); overview();
 }
+// Ticks at every digit over less than a decade, else at 1, 2 and 5, or at the powers of ten.
+function logarithmic(axis, values) {
+  const above = values.filter((v) => v > 0), [least, most] = [Math.min(...above), Math.max(...above)];
+  const decades = Math.log10(most / least);
+  const digits = decades < 0.8 ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : decades < 3 ? [1, 2, 5] : [1], ticks = [];
+  for (let power = Math.floor(Math.log10(least)); power <= Math.log10(most) + 1; power++)
+    ticks.push(...digits.map((digit) => Number(`${digit}e${power}`)));
+  Object.assign(axis, { type: "log", tickvals: ticks, ticktext: ticks.map(String) });
+}
 
 function pareto() {
   const rows = shown().filter((r) => has(r.ms) && has(r.agreement));
@@ -203,8 +212,7 @@ function pareto() {
     hovertemplate: "%{text}<br>%{x:.2f} ms, %{y:.1f} %<extra></extra>",
   });
   const layout = look("", "latency, ms (logarithmic)", "agreement with fp32, %");
-  layout.xaxis.type = "log";
-  layout.xaxis.dtick = 1;
+  logarithmic(layout.xaxis, rows.map((r) => r.ms));
   layout.margin.t = 10;
   draw("pareto", [trace(rows.filter(front), "front", "circle", accent()),
     trace(rows.filter((r) => !front(r)), "dominated", "circle-open", grey())], layout);
@@ -214,8 +222,8 @@ function rounds() {
   const run = D.runs[state.run], mine = D.rounds[state.run] || [];
   const rows = mine.filter(([c]) => visible(c));
   const layout = look("", "ms a call (logarithmic)", "");
-  layout.xaxis.type = "log"; layout.showlegend = false; rowsAxis(layout, rows.map(([c]) => D.names[c]));
-  layout.xaxis.dtick = 1;
+  logarithmic(layout.xaxis, rows.flatMap(([, q]) => [q[1], q[7]]));
+  layout.showlegend = false; rowsAxis(layout, rows.map(([c]) => D.names[c]));
   $("rounds").style.height = `${Math.max(14, 5 + 1.5 * rows.length)}rem`;
   const at = (k) => rows.map(([, q]) => q[k]);
   draw("rounds", [{

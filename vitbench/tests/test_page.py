@@ -98,6 +98,17 @@ def test_a_chart_is_drawn_once_it_is_scrolled_to(opened, chart):
     assert told == []
 
 
+@pytest.mark.parametrize("chart", ["pareto", "rounds"])
+def test_a_logarithmic_axis_can_be_read(opened, chart):
+    """Two labels at least stand on it, however little it spans."""
+    tab, _ = opened()
+    tab.locator(f"#{chart}").scroll_into_view_if_needed()
+    tab.wait_for_selector(f"#{chart} svg.main-svg")
+    labels = tab.locator(f"#{chart} .xtick text").all_text_contents()
+    assert len(labels) >= 2
+    assert all(float(label) > 0 for label in labels)
+
+
 def test_a_chart_that_changed_off_the_screen_is_drawn_once_when_it_is_back(opened):
     tab, _ = opened(height=200)
     tab.evaluate("""() => { const react = Plotly.react; Plotly.react = (id, ...rest) => {
