@@ -1,7 +1,6 @@
 """The report: a pytest-benchmark JSON whose rows carry our `extra_info`. Reading and joining."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,18 +64,6 @@ def read_report(path: Path) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return dict(report)
-
-
-def write_report(path: Path, report: Mapping[str, Any]) -> None:
-    """Write a report in one step, with its folder. Raises OSError, and leaves no half of it."""
-    scratch = path.with_suffix(".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps(report, default=str), encoding="utf-8")
-        os.replace(scratch, path)
-    except OSError:
-        scratch.unlink(missing_ok=True)
-        raise
 
 
 def rows(report: Mapping[str, Any]) -> list[Row]:

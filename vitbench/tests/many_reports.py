@@ -7,13 +7,15 @@ For measuring how long a history takes to read; the figures in them mean nothing
 
 import argparse
 import copy
+import json
 import random
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from vitbench.judge.report import read_report, write_report
+from vitbench.judge.baseline import write
+from vitbench.judge.report import read_report
 
 STEP_AT, STEP = 0.6, 1.08
 
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     recorded = read_report(chosen.recorded)
     for index, report in enumerate(reports(recorded, chosen.count, chosen.cases)):
-        write_report(chosen.folder / f"{index:05}.json", report)
+        write(chosen.folder / f"{index:05}.json", json.dumps(report, default=str))
 
 
 if __name__ == "__main__":
