@@ -52,6 +52,7 @@ def opened(page):
             context = browser.new_context(
                 viewport={"width": width, "height": height}, color_scheme=scheme
             )
+            context.set_default_timeout(120_000)  # for a busy machine: nothing here is timed
             tab, told = context.new_page(), []
             tab.on("console", lambda message: told.append(message.text))
             tab.on("pageerror", lambda error: told.append(str(error)))
@@ -109,6 +110,19 @@ def test_a_logarithmic_axis_can_be_read(opened, chart):
     assert all(float(label) > 0 for label in labels)
 
 
+def away(tab, chart):
+    """Waits until the page knows that a chart is off the screen.
+
+    A browser tells every observer in one go, in the order they were made; so when one made now
+    has been told, the page's own has."""
+    assert not tab.evaluate(
+        """(id) => new Promise((tell) => new IntersectionObserver(
+            (entries) => tell(entries.at(-1).isIntersecting), { rootMargin: "25% 0px" })
+            .observe(document.getElementById(id)))""",
+        chart,
+    )
+
+
 def test_a_chart_that_changed_off_the_screen_is_drawn_once_when_it_is_back(opened):
     tab, _ = opened(height=200)
     tab.evaluate("""() => { const react = Plotly.react; Plotly.react = (id, ...rest) => {
@@ -118,12 +132,14 @@ def test_a_chart_that_changed_off_the_screen_is_drawn_once_when_it_is_back(opene
     pareto.scroll_into_view_if_needed()
     tab.wait_for_selector("#pareto[data-drawn='1']")
     tab.locator("#variant").scroll_into_view_if_needed()
+    away(tab, "pareto")
     tab.select_option("#variant", "fp32")
     tab.select_option("#variant", "int8-dynamic")
     assert pareto.get_attribute("data-drawn") == "1"
     pareto.scroll_into_view_if_needed()
     tab.wait_for_selector("#pareto[data-drawn='2']")
     tab.locator("#roof-words").scroll_into_view_if_needed()
+    away(tab, "pareto")
     pareto.scroll_into_view_if_needed()
     tab.locator("#rounds").scroll_into_view_if_needed()
     tab.wait_for_selector("#rounds[data-drawn]")
