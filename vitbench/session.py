@@ -42,7 +42,13 @@ from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, operators, va
 TRUTH = "fp32"
 # The code that decides what is built and compared. The table of recipes is not among it: what a row
 # says is part of the identity itself, and a new row changes no other.
-CODE = ("models/*.py", "runtimes/*.py", "measure/agreement.py", "deploy/worker.py")
+CODE = (
+    "models/*.py",
+    "runtimes/*.py",
+    "runtimes/*.cpp",
+    "measure/agreement.py",
+    "deploy/worker.py",
+)
 TABLE = "variants.py"
 DEFAULT_PHOTOS = 256
 CALIBRATION_PHOTOS = 64

@@ -17,6 +17,7 @@ from vitbench.runtimes import (
     onnxruntime,
     openvino,
     torchscript,
+    tuned,
 )
 from vitbench.runtimes.base import Deployment, Operator, Runtime, Variant
 from vitbench.runtimes.variants import VARIANTS
@@ -35,6 +36,7 @@ RUNTIMES: Mapping[str, Runtime] = {
     "onnxruntime": onnxruntime,
     "openvino": openvino,
     "executorch": executorch,
+    "tuned": tuned,
 }
 
 

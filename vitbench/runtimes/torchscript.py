@@ -38,13 +38,11 @@ def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every r
 
 
 def graph(model: Model, variant: Variant) -> Any:
-    """The ScriptModule of a recipe."""
+    """The ScriptModule of a recipe: of dynamic int8 where it names the engine of that."""
     import torch
 
-    if variant.precision == "int8":
-        module = torch_common.quantize(model.module, variant)
-    else:
-        module = model.module
+    engine = torch_common.engine(variant)
+    module = torch_common.quantize(model.module, variant) if engine else model.module
     with torch_common.inference(variant):
         if model.scriptable:
             scripted = torch.jit.script(module)

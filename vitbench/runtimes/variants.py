@@ -201,4 +201,8 @@ VARIANTS: tuple[Variant, ...] = (
         "ExecuTorch with XNNPACK, int8 linears with an activation scale per call",
         options={"quantization": "dynamic"}, requires=(*EXECUTORCH, "torchao>=0.17"),
     ),
+    Variant(
+        "tuned-int8", "tuned", "int8", INT8,
+        "our int8 linears for CPUs without VNNI, one activation scale per token, in TorchScript",
+    ),
 )  # fmt: skip
