@@ -13,8 +13,8 @@ from vitbench.against import head
 from vitbench.case import Case
 from vitbench.duet import Duet
 from vitbench.errors import UserError
-from vitbench.judge.baseline import write
 from vitbench.judge.calibration import NONE, logs_of, read_blocks
+from vitbench.judge.files import write
 from vitbench.options import Options
 
 PLANTED = ("0.02", "0.05", "0.1")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vitbench.catalogue import cases, select
 from vitbench.cli_session import add_model, session_of
 from vitbench.errors import UserError
-from vitbench.judge.baseline import write
+from vitbench.judge.files import write
 from vitbench.judge.promises import own_tolerances, read_promises
 from vitbench.judge.verdict import PASS, exit_code
 

@@ -181,7 +181,7 @@ def _baseline(chosen: argparse.Namespace, report: Mapping[str, Any]) -> "Baselin
 
 def _write(outputs: Sequence[tuple[Path | None, str]]) -> list[str]:
     """Writes what was asked for; a sentence for each that could not be written."""
-    from vitbench.judge.baseline import write
+    from vitbench.judge.files import write
 
     problems = []
     for path, text in outputs:

@@ -1,8 +1,6 @@
 """The report to hold another one against: accepted, named, or found in the history."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.judge.files import write
 from vitbench.judge.machine import fingerprint, machine, origin, taken
 from vitbench.judge.report import read_report, rows
 
@@ -107,19 +106,3 @@ def accept(path: Path, folder: Path) -> str:
         replaced = ", replacing a damaged one"
     write(target, path.read_text(encoding="utf-8"))
     return f"{target} is now {origin(report)}{replaced}"
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file in one step, with its folder. Raises UserError where it cannot be written."""
-    scratch = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".partial")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
-    except OSError as error:
-        if scratch:
-            Path(scratch).unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot write it: {error.strerror}") from error

@@ -3,9 +3,11 @@
 The cache is one .npz: a matrix of figures and a JSON of runs. It may be deleted at any time.
 """
 
+import io
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import UserError
+from vitbench.judge.files import write
 from vitbench.judge.summary import COLUMNS, Run, summarise
 
 # Raise when what is kept of a report changes its meaning.
@@ -166,12 +169,9 @@ def _write_cache(
         for (name, stamp), e in zip(files, entries, strict=True)
     ]  # fmt: skip
     meta = {"format": CACHE_FORMAT, "cases": history.cases, "files": listed}
-    scratch = cache.with_suffix(f".{os.getpid()}.partial")
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        with scratch.open("wb") as file:
-            np.savez(file, figures=history.figures,
-                     meta=np.frombuffer(json.dumps(meta).encode(), np.uint8))  # fmt: skip
-        os.replace(scratch, cache)
-    except OSError:  # A folder that cannot be written costs time, not the answer.
-        scratch.unlink(missing_ok=True)
+    packed = io.BytesIO()
+    np.savez(packed, figures=history.figures,
+             meta=np.frombuffer(json.dumps(meta).encode(), np.uint8))  # fmt: skip
+    # A folder that cannot be written costs time, not the answer.
+    with suppress(UserError):
+        write(cache, packed.getvalue())

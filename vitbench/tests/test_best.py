@@ -8,7 +8,7 @@ from vitbench.cli import main
 from vitbench.errors import UserError
 from vitbench.judge.best import choose
 from vitbench.show.best import plot, text
-from vitbench.tests.test_report import TINY, agreement_of, benchmark_of, ratio_of, report_of
+from vitbench.tests.reports import TINY, agreement_of, benchmark_of, ratio_of, report_of
 
 
 def case(variant, batch=1):

@@ -10,7 +10,7 @@ from vitbench.judge.change import BETWEEN, Timing, change, decide
 from vitbench.judge.compare import Rules
 from vitbench.judge.gate import judge
 from vitbench.judge.multiplicity import holm, mcnemar_exact
-from vitbench.tests.test_report import TINY, agreement_of, benchmark_of, ratio_of, report_of
+from vitbench.tests.reports import TINY, agreement_of, benchmark_of, ratio_of, report_of
 
 INT8, FP32 = f"{TINY}/int8-dynamic/cpu/b1", f"{TINY}/fp32/cpu/b1"
 IMAGES = [f"image-{index}" for index in range(200)]

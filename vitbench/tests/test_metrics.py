@@ -4,7 +4,7 @@ import pytest
 
 from vitbench.judge.report import rows
 from vitbench.metrics import METRIC, METRICS
-from vitbench.tests.test_report import TINY, benchmark_of, report_of
+from vitbench.tests.reports import TINY, benchmark_of, report_of
 
 CASE = f"{TINY}/int8-dynamic/cpu/b8"
 EXPECTED = {

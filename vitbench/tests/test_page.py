@@ -8,7 +8,7 @@ import pytest
 from vitbench.cli import main
 from vitbench.errors import UserError
 from vitbench.show.page import escaped, write
-from vitbench.tests.test_report import TINY
+from vitbench.tests.reports import TINY
 from vitbench.tests.test_store import CASE, own_cache, run_of, stepped  # noqa: F401
 from vitbench.tests.test_store import write as reports_in
 

@@ -5,8 +5,8 @@ import pytest
 from vitbench.errors import UserError
 from vitbench.judge.keeping import judge_promises
 from vitbench.judge.promises import read_promises, tolerances
+from vitbench.tests.reports import benchmark_of
 from vitbench.tests.test_gate import FP32, INT8, TINY, run, timed
-from vitbench.tests.test_report import benchmark_of
 
 HEAD = '[project]\nname = "x"\n\n[tool.vitbench.contracts]\n'
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vitbench.show.text import EMPTY, table
-from vitbench.tests.test_report import TINY, agreement_of, benchmark_of, ratio_of, report_of
+from vitbench.tests.reports import TINY, agreement_of, benchmark_of, ratio_of, report_of
 
 OTHER = "vit_small_patch16_224"
 

@@ -16,7 +16,7 @@ from vitbench.judge.trends import trends
 from vitbench.show.exports import asv, github, prometheus
 from vitbench.show.history import text, to_csv, to_json
 from vitbench.show.page import data, escaped
-from vitbench.tests.test_report import TINY, benchmark_of, ratio_of, report_of
+from vitbench.tests.reports import TINY, benchmark_of, ratio_of, report_of
 
 CASE = f"{TINY}/int8-dynamic/cpu/b1"
 WEIGHTS = {TINY: "0123456789abcdef" * 4}
