@@ -1,0 +1,43 @@
+"""What --against names, and a checkout of a revision."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vitbench.against import base
+from vitbench.errors import UserError
+from vitbench.tests.conftest import ROOT
+
+
+def test_what_against_names(tmp_path):
+    def name(against):
+        with base(against, tmp_path) as found:
+            return found, found.folder.is_dir() and (found.folder / "vitbench").is_dir()
+
+    environment = Path(sys.prefix)
+    assert name(str(environment))[0].python == str(environment / "bin" / "python")
+    assert name(str(environment / "bin" / "python"))[0].folder == ROOT
+    assert name(os.path.relpath(ROOT, tmp_path))[0].folder.resolve() == ROOT
+    with pytest.raises(UserError, match="--against=no-such: neither a git revision here nor"):
+        name("no-such")
+    with pytest.raises(UserError, match="neither an environment"):
+        name(str(tmp_path))
+    (tmp_path / "old" / "vitbench").mkdir(parents=True)
+    with pytest.raises(UserError, match="its vitbench is too old for a duet"):
+        name("old")
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout: no revision to name")
+def test_a_revision_is_checked_out_beside_and_removed(tmp_path):
+    with base("HEAD", tmp_path) as found:
+        folder = found.folder
+        assert (folder / "vitbench" / "arm.py").is_file()
+        assert folder != ROOT
+    assert not folder.exists()
+    listed = subprocess.run(
+        ["git", "worktree", "list"], cwd=ROOT, text=True, capture_output=True, check=True
+    )
+    assert str(folder) not in listed.stdout
