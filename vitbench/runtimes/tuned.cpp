@@ -24,7 +24,7 @@ constexpr int64_t COLUMNS = 16;  // of the result, in a panel of packed weights
 constexpr int64_t STEP = 8;      // bytes of a row in one turn of the inner loop
 
 // x ~ scale * (q - zero), q in 0..127.
-void quantize(const float* x, int64_t k, int64_t padded, uint8_t* q, float& scale, float& zero) {
+void quantize(const float* x, int64_t k, uint8_t* q, float& scale, float& zero) {
   float low = 0, high = 0;
 #pragma omp simd reduction(min : low) reduction(max : high)
   for (int64_t i = 0; i < k; ++i) {
@@ -38,7 +38,6 @@ void quantize(const float* x, int64_t k, int64_t padded, uint8_t* q, float& scal
 #pragma omp simd
   for (int64_t i = 0; i < k; ++i)
     q[i] = static_cast<uint8_t>(static_cast<int32_t>(std::min(x[i] * inverse + shift, 127.0f)));
-  std::memset(q + k, 0, padded - k);
 }
 
 // Sums of products of R rows with one panel: [k / 8][4-byte half][8 columns, twice][4 bytes].
@@ -88,7 +87,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   auto shape = input.sizes().vec();
   shape.back() = n;
   const at::Tensor out = at::empty(shape, input.options());
-  std::vector<uint8_t> q(m * padded);
+  std::vector<uint8_t> q(m * padded);  // zero where a row is filled up
   std::vector<float> scale(m), zero(m);
   const float *from = input.const_data_ptr<float>(), *factors = scales.const_data_ptr<float>(),
               *offsets = sums.const_data_ptr<float>(), *biases = bias.const_data_ptr<float>();
@@ -96,7 +95,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   float* to = out.data_ptr<float>();
   at::parallel_for(0, m, 8, [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r)
-      quantize(from + r * k, k, padded, &q[r * padded], scale[r], zero[r]);
+      quantize(from + r * k, k, &q[r * padded], scale[r], zero[r]);
   });
   at::parallel_for(0, weight.size(0), 1, [&](int64_t begin, int64_t end) {
     for (int64_t first = begin * COLUMNS; first < end * COLUMNS; first += COLUMNS) {
