@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vitbench.cli import main
-from vitbench.judge import baseline as baselines
+from vitbench.judge import files
 from vitbench.tests.test_gate import FP32, INT8, baseline, run, timed
 
 H = "reports/history/1.json"
@@ -120,7 +120,7 @@ def test_a_full_disk_is_a_sentence_after_the_verdicts(folder, monkeypatch, capsy
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(baselines.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     assert gate(SLOW, "--baseline=latest", "--json=out.json") == 4
     out, err = capsys.readouterr()
     assert "1 SLOWER" in out
