@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from importlib.metadata import PackageNotFoundError, version
 
 from packaging.requirements import Requirement
 
 from vitbench.case import Case
+from vitbench.environment import installed
 from vitbench.errors import UserError
 from vitbench.runtimes.base import Variant
 from vitbench.runtimes.variants import VARIANTS
@@ -40,7 +40,7 @@ def cases(
     devices: Sequence[str],
     batches: Sequence[int],
 ) -> list[Case]:
-    """Every combination, grouped by model, device and batch. A variant made for one kind of
+    """Every combination once, grouped by model, device and batch. A variant made for one kind of
     device stands on that kind where the run has it, else once, to say why it is unavailable."""
     found = []
     for model in models:
@@ -50,16 +50,14 @@ def cases(
                     suits = [d for d in devices if d.split(":")[0] in variant.devices]
                     if device in (suits or devices[:1]):
                         found.append(Case(model, variant.name, device, batch))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def missing(variant: Variant) -> str | None:
     """Which package a variant needs and what would install it, or None where all are here."""
     for text in variant.requires:
         name = Requirement(text).name
-        try:
-            version(name)
-        except PackageNotFoundError:
+        if installed(name) is None:
             return f"{name} is not installed (pip install -c constraints.txt -e '.[runtimes]')"
     return None
 
@@ -70,7 +68,7 @@ def declared(variant: Variant) -> str | None:
         return reason
     for text in variant.requires:
         requirement = Requirement(text)
-        installed = version(requirement.name)
-        if not requirement.specifier.contains(installed, prereleases=True):
-            return f"{requirement.name} {installed} is installed; it needs {requirement}"
+        found = installed(requirement.name)
+        if found is None or not requirement.specifier.contains(found, prereleases=True):
+            return f"{requirement.name} {found} is installed; it needs {requirement}"
     return None

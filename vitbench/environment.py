@@ -12,17 +12,40 @@ from typing import Any
 
 from vitbench.errors import UserError
 
-PACKAGES = ("torch", "torchvision", "timm", "transformers", "numpy", "pytest-benchmark", "vitbench")
+PACKAGES = (
+    "torch", "torchvision", "timm", "transformers", "numpy", "pytest-benchmark", "vitbench",
+    "onnxruntime", "onnx", "onnxscript", "openvino", "nncf", "executorch", "torchao",
+)  # fmt: skip
 # Whoever sets one of these changes what is measured, so a report says so.
 VARIABLES = (
     "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "GOMP_SPINCOUNT", "GOMP_CPU_AFFINITY",
     "KMP_BLOCKTIME", "KMP_AFFINITY", "MKL_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
-    "LD_PRELOAD", "MALLOC_CONF", "CUDA_VISIBLE_DEVICES",
+    "LD_PRELOAD", "MALLOC_CONF", "CUDA_VISIBLE_DEVICES", "ONEDNN_DEFAULT_FPMATH_MODE",
+    "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "NVIDIA_TF32_OVERRIDE", "TIMM_FUSED_ATTN",
+    "TORCHINDUCTOR_MAX_AUTOTUNE",
 )  # fmt: skip
+# Those that change results too, not only times.
+NUMERIC = (
+    "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "ONEDNN_DEFAULT_FPMATH_MODE",
+    "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR", "NVIDIA_TF32_OVERRIDE", "TIMM_FUSED_ATTN",
+)  # fmt: skip
+# The same package under other names, which are built for other devices.
+ALSO = {"onnxruntime": ("onnxruntime-gpu",)}
 
 # OpenMP's idle threads spin this often before they sleep. With libgomp's own default (300,000 or
 # more) they keep the cores from any other thread pool (METHODOLOGY.md).
 SPINS = "1000"
+
+
+def absolute(text: str, start: Path, option: str) -> Path:
+    """The path that an option names, `~` spelled out; a relative one is relative to `start`.
+
+    Raises UserError for the home of a user who does not exist.
+    """
+    try:
+        return (start / Path(text).expanduser()).absolute()
+    except RuntimeError as error:
+        raise UserError(f"{option}={text}: there is no such home folder") from error
 
 
 def settle_idle_threads() -> None:
@@ -76,15 +99,26 @@ def devices(wanted: str) -> tuple[str, ...]:
     return ("cpu",)
 
 
+def installed(package: str) -> str | None:
+    """The installed version of a package, by this or another name of it; None without it."""
+    for name in (package, *ALSO.get(package, ())):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return None
+
+
+def numeric_variables() -> dict[str, str]:
+    """What of the environment changes results, where it is set."""
+    return {name: os.environ[name] for name in NUMERIC if name in os.environ}
+
+
 def versions() -> dict[str, str]:
     """Installed versions of the packages that decide what is measured."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    numbers = {package: installed(package) for package in PACKAGES}
+    return found | {package: number for package, number in numbers.items() if number is not None}
 
 
 def variables() -> dict[str, str]:

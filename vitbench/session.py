@@ -4,10 +4,9 @@ Knows the order of the steps (build once, verify, then hand over for timing) and
 the fixtures and the command line both stand on it.
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from vitbench import environment
 from vitbench.case import Case
 from vitbench.catalogue import missing
+from vitbench.deploy import identity
 from vitbench.deploy.artifacts import Artifact, ArtifactCache
 from vitbench.deploy.pool import Pool
 from vitbench.deploy.worker import ask
@@ -40,16 +40,6 @@ from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, operators, va
 
 # The reference for agreement, whatever the reference for time is.
 TRUTH = "fp32"
-# The code that decides what is built and compared. The table of recipes is not among it: what a row
-# says is part of the identity itself, and a new row changes no other.
-CODE = (
-    "models/*.py",
-    "runtimes/*.py",
-    "runtimes/*.cpp",
-    "measure/agreement.py",
-    "deploy/worker.py",
-)
-TABLE = "variants.py"
 DEFAULT_PHOTOS = 256
 CALIBRATION_PHOTOS = 64
 PROFILED = 20  # operators that a report keeps
@@ -139,6 +129,7 @@ class Session:
                     "verb": "build",
                     "spec": asdict(model.spec),
                     "weights": self.options.weights,
+                    "sha256": model.weights.sha256,
                     "variant": recipe.name,
                     "path": str(path),
                     "threads": self.options.threads,
@@ -150,8 +141,12 @@ class Session:
                 self.say(f"built {case.model}/{case.variant} in {monotonic() - start:.0f} s")
                 return answer
 
-            suffix = RUNTIMES[recipe.runtime].suffix(recipe)
-            self.artifacts[key] = self.cache.get(self._identity(model, recipe), suffix, build)
+            calibration = self.calibration(case.model).sha256 if recipe.calibrated else None
+            self.artifacts[key] = self.cache.get(
+                identity.of_artifact(model, recipe, calibration),
+                RUNTIMES[recipe.runtime].suffix(recipe),
+                build,
+            )
         return self.artifacts[key]
 
     def calibration(self, name: str) -> Sample:
@@ -218,13 +213,15 @@ class Session:
         if (case, against) not in self._verified:
             recipe = self.require(case)
             contract = recipe.contract
-            identity = {
+            judged = {
                 "contract": [contract.agreement, contract.relative_error, contract.cosine],
+                "labels": [label.name for label in self.model(case.model).labels],
+                "synthetic": self.model(case.model).weights.synthetic,
                 "case": self._conditions(case),
                 "against": self._conditions(against),
             }
             measured = self.cache.json(
-                "agreement", identity, lambda: self._compare(case, against, recipe)
+                "agreement", judged, lambda: self._compare(case, against, recipe)
             )
             subject = f"{case.variant} on {case.device}, batch {case.batch}"
             if against.variant != TRUTH or against.batch != case.batch:
@@ -269,47 +266,11 @@ class Session:
         architecture = self.model(key.model).architecture
         return load(artifact.path, recipe, key.device, architecture, self.options.threads)
 
-    def _identity(self, model: Model, recipe: Variant) -> dict[str, Any]:
-        return {
-            "code": _code(),
-            "architecture": dict(model.architecture),
-            "weights": model.weights.sha256,
-            "runtime": recipe.runtime,
-            "precision": recipe.precision,
-            "options": dict(recipe.options),
-            "calibration": self.calibration(model.spec.name).sha256 if recipe.calibrated else None,
-            "suffix": RUNTIMES[recipe.runtime].suffix(recipe),
-            "versions": {**_library_versions(), "runtime": RUNTIMES[recipe.runtime].version()},
-        }
-
     def _conditions(self, case: Case) -> dict[str, Any]:
-        """All that the logits of a case depend on."""
-        return {
-            "code": _code(),
-            "artifact": self.artifact(case).sha256,
-            "runtime": RUNTIMES[self.require(case).runtime].version(),
-            "device": case.device,
-            "batch": case.batch,
-            "sample": self.sample(case.model).sha256,
-            "threads": self.options.threads,
-            "cpu": environment.cpu(),
-            "versions": _library_versions(),
-        }
-
-
-@cache
-def _code() -> str:
-    """Digest of the code that an artifact, or its logits, come from: another code, another entry.
-
-    So two revisions can share a cache, and neither is taken for the other.
-    """
-    root, digest = Path(__file__).parent, hashlib.sha256()
-    for file in sorted(file for pattern in CODE for file in root.glob(pattern)):
-        if file.name != TABLE:
-            digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()
-
-
-def _library_versions() -> dict[str, str]:
-    known = environment.versions()
-    return {name: known[name] for name in ("torch", "timm", "transformers") if name in known}
+        return identity.of_logits(
+            case,
+            self.require(case),
+            self.artifact(case).sha256,
+            self.sample(case.model).sha256,
+            self.options.threads,
+        )

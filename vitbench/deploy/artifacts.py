@@ -208,6 +208,7 @@ class ArtifactCache:
     @contextmanager
     def _locked(self, kind: str, digest: str, timeout: float = -1) -> Iterator[None]:
         """One process at a time per entry."""
+        self._require_trust()
         with self._writing():
             _private(self.folder / kind)
             _private(self.folder / "locks")
@@ -217,6 +218,17 @@ class ArtifactCache:
             yield
         finally:
             lock.release()
+
+    def _require_trust(self) -> None:
+        """Raises UserError for a folder that others could have put files in: torch runs them."""
+        if not self.folder.is_dir() or not hasattr(os, "getuid"):
+            return
+        found, me = self.folder.stat(), os.getuid()
+        if found.st_mode & 0o002 or (me and found.st_uid not in (0, me)):
+            raise UserError(
+                f"the cache {self.folder} can be written by other users, and what lies in it is "
+                "run: take that right from them (chmod o-w), or choose another with --cache DIR"
+            )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

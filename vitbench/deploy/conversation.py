@@ -25,8 +25,7 @@ GRACE_SECONDS = 5.0  # to end what it started itself, before it is killed
 class Conversation:
     """A process to talk to. Gone, with all it started, when the `with` block ends.
 
-    `name` is what a person knows it by; `folder` holds its Python packages; `environment` is
-    added to this process's.
+    `name` is what a person knows it by; `folder` holds its Python packages.
     """
 
     def __init__(
@@ -34,7 +33,6 @@ class Conversation:
         name: str,
         command: Sequence[str],
         folder: Path,
-        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
@@ -45,7 +43,7 @@ class Conversation:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                env={**os.environ, **(environment or {}), "PYTHONPATH": path},
+                env={**os.environ, "PYTHONPATH": path},
                 start_new_session=True,
             )
         except OSError as error:
@@ -70,6 +68,7 @@ class Conversation:
         errors, after which it goes on. Raises WorkerLost where it died, came too late or
         answered nonsense: it is ended then.
         """
+        line = b""
         try:
             line = self._exchange(json.dumps(request).encode() + b"\n", timeout_seconds)
             answer = json.loads(line)

@@ -11,6 +11,7 @@ from vitbench import __version__, environment
 from vitbench.deploy.artifacts import Artifact
 from vitbench.errors import UserError
 from vitbench.models import Model
+from vitbench.models.weights import file_sha256
 from vitbench.runtimes import RUNTIMES, Variant
 
 
@@ -23,14 +24,17 @@ def export(
 ) -> Path:
     """Copy the artifact to `folder`/MODEL-VARIANT/ and write manifest.json beside it.
 
-    Returns the copy's path. The manifest's `load` is Python of at most ten lines that loads it
-    without vitbench. Raises UserError where the folder cannot be written.
+    Returns the copy's path. The manifest's `files` are the names and sha256 of all that belongs to
+    it, `sha256` that of the one file, or else of their digests in a row; `load` is Python of at
+    most ten lines that loads it without vitbench. Raises UserError where the folder cannot be
+    written.
     """
     target = folder / f"{model.spec.name}-{variant.name}"
     file = target / f"model{artifact.path.suffix}"
     runtime = RUNTIMES[variant.runtime]
     manifest = {
         "file": file.name,
+        "files": {f"model{part.suffix}": file_sha256(part) for part in artifact.files},
         "sha256": artifact.sha256,
         "bytes": artifact.bytes,
         "model": model.spec.public,

@@ -114,7 +114,8 @@ def last_line(text: str) -> str:
 def build(request: Mapping[str, Any]) -> dict[str, Any]:
     """Write the artifact of a model (`spec`, `weights`) and a `variant` to `path`.
 
-    `calibration` is a .npy file of images, or null.
+    `calibration` is a .npy file of images, or null. Raises UserError where the model's weights are
+    not those of `sha256`: the artifact would be kept under their name.
     """
     import numpy as np
     import torch
@@ -125,6 +126,12 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
     runtime, recipe = _prepare(request)
     torch.set_num_threads(request["threads"])
     model = load_model(ModelSpec(**request["spec"]), request["weights"])
+    if model.weights.sha256 != request["sha256"]:
+        raise UserError(
+            f"{request['variant']}: {model.spec.public} has other weights than when this run "
+            f"began (now {model.weights.origin}): its file was overwritten, or the hub answers now "
+            "and then. Run it again"
+        )
     images = request["calibration"] and np.load(request["calibration"], allow_pickle=False)
     start = perf_counter()
     runtime.build(model, recipe, Path(request["path"]), images)
@@ -138,8 +145,15 @@ def footprint(request: Mapping[str, Any]) -> dict[str, Any]:
     """Load the artifact at `path` on `device` and call it once on `images`, a .npy file.
 
     The baseline is what is resident with the runtime imported and the images read. What else an
-    artifact needs imported counts as loading it.
+    artifact needs imported counts as loading it, and what it compiles as its first inference.
     """
+    with tempfile.TemporaryDirectory() as empty:
+        # To be set before torch is imported: what an earlier run compiled is not this one's.
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.environ["TRITON_CACHE_DIR"] = empty
+        return _footprint(request)
+
+
+def _footprint(request: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     from vitbench import runtimes

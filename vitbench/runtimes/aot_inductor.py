@@ -172,8 +172,7 @@ def load(
     needed = json.loads(package.load_metadata_from_package(str(path), "model")["CPU"])
     if missing := sorted({*needed} - {*_capabilities()}):
         raise Unavailable(
-            f"{path.name} was compiled for a CPU with {', '.join(missing)}: --rebuild compiles it "
-            "for this one"
+            f"{path.name} was compiled for a CPU with {', '.join(missing)}: build it on this one"
         )
     module = torch._inductor.aoti_load_package(str(path))
     return torch_common.deployment(module, variant, device, threads)

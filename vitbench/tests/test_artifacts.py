@@ -154,6 +154,17 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, build):
     assert build.calls == 0
 
 
+def test_a_folder_that_others_can_write_is_not_trusted(tmp_path, build):
+    """They could put a library there, and torch would run it."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    with pytest.raises(UserError, match=r"can be written by other users.*another with --cache DIR"):
+        ArtifactCache(shared).get({"a": 1}, ".bin", build)
+    shared.chmod(0o755)
+    assert ArtifactCache(shared).get({"a": 1}, ".bin", build).built
+
+
 def test_what_is_cached_belongs_to_the_user_alone(cache, build):
     cache.get(IDENTITY, ".pt", build)
     folders = [cache.folder, *(path for path in cache.folder.rglob("*") if path.is_dir())]
