@@ -1,6 +1,7 @@
 """Models of torch.hub, such as facebookresearch/deit. Its code runs only because it was named."""
 
 import copy
+import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -12,7 +13,7 @@ from vitbench.errors import UserError
 from vitbench.models import labels
 from vitbench.models.base import Model, ModelSpec, Weights
 from vitbench.models.preprocess import tutorial
-from vitbench.models.weights import synthesize, tensors_sha256
+from vitbench.models.weights import first_line, synthesize, tensors_sha256
 
 
 def _copied(table: Any) -> Any:
@@ -61,6 +62,18 @@ def _make(repo: str, name: str, pretrained: bool) -> Any:
         )
 
 
+def _code_sha256(repo: str) -> str:
+    """Digest of the Python files of a repository as torch.hub keeps it: other code, other model."""
+    import torch
+
+    place, _, revision = repo.partition(":")
+    kept = "_".join([*place.split("/"), revision.replace("/", "_") or "*"])
+    digest, home = hashlib.sha256(), Path(torch.hub.get_dir())
+    for file in sorted(file for folder in home.glob(kept) for file in folder.rglob("*.py")):
+        digest.update(file.relative_to(home).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
 def skeleton(architecture: Mapping[str, Any]) -> Any:
     """The bare module; its weights mean nothing."""
     return _make(architecture["repo"], architecture["name"], pretrained=False)
@@ -76,7 +89,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     if mode == "bundled":
         raise UserError(f"--weights bundled: there is no bundled checkpoint for hub:{spec.ident}")
     repo, _, name = spec.ident.rpartition(":")
-    architecture = {"source": "hub", "repo": repo, "name": name}
+    architecture: dict[str, Any] = {"source": "hub", "repo": repo, "name": name}
     module, origin, note = None, "pretrained", repo
     try:
         if mode != "seeded":
@@ -91,11 +104,11 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
             note = "synthetic: asked for" if mode == "seeded" else note
             module = synthesize(lambda: skeleton(architecture))
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"--model hub:{spec.ident}: torch.hub cannot load it ({reason}); "
+            f"--model hub:{spec.ident}: torch.hub cannot load it ({first_line(error)}); "
             "check the name, or fetch it once where there is a network"
         ) from error
+    architecture["code"] = _code_sha256(repo)
     module = module.float().eval()
     synthetic = origin == "seeded"
     weights = Weights(origin, tensors_sha256(module), None, synthetic, note)

@@ -25,10 +25,15 @@ def numbered(count: int) -> tuple[Label, ...]:
 
 
 def of_config(config: Mapping[str, Any], count: int) -> tuple[Label, ...]:
-    """By a config's `classes` (index, wnid, name) or `id2label`, else numbered."""
+    """By a config's `classes` (index, wnid, name), timm's `label_names` or `id2label`, else
+    numbered."""
     if config.get("classes"):
         rows = sorted(config["classes"], key=lambda row: row["index"])
         named = tuple(Label(str(row.get("wnid", row["name"])), str(row["name"])) for row in rows)
+    elif config.get("label_names"):
+        described = config.get("label_descriptions") or {}
+        names = [str(name) for name in config["label_names"]]
+        named = tuple(Label(name, str(described.get(name, name))) for name in names)
     else:
         texts = {int(index): str(text) for index, text in (config.get("id2label") or {}).items()}
         generic = all(text == f"LABEL_{index}" for index, text in texts.items())

@@ -10,6 +10,11 @@ from PIL import Image
 Preprocess = Callable[[Image.Image], NDArray[np.float32]]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+# As the config.json of a checkpoint of ours says it.
+TUTORIAL = {
+    "size": 224, "resize": 256, "interpolation": "bicubic",
+    "mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD),
+}  # fmt: skip
 
 
 def as_array(transform: Any) -> Preprocess:

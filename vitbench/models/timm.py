@@ -9,10 +9,11 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.models import labels
 from vitbench.models.base import Model, ModelSpec, Weights
-from vitbench.models.preprocess import as_array, tutorial
+from vitbench.models.preprocess import TUTORIAL, as_array, tutorial
 from vitbench.models.weights import (
     cached_file,
     file_sha256,
+    first_line,
     hub_answers,
     load_strictly,
     read_checkpoint,
@@ -49,7 +50,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     if "." in name and name not in timm.list_pretrained(f"{name.split('.')[0]}.*"):
         known = ", ".join(timm.list_pretrained(f"{name.split('.')[0]}.*"))
         raise UserError(f"--model {name}: timm has no such tag; it has {known or 'none'}")
-    state, weights, config, from_tutorial = _state(spec, mode)
+    state, weights, config = _state(spec, mode)
     head = next(
         (v for k, v in (state or {}).items() if k in ("head.weight", "head.fc.weight")), None
     )
@@ -63,8 +64,8 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     else:
         module = skeleton(architecture)
         load_strictly(module, state, Path(spec.path) if spec.path else Path(weights["note"]))
-    data = timm.data.resolve_model_data_config(module)
-    transform = tutorial() if from_tutorial else as_array(
+    data = timm.data.resolve_model_data_config(module, pretrained_cfg=config.get("pretrained_cfg"))
+    transform = tutorial() if config.get("input") == TUTORIAL else as_array(
         timm.data.create_transform(**data, is_training=False)
     )  # fmt: skip
     return Model(
@@ -76,12 +77,15 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
 
 def _state(
     spec: ModelSpec, mode: str | None
-) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, Any], bool]:
-    """The state dict (None: seed it), what is known of it, its config, the tutorial's input?"""
+) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, Any]]:
+    """The state dict (None: seed it), what is known of it, and its config.
+
+    Of a config count our own `classes` and `input`, and timm's `pretrained_cfg` and labels.
+    """
     if spec.path:
         path = Path(spec.path)
         about = {"origin": "checkpoint", "file_sha256": file_sha256(path), "note": path.name}
-        return read_checkpoint(path), about, _config_beside(path), False
+        return read_checkpoint(path), about, _config_beside(path)
     bundled = BUNDLED.get(spec.ident)
     if mode == "bundled" or (mode is None and bundled):
         return _bundled(spec.ident)
@@ -89,7 +93,7 @@ def _state(
         file, why = _pretrained(spec.ident)
         if file:
             about = {"origin": "pretrained", "file_sha256": file_sha256(file), "note": why}
-            return read_checkpoint(file), about, {}, False
+            return read_checkpoint(file), about, {}
         if mode == "pretrained":
             raise UserError(
                 f"--weights pretrained: {spec.ident}: {why}; "
@@ -99,10 +103,10 @@ def _state(
             return _bundled(spec.ident)
     else:
         why = "asked for"
-    return None, {"origin": "seeded", "file_sha256": None, "note": f"synthetic: {why}"}, {}, False
+    return None, {"origin": "seeded", "file_sha256": None, "note": f"synthetic: {why}"}, {}
 
 
-def _bundled(name: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], bool]:
+def _bundled(name: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     if name not in BUNDLED:
         raise UserError(
             f"--weights bundled: there is no bundled checkpoint for {name}, "
@@ -120,7 +124,7 @@ def _bundled(name: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any],
     if digest != config["sha256"]:
         raise UserError(f"{path} is damaged: its sha256 is not that of config.json; restore it")
     about = {"origin": "bundled", "file_sha256": digest, "note": folder.name}
-    return read_checkpoint(path), about, config, True
+    return read_checkpoint(path), about, config
 
 
 def _pretrained(name: str) -> tuple[Path | None, str]:
@@ -136,15 +140,16 @@ def _pretrained(name: str) -> tuple[Path | None, str]:
     if not hub_answers():
         return None, f"{repo} is not in the cache and the hub does not answer"
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     for file in FILES:
         try:
             return Path(hf_hub_download(repo, file)), repo
-        except EntryNotFoundError:
-            continue
-        except (HfHubHTTPError, OSError) as error:
-            return None, f"{repo} cannot be downloaded ({str(error).splitlines()[0]})"
+        except Exception as error:  # whatever a broken connection leads the library to
+            absent = isinstance(error, EntryNotFoundError)
+            if absent and not isinstance(error, LocalEntryNotFoundError):
+                continue
+            return None, f"{repo} cannot be downloaded ({first_line(error)})"
     return None, f"{repo} holds none of {', '.join(FILES)}"
 
 

@@ -16,6 +16,7 @@ from vitbench.models.base import Model, ModelSpec, Weights
 from vitbench.models.weights import (
     cached_file,
     file_sha256,
+    first_line,
     hub_answers,
     synthesize,
     tensors_sha256,
@@ -36,6 +37,7 @@ KNOWN = {
     "facebook/deit-base-patch16-224": _BASE,
 }
 TYPES = ("vit", "deit")
+FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 
 
 @contextmanager
@@ -106,7 +108,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
             raise UserError(
                 f"{folder}: model.safetensors is missing; save the model with save_pretrained"
             )
-        module = _trained(folder, file)
+        module = _trained(folder, file, config)
         origin = "checkpoint" if spec.path else "pretrained"
         about = {"origin": origin, "file_sha256": file_sha256(file), "note": note}
         names = labels.of_config(config, int(module.model.config.num_labels))
@@ -115,15 +117,16 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     return Model(spec, module, architecture, preprocess, names, weights, scriptable=False)
 
 
-def _trained(folder: Path, file: Path) -> Any:
+def _trained(folder: Path, file: Path, config: Mapping[str, Any]) -> Any:
     """The folder's model, by transformers' own loader: it renames keys of older files."""
     import torch
-    from transformers import AutoModelForImageClassification
+    from transformers import AutoConfig, AutoModelForImageClassification
 
     try:
         with _quiet():
             model, info = AutoModelForImageClassification.from_pretrained(
                 folder,
+                config=AutoConfig.for_model(**config),
                 local_files_only=True,
                 use_safetensors=True,
                 trust_remote_code=False,
@@ -131,8 +134,9 @@ def _trained(folder: Path, file: Path) -> Any:
                 output_loading_info=True,
             )
     except Exception as error:  # whatever a damaged file leads the library to
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{file} is not a checkpoint of its config.json: {reason}") from error
+        raise UserError(
+            f"{file} is not a checkpoint of its config.json: {first_line(error)}"
+        ) from error
     wrong = [*info["missing_keys"], *info["mismatched_keys"]]
     if wrong:
         raise UserError(
@@ -150,17 +154,25 @@ def _folder(spec: ModelSpec, mode: str | None) -> tuple[Path | None, str]:
         raise UserError(f"--weights bundled: there is no bundled checkpoint for hf:{spec.ident}")
     if mode == "seeded":
         return None, "asked for"
-    if found := cached_file(spec.ident, ("model.safetensors",)):
-        return found.parent, f"{spec.ident}, cached"
+    cached = {name: cached_file(spec.ident, (name,)) for name in FILES}
+    weights = cached["model.safetensors"]
+    if weights and all(cached.values()):
+        return weights.parent, f"{spec.ident}, cached"
     why = f"hf:{spec.ident} is not in the cache and the hub does not answer"
     if hub_answers():
         from huggingface_hub import snapshot_download
 
-        wanted = ["config.json", "model.safetensors", "preprocessor_config.json"]
         try:
-            return Path(snapshot_download(spec.ident, allow_patterns=wanted)), spec.ident
-        except (OSError, ValueError) as error:
-            why = f"hf:{spec.ident} cannot be downloaded ({str(error).splitlines()[0]})"
+            return Path(snapshot_download(spec.ident, allow_patterns=[*FILES])), spec.ident
+        except Exception as error:  # whatever a broken connection leads the library to
+            why = f"hf:{spec.ident} cannot be downloaded ({first_line(error)})"
+    if weights:
+        lacking = ", ".join(name for name, found in cached.items() if not found)
+        raise UserError(
+            f"--model hf:{spec.ident}: the cache has its weights and lacks {lacking}, and the hub "
+            "does not answer: images could be prepared otherwise than for training. Download it "
+            "whole, or name its folder"
+        )
     if mode == "pretrained":
         raise UserError(f"--weights pretrained: {why}; use --weights seeded or a local folder")
     return None, why
@@ -187,8 +199,11 @@ def _config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("model_type") not in TYPES:
         kind = config.get("model_type") if isinstance(config, dict) else None
         raise UserError(f"{path}: model_type is {kind!r}; expected one of {', '.join(TYPES)}")
-    dropped = ("transformers_version", "architectures", "torch_dtype", "dtype", "_name_or_path")
-    return {name: value for name, value in config.items() if name not in dropped}
+    dropped = ("transformers_version", "torch_dtype", "dtype", "_name_or_path")
+    kept = {name: value for name, value in config.items() if name not in dropped}
+    if config["model_type"] == "deit":  # transformers has two classes of it, and asks which
+        kept.setdefault("architectures", ["DeiTForImageClassification"])
+    return kept
 
 
 def _preprocess(folder: Path | None, config: Any) -> Any:

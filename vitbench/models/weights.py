@@ -34,7 +34,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file leads the readers to
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         if isinstance(error, UnpicklingError):
             reason = (
                 "not in torch's format, or its pickle holds more than data: nothing was executed"
@@ -120,6 +120,11 @@ def synthesize(make: Callable[[], Any]) -> Any:
             with torch.no_grad():
                 layer.bias[channels] += OUTLIER_BIAS * (1 - 2 * (torch.arange(len(channels)) % 2))
     return module
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, on one line; its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 @lru_cache

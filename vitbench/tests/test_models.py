@@ -12,17 +12,12 @@ import skimage.data
 from PIL import Image
 
 from vitbench.errors import UserError
-from vitbench.models import creation_code, load_model, parse_spec, skeleton
+from vitbench.models import load_model, parse_spec
+from vitbench.models.preprocess import TUTORIAL, tutorial
 from vitbench.models.weights import read_checkpoint, tensors_sha256
-from vitbench.tests import hf_folder
 from vitbench.tests.conftest import IMAGES, ROOT
 
 PHOTO = Image.fromarray(skimage.data.astronaut())
-TINY = {
-    "model_type": "vit", "hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 3,
-    "intermediate_size": 192, "image_size": 64, "patch_size": 16,
-    "id2label": {"0": "cat", "1": "dog", "2": "cup"}, "label2id": {"cat": 0, "dog": 1, "cup": 2},
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -47,18 +42,6 @@ def deit():
 
     torch.manual_seed(3)
     return timm.create_model("deit_tiny_patch16_224", num_classes=7).eval().state_dict()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """A Hugging Face folder, written by transformers itself."""
-    from transformers import ViTConfig, ViTForImageClassification, ViTImageProcessor
-
-    config = {k: v for k, v in TINY.items() if k != "model_type"}
-    config["id2label"] = {int(k): v for k, v in TINY["id2label"].items()}
-    ViTForImageClassification(ViTConfig(**config)).save_pretrained(tmp_path / "my_model")
-    ViTImageProcessor(size={"height": 64, "width": 64}).save_pretrained(tmp_path / "my_model")
-    return tmp_path / "my_model"
 
 
 @pytest.mark.parametrize("ending", ["model.pth", "plain.pth", "safetensors"])
@@ -102,6 +85,29 @@ def test_a_damaged_config_beside_a_checkpoint_is_named(tmp_path, deit, text):
         load_model(parse_spec(f"deit_tiny_patch16_224@{tmp_path / 'model.pth'}", ROOT), None)
 
 
+def test_a_checkpoint_brings_its_preprocessing_and_labels(tmp_path, deit):
+    """A folder as timm saves it for the hub; and one of ours, which says its `input`."""
+    import torch
+
+    torch.save(deit, tmp_path / "model.pth")
+    spec = parse_spec(f"deit_tiny_patch16_224@{tmp_path / 'model.pth'}", ROOT)
+    names = [f"n{index}" for index in range(7)]
+    timms = {
+        "pretrained_cfg": {"input_size": [3, 224, 224], "mean": [0.5, 0.5, 0.5], "crop_pct": 1.0,
+                           "std": [0.5, 0.5, 0.5], "interpolation": "bilinear"},
+        "label_names": names, "label_descriptions": {"n0": "lemon"},
+    }  # fmt: skip
+    plain = load_model(spec, None).preprocess(PHOTO)
+    (tmp_path / "config.json").write_text(json.dumps(timms))
+    model = load_model(spec, None)
+    found = model.preprocess(PHOTO)
+    assert found.min() >= -1 <= found.max() <= 1
+    assert not np.allclose(found, plain)
+    assert [label.name for label in model.labels[:2]] == ["lemon", "n1"]
+    (tmp_path / "config.json").write_text(json.dumps({"input": TUTORIAL}))
+    assert np.array_equal(load_model(spec, None).preprocess(PHOTO), tutorial()(PHOTO))
+
+
 def test_a_checkpoint_of_another_architecture(tmp_path, deit):
     from safetensors.torch import save_file
 
@@ -109,53 +115,6 @@ def test_a_checkpoint_of_another_architecture(tmp_path, deit):
     spec = parse_spec("deit_small_patch16_224@tiny.safetensors", tmp_path)
     with pytest.raises(UserError, match=r"cls_token has shape \(1, 1, 192\), expected"):
         load_model(spec, None)
-
-
-def test_hugging_face_folder(tmp_path, folder):
-    from transformers import AutoImageProcessor, ViTForImageClassification
-
-    model = load_model(parse_spec("./my_model/", tmp_path), None)
-    images = model.preprocess(PHOTO)[None]
-    processor = AutoImageProcessor.from_pretrained(folder)
-    expected = processor(images=PHOTO, return_tensors="np")["pixel_values"]
-    assert np.array_equal(images, expected)
-    theirs = ViTForImageClassification.from_pretrained(folder).eval()
-    reference = logits(lambda x: theirs(pixel_values=x).logits, images)
-    assert np.array_equal(logits(model.module, images), reference)
-    assert [label.name for label in model.labels] == ["cat", "dog", "cup"]
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "words"),
-    [
-        ("config.json", "{", "config.json is not JSON"),
-        ("config.json", '{"model_type": "bert"}', "model_type is 'bert'"),
-        ("model.safetensors", "garbage", "model.safetensors is not a checkpoint"),
-        ("model.safetensors", None, "model.safetensors is missing"),
-    ],
-)
-def test_damaged_folder(tmp_path, folder, file, text, words):
-    (folder / file).unlink()
-    if text is not None:
-        (folder / file).write_text(text)
-    with pytest.raises(UserError, match=words):
-        load_model(parse_spec("./my_model/", tmp_path), None)
-
-
-def test_hugging_face_cache(tmp_path, folder, monkeypatch):
-    """A hub name, from the cache as the hub's client lays it out."""
-    import huggingface_hub.constants
-
-    cache = tmp_path / "hub"
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
-    repo = cache / "models--me--mine"
-    (repo / "refs").mkdir(parents=True)
-    (repo / "refs" / "main").write_text("0" * 40)
-    (repo / "snapshots").mkdir()
-    folder.rename(repo / "snapshots" / ("0" * 40))
-    model = load_model(parse_spec("hf:me/mine", tmp_path), "auto")
-    assert model.weights.origin == "pretrained"
-    assert len(model.labels) == 3
 
 
 HUBCONF = 'dependencies = ["torch", "timm"]\nfrom models_of_hub import *\n'
@@ -190,6 +149,10 @@ def test_torch_hub_leaves_timm_as_it_was(tmp_path, monkeypatch):
     assert set(timm.list_models()) == before
     assert timm.create_model("deit_tiny_patch16_224", num_classes=3).embed_dim == 192
     assert "models_of_hub" not in sys.modules
+    (repo / "models_of_hub.py").write_text(f"{HUBMODELS}# other code, and so another model\n")
+    other = load_model(spec, "auto")
+    assert other.weights.sha256 == model.weights.sha256
+    assert other.architecture != model.architecture
 
 
 def test_the_bundled_preprocessing_is_the_tutorials():
@@ -237,22 +200,6 @@ def test_seeded_weights_are_the_same_in_every_process_and_synthetic():
     assert model.weights.synthetic
 
 
-@pytest.mark.parametrize("text", ["vit_tiny_patch16_224", "./my_model/"])
-def test_creation_code_makes_the_same_module(tmp_path, folder, text):  # noqa: ARG001 - folder writes
-    model = load_model(parse_spec(text, tmp_path), "seeded")
-    images = model.preprocess(PHOTO)[None]
-    for bare in (skeleton(model.architecture), _executed(creation_code(model.architecture))):
-        bare.load_state_dict(model.module.state_dict())
-        assert np.array_equal(logits(bare.eval(), images), logits(model.module, images))
-    json.dumps(dict(model.architecture))
-
-
-def _executed(code):
-    names = {}
-    exec(code, names)
-    return names["model"]
-
-
 @pytest.mark.skipif(
     not IMAGES.is_dir(), reason="the labelled test images are not beside this checkout"
 )
@@ -269,16 +216,3 @@ def test_the_bundled_checkpoint_is_as_good_as_its_readme_says():
         found = torch.cat([model.module(x) for x in torch.from_numpy(sample.images).split(50)])
     assert len(photos) == 500
     assert (found.argmax(1).numpy() == sample.labels).mean() == pytest.approx(0.636, abs=0.01)
-
-
-def test_one_network_from_two_libraries_gives_the_same_logits(tmp_path):
-    """A folder as the hub's: transformers' ViT with the weights of timm's DeiT."""
-    import torch
-
-    ours = load_model(parse_spec("deit_tiny_patch16_224", ROOT), "bundled")
-    theirs = load_model(parse_spec(f"hf={hf_folder.write(tmp_path)}", ROOT), None)
-    image = Image.effect_noise((300, 260), 80).convert("RGB")
-    images = torch.from_numpy(ours.preprocess(image))[None]
-    with torch.inference_mode():
-        assert torch.equal(ours.module(images), theirs.module(images))
-    assert [label.name for label in theirs.labels] == [label.name for label in ours.labels]
