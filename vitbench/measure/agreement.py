@@ -14,18 +14,11 @@ Progress = Callable[[int, int], None]
 
 
 def logits_of(
-    deployment: Deployment,
-    images: NDArray[np.float32],
-    batch: int,
-    progress: Progress | None = None,
+    deployment: Deployment, images: NDArray[np.float32], batch: int
 ) -> NDArray[np.float32]:
     """Images (N, 3, H, W) to logits (N, C), in batches of exactly `batch` images."""
-    parts = []
-    for span, logits in _batches(deployment, images, batch):
-        parts.append(logits[: span.stop - span.start])
-        if progress:
-            progress(span.stop, len(images))
-    return np.concatenate(parts)
+    found = _batches(deployment, images, batch)
+    return np.concatenate([logits[: span.stop - span.start] for span, logits in found])
 
 
 def _batches(

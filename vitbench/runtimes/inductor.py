@@ -4,12 +4,16 @@ One graph is compiled for each batch size. Where compiling gives up, torch falls
 silence: here that is an error (`fullgraph`, `fail_on_recompile_limit_hit`).
 """
 
+import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from vitbench.errors import Unavailable
 from vitbench.runtimes import torch_common
 from vitbench.runtimes.base import Deployment, Variant
 from vitbench.runtimes.eager import build, suffix
@@ -23,20 +27,28 @@ RECOMPILE_LIMIT = 64
 
 
 def supports(variant: Variant, device: str) -> None:
-    """As torch, and a C++ compiler on the CPU."""
+    """As torch; and a C++ compiler on the CPU, Triton and a C compiler on CUDA."""
     torch_common.supports(variant, device)
     if device == "cpu":
         torch_common.require_compiler()
+    elif find_spec("triton") is None:
+        raise Unavailable("torch.compile on CUDA needs triton, which is not installed")
+    elif not any(shutil.which(name) for name in (os.environ.get("CC", "cc"), "gcc", "clang")):
+        raise Unavailable("torch.compile on CUDA needs a C compiler, and found none")
 
 
 def load(
     path: Path, variant: Variant, device: str, architecture: Mapping[str, Any], threads: int
 ) -> Deployment:
     import torch
+    import torch._inductor.config
 
     module = torch_common.load_state(path, variant, architecture).to(device)
     mode = variant.options.get("mode")
-    compiled = torch.compile(module, dynamic=False, fullgraph=True, mode=mode)
+    # Generated loops are cut for a number of threads. Without this, Inductor's cache on disk would
+    # serve those that were cut for another number.
+    options = {"cpp.threads": threads} if device == "cpu" else None
+    compiled = torch.compile(module, dynamic=False, fullgraph=True, mode=mode, options=options)
     plain = torch_common.deployment(compiled, variant, device, threads)
 
     @contextmanager
@@ -44,7 +56,9 @@ def load(
         strict = torch._dynamo.config.patch(
             fail_on_recompile_limit_hit=True, recompile_limit=RECOMPILE_LIMIT
         )
-        with strict, plain.active():
+        # A mode is chosen for its CUDA graphs: Inductor would leave them out with a warning.
+        graphs = torch._inductor.config.patch({"triton.cudagraph_or_error": mode is not None})
+        with strict, graphs, plain.active():
             yield
 
     return replace(plain, active=active)

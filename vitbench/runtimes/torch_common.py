@@ -244,7 +244,9 @@ def deployment(call: Any, variant: Variant, device: str, threads: int) -> Deploy
     layout = memory_format(variant)
 
     def stage(images: NDArray[np.float32]) -> Any:
-        return torch.from_numpy(images).to(device, dtype, memory_format=layout)
+        # As in `active`: Inductor compiles again for what was made outside of it.
+        with torch.inference_mode():
+            return torch.from_numpy(images).to(device, dtype, memory_format=layout)
 
     def read(output: Any) -> NDArray[np.float32]:
         return np.array(output.detach().to("cpu", torch.float32).numpy())

@@ -45,10 +45,15 @@ FLAGS = (
 
 def supports(variant: Variant, device: str) -> None:
     """As torch and a C++ compiler, and a CPU with AVX2."""
-    import torch
-
     torch_common.supports(variant, device)
     torch_common.require_compiler()
+    _require_avx2(variant)
+
+
+def _require_avx2(variant: Variant) -> None:
+    """Raises Unavailable where the layer's instructions would end the process."""
+    import torch
+
     has = torch.cpu.get_capabilities()
     if platform.system() != "Linux" or not (has.get("avx2") and has.get("fma3")):
         raise Unavailable(f"{variant.name} is made for Linux on x86-64 with AVX2")
@@ -154,7 +159,7 @@ def build(
 def load(
     path: Path, variant: Variant, device: str, architecture: Mapping[str, Any], threads: int
 ) -> Deployment:
-    supports(variant, device)  # another CPU's instructions would end the process
+    _require_avx2(variant)
     _register(path.with_suffix(".so"))
     return torchscript.load(path, variant, device, architecture, threads)
 

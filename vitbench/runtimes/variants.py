@@ -19,7 +19,7 @@ INT8 = Contract(
     agreement=0.96,
     relative_error=0.15,
     cosine=0.99,
-    reason="int8 linear layers with per-call activation scales; published ViT results keep 96 %",
+    reason="int8 linears, activation scales taken in the call; published ViT results keep 96 %",
 )
 TF32 = Contract(
     agreement=0.98,
@@ -198,7 +198,7 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     Variant(
         "executorch-int8-dynamic", "executorch", "int8", INT8,
-        "ExecuTorch with XNNPACK, int8 linears with an activation scale per call",
+        "ExecuTorch with XNNPACK, int8 linears with an activation scale per token",
         options={"quantization": "dynamic"}, requires=(*EXECUTORCH, "torchao>=0.17"),
     ),
     Variant(

@@ -1,4 +1,4 @@
-"""What the recipes for CUDA set in torch, as far as a CPU can show it."""
+"""What recipes set in torch: those for CUDA as far as a CPU can show it, and Inductor."""
 
 from dataclasses import replace
 
@@ -8,9 +8,11 @@ import torch
 
 from vitbench.errors import Unavailable
 from vitbench.models import load_model, parse_spec
-from vitbench.runtimes import VARIANTS, load, torch_common, variant
+from vitbench.runtimes import RUNTIMES, VARIANTS, load, torch_common, variant
 from vitbench.runtimes.eager import build, suffix
 from vitbench.tests.conftest import ROOT
+
+IMAGES = np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -19,24 +21,30 @@ def model():
 
 
 @pytest.fixture
-def logits(model, tmp_path):
-    """Logits of an eager recipe that is made for CUDA, in float32 on the CPU."""
+def deployed(model, tmp_path):
+    """An eager recipe that is made for CUDA, loaded in float32 on the CPU."""
 
     def found(name, **options):
         recipe = variant(name)
         recipe = replace(recipe, precision="fp32", options={**recipe.options, **options})
         path = tmp_path / f"artifact{suffix(recipe)}"
         build(model, recipe, path, None)
-        images = np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)
-        return load(path, recipe, "cpu", model.architecture, 1).logits(images)
+        return load(path, recipe, "cpu", model.architecture, 1)
 
     return found
 
 
-def test_channels_last_is_the_same_network(logits):
-    plain, last = logits("fp32"), logits("fp16-channels-last")
-    assert np.allclose(plain, last, atol=1e-4)
-    assert not np.array_equal(plain, last), "the convolution ran as if nothing had been asked"
+@pytest.fixture
+def logits(deployed):
+    return lambda name, **options: deployed(name, **options).logits(IMAGES)
+
+
+def test_channels_last_is_the_same_network(deployed):
+    plain, last = deployed("fp32"), deployed("fp16-channels-last")
+    assert np.allclose(plain.logits(IMAGES), last.logits(IMAGES), atol=1e-4)
+    for deployment, applied in ((plain, False), (last, True)):
+        for tensor in (deployment.stage(IMAGES), deployment.call.patch_embed.proj.weight):
+            assert tensor.is_contiguous(memory_format=torch.channels_last) is applied
 
 
 def test_attention_is_pinned_and_then_free_again(logits):
@@ -71,3 +79,32 @@ def test_float32_products_are_set_and_restored_even_after_an_error(how):
 def test_what_needs_cuda_says_so(name):
     with pytest.raises(Unavailable, match=f"{name} is made for a CUDA device, not for cpu"):
         torch_common.supports(variant(name), "cpu")
+
+
+def test_what_is_timed_as_compiled_is_what_was_verified(model, tmp_path):
+    """Inductor compiles once: for images staged in the deployment's state, and outside of it."""
+    from torch._dynamo.utils import counters
+
+    recipe = variant("compiled")
+    RUNTIMES["inductor"].supports(recipe, "cpu")
+    path = tmp_path / "artifact.safetensors"
+    build(model, recipe, path, None)
+    found = RUNTIMES["inductor"].load(path, recipe, "cpu", model.architecture, 1)
+    images = np.random.default_rng(0).normal(size=(1, 3, 224, 224)).astype(np.float32)
+    before = counters["stats"]["unique_graphs"]
+    found.logits(images)
+    staged = found.stage(images)
+    with found.active():
+        found(staged)
+    assert counters["stats"]["unique_graphs"] - before == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_generated_loops_are_cut_for_the_threads_of_the_run(model, tmp_path, threads, monkeypatch):
+    """Inductor's cache on disk does not ask for how many threads a loop was cut."""
+    recipe, given = variant("compiled"), {}
+    path = tmp_path / "artifact.safetensors"
+    build(model, recipe, path, None)
+    monkeypatch.setattr(torch, "compile", lambda module, **options: given.update(options) or module)
+    RUNTIMES["inductor"].load(path, recipe, "cpu", model.architecture, threads)
+    assert given["options"] == {"cpp.threads": threads}
