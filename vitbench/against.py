@@ -4,10 +4,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitbench import environment
 from vitbench.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +41,7 @@ def base(against: str, start: Path) -> Iterator[Side]:
     checkout; anything else is a git revision, checked out beside and removed afterwards. Relative
     paths are relative to `start`. Raises UserError where it is none of them.
     """
-    path = (start / Path(against).expanduser()).absolute()
+    path = environment.absolute(against, start, "--against")
     interpreter = path if path.is_file() else path / "bin" / "python"
     if interpreter.is_file():
         yield Side(f"environment {path.name}", str(interpreter), ROOT)
@@ -60,7 +61,8 @@ def base(against: str, start: Path) -> Iterator[Side]:
             try:
                 yield Side(f"{against} ({commit[:10]})", sys.executable, _with_arm(tree, against))
             finally:
-                _git("worktree", "remove", "--force", str(tree))
+                with suppress(UserError):  # the folder goes anyway; what is known must be told
+                    _git("worktree", "remove", "--force", str(tree))
 
 
 def _with_arm(folder: Path, against: str) -> Path:

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from vitbench import __version__, environment
 from vitbench.case import Case
 from vitbench.deploy.worker import die_with_parent
-from vitbench.errors import UserError
+from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.extra import extra_work, with_extra
 from vitbench.runtimes import VARIANTS, Deployment, load, operators, variant
@@ -58,7 +58,7 @@ class Arm:
 
         case, session = Case.parse(request["case"]), self._session
         if case.variant not in {row.name for row in VARIANTS}:
-            raise UserError(f"there is no variant {case.variant!r} in this version")
+            raise Unavailable(f"there is no variant {case.variant!r} in this version")
         verification = session.verify(case)
         artifact, sample = session.artifact(case), session.sample(case.model)
         model = session.model(case.model)

@@ -37,13 +37,16 @@ def record(
     added to, so that a calibration can be spread over quiet hours. Raises UserError where no case
     can be prepared, or the file cannot be written.
     """
-    recording = _begin(path, cases, options)
+    _begin(path, cases, options, some=True)  # before minutes are spent
     with tempfile.TemporaryDirectory(prefix="vitbench-calibrate-") as folder:
         duet = Duet({"base": head(), "head": head()}, options, say)
         duet.prepare(cases, Path(folder))
         here = [case for case in cases if duet.played(cases).timed(case.id)]
         if not here:
-            raise UserError(f"no case can be timed: {duet.progress.absent['head']}")
+            raise UserError(
+                f"no case can be timed: {duet.progress.absent['head'] | duet.progress.failed}"
+            )
+        recording = _begin(path, here, options)  # those that this environment lacks are left out
         units = {share: {case.id: _units(duet, case, share) for case in here} for share in PLANTED}
         deadline = time.monotonic() + minutes * 60
         number = sum(_length(blocks) for blocks in recording["planted"].values())
@@ -76,8 +79,13 @@ def _length(blocks: dict[str, list[Any]]) -> int:
     return min((len(each) for each in blocks.values()), default=0)
 
 
-def _begin(path: Path, cases: Sequence[Case], options: Options) -> dict[str, Any]:
-    """The recording in a file, if it is of the same machine and cases; else a new one."""
+def _begin(
+    path: Path, cases: Sequence[Case], options: Options, some: bool = False
+) -> dict[str, Any]:
+    """The recording in a file, if it is of the same machine and cases, or with `some` of them.
+
+    A new one where there is no file.
+    """
     about = environment.describe(options.threads, {})
     fresh = {
         "schema": SCHEMA,
@@ -89,10 +97,11 @@ def _begin(path: Path, cases: Sequence[Case], options: Options) -> dict[str, Any
     if not path.exists():
         return fresh
     found = read_recording(path)
+    known, wanted = set(found["planted"][NONE]), {case.id for case in cases}
     same = (
         found.get("schema") == SCHEMA
         and found.get("machine", {}).get("fingerprint") == about["fingerprint"]
-        and set(found["planted"][NONE]) == {case.id for case in cases}
+        and (known <= wanted if some else known == wanted)
         and found.get("seconds") == options.seconds
     )
     if not same:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from vitbench.judge.best import NEEDS, choose
 from vitbench.runtimes.variants import VARIANTS
 
 OK, BROKEN, USAGE = 0, 1, 4
+BROKEN_PIPE = 141  # as a shell says it: the reader went away, and no verdict may read as a pass
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,14 +33,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser().parse_args(arguments)
     environment.settle_idle_threads()
     try:
-        return int(chosen.run(chosen))
+        code = int(chosen.run(chosen))
+        sys.stdout.flush()
+        return code
     except (UserError, Unavailable, WorkerFailed) as error:
         print(f"vitbench: error: {error}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        return OK
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # no second complaint
+        return BROKEN_PIPE
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
     add_model(export)
     export.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     export.add_argument("--images", type=Path, metavar="DIR", help="verify on these images")
+    export.add_argument("--calibration", type=Path, metavar="DIR",
+                        help="calibrate static int8 on these images")  # fmt: skip
     export.add_argument("--verify-images", type=int, default=512, metavar="N")
     export.set_defaults(run=export_variant)
 
@@ -126,7 +133,7 @@ def list_variants(chosen: argparse.Namespace) -> int:
 
 
 def predict_image(chosen: argparse.Namespace) -> int:
-    """Class index, label and probability by each variant."""
+    """Class index, label and probability by each variant. Returns 1 where a variant failed."""
     import numpy as np
 
     from vitbench.case import Case
@@ -134,12 +141,13 @@ def predict_image(chosen: argparse.Namespace) -> int:
 
     variants = select(chosen.variant, "fp32") if chosen.variant else select(["fp32"], "fp32")
     image = read_image(chosen.image)
-    session = session_of(chosen)
+    session, code = session_of(chosen), OK
     for spec in session.options.models:
         model = session.model(spec.name)
         synthetic = ", synthetic: the answer means nothing" if model.weights.synthetic else ""
         print(
-            f"{spec.name} ({model.weights.origin} weights {model.weights.sha256[:12]}{synthetic})"
+            f"{spec.name} ({len(model.labels)} classes; {model.weights.origin} weights "
+            f"{model.weights.sha256[:12]}{synthetic})"
         )
         images = model.preprocess(image)[None]
         for recipe in variants:
@@ -149,12 +157,16 @@ def predict_image(chosen: argparse.Namespace) -> int:
             except Unavailable as reason:
                 print(f"  {recipe.name:22} unavailable: {reason}")
                 continue
+            except WorkerFailed as failure:
+                print(f"  {recipe.name:22} failed: {failure}")
+                code = BROKEN
+                continue
             odds = np.exp(logits - logits.max())
             odds /= odds.sum()
             for index in np.argsort(-odds)[: max(1, chosen.top)]:
                 label = model.labels[index]
                 print(f"  {recipe.name:22} {index:5d}  {odds[index]:6.1%}  {label.name}")
-    return OK
+    return code
 
 
 def export_variant(chosen: argparse.Namespace) -> int:
@@ -177,7 +189,7 @@ def export_variant(chosen: argparse.Namespace) -> int:
             session.model(spec.name), session.require(case), session.artifact(case),
             verification.agreement.to_json(), chosen.output,
         )  # fmt: skip
-        print(f"wrote {file} and {file.parent / 'manifest.json'}")
+        print("wrote", *sorted(map(str, file.parent.iterdir())))
     return OK
 
 

@@ -51,7 +51,7 @@ def _add_cases(command: argparse.ArgumentParser) -> None:
     command.add_argument("--variant", action="append", metavar="GLOB", default=[])
     command.add_argument("--batch", action="append", type=int, metavar="N", default=[])
     command.add_argument("--images", type=Path, metavar="DIR", help="verify on these images")
-    command.add_argument("--verify-images", type=int, default=256, metavar="N")
+    command.add_argument("--verify-images", type=int, default=512, metavar="N")
     command.add_argument("--seconds", type=float, default=3.0, metavar="S",
                          help="time for the rounds of one case in one block")  # fmt: skip
 
@@ -61,10 +61,11 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.against import base, head
     from vitbench.duet import Duet, Progress
     from vitbench.judge.duet import Rule
-    from vitbench.options import check_counts
+    from vitbench.options import check_counts, check_share
     from vitbench.show.verdicts import annotations, junit, markdown, text
 
-    check_counts(tolerance=chosen.tolerance, blocks_max=chosen.blocks_max, minutes=chosen.minutes)
+    check_share(tolerance=chosen.tolerance)
+    check_counts(blocks_max=chosen.blocks_max, minutes=chosen.minutes)
     options, found = _chosen(chosen, [])
     rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found))
 
@@ -101,7 +102,7 @@ def play(chosen: argparse.Namespace) -> int:
         print(*annotations(verdicts, strict), sep="\n")
     for path, words in (
         (chosen.markdown, markdown(verdicts)),
-        (chosen.junit, junit(verdicts, strict)),
+        (chosen.junit, junit(verdicts, strict, "duet")),
     ):
         if path:
             write(path, words)
@@ -119,12 +120,15 @@ def calibrate_gate(chosen: argparse.Namespace) -> int:
     from vitbench.calibrate import VARIANTS, read_recording, record
     from vitbench.judge.calibration import summarize
     from vitbench.judge.duet import Rule
+    from vitbench.options import check_counts, check_share
     from vitbench.show.calibration import plot, text
 
     if chosen.minutes < 0:
         raise UserError(f"--minutes {chosen.minutes:g}: must be 0 or more")
-    options, found = _chosen(chosen, list(VARIANTS))
-    if chosen.minutes or not chosen.output.exists():
+    check_share(tolerance=chosen.tolerance)
+    check_counts(blocks_max=chosen.blocks_max)
+    if chosen.minutes:
+        options, found = _chosen(chosen, list(VARIANTS))
         recording = record(options, found, chosen.minutes, chosen.output, _say)
     else:
         recording = read_recording(chosen.output)

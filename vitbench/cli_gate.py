@@ -102,8 +102,9 @@ def fraction(text: str) -> float:
 def run_accept(chosen: argparse.Namespace) -> int:
     """Promotes a report; says what it replaces."""
     from vitbench.judge.baseline import accept
+    from vitbench.show.history import clean
 
-    print(accept(chosen.report, chosen.baselines))
+    print(clean(accept(chosen.report, chosen.baselines)))
     return PASS
 
 
@@ -128,7 +129,7 @@ def run_gate(chosen: argparse.Namespace) -> int:
     notes: tuple[str, ...] = ()
     problems: list[str] = []
     codes = [PASS]
-    if chosen.baseline or not promises:
+    if chosen.baseline or all(each.kind == "tolerance" for each in promises):
         baseline = _baseline(chosen, report)
         problems += baseline.problems
         print(f"{chosen.report} against {baseline.words}")

@@ -35,12 +35,15 @@ VERIFY_SECONDS = 3600.0
 class Progress:
     """All that is known of the cases, filled as the duet goes on.
 
-    `prepared` is what `prepare` answered, by side and case; `failed` is why a case has no more
-    blocks, by case; `blocks` are the finished ones; `units` of extra work are planted into head.
+    `prepared` is what `prepare` answered, by side and case; `absent` is why a side has not got a
+    case, by both; `fails` is what became of head's build of a case, `failed` why a case has no
+    more blocks, by case; `blocks` are the finished ones; `units` of extra work are planted into
+    head.
     """
 
     prepared: dict[str, dict[str, Any]] = field(default_factory=lambda: {"base": {}, "head": {}})
     absent: dict[str, dict[str, str]] = field(default_factory=lambda: {"base": {}, "head": {}})
+    fails: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     blocks: dict[str, list[Block]] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -84,7 +87,13 @@ class Duet:
                 began = time.monotonic()
                 if number and began + longest > deadline:
                     break
-                self.block(number, left)
+                try:
+                    self.block(number, left)
+                except WorkerFailed as reason:
+                    if not number:
+                        raise
+                    self.say(f"no more blocks: {reason}")  # the finished ones are judged
+                    break
                 number, longest = number + 1, max(longest, time.monotonic() - began)
                 after(self.progress)
                 left = self.open_cases(cases, rule)
@@ -102,7 +111,7 @@ class Duet:
         """What is known by now, as the judge takes it."""
         known = self.progress
         names = [case.id for case in cases]
-        return Played(names, known.prepared, known.absent, known.failed, known.blocks)
+        return Played(names, known.prepared, known.absent, known.failed, known.blocks, known.fails)
 
     def _verdicts(self, cases: Sequence[Case], rule: Rule) -> list[Verdict]:
         found = []
@@ -118,8 +127,9 @@ class Duet:
         return found
 
     def prepare(self, cases: Sequence[Case], folder: Path) -> None:
-        """Build and verify every case on both sides; one that cannot be is told in `absent`, or in
-        `failed` where it is base that broke down over it. The other cases go on."""
+        """Build and verify every case on both sides. One that a side has not got is told in
+        `absent`; one that it breaks down over in `failed` if it is base, in `fails` if it is head.
+        The other cases go on."""
         for side in ("base", "head"):
             mine = folder / side
             mine.mkdir()
@@ -138,11 +148,11 @@ class Duet:
             try:
                 answer = arm.ask(request, self.options.build_seconds + VERIFY_SECONDS)
                 self.progress.prepared[side][case.id] = answer
-            except (Unavailable, UserError) as reason:
+            except Unavailable as reason:
                 self.progress.absent[side][case.id] = str(reason)
-            except WorkerFailed as reason:
-                # A base that fails is no base to pass by; a head that fails lost a case.
-                told = self.progress.failed if side == "base" else self.progress.absent[side]
+            except (UserError, WorkerFailed) as reason:
+                # A base that fails is no base to pass by; a head that fails has lost a case.
+                told = self.progress.failed if side == "base" else self.progress.fails
                 told[case.id] = str(reason)
                 if isinstance(reason, WorkerLost):
                     return list(cases[index + 1 :])
@@ -173,15 +183,16 @@ class Duet:
         """Load a case in every arm and let them take turns."""
         prepared, extra = self.progress.prepared, self.progress.units.get(case.id, 0)
 
-        def load(name: str) -> None:
+        def load(name: str) -> float:
             side = "base" if name == "null" else name
             request = {"verb": "load", **prepared[side][case.id]["load"]}
-            arms[name].ask({**request, "extra": extra if name == "head" else 0}, LOAD_SECONDS)
+            request["extra"] = extra if name == "head" else 0
+            return float(arms[name].ask(request, LOAD_SECONDS)["seconds"])
 
         def turn(name: str) -> float:
-            return float(arms[name].ask({"verb": "turn"}, self.turn_seconds)["seconds"])
+            return float(arms[name].ask({"verb": "turn"}, patience)["seconds"])
 
-        together(load, arms)
+        patience = max(self.turn_seconds, 10 * max(together(load, arms)))  # a turn is two calls
         longest = 2 * max(turn(name) for name in arms)  # with its untimed call
         turns = {name: partial(turn, name) for name in arms}
         rounds = rounds_for(self.options.seconds, longest)
@@ -237,5 +248,10 @@ def one_at_a_time() -> FileLock:
     The lock is this user's, whatever cache a duet uses.
     """
     folder = default_folder()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be made ({error.strerror}): set VITBENCH_CACHE to a folder of yours"
+        ) from error
     return FileLock(folder / "timing.lock")

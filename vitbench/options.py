@@ -1,5 +1,6 @@
 """What a user chose for a run, checked, as frozen data that another process can be told."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -46,7 +47,18 @@ class Options:
 
 
 def check_counts(**values: float) -> None:
-    """Raises UserError for an option whose value is not positive."""
+    """Raises UserError for an option whose value is not positive and finite."""
     for name, value in values.items():
-        if not value > 0:
-            raise UserError(f"--{name.replace('_', '-')} {value}: must be greater than 0")
+        if not 0 < value < math.inf:
+            raise UserError(
+                f"--{name.replace('_', '-')} {value}: must be greater than 0 and finite"
+            )
+
+
+def check_share(**values: float) -> None:
+    """Raises UserError for an option whose value is not above 0 and below 1."""
+    for name, value in values.items():
+        if not 0 < value < 1:
+            raise UserError(
+                f"--{name.replace('_', '-')} {value:g}: must lie between 0 and 1, such as 0.03"
+            )

@@ -38,7 +38,7 @@ def accepted(report: Mapping[str, Any], name: str, folder: Path) -> Baseline:
 
 
 def from_history(report: Mapping[str, Any], path: Path, folder: Path, count: int) -> Baseline:
-    """The newest `count` complete reports of the same class that are older than the report.
+    """The newest `count` complete reports with times, of the same class and older than the report.
 
     A file that cannot be read is named among the problems, and the others still count. Raises
     UserError where the folder cannot be listed.
@@ -67,11 +67,12 @@ def from_history(report: Mapping[str, Any], path: Path, folder: Path, count: int
         except UserError as error:
             problems.append(str(error))
             continue
-        if other.get("vitbench", {}).get("complete"):
+        # A duet's report has no times that could be compared with another run's.
+        if other.get("vitbench", {}).get("complete") and any(row.timed for row in rows(other)):
             found.append(other)
     words = (
         f"{folder} has {len(files)} reports, {len(dated)} others of this machine and these "
-        f"weights, and {len(found)} of them complete and older"
+        f"weights, and {len(found)} of them complete, older and with times"
     )
     if found:
         words = f"the newest of {folder}" if count == 1 else f"the median of {len(found)} reports"

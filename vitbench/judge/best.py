@@ -121,6 +121,8 @@ def _choose(
     synthetic = bool(weights.get("synthetic"))
     able = []
     for each in found:
+        if each.case in run.get("failed", {}):
+            continue
         if getattr(each, need) is None:
             out[each.case] = f"the report has no {need} of it: run benchmarks/test_footprint.py too"
         elif not synthetic and each.agreement is not None and each.agreement < least:

@@ -17,6 +17,8 @@ measured on shared two-core machines by alternating single calls of two processe
 BETWEEN_RUNS = 0.20
 """The same of the log of a plain median, not paired with anything: METHODOLOGY.md, Pairs."""
 FEW = 10
+MOST = 5.0
+"""A log ratio of 5 is a factor of 148: a bound so far away says nothing."""
 CERTAIN = 1e9
 """Degrees of freedom of what is not estimated: Student's t is then the normal."""
 
@@ -57,10 +59,9 @@ class Change:
 
     def visible(self, tolerance: float, level: float) -> float:
         """The least slowdown (0.1: 10 %) that is called SLOWER with 80 % power at one-sided
-        `level`: it must exceed the tolerance and the bound both."""
-        return math.expm1(
-            max(math.log1p(tolerance), self.quantile(1 - level)) + self.quantile(POWER)
-        )
+        `level`: it must exceed the tolerance and the bound both. Infinite beyond MOST."""
+        least = max(math.log1p(tolerance), self.quantile(1 - level)) + self.quantile(POWER)
+        return math.expm1(least) if least < MOST else math.inf
 
 
 def paired_timing(benchmark: Mapping[str, Any]) -> Timing | None:
@@ -73,7 +74,7 @@ def paired_timing(benchmark: Mapping[str, Any]) -> Timing | None:
     log_time = -_log(ratio["speedup"], f"the speed-up of {case}")
     error, freedom = ratio["standard_error"], ratio["batches"] - 1
     if error is not None:
-        if not 0 <= error < math.inf or freedom < 1:
+        if not 0 <= error <= MOST or freedom < 1:
             raise UserError(
                 f"the standard error of {case} is {error!r} of {freedom + 1} batches, which "
                 "cannot be: a damaged report"
@@ -147,6 +148,6 @@ def decide(changes: Mapping[Key, Change], tolerances: Mapping[Key, float]) -> di
 
 def _log(value: Any, what: str) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value <= 0:
+    if not number or not 1e-100 < value < 1e100:
         raise UserError(f"{what} is {value!r}, but should be a positive number: a damaged report")
     return math.log(value)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vitbench.judge.change import BETWEEN, FEW, Change, change, decide, paired_timing
+from vitbench.judge.change import BETWEEN, FEW, MOST, Change, change, decide, paired_timing
 from vitbench.judge.multiplicity import SUITE_LEVEL
 from vitbench.judge.notes import grown
 from vitbench.judge.stats import CONFIDENCE
@@ -106,8 +106,9 @@ def _remedy(found: Change) -> str:
 def timed_verdict(case: str, state: str, found: Change, tolerance: float, cases: int) -> Verdict:
     """What a change means, in a sentence; the ends of its interval are one-sided 5 % bounds."""
     wide = found.quantile(CONFIDENCE)
-    time, low, high = (math.expm1(found.estimate + x) for x in (0.0, -wide, wide))
+    time, low, high = (math.expm1(found.estimate + min(x, MOST)) for x in (0.0, -wide, wide))
     visible = found.visible(tolerance, SUITE_LEVEL / cases)
+    sees = f"a slowdown of {visible * 100:.0f} % or more" if math.isfinite(visible) else "nothing"
     words = f"time {time * 100:+.1f} % [{low * 100:+.1f}, {high * 100:+.1f}]"
     said = {
         "SAME": f"within the tolerance of {tolerance * 100:g} %",
@@ -115,9 +116,13 @@ def timed_verdict(case: str, state: str, found: Change, tolerance: float, cases:
         f"for all {cases} cases together",
         "FASTER": f"beyond the tolerance of {tolerance * 100:g} %",
         "INCONCLUSIVE": f"for sure neither within the tolerance of {tolerance * 100:g} % nor "
-        f"beyond it; this comparison sees a slowdown of {visible * 100:.0f} % or more",
+        f"beyond it; this comparison sees {sees}",
     }  # fmt: skip
-    figures = {"standard_error": found.standard_error, "tolerance": tolerance, "visible": visible}
+    figures = {
+        "standard_error": found.standard_error,
+        "tolerance": tolerance,
+        "visible": visible if math.isfinite(visible) else None,
+    }
     return Verdict(case, state, f"{words}: {said[state]}", time, low, high, figures)
 
 

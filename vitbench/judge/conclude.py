@@ -1,7 +1,8 @@
 """A duet's verdicts: what could be compared at all, whether predictions drifted, then the times."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from vitbench.judge.drift import Flips, drifted
@@ -16,7 +17,8 @@ class Played:
     """What a duet knows of its cases, by case id.
 
     `prepared`: by side, what an arm answered to `prepare` (agreement, predictions, artifact).
-    `absent`: by side, why a case could not be prepared. `failed`: why it has no more blocks.
+    `absent`: by side, why it has not got a case. `failed`: why a case has no more blocks.
+    `fails`: what became of head's build of a case.
     """
 
     cases: Sequence[str]
@@ -24,6 +26,7 @@ class Played:
     absent: Mapping[str, Mapping[str, str]]
     failed: Mapping[str, str]
     blocks: Mapping[str, Sequence[Block]]
+    fails: Mapping[str, str] = field(default_factory=dict)
 
     def broken(self, side: str, case: str) -> bool:
         return bool(self.prepared[side][case]["agreement"]["state"] == "BROKEN")
@@ -32,24 +35,36 @@ class Played:
         return case in self.prepared[side]
 
     def timed(self, case: str) -> bool:
-        """Whether it is to be timed: both sides have it, and each keeps its contract."""
-        return case not in self.failed and all(
-            self.has(side, case) and not self.broken(side, case) for side in SIDES
+        """Whether it is to be timed: both sides have it, and head predicts what base does."""
+        return (
+            all(self.has(side, case) for side in SIDES)
+            and not self.broken("base", case)
+            and case not in self.failed
+            and case not in self.drifted
         )
+
+    @cached_property
+    def drifted(self) -> dict[str, Verdict]:
+        """The verdicts of the cases whose predictions changed for the worse."""
+        return _drifted(self)
 
 
 def conclude(played: Played, rule: Rule) -> list[Verdict]:
     """A verdict for every case, in their order."""
     timed = judge({c: played.blocks.get(c, []) for c in played.cases if played.timed(c)}, rule)
-    wrong = _drifted(played)
-    return [wrong.get(case) or timed.get(case) or _untimed(case, played) for case in played.cases]
+    return [
+        played.drifted.get(case) or timed.get(case) or _untimed(case, played)
+        for case in played.cases
+    ]
 
 
 def _untimed(case: str, played: Played) -> Verdict:
     absent = {side: played.absent[side].get(case) for side in SIDES}
     if case in played.failed:
         return Verdict(case, "INCONCLUSIVE", played.failed[case])
-    if absent["base"] and absent["head"]:
+    if absent["base"] and case in played.fails:
+        state, why = "INCOMPARABLE", f"base has not got it, and it fails here: {played.fails[case]}"
+    elif absent["base"] and absent["head"]:
         state, why = "INCOMPARABLE", f"neither side has it: {absent['head']}"
     elif absent["base"]:
         state, why = "NEW", f"head has it, base does not: {absent['base']}"
@@ -64,11 +79,14 @@ def _untimed(case: str, played: Played) -> Verdict:
 def _drifted(played: Played) -> dict[str, Verdict]:
     """The cases whose predictions changed for the worse.
 
-    Head's contract is BROKEN and base's is not; or head agrees with base's fp32 on fewer of the
-    same images than base does (`drift.drifted`). Flips of synthetic weights are chance.
+    Head fails at it or its contract is BROKEN, and base's is not; or head agrees with base's fp32
+    on fewer of the same images than base does (`drift.drifted`). Flips of synthetic weights are
+    chance.
     """
     found, lost = {}, {}
     for case in played.cases:
+        if case in played.fails and played.has("base", case) and not played.broken("base", case):
+            found[case] = Verdict(case, "DRIFTED", f"it fails here: {played.fails[case]}")
         if not all(played.has(side, case) for side in SIDES) or played.broken("base", case):
             continue
         base, head = (played.prepared[side][case] for side in SIDES)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitbench.judge.sequential import Blocks, rejected
 from vitbench.judge.verdict import Verdict
@@ -40,14 +41,19 @@ class Block:
     null: Sequence[float]
 
     @property
-    def change(self) -> float:
-        """Median log of head over the geometric mean of both bases.
+    def rounds(self) -> NDArray[np.float64]:
+        """Log of head over the geometric mean of both bases, (rounds,).
 
         Both bases run the same code, so their mean has half the variance of one: a quarter of the
         variance of the ratio goes, at no cost.
         """
         base, head, null = (np.log(np.asarray(s, float)) for s in (self.base, self.head, self.null))
-        return float(np.median(head - (base + null) / 2))
+        return np.asarray(head - (base + null) / 2)
+
+    @property
+    def change(self) -> float:
+        """Median of `rounds`."""
+        return float(np.median(self.rounds))
 
     @property
     def null_change(self) -> float:

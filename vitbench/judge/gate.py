@@ -34,7 +34,8 @@ def judge(head: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Ru
         cases = [row.case.id for row in rows(head)] or [str(name) for name in names]
         return Judgement(tuple(Verdict(case, "INCOMPARABLE", sentence) for case in cases), ())
     if not rows(head) or not rows(bases[0]):
-        return Judgement(tuple(_judge_plain(head, bases, rules)), ())
+        plain = _judge_plain(head, bases, rules)
+        return Judgement((*plain, *_failed_only(head, bases[0], set())), ())
     since = changed(head, bases[0])
     ours, theirs = _timed(head), [_timed(base) for base in bases]
     verdicts = compare(ours, theirs, rules, _drift(head, bases[0]), since)

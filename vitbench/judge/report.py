@@ -1,8 +1,10 @@
 """The report: a pytest-benchmark JSON whose rows carry our `extra_info`. Reading and joining."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,7 @@ def read_report(path: Path) -> dict[str, Any]:
                 f"{SCHEMA_VERSION}: read it with a newer vitbench"
             )
     schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
-    for misfit in misfits(report, schema, schema, "the report"):
+    for misfit in chain(_beyond(report), misfits(report, schema, schema, "the report")):
         raise UserError(f"{path}: not a report that vitbench can read: {misfit}")
     try:
         rows(report)
@@ -79,6 +81,19 @@ def rows(report: Mapping[str, Any]) -> list[Row]:
         name = benchmark["extra_info"]["case"]["id"]
         joined.setdefault(name, {})[benchmark["group"]] = benchmark
     return [Row(Case.parse(name), benchmarks) for name, benchmarks in joined.items()]
+
+
+def _beyond(report: Any) -> Iterator[str]:
+    """What numbers no float can hold, one sentence each: an integer of Python knows no bound."""
+    waiting = [("the report", report)]  # no recursion: JSON may be nested deeper than Python calls
+    while waiting:
+        at, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(f"{at}.{key}", member) for key, member in value.items()]
+        elif isinstance(value, list):
+            waiting += [(f"{at}[{index}]", item) for index, item in enumerate(value)]
+        elif isinstance(value, int) and abs(value) > sys.float_info.max:
+            yield f"{at} is an integer of {len(str(abs(value)))} digits, beyond a float's range"
 
 
 def _versions(report: Any) -> Iterator[int]:

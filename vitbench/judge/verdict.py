@@ -44,6 +44,6 @@ def exit_code(verdicts: Sequence[Verdict], inconclusive_fails: bool = True) -> i
         return REGRESSION
     if states & set(UNTOLD) and inconclusive_fails:
         return INCONCLUSIVE
-    if not states & {"SAME", "FASTER", *UNTOLD}:
+    if not states & {"SAME", "FASTER", "INCONCLUSIVE"}:
         return NOTHING_COMPARABLE
     return PASS

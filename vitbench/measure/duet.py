@@ -6,7 +6,8 @@ from itertools import permutations
 ARMS = ("base", "head", "null")
 """The null arm is a second base: what it differs by, the machine and the harness differ by."""
 ORDERS = tuple(permutations(ARMS))
-LEAST_ROUNDS, MOST_ROUNDS = 12, 600
+# With 12 rounds, all that blocks differed by was the error within a block: METHODOLOGY.md, Why 24.
+LEAST_ROUNDS, MOST_ROUNDS = 24, 600
 
 Turns = Mapping[str, Callable[[], float]]
 """What takes an arm's turn: it returns the seconds of one timed call."""
@@ -14,7 +15,7 @@ Turns = Mapping[str, Callable[[], float]]
 
 def rounds_for(seconds: float, turn_seconds: float) -> int:
     """How many rounds fill `seconds`, where an arm's turn takes `turn_seconds` with its untimed
-    call: a multiple of 6 between 12 and 600, so that each order comes equally often."""
+    call: a multiple of 6 between 24 and 600, so that each order comes equally often."""
     each = len(ARMS) * turn_seconds
     fitting = int(seconds / each) if each > 0 else MOST_ROUNDS
     return min(MOST_ROUNDS, max(LEAST_ROUNDS, fitting)) // len(ORDERS) * len(ORDERS)

@@ -14,7 +14,8 @@ def text(summary: Mapping[str, Any]) -> str:
     lines = [
         f"{summary['case_blocks']} null case-blocks of {len(summary['cases'])} cases; block by "
         f"block they vary by {min(spreads):.1%} to {max(spreads):.1%} (standard deviation of the "
-        "log ratio)",
+        "log ratio), of which the rounds within a block are "
+        f"{min(summary['within_blocks']):.1%} to {max(summary['within_blocks']):.1%}",
     ]
     if summary["lag_one"]:
         lag = summary["lag_one"]

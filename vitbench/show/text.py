@@ -121,8 +121,8 @@ def _operators(found: Sequence[Row]) -> Iterator[str]:
     """The slowest operators of each case that was profiled, as shares of those recorded."""
     for row in found:
         operators = row.timed.get("operators") if row.timed else None
-        if row.timed and operators:
-            whole = sum(each["seconds"] for each in operators)
+        whole = sum(each["seconds"] for each in operators or ())
+        if row.timed and operators and whole > 0:
             parts = [
                 f"{each['seconds'] / whole:.0%} {each['name']} ({each['calls']:.0f}x)"
                 for each in operators[:SHOWN_OPERATORS]

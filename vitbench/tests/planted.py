@@ -8,7 +8,13 @@ import numpy as np
 
 from vitbench.runtimes import eager
 
+
+def crash(_):
+    raise RuntimeError("CUDA error:\n  an illegal memory access")
+
+
 DAMAGES = {
+    "crash": crash,
     "scaled": lambda logits: logits * 2,
     "swapped": lambda logits: np.roll(logits, 1, axis=1),
     "nan": lambda logits: np.where(np.arange(logits.shape[1]) == 3, np.nan, logits),

@@ -23,6 +23,8 @@ def test_what_against_names(tmp_path):
     assert name(os.path.relpath(ROOT, tmp_path))[0].folder.resolve() == ROOT
     with pytest.raises(UserError, match="--against=no-such: neither a git revision here nor"):
         name("no-such")
+    with pytest.raises(UserError, match="--against=~nobody-here/x: there is no such home folder"):
+        name("~nobody-here/x")
     with pytest.raises(UserError, match="neither an environment"):
         name(str(tmp_path))
     (tmp_path / "old" / "vitbench").mkdir(parents=True)

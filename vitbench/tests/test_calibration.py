@@ -14,6 +14,7 @@ from vitbench.judge.calibration import (
     rivals,
     smallest_change,
     summarize,
+    within_blocks,
 )
 from vitbench.judge.duet import Block, Rule
 
@@ -49,6 +50,25 @@ def test_real_gates_use_each_block_once():
     assert 3 <= found["gates"] <= 8
     assert found["failed"] == 0
     assert found["bound"] == pytest.approx(1 - 0.05 ** (1 / found["gates"]))
+
+
+def test_whether_rounds_or_processes_are_what_is_noisy():
+    """The error of a median of normal rounds is sqrt(pi / 2) of that of their mean."""
+    random = np.random.default_rng(0)
+
+    def blocks_of(rounds, between):
+        base = [0.1] * rounds
+        return [
+            Block(base, list(0.1 * np.exp(random.normal(shift, 0.04, rounds))), base)
+            for shift in random.normal(0, between, 60)
+        ]
+
+    few, many, apart = within_blocks(
+        {"few": blocks_of(12, 0), "many": blocks_of(108, 0), "apart": blocks_of(108, 0.05)}
+    )
+    assert few == pytest.approx(0.04 * (np.pi / 2 / 12) ** 0.5, rel=0.25)
+    assert many == pytest.approx(few / 3, rel=0.25)
+    assert apart == pytest.approx(many, rel=0.25)
 
 
 def test_what_can_be_seen_shrinks_with_blocks_but_not_below_the_tolerance():
@@ -116,6 +136,17 @@ def test_a_damaged_recording_is_one_sentence(tmp_path, capsys, content):
     assert f"{file}: not a recording of `vitbench calibrate`" in capsys.readouterr().err
 
 
+def test_there_must_be_something_to_judge(tmp_path, capsys):
+    assert main(["calibrate", "--minutes=0", f"--output={tmp_path / 'none.json'}"]) == 4
+    assert "not a recording of `vitbench calibrate`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--tolerance=3", "--blocks-max=0", "--minutes=-1"])
+def test_bad_options_before_anything_is_played(option, capsys):
+    assert main(["calibrate", option]) == 4
+    assert option.partition("=")[0] in capsys.readouterr().err
+
+
 def test_a_real_recording_grows(vitbench, cache, tmp_path):
     file = tmp_path / "recording.json"
     command = ("calibrate", "--minutes=0.001", "--variant=fp32", "--seconds=0.1", f"-o={file}",
@@ -126,6 +157,10 @@ def test_a_real_recording_grows(vitbench, cache, tmp_path):
         planted = json.loads(file.read_text())["planted"]
         assert sum(len(blocks) for cases in planted.values() for blocks in cases.values()) == count
     assert list(planted) == ["0"]
+    # Without a case that cannot be timed here, the recording is of the others.
+    both = vitbench(*command, "--variant=fp16")
+    assert both.returncode == 0, both.stderr
+    assert len(json.loads(file.read_text())["planted"]["0"]) == 1
     other = vitbench(*command, "--batch=2")
     assert other.returncode == 4
     assert "recorded on another machine, of other cases or with other --seconds" in other.stderr

@@ -60,6 +60,25 @@ def test_a_broken_head_drifted_and_a_broken_base_is_no_yardstick():
     assert verdict(answer("BROKEN"), answer("BROKEN")).state == "INCOMPARABLE"
 
 
+def test_a_head_that_fails_drifted_and_one_that_base_has_not_got_is_told():
+    both = Played([CASE], {"base": {CASE: answer()}, "head": {}}, {"base": {}, "head": {}}, {}, {},
+                  {CASE: "the build was killed"})  # fmt: skip
+    (found,) = conclude(both, Rule())
+    assert (found.state, found.sentence) == ("DRIFTED", "it fails here: the build was killed")
+    assert not both.timed(CASE)
+    new = Played([CASE], {"base": {}, "head": {}}, {"base": {CASE: "no such variant"}, "head": {}},
+                 {}, {}, {CASE: "the build was killed"})  # fmt: skip
+    (found,) = conclude(new, Rule())
+    assert found.state == "INCOMPARABLE"
+    assert "it fails here: the build was killed" in found.sentence
+
+
+def test_what_drifted_is_not_timed():
+    assert played(answer(), answer()).timed(CASE)
+    assert not played(answer(), answer(top1=(2,) * 7 + (1,) * 33)).timed(CASE)
+    assert not played(answer(), answer("BROKEN")).timed(CASE)
+
+
 @pytest.mark.parametrize(("lost", "state"), [(0, "SAME"), (6, "SAME"), (7, "DRIFTED")])
 def test_predictions_lost_on_many_images_drift(lost, state):
     """One-sided: seven losses and no win have p = 1/128 < 1 %, six 1/64 > 1 %."""

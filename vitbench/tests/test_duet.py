@@ -103,10 +103,10 @@ def options(tmp_path, monkeypatch):
     )  # fmt: skip
 
 
-def verdicts(sides, options, blocks=4):
-    duet = Duet(sides, options, turn_seconds=2.0)
+def verdicts(sides, options, blocks=4, turn_seconds=60.0):
+    duet = Duet(sides, options, turn_seconds=turn_seconds)
     rule = Rule(planned=blocks)
-    return {v.case.split("/")[1]: v for v in duet.run([GOOD, BAD], rule, minutes=1)}
+    return {v.case.split("/")[1]: v for v in duet.run([GOOD, BAD], rule, minutes=10)}
 
 
 def test_a_slower_head_is_found_and_its_operators_are_named(side, options):
@@ -130,7 +130,7 @@ def test_a_slower_head_is_found_and_its_operators_are_named(side, options):
 def test_a_worker_that_fails_takes_no_other_case_down(side, options, fault, words, verb):
     found = verdicts({"base": side("base"), "head": side("head", fault, verb)}, options)
     assert found["good"].state == "SAME"
-    assert found["bad"].state == ("MISSING" if verb == "prepare" else "INCONCLUSIVE")
+    assert found["bad"].state == ("DRIFTED" if verb == "prepare" else "INCONCLUSIVE")
     assert "the head worker (head)" in found["bad"].sentence
     assert words in found["bad"].sentence
 
@@ -143,9 +143,27 @@ def test_a_base_that_breaks_down_is_no_base_to_pass_by(side, options):
 
 
 def test_a_worker_that_hangs_is_stopped(side, options):
-    found = verdicts({"base": side("base", "hung"), "head": side("head")}, options)
+    sides = {"base": side("base", "hung"), "head": side("head")}
+    found = verdicts(sides, options, turn_seconds=2.0)
     assert found["good"].state == "SAME"
     assert "was stopped: no answer in 2 s" in found["bad"].sentence
+
+
+def test_workers_that_do_not_start_any_more_end_it_and_the_finished_blocks_are_judged(
+    side, options
+):
+    class Dying(Duet):
+        def block(self, number, cases):
+            if number:
+                raise WorkerFailed("the head worker: no answer in 300 s")
+            super().block(number, cases)
+
+    told = []
+    duet = Dying({"base": side("base"), "head": side("head")}, options, told.append)
+    (found,) = duet.run([GOOD], Rule(planned=4), minutes=1)
+    assert found.state == "INCONCLUSIVE"
+    assert found.figures["blocks"] == 1
+    assert "no more blocks: the head worker: no answer in 300 s" in told
 
 
 def test_another_protocol_is_one_clear_sentence(side, options):
@@ -175,7 +193,7 @@ def test_rounds_are_balanced():
         assert sorted(each[place] for each in rounds) == sorted(ARMS * 2)
 
 
-@pytest.mark.parametrize(("turn", "rounds"), [(10.0, 12), (0.05, 18), (1e-9, 600), (0.0, 600)])
+@pytest.mark.parametrize(("turn", "rounds"), [(10.0, 24), (0.02, 48), (1e-9, 600), (0.0, 600)])
 def test_rounds_fill_the_seconds(turn, rounds):
     assert rounds_for(3.0, turn) == rounds
 

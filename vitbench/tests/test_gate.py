@@ -2,14 +2,11 @@
 
 import copy
 
-import numpy as np
 import pytest
 
 from vitbench.errors import UserError
-from vitbench.judge.change import BETWEEN, Timing, change, decide
 from vitbench.judge.compare import Rules
 from vitbench.judge.gate import judge
-from vitbench.judge.multiplicity import holm, mcnemar_exact
 from vitbench.tests.reports import TINY, agreement_of, benchmark_of, ratio_of, report_of
 
 INT8, FP32 = f"{TINY}/int8-dynamic/cpu/b1", f"{TINY}/fp32/cpu/b1"
@@ -88,6 +85,19 @@ def test_few_rounds_are_told_and_never_slower_by_chance():
     assert "too few rounds, give them more --seconds" in found.sentence
     head["benchmarks"][0]["stats"]["data"] = [0.05]
     assert verdicts(head)[INT8].state == "INCONCLUSIVE"
+
+
+def test_two_rounds_of_many_cases_see_nothing_and_say_so():
+    """One degree of freedom at 1 % of 90 cases: a bound that is no number any more."""
+    rows = [timed(FP32, 1.0), *(timed(f"{TINY}/v{i}/cpu/b1") for i in range(90))]
+    for row in rows[1:]:
+        row["extra_info"]["ratio"] |= {"standard_error": None, "batches": 2}
+        row["stats"]["data"] = [0.1, 0.165]
+        row["extra_info"]["reference"]["rounds"] = [0.2, 0.2]
+    found = verdicts(run(*rows), run(*rows))
+    assert {each.state for each in found.values()} == {"INCONCLUSIVE"}
+    assert "this comparison sees nothing" in found[f"{TINY}/v1/cpu/b1"].sentence
+    assert found[f"{TINY}/v1/cpu/b1"].figures["visible"] is None
 
 
 def test_a_slow_machine_slows_the_reference_too_and_is_a_note():
@@ -176,6 +186,14 @@ def test_what_fails_beside_its_times_or_without_any():
     assert states == {"int8-dynamic": "DRIFTED", "lite": "DRIFTED", "x": "INCOMPARABLE"}
 
 
+def test_what_fails_beside_plain_benchmarks_is_not_passed():
+    plain = {"name": "test_a", "fullname": "t.py::test_a", "stats": {"median": 0.1},
+             "extra_info": {}}  # fmt: skip
+    head = run(failed={INT8: "RuntimeError: out of memory"})
+    head["benchmarks"] = [plain]
+    assert verdicts(head)[INT8].state == "DRIFTED"
+
+
 def test_a_broken_contract_is_drift():
     head = run(timed(FP32, 1.0), timed(state="BROKEN", sentence="92 %: BROKEN"))
     assert "its contract is broken: 92 %: BROKEN" in verdicts(head)[INT8].sentence
@@ -229,7 +247,7 @@ def test_plain_benchmarks_are_judged_and_mostly_not_told():
         verdicts(plain(None), plain(0.1))
 
 
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), 10**400])
 def test_a_time_that_cannot_be(value):
     head = copy.deepcopy(baseline())
     head["benchmarks"][1]["extra_info"]["ratio"]["speedup"] = value
@@ -237,52 +255,11 @@ def test_a_time_that_cannot_be(value):
         verdicts(head)
 
 
-@pytest.mark.parametrize("change", [{"standard_error": float("nan")}, {"batches": 1}])
+@pytest.mark.parametrize(
+    "change", [{"standard_error": float("nan")}, {"standard_error": 1e200}, {"batches": 1}]
+)
 def test_a_spread_that_cannot_be(change):
     head = copy.deepcopy(baseline())
     head["benchmarks"][1]["extra_info"]["ratio"] |= change
     with pytest.raises(UserError, match=r"the standard error of .*int8-dynamic/cpu/b1 is"):
         verdicts(head)
-
-
-def test_holm_and_mcnemar_by_hand():
-    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx(
-        {"a": 0.03, "b": 0.06, "c": 0.06}
-    )
-    assert holm({}) == {}
-    assert mcnemar_exact(7, 0) == pytest.approx(2**-7)
-    assert mcnemar_exact(3, 1) == pytest.approx(5 / 16)
-    assert mcnemar_exact(0, 9) == 1.0
-
-
-@pytest.mark.parametrize(("rounds", "spread"), [(20, 0.05), (4, 0.1), (2, 0.1)])
-def test_unchanged_suites_fail_at_most_one_in_a_hundred(rounds, spread):
-    """1000 null gates of six cases: the run-to-run part has exactly the spread that is assumed."""
-    draw = np.random.default_rng(20260101)
-
-    def timing():
-        drawn = draw.normal(draw.normal(0, BETWEEN), spread, rounds)
-        return Timing(float(drawn.mean()), float(drawn.var(ddof=1)) / rounds, rounds - 1)
-
-    failed = 0
-    for _ in range(1000):
-        changes = {case: change(timing(), [timing()], BETWEEN) for case in range(6)}
-        failed += "SLOWER" in decide(changes, dict.fromkeys(changes, 0.05)).values()
-    # 1 % of 1000 is 10; three standard deviations above it.
-    assert failed <= 19
-
-
-def test_a_history_that_wanders_more_than_assumed_does_not_fail_unchanged_suites():
-    """Twice the assumed spread between runs: ten of them show it. Against one, 28 % failed."""
-    draw = np.random.default_rng(20260102)
-
-    def timing():
-        return Timing(float(draw.normal(0, 2 * BETWEEN)), 1e-4, 19)
-
-    failed = 0
-    for _ in range(1000):
-        changes = {
-            case: change(timing(), [timing() for _ in range(10)], BETWEEN) for case in "abcd"
-        }
-        failed += "SLOWER" in decide(changes, dict.fromkeys(changes, 0.10)).values()
-    assert failed <= 19

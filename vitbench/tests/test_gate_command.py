@@ -50,6 +50,25 @@ def test_exit_codes(capsys):
     assert gate(run(timed(), machine={"fingerprint": "f" * 16}), f"--baseline={H}") == 2
     assert gate(run(timed(FP32, 1.0)), f"--baseline={H}") == 3  # int8 is missing
     assert gate(DAMAGED, "--baseline=latest") == 4
+    nothing = run(timed()) | {"benchmarks": []}
+    assert gate(nothing, f"--baseline={H}") == 3
+    assert gate(nothing, f"--baseline={H}", "--inconclusive=pass") == 2  # it has seen nothing
+
+
+def test_a_duets_report_is_no_baseline(capsys):
+    duet = run(timed(FP32, 1.0, group="duet"), when="2026-01-15T00:00:00+00:00")
+    duet["benchmarks"][0]["extra_info"] |= {"verdict": {}, "blocks": []}
+    put("reports/history/2.json", duet)
+    assert gate(SAME, "--baseline=latest") == 0
+    assert "1 case: 1 SAME" in capsys.readouterr().out
+
+
+def test_tolerances_alone_are_no_contract_and_the_baseline_still_counts():
+    put("some.toml", '[tool.vitbench.contracts]\n"*/int8-dynamic/*" = ["tolerance = 50 %"]\n')
+    put("reports/baselines/0123456789abcdef.json", baseline())
+    assert gate(SLOW, "--contracts=some.toml") == 0
+    put("some.toml", '[tool.vitbench.contracts]\n"*/int8-dynamic/*" = ["tolerance = 20 %"]\n')
+    assert gate(SLOW, "--contracts=some.toml") == 1
 
 
 def test_a_damaged_history_is_named_and_the_others_still_judged(capsys):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from vitbench.tests.conftest import ROOT, listen
+from vitbench.arm import PROTOCOL
+from vitbench.tests.conftest import ROOT, bounded, listen
 
 
 @pytest.fixture
@@ -54,8 +55,7 @@ def test_a_recipe_that_breaks_predictions_fails_its_test_and_no_other(
     ]  # fmt: skip
     done = subprocess.run(
         command, cwd=checkout, text=True, capture_output=True, timeout=600, check=False,
-        env={**environment, "PYTHONPATH": str(checkout), "GITHUB_ACTIONS": "true",
-             "VITBENCH_CACHE": str(cache)},
+        env={**environment, "PYTHONPATH": str(checkout), "GITHUB_ACTIONS": "true"},
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
     assert "DRIFTED: head's predictions are wrong" in done.stdout
@@ -66,30 +66,68 @@ def test_a_recipe_that_breaks_predictions_fails_its_test_and_no_other(
     told = json.loads(report.read_text())
     assert [row["group"] for row in told["benchmarks"]] == ["duet"]
     assert {v["state"] for v in told["vitbench"]["duet"]["verdicts"]} >= {"DRIFTED"}
-    assert told["benchmarks"][0]["stats"]["rounds"] == 24
+    assert told["benchmarks"][0]["stats"]["rounds"] == 48
+
+
+def test_a_base_that_has_none_of_the_cases_is_no_pass(checkout, environment, cache, tmp_path):
+    arm = checkout / "vitbench" / "arm.py"
+    code = arm.read_text()
+    without = code.replace("case.variant not in {row.name for row in VARIANTS}", "True")
+    assert without != code
+    arm.write_text(without)
+    command = [
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--benchmark-only",
+        "benchmarks/test_latency.py", f"--against={checkout}", "--variant=fp32",
+        "--verify-images=4", f"--cache={cache}", f"--reports={tmp_path / 'reports'}",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=ROOT, text=True, capture_output=True, timeout=600, check=False,
+        env=environment,
+    )  # fmt: skip
+    assert done.returncode == 6, done.stdout + done.stderr
+    assert "head has it, base does not: there is no variant 'fp32'" in done.stdout
+    assert "nothing could be compared: exit code 6" in done.stdout
+
+
+def git(*arguments):
+    """What git prints in this checkout; nothing where it is none, or where there is no git."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=ROOT, text=True, capture_output=True, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout
 
 
 def test_ctrl_c_leaves_no_process_and_no_checkout(environment, cache, tmp_path):
     mark = f"duet-{os.getpid()}-{time.monotonic_ns()}"
+    # A revision, for which a checkout is made; the folder where git has none that we can talk to.
+    revision = f"PROTOCOL = {PROTOCOL}" in git("show", "HEAD:vitbench/arm.py").splitlines()
     command = [
-        sys.executable, "-m", "vitbench.cli", "duet", f"--against={ROOT}", "--variant=fp32",
+        sys.executable, "-m", "vitbench.cli", "duet", "--variant=fp32",
+        f"--against={'HEAD' if revision else ROOT}",
         "--seconds=30", "--verify-images=4", f"--cache={cache}",
     ]  # fmt: skip
     process = subprocess.Popen(
         command, cwd=tmp_path, stderr=subprocess.PIPE, text=True,
         start_new_session=True, preexec_fn=listen,
-        env={**environment, "MARK": mark, "TMPDIR": str(tmp_path), "VITBENCH_CACHE": str(cache)},
+        env={**environment, "MARK": mark, "TMPDIR": str(tmp_path)},
     )  # fmt: skip
-    assert process.stderr is not None
-    lines = iter(process.stderr.readline, "")
-    assert any("head: preparing" in line for line in lines)
-    deadline = time.monotonic() + 120
-    while len(marked(mark)) < 4 and time.monotonic() < deadline:
-        time.sleep(0.1)  # its three workers of the first block
-    os.kill(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
+    with bounded(process):
+        assert any("head: preparing" in line for line in process.stderr)
+        while len(marked(mark)) < 4:  # itself and its three workers of the first block
+            assert process.poll() is None
+            time.sleep(0.1)
+        assert (str(tmp_path) in git("worktree", "list")) is revision
+        os.kill(process.pid, signal.SIGINT)
+        process.communicate(timeout=120)
     assert process.returncode == 130
+    deadline = time.monotonic() + 60
+    while marked(mark) and time.monotonic() < deadline:
+        time.sleep(0.1)  # a killed process takes a moment
     assert not marked(mark)
+    assert str(tmp_path) not in git("worktree", "list")
     assert not list(tmp_path.glob("vitbench-*"))
 
 

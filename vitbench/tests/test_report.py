@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 
 import jsonschema
 import pytest
@@ -113,6 +114,21 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path):
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match=r"bytes\.json.*UTF-8"):
         read_report(tmp_path / "bytes.json")
+
+
+@pytest.mark.parametrize(
+    "value", [10**400, -(10**400), [{"a": 2**1024}]], ids=["large", "negative", "nested"]
+)
+@pytest.mark.parametrize("path", [("benchmarks", 0, "stats", "median"), ("machine_info", "cpu")])
+def test_a_number_beyond_a_float_is_named(written, path, value):
+    with pytest.raises(UserError, match=rf"{path[-1]}.* digits, beyond a float's range") as caught:
+        read_report(written(edited(path, value)))
+    assert len(str(caught.value)) < 300
+
+
+def test_the_largest_float_is_a_number_still(written):
+    report = edited(("machine_info", "cpu"), int(sys.float_info.max))
+    assert read_report(written(report)) == report
 
 
 @pytest.mark.parametrize("path", [("vitbench", "schema"), (*EXTRA, "schema")])

@@ -14,7 +14,7 @@ import pytest
 
 from vitbench.judge.report import read_report
 from vitbench.runtimes import VARIANTS
-from vitbench.tests.conftest import ROOT, listen
+from vitbench.tests.conftest import ROOT, bounded, listen
 
 SCHEMA = json.loads((ROOT / "vitbench" / "judge" / "report.schema.json").read_text())
 
@@ -82,6 +82,20 @@ def test_a_wrong_variant_is_never_timed(suite, tmp_path, environment, damage, wo
     assert list(report["vitbench"]["failed"]) == ["deit_tiny_patch16_224/int8-dynamic/cpu/b1"]
 
 
+def test_a_crash_that_nobody_foresaw_is_the_failure_of_its_case(suite, tmp_path, environment):
+    """Else the report would just lack the case, and could be accepted as a baseline."""
+    environment["PLANTED"] = "crash"
+    done = suite(
+        "-pvitbench.tests.planted", "--variant=int8-dynamic", f"--cache={tmp_path / 'cache'}",
+        paths=("benchmarks/test_latency.py",),
+    )  # fmt: skip
+    assert "1 failed, 1 passed" in done.stdout
+    assert the_report(tmp_path)["vitbench"]["failed"] == {
+        "deit_tiny_patch16_224/int8-dynamic/cpu/b1":
+            "RuntimeError: CUDA error: an illegal memory access"
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_dies_half_way_leaves_what_was_finished(cache, tmp_path, environment, how):
     environment["PLANTED"] = "hang"
@@ -99,13 +113,11 @@ def test_a_run_that_dies_half_way_leaves_what_was_finished(cache, tmp_path, envi
         start_new_session=True,
         preexec_fn=listen,
     )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "HANGING" in line:
-            break
-    time.sleep(0.2)
-    os.killpg(process.pid, how)
-    process.communicate(timeout=60)
+    with bounded(process):
+        assert any("HANGING" in line for line in process.stdout)
+        time.sleep(0.2)
+        os.killpg(process.pid, how)
+        process.communicate(timeout=60)
     assert process.returncode != 0
     report = the_report(tmp_path)
     assert report["vitbench"]["complete"] is False
@@ -141,6 +153,7 @@ def test_what_cannot_run_says_why(suite, tmp_path):
 
 def test_selection_by_k_and_glob(suite):
     done = suite("--collect-only", "-q", "-k", "int8-dynamic and cpu and latency", "--variant=*")
+    assert done.returncode == 0, done.stdout + done.stderr
     ids = [line for line in done.stdout.splitlines() if "::" in line]
     assert ids == [
         f"benchmarks/test_latency.py::test_latency[deit_tiny_patch16_224/{v}/cpu/b1]"

@@ -81,6 +81,13 @@ def test_a_profile_stands_below_the_table():
     assert "Where the time goes" not in table(a_run(), None)
 
 
+def test_a_profile_that_saw_no_time_is_not_shown():
+    """As on CUDA without the permission to profile."""
+    row = benchmark_of(f"{TINY}/int8-dynamic/cpu/b1")
+    row["extra_info"]["operators"] = [{"name": "linear", "seconds": 0.0, "calls": 49}]
+    assert "Where the time goes" not in table(report_of(row), 200)
+
+
 def test_columns_without_a_figure_are_not_shown():
     unlabelled = benchmark_of(f"{TINY}/fp32/cpu/b1", agreement=agreement_of(top1=None))
     text = table(report_of(unlabelled), None)
