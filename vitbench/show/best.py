@@ -1,13 +1,12 @@
 """The recommendation of a report, as text and as a plot."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.judge.best import Choice
-
-TICKS = [digit * 10**power for power in range(-1, 6) for digit in (1, 2, 5)]
 
 
 def text(choices: Sequence[Choice]) -> str:
@@ -71,7 +70,11 @@ def plot(choices: Sequence[Choice], path: Path) -> None:
                 col=1,
             )
         page.update_xaxes(
-            title_text="latency, ms (logarithmic)", type="log", tickvals=TICKS, row=place, col=1
+            title_text="latency, ms (logarithmic)",
+            type="log",
+            tickvals=_ticks([x.latency for x in choice.candidates]),
+            row=place,
+            col=1,
         )
         page.update_yaxes(title_text="agreement with fp32, %", row=place, col=1)
     page.update_layout(height=480 * len(choices), title_text="Area: size of the artifact")
@@ -79,6 +82,24 @@ def plot(choices: Sequence[Choice], path: Path) -> None:
         page.write_html(path, include_plotlyjs=True)
     except OSError as error:
         raise UserError(f"--plot {path}: cannot write there: {error.strerror}") from error
+
+
+def _ticks(latencies: Sequence[float]) -> list[float] | None:
+    """Ticks of a logarithmic axis: at every digit over less than a decade, else at 1, 2 and 5.
+
+    None where not two of them lie among the latencies: plotly then labels so short a piece as it
+    labels a linear axis.
+    """
+    above = [x for x in latencies if x > 0]
+    if not above:
+        return None
+    least, most = min(above), max(above)
+    digits = range(1, 10) if most / least < 6 else (1, 2, 5)
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    ticks = [float(f"{digit}e{power}") for power in powers for digit in digits]
+    if least < most and sum(least <= tick <= most for tick in ticks) < 2:
+        return None
+    return ticks
 
 
 def _marks(sizes: Sequence[float], front: bool) -> dict[str, Any]:

@@ -18,11 +18,12 @@ GAUGES = (
 
 
 def github(history: History) -> str:
-    """JSON for github-action-benchmark, `customSmallerIsBetter`: the newest run's medians."""
-    last = len(history.runs) - 1
+    """JSON for github-action-benchmark, `customSmallerIsBetter`: the medians of the newest run
+    that took any; a duet alone, say, takes none."""
+    last = max((row[COLUMN["run"]] for row in _newest(history, "seconds").values()), default=-1)
     found = []
     for row in history.figures.tolist():
-        if int(row[COLUMN["run"]]) != last or not row[COLUMN["seconds"]] > 0:
+        if row[COLUMN["run"]] != last or not row[COLUMN["seconds"]] > 0:
             continue
         entry: dict[str, Any] = {
             "name": history.cases[int(row[COLUMN["case"]])], "unit": "ms",
@@ -37,16 +38,15 @@ def github(history: History) -> str:
 
 
 def prometheus(history: History) -> str:
-    """Prometheus text format (gauges) of the newest figures of every case."""
-    newest = {int(row[COLUMN["case"]]): row for row in history.figures.tolist()}
+    """Prometheus text format: of every gauge and case the newest figure, for not every run takes
+    all of them."""
     lines = []
     for name, column, about in GAUGES:
         lines += [f"# HELP {name} {about}", f"# TYPE {name} gauge"]
-        for case, row in newest.items():
-            if math.isfinite(row[COLUMN[column]]):
-                run = history.runs[int(row[COLUMN["run"]])]
-                labels = f'case="{_label(history.cases[case])}",machine="{_label(run.machine)}"'
-                lines.append(f"{name}{{{labels}}} {row[COLUMN[column]]:.9g}")
+        for case, row in _newest(history, column).items():
+            run = history.runs[int(row[COLUMN["run"]])]
+            labels = f'case="{_label(history.cases[case])}",machine="{_label(run.machine)}"'
+            lines.append(f"{name}{{{labels}}} {row[COLUMN[column]]:.9g}")
     return "\n".join(lines) + "\n"
 
 
@@ -82,6 +82,15 @@ def asv(history: History) -> dict[str, str]:
         result["results"][case] = [[row[COLUMN["seconds"]]]]
     files["benchmarks.json"] = json.dumps(benchmarks)
     return files | {path: json.dumps(result) for path, result in results.items()}
+
+
+def _newest(history: History, column: str) -> dict[int, list[float]]:
+    """By case, the row of the newest run that has a figure in `column`."""
+    return {
+        int(row[COLUMN["case"]]): row
+        for row in history.figures.tolist()
+        if math.isfinite(row[COLUMN[column]])
+    }
 
 
 def _label(words: str) -> str:

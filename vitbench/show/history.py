@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ CHARS_OF_A_COMMIT = 8
 def text(history: History, found: Sequence[Trend], folder: str) -> str:
     """Every case by model: its newest figures, and each change with what changed with it."""
     lines = [summary(history, found, folder), ""]
-    newest = latest(found)
+    newest, where = latest(found), places(history, found)
     model = None
     for case in sorted(newest):
         name, _, short = case.partition("/")
@@ -24,12 +25,23 @@ def text(history: History, found: Sequence[Trend], folder: str) -> str:
             model = name
             lines += ["", name] if len(lines) > 2 else [name]
         lines.append(f"  {short or case}: {_figures(history, newest[case])}")
-        for each in found:
+        for each, place in zip(found, where, strict=True):
             if each.case == case:
-                where = "" if each is newest[case] else f"on {each.machine}: "
-                lines += [f"    {where}{sentence(history, event)}" for event in each.events]
+                on = "" if each is newest[case] else f"on {place}: "
+                lines += [f"    {on}{sentence(history, event)}" for event in each.events]
     lines += ["", *(f"skipped: {why}" for why in history.damaged)]
     return clean("\n".join(lines).rstrip())
+
+
+def places(history: History, found: Sequence[Trend]) -> list[str]:
+    """The machine of every series. Where a case has several on one, as after other weights or
+    another reference, the date of the first run tells them apart."""
+    count = Counter((each.case, each.machine) for each in found)
+    first = [history.runs[each.runs[0]].date for each in found]
+    return [
+        each.machine + (f" (from {date})" if count[each.case, each.machine] > 1 else "")
+        for each, date in zip(found, first, strict=True)
+    ]
 
 
 def summary(history: History, found: Sequence[Trend], folder: str) -> str:

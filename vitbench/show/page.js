@@ -6,7 +6,11 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 const plain = (s) => String(s).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const number = (v, digits) => (v === null || v === undefined ? "" : v.toFixed(digits));
 const has = (v) => v !== null && v !== undefined;
-const state = { sort: "case", down: false, trend: 0, run: D.runs.length - 1 };
+const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
+const byName = new Intl.Collator("en", { numeric: true }).compare; // b8 before b32
+// A run need not have rounds: the report of a duet has none.
+const lastRounds = D.rounds.findLastIndex((rounds) => rounds.length);
+const state = { sort: "case", down: false, trend: 0, run: lastRounds < 0 ? D.runs.length - 1 : lastRounds };
 
 function el(tag, text, cls) {
   const e = document.createElement(tag);
@@ -24,9 +28,10 @@ function table(node, caption, heads, rows, wordy) {
   for (const row of rows) {
     const tr = el("tr");
     row.forEach((c, i) => {
-      const td = el("td", c instanceof Node ? "" : c, wordy.includes(i) ? "words" : "");
-      if (c instanceof Node) td.append(c);
-      tr.append(td);
+      const cell = el(i ? "td" : "th", c instanceof Node ? "" : c, wordy.includes(i) ? "words" : "");
+      if (!i) cell.scope = "row";
+      if (c instanceof Node) cell.append(c);
+      tr.append(cell);
     });
     body.append(tr);
   }
@@ -34,7 +39,7 @@ function table(node, caption, heads, rows, wordy) {
   fill(node, [el("caption", caption), thead, body]);
 }
 function thumbnail(address, name) {
-  if (!address.startsWith("data:image/jpeg;base64,")) return "";
+  if (!address.startsWith("data:image/jpeg;base64,")) return "none";
   const image = el("img"); image.src = address; image.alt = name; image.width = image.height = 64;
   return image;
 }
@@ -49,13 +54,14 @@ const COLUMNS = [
   ["speedup", "speed-up", (r) => r.speedup, 2],
   ["change", "last change %", (r) => r.change, 1],
   ["agreement", "agreement %", (r) => r.agreement, 1],
-  ["state", "contract", (r) => r.state, null],
+  ["state", "contract", (r) => r.state || null, null],
   ["size", "size MB", (r) => r.size, 1],
   ["memory", "memory MB", (r) => r.memory, 0],
   ["peak", "of peak %", (r) => r.peak, 0],
   ["runs", "runs", (r) => r.runs, 0],
-  ["date", "newest", (r) => r.date, null],
+  ["date", "newest, UTC", (r) => r.date, null],
 ];
+if (new Set(D.cases.map((r) => r.machine)).size > 1) COLUMNS.push(["machine", "machine", (r) => r.machine, null]);
 const column = (name) => COLUMNS.find((c) => c[0] === name);
 
 function shown() {
@@ -65,14 +71,14 @@ function shown() {
   return rows.sort((a, b) => {
     const x = get(a), y = get(b);
     if (!has(x) || !has(y)) return has(x) ? -1 : has(y) ? 1 : 0; // What is not there stands last.
-    const order = typeof x === "number" ? x - y : String(x).localeCompare(String(y));
-    return (state.down ? -order : order) || a.case.localeCompare(b.case);
+    const order = typeof x === "number" ? x - y : byName(x, y);
+    return (state.down ? -order : order) || byName(a.case, b.case);
   });
 }
 function overview() {
   const rows = shown(), node = $("overview"), head = el("tr"), body = el("tbody");
-  for (const [name, label] of COLUMNS) {
-    const th = el("th", undefined, ["case", "state", "date"].includes(name) ? "words" : "");
+  for (const [name, label, , digits] of COLUMNS) {
+    const th = el("th", undefined, digits === null ? "words" : "");
     th.scope = "col";
     const on = state.sort === name;
     th.setAttribute("aria-sort", on ? (state.down ? "descending" : "ascending") : "none");
@@ -86,18 +92,19 @@ function overview() {
   }
   for (const r of rows) {
     const tr = el("tr");
-    if (r.trend === state.trend) tr.setAttribute("aria-selected", "true");
+    if (r.trend === state.trend) tr.setAttribute("aria-current", "true");
     for (const [name, , get, digits] of COLUMNS) {
       const v = get(r);
-      const td = el("td", digits === null ? (has(v) ? v : "") : number(v, digits));
-      if (["case", "state", "date"].includes(name)) td.classList.add("words");
+      const td = el(name === "case" ? "th" : "td", digits === null ? (has(v) ? v : "") : number(v, digits));
+      if (digits === null) td.classList.add("words");
+      if (name === "machine") td.classList.add("long");
       if (name === "state" && v) td.classList.add(v);
       if (name === "change" && has(v)) {
         td.textContent = (v > 0 ? "+" : "\u2212") + Math.abs(v).toFixed(1) + (v > 0 ? " slower" : " faster");
         td.classList.add(v > 0 ? "slower" : "faster");
       }
       if (name === "case") {
-        td.textContent = "";
+        td.textContent = ""; td.scope = "row";
         const b = el("button", v); b.type = "button";
         b.onclick = () => { choose(r.trend); $("h-trend").scrollIntoView(); $("case").focus({ preventScroll: true }); };
         td.append(b);
@@ -108,7 +115,7 @@ function overview() {
   }
   const thead = el("thead"); thead.append(head);
   fill(node, [el("caption", "Newest figures of each case. Press a heading to sort, a case for its trend."), thead, body]);
-  $("count").textContent = `${rows.length} of ${D.cases.length} cases`;
+  $("count").textContent = `${rows.length} of ${count(D.cases.length, "case")}`;
 }
 
 function look(title, x, y) {
@@ -157,6 +164,7 @@ function rowsAxis(layout, names) {
 
 function trend() {
   const t = D.trends[state.trend];
+  $("trend").hidden = !t;
   if (!t) { $("trend-words").textContent = "There is no timed case."; return; }
   const unit = t.paired ? "speed-up over the reference" : "median ms";
   const x = t.runs.map((r) => D.runs[r].date), y = t.y;
@@ -164,7 +172,7 @@ function trend() {
     type: "data", symmetric: false, thickness: 1, width: 2, color: grey(),
     array: t.high.map((h, i) => (has(h) ? h - y[i] : 0)), arrayminus: t.low.map((l, i) => (has(l) ? y[i] - l : 0)),
   } : undefined;
-  const layout = look("", "", unit);
+  const layout = look("", "date, UTC", unit);
   layout.shapes = t.events.map((e) => ({
     type: "line", xref: "x", yref: "paper", x0: D.runs[e.run].date, x1: D.runs[e.run].date, y0: 0, y1: 1,
     line: { color: bad(), width: 2, dash: e.stands ? "solid" : "dot" },
@@ -177,36 +185,40 @@ function trend() {
   draw("trend", [{ x, y, error_y: error, mode: "lines+markers", line: { color: accent(), width: 1 },
     marker: { color: accent(), size: 6 }, text: t.runs.map((r) => plain(D.runs[r].commit || D.runs[r].file)),
     hovertemplate: "%{x}: %{y:.3f}<br>%{text}<extra></extra>", type: "scatter" }], layout);
-  $("trend-words").textContent = `${t.case} on ${t.machine}: ${unit}, ${t.runs.length} runs` +
+  $("trend-words").textContent = `${t.name}: ${unit}, ${count(t.runs.length, "run")}` +
     (t.low.some(has) ? ", with the 95 % interval within each run" : "") +
-    `; ${t.events.length} change${t.events.length === 1 ? "" : "s"}, numbered in the chart.` +
+    `; ${count(t.events.length, "change")}, numbered in the chart.` +
     (t.runs.length < 13 ? " With fewer than 13 runs no change can be told." : "");
   fill($("trend-events"), t.events.map((e, i) => el("li", `${i + 1}: ${e.words}`)));
-  table($("trend-table"), t.case, ["report", "commit", unit, "low", "high"], t.runs.map((r, i) => [
+  table($("trend-table"), t.case, ["report, UTC", "commit", unit, "low", "high"], t.runs.map((r, i) => [
     D.runs[r].date, D.runs[r].commit.slice(0, 8), number(y[i], 4), number(t.low[i], 4), number(t.high[i], 4),
   ]).reverse(), [0, 1]);
 }
 function choose(index) {
   state.trend = index; $("case").value = index; trend(); overview();
 }
-// Ticks at every digit over less than a decade, else at 1, 2 and 5, or at the powers of ten.
+// Ticks at every digit over less than a decade, else at 1, 2 and 5, or at the powers of ten. Where
+// not two of them lie among the values Plotly labels so short a piece as it labels a linear axis.
 function logarithmic(axis, values) {
   const above = values.filter((v) => v > 0), [least, most] = [Math.min(...above), Math.max(...above)];
+  axis.type = "log";
   const decades = Math.log10(most / least);
   const digits = decades < 0.8 ? [1, 2, 3, 4, 5, 6, 7, 8, 9] : decades < 3 ? [1, 2, 5] : [1], ticks = [];
   for (let power = Math.floor(Math.log10(least)); power <= Math.log10(most) + 1; power++)
     ticks.push(...digits.map((digit) => Number(`${digit}e${power}`)));
-  Object.assign(axis, { type: "log", tickvals: ticks, ticktext: ticks.map(String) });
+  if (least < most && ticks.filter((tick) => least <= tick && tick <= most).length < 2) return;
+  Object.assign(axis, { tickvals: ticks, ticktext: ticks.map(String) });
 }
 
 function pareto() {
   const rows = shown().filter((r) => has(r.ms) && has(r.agreement));
   const better = (a, b) => a.ms <= b.ms && a.agreement >= b.agreement && (!has(a.size) || !has(b.size) || a.size <= b.size) &&
     (a.ms < b.ms || a.agreement > b.agreement || (has(a.size) && has(b.size) && a.size < b.size));
-  const group = (r) => r.model + "/b" + r.batch;
+  const group = (r) => `${r.model}/b${r.batch} ${r.fingerprint}`;
   const front = (r) => !rows.some((o) => group(o) === group(r) && better(o, r));
   const trace = (found, name, symbol, color) => ({
-    x: found.map((r) => r.ms), y: found.map((r) => r.agreement), text: found.map((r) => plain(r.case)), name,
+    x: found.map((r) => r.ms), y: found.map((r) => r.agreement), name,
+    text: found.map((r) => plain(r.case) + (column("machine") ? "<br>" + plain(r.machine) : "")),
     mode: "markers", type: "scatter", marker: { symbol, color, line: { width: 1, color },
       size: found.map((r) => Math.max(8, 2 * Math.sqrt(r.size || 1))) },
     hovertemplate: "%{text}<br>%{x:.2f} ms, %{y:.1f} %<extra></extra>",
@@ -220,6 +232,8 @@ function pareto() {
 
 function rounds() {
   const run = D.runs[state.run], mine = D.rounds[state.run] || [];
+  $("rounds").hidden = !run;
+  if (!run) { $("rounds-words").textContent = "There is no report."; return; }
   const rows = mine.filter(([c]) => visible(c));
   const layout = look("", "ms a call (logarithmic)", "");
   logarithmic(layout.xaxis, rows.flatMap(([, q]) => [q[1], q[7]]));
@@ -231,7 +245,7 @@ function rounds() {
     lowerfence: at(1), q1: at(3), median: at(4), q3: at(5), upperfence: at(7),
     marker: { color: accent() }, line: { width: 1 },
   }], layout);
-  $("rounds-words").textContent = `${run.file}, ${run.date}: for the cases that are filtered above, boxes from the first to the third quartile of the rounds, whiskers from the 5th to the 95th percentile.` +
+  $("rounds-words").textContent = `${run.file}, ${run.date} UTC: for the cases that are filtered above, boxes from the first to the third quartile of the rounds, whiskers from the 5th to the 95th percentile.` +
     (run.complete ? "" : " This run is INCOMPLETE.") +
     (D.runs.length > D.most ? ` Of older reports than the newest ${D.most} the rounds are in their files.` : "");
   table($("rounds-table"), run.file, ["case", ...D.quantiles.map((q) => `${q} %`)],
@@ -277,11 +291,12 @@ function charts() {
 function start() {
   $("summary").textContent = D.summary;
   if (D.damaged.length) {
-    const box = el("div", `${D.damaged.length} files could not be read and are left out:`, "warn"), list = el("ul");
+    const box = el("div", `${count(D.damaged.length, "file")} could not be read and ${D.damaged.length === 1 ? "is" : "are"} left out:`, "warn"), list = el("ul");
     for (const why of D.damaged) list.append(el("li", why));
     box.append(list); fill($("damaged"), [box]);
   }
-  fill($("best"), D.best.map((b) => el("li", b)));
+  const best = el("ul"); best.append(...D.best.map((b) => el("li", b)));
+  fill($("best"), [D.best.length ? best : el("p", "Nothing to recommend.")]);
   const changes = D.changes.map((c) => {
     const li = el("li"), b = el("button", c.case); b.type = "button";
     b.onclick = () => { choose(c.trend); $("h-trend").scrollIntoView(); $("case").focus({ preventScroll: true }); };
@@ -290,18 +305,19 @@ function start() {
   const list = el("ul"); list.append(...changes);
   fill($("changes"), changes.length ? [list] : [el("p", "No change that holds over all cases.")]);
   for (const n of ["model", "variant", "device"]) {
-    const values = [...new Set(D.cases.map((r) => r[n]))].sort();
+    const values = [...new Set(D.cases.map((r) => r[n]))].sort(byName);
     options($(n), [["", "all"], ...values.map((v) => [v, v])], "");
     $(n).onchange = () => { overview(); pareto(); rounds(); roof(); };
   }
-  options($("case"), D.trends.map((t, i) => [i, t.several ? `${t.case} on ${t.machine}` : t.case]), state.trend);
+  const series = D.trends.map((t, i) => [i, t.short]);
+  options($("case"), series.sort((a, b) => byName(D.trends[a[0]].case, D.trends[b[0]].case)), state.trend);
   $("case").onchange = () => choose(Number($("case").value));
   options($("report"), D.runs.map((r, i) => [i, `${r.date} ${r.commit.slice(0, 8)} ${r.file}`]).slice(-D.most).reverse(), state.run);
   $("report").onchange = () => { state.run = Number($("report").value); rounds(); };
   table($("flips"), D.flips.caption, ["picture", "case", "image", "fp32 says", "case says", "margin of fp32", "margin of case"],
     D.flips.rows.map((r) => [thumbnail(r[6], r[1]), r[0], r[1], r[2], r[3], number(r[4], 3), number(r[5], 3)]), [1, 2, 3, 4]);
   $("flips-words").textContent = D.flips.words;
-  table($("runs"), "Newest first.", ["date", "report", "commit", "machine", "versions", "cases"],
+  table($("runs"), "Newest first.", ["date, UTC", "report", "commit", "machine", "versions", "cases"],
     D.runs.map((r, i) => [r.date, r.file + (r.complete ? "" : " (incomplete)"), r.commit.slice(0, 8) + (r.dirty ? " *" : ""), r.machine,
       Object.entries(r.versions).map(([k, v]) => `${k} ${v}`).join(", "), String((D.rounds[i] || []).length)]).reverse(), [0, 1, 2, 3, 4]);
   const first = D.changes.length ? D.changes[0].trend : 0;

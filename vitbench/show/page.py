@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +16,7 @@ from vitbench.judge.report import rows
 from vitbench.judge.store import COLUMN, History
 from vitbench.judge.summary import QUANTILES, STATES
 from vitbench.judge.trends import Trend, latest
-from vitbench.show.history import clean, sentence, summary
+from vitbench.show.history import clean, places, sentence, summary
 
 MOST_FLIPS = 200
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -44,7 +45,8 @@ def recommendations(choices: Sequence[Choice]) -> list[str]:
     told = []
     for choice in choices:
         front = [case.partition("/")[2] for case in choice.front if case != choice.best]
-        words = f"{choice.model}, batch {choice.batch}: {(choice.best or '').partition('/')[2]}: "
+        words = f"{choice.model}, batch {choice.batch}: "
+        words += f"{choice.best.partition('/')[2]}: " if choice.best else ""
         words += choice.sentence
         if front:
             words += f". Neither dominated: {', '.join(front)}"
@@ -86,7 +88,11 @@ def data(
     place = {id(each): index for index, each in enumerate(ordered)}
     events = [(event, place[id(each)]) for each in ordered for event in each.events]
     events.sort(key=lambda pair: (-pair[0].run, pair[0].case))
-    several = {each.case for each in found if sum(x.case == each.case for x in found) > 1}
+    names = [
+        f"{each.case} on {where}"
+        for each, where in zip(ordered, places(history, ordered), strict=True)
+    ]
+    count = Counter(each.case for each in ordered)
     rounds: dict[int, list[Any]] = {}
     recent = history.column("run") >= len(history.runs) - MOST_ROUNDS
     for row in history.figures[recent].tolist():
@@ -109,7 +115,10 @@ def data(
             for run in history.runs
         ],
         "cases": [_case(history, each, place[id(each)]) for each in latest(ordered).values()],
-        "trends": [_trend(history, each, each.case in several) for each in ordered],
+        "trends": [
+            _trend(history, each, name, name if count[each.case] > 1 else each.case)
+            for each, name in zip(ordered, names, strict=True)
+        ],
         "changes": [
             {"case": event.case, "trend": index, "words": sentence(history, event)}
             for event, index in events if event.stands
@@ -127,12 +136,15 @@ def flips(report: Mapping[str, Any]) -> dict[str, Any]:
          flip["reference_margin"], flip["margin"], _jpeg(flip["thumbnail"])]
         for row in (rows(report) if report else [])
         for flip in (row.timed or {}).get("flips", [])
+        if math.isfinite(flip["reference_margin"] + flip["margin"])
     ]  # fmt: skip
     found.sort(key=lambda flip: -flip[4])
+    words = "No prediction of the newest report differs from fp32's, or it does not show them."
+    if found:
+        words = "Those of the newest report that fp32 was surest of, at most 12 a case"
+        words += f": the first {MOST_FLIPS} of {len(found)}." if len(found) > MOST_FLIPS else "."
     return {
-        "words": "Those of the newest report that fp32 was surest of, at most 12 a case."
-        if found
-        else "No prediction of the newest report differs from fp32's, or it does not show them.",
+        "words": words,
         "caption": "Label and margin (first logit less second) by fp32 and by the case.",
         "rows": found[:MOST_FLIPS],
     }
@@ -155,6 +167,7 @@ def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
     standing = [event for event in each.events if event.stands]
     return {
         "case": each.case, **kind, "trend": index,
+        "machine": each.machine, "fingerprint": each.fingerprint,
         "ms": _scaled(row["seconds"], 1e3),
         "speedup": _scaled(math.exp(-each.values[-1]), 1) if each.paired else None,
         "agreement": _scaled(row["agreement"], 100) if row["claimed"] else None,
@@ -168,7 +181,8 @@ def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _trend(history: History, each: Trend, several: bool) -> dict[str, Any]:
+def _trend(history: History, each: Trend, name: str, short: str) -> dict[str, Any]:
+    """A series. `short` is its name where the machine goes without saying."""
     figures = history.figures[list(each.rows)]
     sign, scale = (-1, 1.0) if each.paired else (1, 1e3)
     bounds = [
@@ -176,7 +190,7 @@ def _trend(history: History, each: Trend, several: bool) -> dict[str, Any]:
         for name in ("low", "high")
     ]
     return {
-        "case": each.case, "machine": each.machine, "several": several, "paired": each.paired,
+        "case": each.case, "name": name, "short": short, "paired": each.paired,
         "runs": each.runs, "y": [_scaled(math.exp(sign * v), scale) for v in each.values],
         "low": bounds[0], "high": bounds[1],
         "events": [{"run": e.run, "stands": e.stands, "words": sentence(history, e)}

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ _PLAIN = str.maketrans(
     # A zero-width space: GitHub would notify @name and link #12.
     | {char: f"{char}\u200b" for char in "@#"}
 )
+# GitHub links both, without any markup.
+_ADDRESS = re.compile(r":(?=//)|www(?=\.)", re.IGNORECASE)
 
 
 class Judged(Protocol):
@@ -124,7 +127,8 @@ def _line(words: str) -> str:
 
 def _escaped(words: str) -> str:
     """Plain text in a cell of Markdown: no HTML, no markup, no mention, no link takes effect."""
-    return html.escape(_line(words), quote=False).translate(_PLAIN).replace("://", ":\u200b//")
+    plain = html.escape(_line(words), quote=False).translate(_PLAIN)
+    return _ADDRESS.sub("\\g<0>\u200b", plain)
 
 
 def _percent(words: str) -> str:

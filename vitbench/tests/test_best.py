@@ -1,6 +1,8 @@
 """Which variant to deploy, from reports written by hand."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 
@@ -65,6 +67,13 @@ def test_every_other_case_has_its_reason(report):
     assert choice.out[case("nearly")].endswith("; dominated by fast/cpu/b1")
     assert choice.out[case("fp16")] == "unavailable: fp16 is made for a CUDA device"
     assert choice.out[case("broken")].startswith("failed: top-1 differs")
+
+
+def test_what_failed_in_a_later_test_is_not_recommended(report):
+    report["vitbench"]["failed"][case("fast")] = "its worker was killed"
+    (choice,) = choose(report, "latency", 0.96)
+    assert choice.best == case("nearly")
+    assert choice.out[case("fast")] == "failed: its worker was killed"
 
 
 def test_a_lower_demand_lets_in_what_agrees_less(report):
@@ -144,13 +153,37 @@ def test_a_share_is_from_0_to_1(value, capsys):
 
 def test_the_plot_is_one_page_that_needs_no_network(report, tmp_path):
     pytest.importorskip("plotly", reason="the extra `plots` is not installed")
-    hostile = choose(report, "latency", 0.96)
-    plot(hostile, tmp_path / "best.html")
+    choices = choose(report, "latency", 0.96)
+    plot(choices, tmp_path / "best.html")
     page = (tmp_path / "best.html").read_text()
     assert "fast/cpu/b1" in page.replace("\\u002f", "/")
     assert "<script src=" not in page
     with pytest.raises(UserError, match="cannot write there"):
-        plot(hostile, tmp_path / "none" / "best.html")
+        plot(choices, tmp_path / "none" / "best.html")
+
+
+@pytest.mark.parametrize(
+    ("latencies", "ticks"),
+    [
+        ((20.0, 50.0), [20, 30, 40, 50]),
+        ((3.0, 400.0), [5, 10, 20, 50, 100, 200]),
+        ((25.0,), [20, 30]),
+        ((20.5, 29.0), None),
+        ((0.0,), None),
+    ],
+)
+def test_the_axis_of_the_plot_has_labels_where_the_latencies_lie(
+    report, tmp_path, latencies, ticks
+):
+    pytest.importorskip("plotly", reason="the extra `plots` is not installed")
+    (choice,) = choose(report, "latency", 0.96)
+    found = tuple(replace(choice.candidates[0], latency=each) for each in latencies)
+    plot([replace(choice, candidates=found)], tmp_path / "best.html")
+    axis = re.search(r'"tickvals":\[([\d.,e+-]*)\]', (tmp_path / "best.html").read_text())
+    if ticks is None:
+        assert axis is None  # plotly's own
+    else:
+        assert set(ticks) <= {float(tick) for tick in axis[1].split(",")}
 
 
 def test_control_characters_of_a_report_have_no_effect(report):

@@ -242,3 +242,26 @@ def test_whatever_stands_in_a_file_there_is_a_history_or_a_sentence(tmp_path, co
     history = load(tmp_path)
     assert len(history.runs) + len(history.damaged) == 1
     assert text(history, trends(history), "r")
+
+
+def test_a_run_without_a_figure_does_not_hide_the_one_before(tmp_path):
+    whole, latency, duet = run_of(1), run_of(2, 2.0), run_of(3)
+    whole["benchmarks"].append(benchmark_of(CASE, "footprint"))
+    duet["benchmarks"] = [benchmark_of(CASE, "duet")]
+    history = load(write(tmp_path / "r", [whole, latency, duet]))
+    entries = json.loads(github(history))
+    assert [each["name"] for each in entries] == [f"{TINY}/fp32/cpu/b1", CASE]
+    assert entries[1]["extra"] == "2.000x the reference"
+    machine = "EPYC, 2 cores, 2 threads"
+    lines = prometheus(history).splitlines()
+    for name, value in (("speedup_ratio", "2"), ("peak_memory_bytes", "612000000")):
+        assert f'vitbench_{name}{{case="{CASE}",machine="{machine}"}} {value}' in lines
+
+
+def test_of_two_series_on_one_machine_the_text_says_from_when(tmp_path):
+    reports = stepped()
+    other = run_of(120)
+    other["machine_info"]["vitbench"]["weights"] = {TINY: "f" * 64}
+    history = load(write(tmp_path / "r", [*reports, other]))
+    told = text(history, trends(history), "r")
+    assert f"    on EPYC, 2 cores, 2 threads (from {history.runs[0].date}): " in told

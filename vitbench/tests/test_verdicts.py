@@ -9,7 +9,7 @@ from vitbench.judge.keeping import Kept
 from vitbench.judge.verdict import STATES, Verdict
 from vitbench.show.verdicts import ORDER, annotations, counts, junit, markdown, text, to_json
 
-HOSTILE = "a|b `c` <img src=x> & *d* [e](http://f) @g #1 \x1b[31m\x00 100%\r\n::error::x"
+HOSTILE = "a|b `c` <img src=x> & *d* [e](http://f) www.h.org @g #1 \x1b[31m\x00 100%\r\n::error::x"
 
 
 def every(sentence="why"):
@@ -40,7 +40,7 @@ def test_markdown_is_safe_to_paste():
     page = markdown([Verdict(HOSTILE, "SLOWER", HOSTILE)], [HOSTILE])
     (row,) = [line for line in page.splitlines() if "SLOWER**" in line and "|" in line[:2]]
     assert row.replace("\\|", "").count("|") == 4
-    for mark in ("<img", " `c`", " *d*", "[e](", "@g", "#1", "http://", "\x1b", "\x00"):
+    for mark in ("<img", " `c`", " *d*", "[e](", "@g", "#1", "http://", "www.", "\x1b", "\x00"):
         assert mark not in page
     assert "&lt;img src=x&gt; &amp;" in page
 
