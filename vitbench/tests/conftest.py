@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,18 @@ def listen() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@contextmanager
+def bounded(process: subprocess.Popen[str], seconds: float = 300.0) -> Iterator[None]:
+    """Kills a process that is late, so that no read from it waits for ever, or left at the end."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        process.kill()
+
+
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An artifact cache for all of these tests, and for all xdist workers."""
@@ -28,12 +42,18 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def environment() -> dict[str, str]:
+def environment(cache: Path) -> dict[str, str]:
     """The environment of a fresh shell: nothing of the pytest around this one."""
     ours = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "VITBENCH_"))}
     # Tests run side by side: threads that spin while idle would take each other's cores.
     fixed = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "passive"}
-    return {**ours, **fixed, "COLUMNS": "200"}
+    # The user's own caches are not filled, and nobody waits for the lock in them.
+    folders = {"VITBENCH_CACHE": cache, "HF_HUB_CACHE": cache.with_name("hub"),
+               "TORCH_HOME": cache.with_name("torch")}  # fmt: skip
+    # Nobody listens there: what asks for the network is refused at once.
+    network = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    network["no_proxy"] = "localhost,127.0.0.1"
+    return {**ours, **fixed, **{k: str(v) for k, v in folders.items()}, **network, "COLUMNS": "200"}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from vitbench.case import Case
+from vitbench.catalogue import declared
 from vitbench.deploy.worker import WorkerFailed
 from vitbench.errors import Unavailable, UserError
 from vitbench.models import parse_spec
@@ -48,8 +49,13 @@ def options(cache):
 
 @pytest.fixture
 def case(name, session):
-    """The case of a variant. Skips where it cannot run here."""
-    found = Case(MODEL, name, "cpu", 1)
+    """The case of a variant. Skips where it cannot run here; a broken runtime is a failure."""
+    found, recipe = Case(MODEL, name, "cpu", 1), variant(name)
+    if declared(recipe) is None:
+        try:
+            RUNTIMES[recipe.runtime].version()
+        except Unavailable as reason:
+            pytest.fail(f"{name} is declared available: {reason}")
     try:
         session.require(found)
     except Unavailable as reason:
@@ -170,8 +176,9 @@ def test_its_process_is_left_as_it_was(case, session):
             f"{case.variant} at {threads} threads keeps {found['cores_idle']:.2f} cores busy "
             "while it has nothing to do"
         )
-    assert one["helped"] < 0.1, f"{case.variant} was told one thread"
-    assert two["helped"] > 0.1, f"{case.variant} was told two threads"
+    assert max(one["helped"]) < 0.1, f"{case.variant} was told one thread"
+    # Of two threads the best probe counts: during another, one of them may have got no core.
+    assert max(two["helped"]) > 0.1, f"{case.variant} was told two threads"
 
 
 def probe(case, session, threads):
