@@ -17,7 +17,7 @@ from vitbench.runtimes import RUNTIMES, Variant
 CODE = (
     "models/*.py",
     "runtimes/*.py",
-    "runtimes/*.cpp",
+    "runtimes/tuned/*.*",
     "measure/agreement.py",
     "judge/contracts.py",
     "deploy/worker.py",

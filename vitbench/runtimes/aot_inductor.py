@@ -62,7 +62,7 @@ def build(
         # What oneDNN's int8 linears take. It would widen weight-only int8 for good, and makes
         # float32 slower where MKL beats oneDNN (METHODOLOGY.md).
         "freezing": quantization in ONEDNN,
-        "aot_inductor.metadata": {"CPU": json.dumps(_capabilities())},
+        "aot_inductor.metadata": {"CPU": json.dumps(torch_common.capabilities())},
     }
     # Without gradients, or Inductor does not freeze. With files of its own, or two builds of one
     # architecture would write the same ones.
@@ -124,7 +124,7 @@ def _pt2e(module: Any, calibration: NDArray[np.float32] | None) -> Any:
         raise ValueError("a static recipe takes calibration images")
     # Without VNNI oneDNN adds pairs of products in 16 bits: 8 by 8 bits overflow there, 7 by 8 fit.
     config = x86.get_default_x86_inductor_quantization_config(
-        reduce_range="avx512_vnni" not in _capabilities()
+        reduce_range="avx512_vnni" not in torch_common.capabilities()
     )
     quantizer = x86.X86InductorQuantizer().set_module_type_qconfig(torch.nn.Linear, config)
     prepared = prepare_pt2e(module, quantizer)
@@ -151,13 +151,6 @@ def _require_int8(path: Path, quantization: str, linears: int) -> None:
         )
 
 
-def _capabilities() -> list[str]:
-    """What this CPU can do beyond its architecture's common part."""
-    import torch
-
-    return sorted(name for name, has in torch.cpu.get_capabilities().items() if has is True)
-
-
 def load(
     path: Path,
     variant: Variant,
@@ -170,10 +163,7 @@ def load(
     # Another CPU's instructions would end the process.
     package = torch._C._aoti.AOTIModelPackageLoader
     needed = json.loads(package.load_metadata_from_package(str(path), "model")["CPU"])
-    if missing := sorted({*needed} - {*_capabilities()}):
-        raise Unavailable(
-            f"{path.name} was compiled for a CPU with {', '.join(missing)}: build it on this one"
-        )
+    torch_common.require_capabilities(needed, path)
     module = torch._inductor.aoti_load_package(str(path))
     return torch_common.deployment(module, variant, device, threads)
 

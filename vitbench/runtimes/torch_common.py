@@ -1,7 +1,7 @@
 """What the runtimes of torch share: the process-wide state, precisions, staging and reading."""
 
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +59,21 @@ def require_compiler() -> None:
         get_cpp_compiler()
     except InvalidCxxCompiler as error:
         raise Unavailable("torch.compile needs a C++ compiler, and found none") from error
+
+
+def capabilities() -> list[str]:
+    """What this CPU can do beyond its architecture's common part, by torch's names."""
+    import torch
+
+    return sorted(name for name, has in torch.cpu.get_capabilities().items() if has is True)
+
+
+def require_capabilities(needed: Iterable[str], path: Path) -> None:
+    """Raises Unavailable where this CPU lacks instructions that a file was compiled to."""
+    if missing := sorted({*needed} - {*capabilities()}):
+        raise Unavailable(
+            f"{path.name} was compiled for a CPU with {', '.join(missing)}: build it on this one"
+        )
 
 
 @contextmanager

@@ -203,6 +203,6 @@ VARIANTS: tuple[Variant, ...] = (
     ),
     Variant(
         "tuned-int8", "tuned", "int8", INT8,
-        "our int8 linears for CPUs without VNNI, one activation scale per token, in TorchScript",
+        "our own int8 layers for x86-64, one activation scale per token, in TorchScript",
     ),
 )  # fmt: skip

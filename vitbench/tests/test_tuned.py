@@ -1,107 +1,217 @@
-"""The int8 linear layer of tuned.cpp against float32, where a kernel goes wrong: at its edges."""
+"""The layers of `tuned-int8` against torch's float32, where a kernel goes wrong: at its edges.
+
+In each set of instructions that this CPU has: the best one is what `tuned-int8` takes.
+"""
 
 import copy
+from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from vitbench.errors import Unavailable
 from vitbench.runtimes import tuned, variant
+from vitbench.runtimes.tuned import layers, library
 
 
-@pytest.fixture(scope="module")
-def layer(tmp_path_factory):
-    """Our layer's class, its operator compiled and loaded."""
+@pytest.fixture(scope="module", params=library.ISAS, ids=lambda isa: isa.name)
+def compiled(request, tmp_path_factory):
+    """A set of instructions, and the operators compiled for it and loaded."""
+    isa = request.param
     try:
         tuned.supports(variant("tuned-int8"), "cpu")
     except Unavailable as reason:
         pytest.skip(f"unavailable: {reason}")
-    library = tmp_path_factory.mktemp("tuned") / "linear.so"
-    tuned._compile(library)
-    tuned._register(library)
-    return tuned._layer()
+    if isa not in library.available():
+        pytest.skip(f"this CPU has not all of {', '.join(isa.needs)}")
+    file = tmp_path_factory.mktemp("tuned") / "layers.so"
+    library.build(isa, file)
+    return isa, library.register(isa.name, file)
 
 
-def pair(layer, k, n, bias=True):
-    """A float32 layer, and ours made of it."""
+@pytest.fixture(scope="module")
+def ours(compiled):
+    """The classes of our layers."""
+    return layers.layers(*compiled)
+
+
+@pytest.fixture(autouse=True)
+def _inference():
     torch = pytest.importorskip("torch")
-    torch.manual_seed(k * n)
-    plain = torch.nn.Linear(k, n, bias=bias)
-    return plain, layer(plain)
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        yield
 
 
-@pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 197])
+def error(found, wanted):
+    """The largest relative error of a row."""
+    found, wanted = found.float().flatten(0, -2), wanted.flatten(0, -2)
+    assert found.shape == wanted.shape
+    return ((found - wanted).norm(dim=1) / (wanted.norm(dim=1) + 1e-3)).max()
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 4, 5, 6, 7, 197])
 @pytest.mark.parametrize(("k", "n"), [(8, 16), (192, 1000), (191, 17), (1, 1), (3072, 768)])
-def test_it_is_the_linear_layer_but_for_rounding(layer, m, k, n):
+def test_it_is_the_linear_layer_but_for_rounding(ours, m, k, n):
     """Seven bits a side leave about 2 % of the result's norm, whatever is left over at an edge."""
     torch = pytest.importorskip("torch")
-    plain, ours = pair(layer, k, n, bias=k != 191)
+    plain = torch.nn.Linear(k, n, bias=k != 191)
     x = torch.randn(m, k) * torch.logspace(-3, 3, m)[:, None]  # rows of very different size
-    with torch.inference_mode():
-        wanted, found = plain(x), ours(x)
-    assert found.shape == wanted.shape
-    error = (found - wanted).norm(dim=1) / (wanted.norm(dim=1) + 1e-3)
-    assert error.max() < 0.05
+    assert error(ours["Linear"](plain)(x), plain(x)) < 0.05
 
 
-def test_the_largest_values_do_not_saturate(layer):
-    """127 times 63 four times over is the most that 16 bits are given, in every lane."""
+def test_the_largest_values_do_not_saturate(ours):
+    """All that the sums of products are given at most, in every lane."""
     torch = pytest.importorskip("torch")
-    plain, ours = pair(layer, 768, 32, bias=False)
+    plain = torch.nn.Linear(768, 100, bias=False)
     for sign in (1.0, -1.0):
         torch.nn.init.constant_(plain.weight, sign)
-        ours = layer(plain)
-        with torch.inference_mode():
-            assert torch.allclose(ours(torch.ones(5, 768)), plain(torch.ones(5, 768)), rtol=1e-5)
+        x = torch.ones(7, 768)
+        assert torch.allclose(ours["Linear"](plain)(x), plain(x), rtol=1e-5)
 
 
-def test_gelu_is_torch_s(layer):
+def test_what_stands_around_a_linear_layer_is_computed_with_it(ours):
     torch = pytest.importorskip("torch")
-    _, ours = pair(layer, 64, 64)
+    norm, plain = torch.nn.LayerNorm(72), torch.nn.Linear(72, 90)
+    torch.nn.init.normal_(norm.weight, 1, 0.3)
+    torch.nn.init.normal_(norm.bias)
+    x, residual = torch.randn(2, 5, 72) * 50 + 20, torch.randn(2, 5, 90)
+    layer = ours["Linear"](plain, norm=norm)
+    assert error(layer(x), plain(norm(x))) < 0.05
+    assert torch.equal(layer(x, residual), layer(x) + residual)
+    normed = norm(x).flatten(0, 1)
+    assert error(layer(x), ours["Linear"](plain)(normed).view(2, 5, 90)) < 0.01
+
+
+def test_gelu_is_torch_s(ours):
+    torch = pytest.importorskip("torch")
+    plain = torch.nn.Linear(64, 64)
     x = torch.randn(50, 64) * torch.logspace(-2, 2, 50)[:, None]
-    with torch.inference_mode():
-        y = ours(x)
-        ours.gelu = True
-        found = ours(x)
-    error = (found - torch.nn.functional.gelu(y)).abs()
-    assert (error <= 5e-5 * y.abs().clamp_min(1)).all()
+    y, found = ours["Linear"](plain)(x), ours["Linear"](plain, gelu=True)(x)
+    difference = (found - torch.nn.functional.gelu(y)).abs()
+    assert (difference <= 5e-5 * y.abs().clamp_min(1)).all()
 
 
-def test_any_shape_and_layout(layer):
+def test_any_shape_and_layout(ours):
     torch = pytest.importorskip("torch")
-    _, ours = pair(layer, 24, 40)
+    layer = ours["Linear"](torch.nn.Linear(24, 40))
     x = torch.randn(24, 3, 5).permute(2, 1, 0)
-    with torch.inference_mode():
-        assert ours(x).shape == (5, 3, 40)
-        assert torch.equal(ours(x), ours(x.contiguous()))
-        with pytest.raises(RuntimeError, match=r"float32 \(\.\.\., 24\)"):
-            ours(torch.randn(2, 32))
+    assert layer(x).shape == (5, 3, 40)
+    assert torch.equal(layer(x), layer(x.contiguous()))
+    with pytest.raises(RuntimeError, match=r"float32 \(\.\.\., 24\)"):
+        layer(torch.randn(2, 32))
 
 
-def test_packing_loses_nothing():
-    """Unpacked by hand: panel, step of eight bytes, half of four, column, byte."""
+def test_a_result_that_is_held_is_not_written_again(ours):
+    """Memory is used again when nobody holds it, and only then."""
     torch = pytest.importorskip("torch")
-    weight = torch.randint(-63, 64, (21, 13)).float()
-    weight[:, 0] = 63
-    packed, scales, sums = tuned.pack(weight)
-    assert packed.shape == (2, 16 * 16)
-    assert torch.equal(scales[:21], torch.ones(21))
-    assert torch.equal(sums[:21], weight.sum(1))
-    for n in (0, 7, 8, 20):
-        for k in (0, 3, 4, 12):
-            step, rest = divmod(k, 8)
-            half, byte = divmod(rest, 4)
-            place = step * 128 + half * 64 + (n % 16) * 4 + byte
-            assert packed[n // 16, place] == weight[n, k]
+    layer = ours["Linear"](torch.nn.Linear(64, 64))
+    x = torch.randn(3, 300, 64)
+    held = [layer(each) for each in x]
+    view = held[0][10:]
+    kept = view.clone()
+    del held[0]
+    for each in x:
+        layer(each)
+    assert torch.equal(view, kept)
+    assert all(torch.equal(layer(each), result) for each, result in zip(x[1:], held, strict=True))
 
 
-def test_a_model_has_our_layers_and_stays_as_it_was(layer):
+def test_packing_loses_nothing(compiled):
+    """Unpacked by hand: panel, four inputs, column, byte."""
     torch = pytest.importorskip("torch")
+    isa, _ = compiled
+    weight = torch.randint(-isa.largest, isa.largest + 1, (isa.columns + 5, 13)).float()
+    weight[:, 0] = isa.largest
+    packed, (scales, sums, biases) = layers.pack(weight, None, isa)
+    n, k = weight.shape
+    assert packed.shape == (2, 16 * isa.columns)
+    assert torch.equal(scales[:n], torch.ones(n))
+    assert torch.equal(sums[:n], weight.sum(1))
+    assert not biases.any()
+    for i in (0, 7, isa.columns - 1, isa.columns, n - 1):
+        for j in range(k):
+            place = j // 4 * 4 * isa.columns + i % isa.columns * 4 + j % 4
+            assert packed[i // isa.columns, place] == weight[i, j]
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 64, 65, 197])
+@pytest.mark.parametrize(("heads", "d"), [(3, 64), (2, 80), (1, 6), (2, 128)])
+def test_attention_is_torch_s(compiled, ours, n, heads, d):
+    """On what a layer of ours hands over, which says in what type attention computes."""
+    torch = pytest.importorskip("torch")
+    qkv = ours["Linear"](torch.nn.Linear(40, 3 * heads * d), half=True)(torch.randn(2, n, 40) * 5)
+    q, k, v = qkv.float().view(2, n, 3, heads, d).permute(2, 0, 3, 1, 4)
+    wanted = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    operators = compiled[1]
+    found = operators.attention(qkv, heads, n)
+    assert error(found, wanted) < 0.02
+    assert error(operators.attention(qkv, heads, 1), found[:, :1].float()) < 1e-4
+
+
+def test_patches_are_the_convolution(ours):
+    torch = pytest.importorskip("torch")
+    plain = torch.nn.Conv2d(3, 20, kernel_size=(4, 6), stride=(4, 6))
+    x = torch.randn(2, 3, 17, 25)
+    found, wanted = ours["Patches"](plain)(x), plain(x)
+    assert error(found.permute(0, 2, 3, 1), wanted.permute(0, 2, 3, 1)) < 0.06
+
+
+@pytest.mark.parametrize("kind", ["plain", "layer_scale", "qk_norm"])
+def test_a_block_is_timm_s(compiled, kind):
+    """A block of another kind keeps its own way, with linear layers of ours."""
+    torch = pytest.importorskip("torch")
+    block = pytest.importorskip("timm.models.vision_transformer").Block(
+        192, 3, qkv_bias=True, qk_norm=kind == "qk_norm",
+        init_values=0.3 if kind == "layer_scale" else None,
+    ).eval()  # fmt: skip
+    holder = torch.nn.Sequential(block)
+    changed = layers.tuned(holder, *compiled)
+    assert (type(changed[0]) is type(block)) == (kind == "qk_norm")
+    x = torch.randn(2, 50, 192) * 3
+    assert error(torch.jit.script(changed)(x), holder(x)) < 0.02
+
+
+def small(name, **options):
     timm = pytest.importorskip("timm")
-    model = timm.create_model("deit_tiny_patch16_224", depth=2).eval()
+    return timm.create_model(name, depth=2, num_classes=30, **options).eval()
+
+
+@pytest.mark.parametrize("name", ["deit_tiny_patch16_224", "deit_tiny_distilled_patch16_224"])
+def test_what_no_logit_depends_on_is_left_out(compiled, name, monkeypatch):
+    torch = pytest.importorskip("torch")
+    model, x = small(name), torch.randn(2, 3, 224, 224)
+    short = layers.tuned(model, *compiled)
+    assert [block.tokens for block in short.blocks] == [0, model.num_prefix_tokens]
+    monkeypatch.setattr(layers, "_last_block", lambda _: (None, 0))
+    whole = layers.tuned(model, *compiled)
+    assert [block.tokens for block in whole.blocks] == [0, 0]
+    # torch's attention rounds otherwise for fewer tokens; ours does not.
+    assert error(short(x), whole(x)) < 0.02
+    assert compiled[0].name != "avx512_bf16" or torch.equal(short(x), whole(x))
+
+
+def test_logits_of_all_tokens_take_all_of_them(compiled):
+    model = small("vit_tiny_patch16_224", global_pool="avg", class_token=False)
+    changed = layers.tuned(model, *compiled)
+    assert [block.tokens for block in changed.blocks] == [0, 0]
+
+
+def test_a_model_has_our_layers_and_stays_as_it_was(compiled, ours):
+    torch = pytest.importorskip("torch")
+    model, x = small("deit_tiny_patch16_224"), torch.randn(2, 3, 224, 224)
     before = copy.deepcopy(model.state_dict())
-    changed = tuned.tuned(model)
+    changed = layers.tuned(model, *compiled)
     kinds = [type(each) for each in changed.modules()]
-    assert torch.nn.Linear not in kinds
-    assert kinds.count(layer) == 2 * 4 + 1
-    assert [block.mlp.fc1.gelu for block in changed.blocks] == [True, True]
+    assert not {torch.nn.Linear, torch.nn.Conv2d} & {*kinds}
+    assert kinds.count(ours["Linear"]) == 2 * 4 + 2
     assert all(torch.equal(before[name], each) for name, each in model.state_dict().items())
+    assert error(torch.jit.script(changed)(x), model(x)) < 0.1
+
+
+def test_a_file_for_another_cpu_is_refused(tmp_path):
+    file = tmp_path / "model.pt"
+    with ZipFile(file, "w") as package:
+        package.writestr(f"model/extra/{tuned.NEEDS}", '{"isa": "later", "needs": ["avx99"]}')
+    with pytest.raises(Unavailable, match="compiled for a CPU with avx99"):
+        tuned.load(Path(file), variant("tuned-int8"), "cpu", {}, 1)

@@ -1,0 +1,70 @@
+"""TorchScript whose layers are ours (`layers.py`), compiled for the CPU's best instructions.
+
+The artifact is a `.pt`, which says what instructions it needs, and beside it the compiled layers, a
+`.so` that torch loads as operators.
+"""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.errors import Unavailable
+from vitbench.models import Model
+from vitbench.runtimes import torch_common, torchscript
+from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.torch_common import version
+from vitbench.runtimes.torchscript import suffix
+from vitbench.runtimes.tuned import layers, library
+
+__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+
+NEEDS = "needs.json"  # in the .pt: the name and the needs of its Isa
+
+
+def supports(variant: Variant, device: str) -> None:
+    """As torch and a C++ compiler, and a CPU with the instructions of one of our ISAS."""
+    torch_common.supports(variant, device)
+    torch_common.require_compiler()
+    if platform.system() != "Linux" or not library.available():
+        raise Unavailable(f"{variant.name} is made for Linux on x86-64 with AVX2")
+
+
+def build(
+    model: Model,
+    variant: Variant,
+    path: Path,
+    calibration: NDArray[np.float32] | None,  # noqa: ARG001 - scales are taken in the call
+) -> None:
+    isa, beside = library.available()[0], path.with_suffix(".so")
+    library.build(isa, beside)
+    module = layers.tuned(model.module, isa, library.register(isa.name, beside))
+    needs = json.dumps({"isa": isa.name, "needs": isa.needs})
+    graph = torchscript.graph(replace(model, module=module), variant)
+    graph.save(str(path), _extra_files={NEEDS: needs})
+
+
+def load(
+    path: Path, variant: Variant, device: str, architecture: Mapping[str, Any], threads: int
+) -> Deployment:
+    with ZipFile(path) as package:
+        name = next(name for name in package.namelist() if name.endswith(f"/{NEEDS}"))
+        made_for = json.loads(package.read(name))
+    torch_common.require_capabilities(made_for["needs"], path)
+    library.register(made_for["isa"], path.with_suffix(".so"))
+    return torchscript.load(path, variant, device, architecture, threads)
+
+
+operators = torch_common.profiled(load)
+
+
+def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
+    beside = str(Path(file).with_suffix(".so"))
+    first, *rest = torchscript.loading_code(variant, architecture, file).splitlines()
+    return "\n".join([first, f"torch.ops.load_library({beside!r})", *rest])

@@ -1,0 +1,192 @@
+"""The recipe `tuned-int8`: which layers of a model become ours. The C++ beside this computes them.
+
+Nine tenths of a ViT's operations are linear layers. Ours are int8: weights with a scale per output
+channel, activations with a scale and a zero point per token, taken in the call. What stands around
+one is part of it, so that nothing goes through memory in between: the LayerNorm before, the GELU
+after, the residual. Attention is bfloat16 where the CPU multiplies that, else torch's float32.
+
+The patch convolution is a linear layer of patches. In a timm ViT whose logits depend on the class
+token alone, the last block computes no other token: only its keys and values need all.
+"""
+
+import copy
+import functools
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from vitbench.runtimes.tuned.library import Isa
+
+STEP = 8  # inputs of a linear layer are filled up to a multiple of it
+
+
+def pack(weight: Any, bias: Any, isa: Isa) -> tuple[Any, Any]:
+    """A weight (n, k) as panels, int8 (panels, k * columns), and what belongs to each column.
+
+    n and k are filled up with zeros to multiples of `isa.columns` and of STEP; four int8 of an
+    output channel lie beside each other. The second, float32 (3, panels * columns), holds a
+    channel's scale, the sum of its int8 values, and its bias.
+    """
+    import torch
+
+    n, k = weight.shape
+    whole = torch.zeros(-(-n // isa.columns) * isa.columns, -(-k // STEP) * STEP)
+    whole[:n, :k] = weight
+    scales = whole.abs().amax(1).clamp_min(1e-30) / isa.largest
+    values = (whole / scales[:, None]).round()
+    panels = values.to(torch.int8).view(-1, isa.columns, whole.shape[1] // 4, 4).transpose(1, 2)
+    biases = torch.zeros(len(whole))
+    if bias is not None:
+        biases[:n] = bias
+    return panels.flatten(1).contiguous(), torch.stack((scales, values.sum(1), biases))
+
+
+@functools.cache
+def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
+    """Classes of our layers, which torch.jit can script, on the library's operators."""
+    import torch
+
+    linear, attention = operators.linear, operators.attention
+
+    class Linear(torch.nn.Module):  # type: ignore[misc]
+        """A linear layer, (..., k) to (..., n), with a LayerNorm before, LayerScale and GELU after.
+
+        `half`: the result is for another of our layers, in the narrowest type that it takes.
+        """
+
+        def __init__(
+            self, layer: Any, norm: Any = None, scale: Any = None, gelu: bool = False,
+            half: bool = False,
+        ) -> None:  # fmt: skip
+            super().__init__()
+            gamma = getattr(scale, "gamma", torch.ones(()))[..., None].detach()
+            weight = layer.weight.detach().flatten(1) * gamma
+            bias = None if layer.bias is None else layer.bias.detach() * gamma[..., 0]
+            packed, columns = pack(weight, bias, isa)
+            self.register_buffer("weight", packed)
+            self.register_buffer("columns", columns)
+            stacked = None if norm is None else torch.stack((norm.weight, norm.bias)).detach()
+            self.register_buffer("norm", stacked)
+            self.eps: float = 0.0 if norm is None else norm.eps
+            self.n: int = len(weight)
+            self.gelu, self.narrow = gelu, half
+
+        def forward(
+            self,
+            x: torch.Tensor,
+            residual: Optional[torch.Tensor] = None,  # noqa: UP045 - as TorchScript reads it
+        ) -> torch.Tensor:
+            return linear(
+                x, self.weight, self.columns, self.n, self.norm, self.eps, self.gelu, residual,
+                self.narrow,
+            )  # fmt: skip
+
+    class Patches(torch.nn.Module):  # type: ignore[misc]
+        """A convolution whose kernels do not overlap, (N, C, H, W) to (N, D, H / p, W / p)."""
+
+        def __init__(self, layer: Any) -> None:
+            super().__init__()
+            self.linear = Linear(layer)
+            self.kernel: tuple[int, int] = layer.kernel_size
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            n, c, h, w = x.shape
+            p, q = self.kernel
+            x = x[:, :, : h // p * p, : w // q * q].reshape(n, c, h // p, p, w // q, q)
+            x = x.permute(0, 2, 4, 1, 3, 5).reshape(n, h // p, w // q, -1)
+            return self.linear(x).permute(0, 3, 1, 2)
+
+    class Block(torch.nn.Module):  # type: ignore[misc]
+        """timm's Block, (N, T, D) to (N, tokens, D), the first ones; 0 stands for all."""
+
+        def __init__(self, block: Any, tokens: int) -> None:
+            super().__init__()
+            attn, mlp = block.attn, block.mlp
+            self.tokens, self.heads = tokens, int(attn.num_heads)
+            self.qkv = Linear(attn.qkv, norm=block.norm1, half=True)
+            self.proj = Linear(attn.proj, scale=block.ls1)
+            self.fc1 = Linear(mlp.fc1, norm=block.norm2, gelu=True, half=True)
+            self.fc2 = Linear(mlp.fc2, scale=block.ls2)
+
+        def forward(
+            self,
+            x: torch.Tensor,
+            attn_mask: Optional[torch.Tensor] = None,  # noqa: UP045 - as TorchScript reads it
+            is_causal: bool = False,
+        ) -> torch.Tensor:
+            assert attn_mask is None and not is_causal, "this block attends to all tokens"
+            tokens = x.shape[1] if self.tokens == 0 else self.tokens
+            x = self.proj(attention(self.qkv(x), self.heads, tokens), x[:, :tokens])
+            return self.fc2(self.fc1(x), x)
+
+    return {"Linear": Linear, "Patches": Patches, "Block": Block}
+
+
+def tuned(module: Any, isa: Isa, operators: Any) -> Any:
+    """A copy of a module whose layers are ours, and whose blocks, where they are timm's."""
+    import torch
+
+    ours = layers(isa, operators)
+    module = copy.deepcopy(module)
+    last, tokens = _last_block(module)
+
+    def changed(child: Any) -> Any:
+        if _is_plain_block(child):
+            return ours["Block"](child, tokens if child is last else 0)
+        if isinstance(child, torch.nn.Linear):
+            return ours["Linear"](child)
+        if isinstance(child, torch.nn.Conv2d) and _is_of_patches(child):
+            return ours["Patches"](child)
+        if _is_gelu(getattr(child, "act", None)) and isinstance(child.fc1, torch.nn.Linear):
+            child.fc1, child.act = ours["Linear"](child.fc1, gelu=True), torch.nn.Identity()
+        for name, each in child.named_children():
+            setattr(child, name, changed(each))
+        return child
+
+    return changed(module)
+
+
+def _last_block(module: Any) -> tuple[Any, int]:
+    """A timm ViT's last block, and how many tokens its head reads of it; 0 stands for all."""
+    from timm.models.deit import VisionTransformerDistilled
+    from timm.models.vision_transformer import VisionTransformer
+
+    known = type(module) in (VisionTransformer, VisionTransformerDistilled)
+    if not known or module.global_pool != "token":
+        return None, 0
+    return module.blocks[-1], module.num_prefix_tokens
+
+
+def _is_plain_block(block: Any) -> bool:
+    """Whether it is timm's Block, and nothing but norm, attention, norm and two linear layers."""
+    import torch
+    from timm.layers import Attention, LayerScale, Mlp
+    from timm.models.vision_transformer import Block
+
+    if type(block) is not Block or type(block.attn) is not Attention or type(block.mlp) is not Mlp:
+        return False
+    attn, mlp = block.attn, block.mlp
+    between = (attn.q_norm, attn.k_norm, attn.norm, mlp.norm, block.drop_path1, block.drop_path2)
+    return (
+        attn.gate is None
+        and all(isinstance(each, torch.nn.Identity) for each in between)
+        and all(type(ls) in (LayerScale, torch.nn.Identity) for ls in (block.ls1, block.ls2))
+        and all(isinstance(each, torch.nn.LayerNorm) for each in (block.norm1, block.norm2))
+        and _is_gelu(mlp.act)
+        and attn.head_dim % 2 == 0
+    )
+
+
+def _is_gelu(layer: Any) -> bool:
+    import torch
+
+    return isinstance(layer, torch.nn.GELU) and layer.approximate == "none"
+
+
+def _is_of_patches(layer: Any) -> bool:
+    """Whether a convolution's kernels neither overlap nor leave out or add anything."""
+    return (
+        layer.kernel_size == layer.stride
+        and layer.groups == 1
+        and {*layer.padding} == {0}
+        and {*layer.dilation} == {1}
+    )

@@ -1,0 +1,143 @@
+// A linear layer in int8, with the LayerNorm before it, and the GELU and the residual after it.
+#include <torch/library.h>
+
+#include <optional>
+
+#include "tiles.h"
+
+namespace {
+
+// x ~ scale * (q - zero), q in 0..LEVELS.
+void quantize(const float* x, int64_t k, uint8_t* q, float& scale, float& zero) {
+  Floats below(0), above(0);
+  for (int64_t i = 0; i < k; i += LANES) {
+    const Floats some = Floats::loadu(x + i, std::min(LANES, k - i));  // filled up with zeros
+    below = at::vec::clamp_min(some.neg(), below);
+    above = at::vec::clamp_min(some, above);
+  }
+  const float low = -below.reduce_max(), high = above.reduce_max();
+  scale = std::max(high - low, 1e-30f) / LEVELS;
+  const float inverse = 1 / scale;
+  zero = static_cast<float>(static_cast<int32_t>(0.5f - low * inverse));
+  const float shift = zero + 0.5f;
+#pragma omp simd
+  for (int64_t i = 0; i < k; ++i)
+    q[i] = static_cast<uint8_t>(static_cast<int32_t>(std::min(x[i] * inverse + shift, LEVELS)));
+}
+
+void layer_norm(float* x, int64_t k, const float* weight, const float* bias, float eps) {
+  const auto plus = [](Floats a, Floats b) { return a + b; };
+  const Floats mean(at::vec::reduce_all<float>(plus, x, k) / k);
+  const auto square = [&](Floats each) { return (each - mean) * (each - mean); };
+  const float squares = at::vec::map_reduce_all<float>(square, plus, x, k);
+  const Floats inverse(1 / std::sqrt(squares / k + eps));
+  const auto normal = [&](Floats each, Floats w, Floats b) {
+    return (each - mean) * inverse * w + b;
+  };
+  at::vec::map3<float>(normal, x, x, weight, bias, k);
+}
+
+// x * Phi(x), where Phi(x) - 1/2 is an odd polynomial up to |x| = 4 and constant beyond: fitted by
+// least squares reweighted to the minimax error, which is 4e-5 there and 4e-5 |x| beyond. What
+// comes out is next cut into LEVELS steps.
+Floats gelu(Floats x) {
+  constexpr float TERMS[] = {-1.30129397e-9f, 1.04196027e-7f, -3.6571328e-6f, 7.48550507e-5f,
+                             -1.00649048e-3f, 9.50539879e-3f, -6.58878442e-2f, 3.98673395e-1f};
+  const Floats c = at::vec::clamp(x, Floats(-4), Floats(4)), square = c * c;
+  Floats sum(0);
+  for (const float term : TERMS) sum = at::vec::fmadd(sum, square, Floats(term));
+  return x * at::vec::fmadd(sum, c, Floats(0.5f));
+}
+
+// The rows of x (m, k), normalized where `norm` (2, k) is given, in bytes (m, padded).
+template <class From>
+void quantize_rows(const at::Tensor& x, const float* norm, float eps, int64_t k, int64_t padded,
+                   uint8_t* q, float* scale, float* zero) {
+  const From* from = x.const_data_ptr<From>();
+  at::parallel_for(0, x.numel() / k, 8, [&](int64_t begin, int64_t end) {
+    std::vector<float> row(k);
+    for (int64_t r = begin; r < end; ++r) {
+      std::copy_n(from + r * k, k, row.data());
+      if (norm) layer_norm(row.data(), k, norm, norm + k, eps);
+      quantize(row.data(), k, q + r * padded, scale[r], zero[r]);
+    }
+  });
+}
+
+// What follows a product: y = scale * (product - zero * sum) + bias, its GELU, plus the residual.
+struct Finish {
+  const float *row_scale, *row_zero, *scale, *sum, *bias, *residual;
+  bool with_gelu;
+  int64_t n;
+
+  template <class To>
+  void operator()(const float* product, int64_t row, int64_t rows, int64_t first, To* out) const {
+    for (int64_t r = row; r < row + rows; ++r, product += COLUMNS) {
+      const Floats by(row_scale[r]), zero(row_zero[r]);
+      for (int64_t c = first; c < std::min(first + COLUMNS, n); c += LANES) {
+        const int64_t count = std::min(LANES, n - c);
+        Floats y = (Floats::loadu(product + c - first) - zero * Floats::loadu(sum + c)) *
+                (by * Floats::loadu(scale + c)) + Floats::loadu(bias + c);
+        if (with_gelu) y = gelu(y);
+        if (residual) y = y + Floats::loadu(residual + r * n + c, count);
+        store(out + r * n + c, y, count);
+      }
+    }
+  }
+};
+
+// LayerNorm(x) (..., k) times weight^T plus bias, its GELU, plus the residual: (..., n), float32 or
+// Half. `norm` is (2, k), weight and bias; `weight` and `columns` are packed by layers.py.
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& columns,
+                  int64_t n, const std::optional<at::Tensor>& norm, double eps, bool with_gelu,
+                  const std::optional<at::Tensor>& residual, bool half) {
+  const at::Tensor input = x.contiguous();
+  const int64_t k = input.size(-1), m = input.numel() / k, padded = weight.size(1) / COLUMNS;
+  const bool narrow = input.scalar_type() == c10::CppTypeToScalarType<Half>::value;
+  TORCH_CHECK((narrow || input.scalar_type() == at::kFloat) && k <= padded && padded < k + 8,
+              "linear: float32 (..., ", padded, ") is wanted");
+  auto shape = input.sizes().vec();
+  shape.back() = n;
+  const at::Tensor out = half ? empty<Half>(shape, x) : empty<float>(shape, x);
+  const at::Tensor added = residual ? residual->contiguous() : at::Tensor();
+  // What fills up a row meets weights of zero.
+  const at::Tensor bytes = empty<uint8_t>({m, padded}, x);
+  std::vector<float> scale(m), zero(m);
+  uint8_t* q = bytes.data_ptr<uint8_t>();
+  (narrow ? quantize_rows<Half> : quantize_rows<float>)(
+      input, norm ? norm->const_data_ptr<float>() : nullptr, static_cast<float>(eps), k, padded, q,
+      scale.data(), zero.data());
+  const float* column = columns.const_data_ptr<float>();
+  const Finish finish{scale.data(), zero.data(), column, column + columns.size(1),
+                      column + 2 * columns.size(1),
+                      residual ? added.const_data_ptr<float>() : nullptr, with_gelu, n};
+  const auto* rows_of = reinterpret_cast<const int32_t*>(q);
+  const auto* panels = reinterpret_cast<const int32_t*>(weight.const_data_ptr<int8_t>());
+  const int64_t blocks = (m + ROWS - 1) / ROWS, values = padded / 4;
+  void* to = out.mutable_data_ptr();
+  at::parallel_for(0, weight.size(0) * blocks, 1, [=](int64_t begin, int64_t end) {
+    float product[ROWS * COLUMNS];
+    for (int64_t unit = begin; unit < end; ++unit) {
+      const int64_t first = unit / blocks * COLUMNS, row = unit % blocks * ROWS;
+      const int64_t rows = std::min(ROWS, m - row);
+      if (finish.residual)  // another core has it, or the L3
+        for (int64_t r = row; r < row + rows; ++r)
+          for (int64_t c = first; c < first + COLUMNS; c += 16)
+            __builtin_prefetch(finish.residual + r * n + c);
+      multiply_some<Int8>(rows, rows_of + row * values, values, panels + first * values, values,
+                          product, COLUMNS);
+      if (half) finish(product, row, rows, first, static_cast<Half*>(to));
+      else finish(product, row, rows, first, static_cast<float*>(to));
+    }
+  });
+  return out;
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(VITBENCH_NAMESPACE, library) {
+  library.def("linear(Tensor x, Tensor weight, Tensor columns, int n, Tensor? norm, float eps, "
+              "bool gelu, Tensor? residual, bool half) -> Tensor");
+}
+
+TORCH_LIBRARY_IMPL(VITBENCH_NAMESPACE, CPU, library) { library.impl("linear", &linear); }
