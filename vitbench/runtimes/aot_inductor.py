@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes import torch_common
+from vitbench.runtimes import onednn, torch_common
 from vitbench.runtimes.base import Deployment, Variant
 from vitbench.runtimes.torch_common import version
 
@@ -41,6 +41,13 @@ def supports(variant: Variant, device: str) -> None:
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     if variant.options.get("quantization") in ONEDNN and not x86:
         raise Unavailable(f"{variant.name} needs oneDNN's int8 linears, which are made for x86-64")
+    if variant.options.get("quantization") == "torchao-dynamic":
+        kernel = onednn.signed_int8_kernel()
+        if kernel and kernel.startswith("ref"):
+            raise Unavailable(
+                f"oneDNN has only its reference kernel ({kernel}) for signed int8 activations on "
+                "this CPU, which takes seconds an image; ONEDNN_MAX_CPU_ISA=AVX2 gives it another"
+            )
 
 
 def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
@@ -59,9 +66,9 @@ def build(
         # Whoever loads it sets the threads; loops are cut finely enough for this many.
         "cpp.dynamic_threads": True,
         "cpp.threads": 16,
-        # What oneDNN's int8 linears take. It would widen weight-only int8 for good, and makes
-        # float32 slower where MKL beats oneDNN (METHODOLOGY.md).
-        "freezing": quantization in ONEDNN,
+        # What oneDNN's linears take, int8 or float32. It would widen weight-only int8 for good, and
+        # makes float32 slower where MKL beats oneDNN (METHODOLOGY.md).
+        "freezing": quantization in ONEDNN or (quantization is None and _has_avx512()),
         "aot_inductor.metadata": {"CPU": json.dumps(torch_common.capabilities())},
     }
     # Without gradients, or Inductor does not freeze. With files of its own, or two builds of one
@@ -149,6 +156,10 @@ def _require_int8(path: Path, quantization: str, linears: int) -> None:
             f"Inductor compiled {found} of the {linears} linear layers to int8: the rest would run "
             "in float32 or in a scalar loop"
         )
+
+
+def _has_avx512() -> bool:
+    return "avx512_f" in torch_common.capabilities()
 
 
 def load(

@@ -128,6 +128,7 @@ def test_openvino_against_its_benchmark_app(name, quiet_benchmark, built, vitben
     seconds = max(1, int(options.seconds / 10))
     images = vitbench_session.sample(options.models[0].name).images[:1]
     shape = ",".join(map(str, images.shape))
+    # What its hint "latency" comes to: with a hint it takes no number of threads.
     command = [
         str(tool), "-m", str(path), "-d", "CPU", "-api", "sync", "-hint", "none", "-nstreams", "1",
         "-nthreads", str(options.threads), "-infer_precision", "f32", "-shape", f"[{shape}]",

@@ -113,7 +113,8 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
             attn_mask: Optional[torch.Tensor] = None,  # noqa: UP045 - as TorchScript reads it
             is_causal: bool = False,
         ) -> torch.Tensor:
-            assert attn_mask is None and not is_causal, "this block attends to all tokens"
+            assert attn_mask is None, "this block attends to all tokens"
+            assert not is_causal, "this block attends to all tokens"
             tokens = x.shape[1] if self.tokens == 0 else self.tokens
             x = self.proj(attention(self.qkv(x), self.heads, tokens), x[:, :tokens])
             return self.fc2(self.fc1(x), x)

@@ -80,6 +80,6 @@ def register(isa: str, library: Path) -> Any:
 
 
 def _namespace(isa: str) -> str:
-    """torch keeps an operator as long as the process lives: each state of the sources has its own."""
+    """torch keeps an operator while the process lives: each state of these files has its own."""
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in SOURCES))
     return f"vitbench_{digest.hexdigest()[:12]}_{isa}"
