@@ -71,6 +71,11 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("top1", "top-1", "%", 100, TIMED, "extra_info/agreement/top1", 1),
     Metric("peak", "of peak", "%", 100, TIMED, "extra_info/roofline/share", 0),
+    Metric(
+        "preprocess", "preprocessing", "ms", 1e3, TIMED, "extra_info/stages/preprocess_seconds", 1
+    ),
+    Metric("stage", "staging", "ms", 1e3, TIMED, "extra_info/stages/stage_seconds", 2),
+    Metric("device", "on the device", "ms", 1e3, TIMED, "extra_info/stages/device_seconds", 2),
     Metric("size", "size", "MB", 1e-6, BUILT, "extra_info/artifact/bytes", 1),
     Metric("build", "build", "s", 1, BUILT, "extra_info/artifact/build_seconds", 1),
     Metric("load", "load", "s", 1, FOOTPRINT, "extra_info/load_seconds", 2),

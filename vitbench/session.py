@@ -34,6 +34,7 @@ from vitbench.measure.sample import (
     folder_photos,
     make_sample,
 )
+from vitbench.measure.stages import usual_seconds
 from vitbench.models import Model, flops, load_model
 from vitbench.options import Options
 from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, operators, variant
@@ -68,6 +69,7 @@ class Session:
         self._samples: dict[str, Sample] = {}
         self._flops: dict[str, int] = {}
         self._peaks: dict[str, dict[str, float]] = {}
+        self._preprocess_seconds: dict[tuple[str, int], float] = {}
         self._calibrations: dict[str, Sample] = {}
         self._verified: dict[tuple[Case, Case], Verification] = {}
         self._pool = Pool(self._load)
@@ -102,6 +104,16 @@ class Session:
             source = images.resolve().name if images else "scikit-image crops"
             self._samples[name] = make_sample(self.photos, model.preprocess, indices, source)
         return self._samples[name]
+
+    def preprocess_seconds(self, name: str, batch: int) -> float:
+        """What a batch of photographs takes that are decoded already; measured once."""
+        if (name, batch) not in self._preprocess_seconds:
+            photos = [self.photos[number % len(self.photos)].read() for number in range(batch)]
+            preprocess = self.model(name).preprocess
+            self._preprocess_seconds[name, batch] = usual_seconds(
+                lambda: [preprocess(photo) for photo in photos]
+            )
+        return self._preprocess_seconds[name, batch]
 
     def require(self, case: Case) -> Variant:
         """The variant of a case. Raises Unavailable, with the reason, where it cannot run here."""

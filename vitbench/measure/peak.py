@@ -65,6 +65,9 @@ def _products(device: str) -> Iterator[tuple[str, Callable[[], Any]]]:
     else:
         yield "fp16", partial(torch.nn.functional.linear, *operands(torch.float16))
         yield "int8", partial(torch._int_mm, *operands(torch.int8))
+        left, right = operands(torch.float8_e4m3fn)
+        one = torch.ones((), device=device)
+        yield "fp8", partial(torch._scaled_mm, left, right.t(), one, one, out_dtype=torch.bfloat16)
 
 
 def _onednn_linear(left: Any, right: Any) -> Any:

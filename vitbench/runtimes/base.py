@@ -25,7 +25,8 @@ class Deployment:
     takes that to an output. `read` takes an output to float32 logits (N, C) in new memory, so that
     a later call cannot overwrite them. Only the call and `synchronize` are ever timed. All calls
     happen inside `active()`, which sets the process-wide state that belongs to this deployment
-    (quantized engine, inference mode) and restores what was there.
+    (quantized engine, inference mode) and restores what was there. `device_seconds` calls once and
+    returns the seconds between two events on the device around it, where it has such.
     """
 
     stage: Callable[[NDArray[np.float32]], Any]
@@ -33,6 +34,7 @@ class Deployment:
     read: Callable[[Any], NDArray[np.float32]]
     synchronize: Callable[[], None] = _nothing
     active: Callable[[], AbstractContextManager[Any]] = nullcontext
+    device_seconds: Callable[[Any], float] | None = None
 
     def __call__(self, staged: Any) -> Any:
         return self.call(staged)

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.models import Model
-from vitbench.runtimes import torch_common
+from vitbench.runtimes import torch_common, torch_state
 from vitbench.runtimes.base import Deployment, Variant
-from vitbench.runtimes.torch_common import state_loading_code as loading_code
 from vitbench.runtimes.torch_common import supports, version
+from vitbench.runtimes.torch_state import state_loading_code as loading_code
 
 __all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
 
 
 def suffix(variant: Variant) -> str:
-    return ".pt" if variant.precision == "int8" else ".safetensors"
+    return ".pt" if torch_common.engine(variant) else ".safetensors"
 
 
 def build(
@@ -26,16 +26,32 @@ def build(
     path: Path,
     calibration: NDArray[np.float32] | None,  # noqa: ARG001 - no recipe here is calibrated
 ) -> None:
-    torch_common.save_state(torch_common.prepared(model.module, variant), variant, path)
+    torch_state.save_state(torch_state.prepared(model.module, variant), variant, path)
 
 
 def load(
     path: Path, variant: Variant, device: str, architecture: Mapping[str, Any], threads: int
 ) -> Deployment:
-    module = torch_common.load_state(path, variant, architecture).to(device)
+    module = torch_state.load_state(path, variant, architecture).to(device)
     module = module.to(memory_format=torch_common.memory_format(variant))
     call = Graphs(module) if variant.options.get("graph") else module
-    return torch_common.deployment(call, variant, device, threads)
+    made = torch_common.deployment(call, variant, device, threads)
+    pinned = variant.options.get("attention", "MATH")
+    if pinned != "MATH":  # which is no kernel, but operators
+        require_attention(made, pinned, tuple(architecture["image"]))
+    return made
+
+
+def require_attention(deployment: Deployment, kernel: str, image: tuple[int, ...]) -> None:
+    """Raises RuntimeError where attention does not run in the kernel that it is pinned to."""
+    one = np.zeros((1, *image), np.float32)
+    found = torch_common.operators(deployment, "cpu", one, calls=1)
+    ran = {each.name.removesuffix("_for_cpu") for each in found}
+    if f"aten::_scaled_dot_product_{kernel.lower()}" not in ran:
+        raise RuntimeError(
+            f"attention did not run in {kernel}: the model multiplies its scores itself "
+            "(timm's fused_attn is off), or torch chose another kernel"
+        )
 
 
 operators = torch_common.profiled(load)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import Unavailable
-from vitbench.runtimes import torch_common
+from vitbench.runtimes import torch_common, torch_state
 from vitbench.runtimes.base import Deployment, Variant
 from vitbench.runtimes.eager import build, suffix
 from vitbench.runtimes.torch_common import version
@@ -24,6 +24,7 @@ __all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "
 # torch counts recompilations per code object, which every model of one class shares: several
 # models times several batches are still what was asked for.
 RECOMPILE_LIMIT = 64
+FP8_CAPABILITY = (8, 9)  # of CUDA devices: Ada, Hopper and later
 
 
 def supports(variant: Variant, device: str) -> None:
@@ -35,6 +36,27 @@ def supports(variant: Variant, device: str) -> None:
         raise Unavailable("torch.compile on CUDA needs triton, which is not installed")
     elif not any(shutil.which(name) for name in (os.environ.get("CC", "cc"), "gcc", "clang")):
         raise Unavailable("torch.compile on CUDA needs a C compiler, and found none")
+    if variant.precision == "fp8":
+        import torch
+
+        if (has := torch.cuda.get_device_capability(device)) < FP8_CAPABILITY:
+            raise Unavailable(
+                f"{variant.name} needs a GPU of compute capability 8.9 or later, which multiplies "
+                f"fp8; this one has {has[0]}.{has[1]}"
+            )
+
+
+def quantize(module: Any, variant: Variant) -> None:
+    """torchao's int8 or fp8 linear layers in place: a scale per token and per output channel."""
+    from torchao import quantization as torchao
+
+    if variant.precision == "int8":
+        config = torchao.Int8DynamicActivationInt8WeightConfig(set_inductor_config=False)
+    else:
+        config = torchao.Float8DynamicActivationFloat8WeightConfig(
+            granularity=torchao.PerRow(), set_inductor_config=False
+        )
+    torchao.quantize_(module, config)
 
 
 def load(
@@ -43,7 +65,9 @@ def load(
     import torch
     import torch._inductor.config
 
-    module = torch_common.load_state(path, variant, architecture).to(device)
+    module = torch_state.load_state(path, variant, architecture).to(device)
+    if variant.options.get("quantization") == "torchao":
+        quantize(module, variant)
     mode = variant.options.get("mode")
     # Generated loops are cut for a number of threads. Without this, Inductor's cache on disk would
     # serve those that were cut for another number.
@@ -68,6 +92,13 @@ operators = torch_common.profiled(load)
 
 
 def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
-    code = torch_common.state_loading_code(variant, architecture, file)
+    code = torch_state.state_loading_code(variant, architecture, file)
+    if variant.options.get("quantization") == "torchao":
+        config = {
+            "int8": "Int8DynamicActivationInt8WeightConfig()",
+            "fp8": "Float8DynamicActivationFloat8WeightConfig(granularity=torchao.PerRow())",
+        }[variant.precision]
+        code += "\nfrom torchao import quantization as torchao"
+        code += f"\ntorchao.quantize_(model.cuda(), torchao.{config})"
     mode = variant.options.get("mode")
     return code + f"\nmodel = torch.compile(model, dynamic=False, fullgraph=True, mode={mode!r})"

@@ -1,4 +1,4 @@
-"""What the runtimes of torch share: the process-wide state, precisions, staging and reading."""
+"""What the runtimes of torch share: the process-wide state, staging, reading and profiling."""
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
-from vitbench.models import creation_code, skeleton
 from vitbench.runtimes.base import Deployment, Operator, Variant
 
-DTYPES = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+_DTYPES = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 def version() -> str:
@@ -59,6 +58,11 @@ def require_compiler() -> None:
         get_cpp_compiler()
     except InvalidCxxCompiler as error:
         raise Unavailable("torch.compile needs a C++ compiler, and found none") from error
+
+
+def float_type(variant: Variant) -> str:
+    """torch's name of the type of all that a recipe leaves in floating point."""
+    return _DTYPES.get(variant.options.get("rest", variant.precision), "float32")
 
 
 def capabilities() -> list[str]:
@@ -126,75 +130,10 @@ def inference(variant: Variant, device: str = "cpu") -> Iterator[None]:
         yield
 
 
-def quantize(module: Any, variant: Variant) -> Any:
-    """Dynamic int8 on every linear layer: weights int8, activations int8 with one scale a call."""
-    import torch
-
-    with quantized_engine(engine(variant)):
-        return torch.ao.quantization.quantize_dynamic(
-            module, {torch.nn.Linear}, dtype=torch.qint8, inplace=False
-        )
-
-
-def prepared(module: Any, variant: Variant) -> Any:
-    """The module in the recipe's precision: quantized, cast, or as it is."""
-    import torch
-
-    if variant.precision == "int8":
-        return quantize(module, variant)
-    return module.to(getattr(torch, DTYPES[variant.precision]))
-
-
-def save_state(module: Any, variant: Variant, path: Path) -> None:
-    """The state dict as data: safetensors, or for packed int8 weights torch's own format."""
-    import torch
-    from safetensors.torch import save_file
-
-    if variant.precision == "int8":
-        torch.save(module.state_dict(), path)
-    else:
-        save_file({name: t.contiguous() for name, t in module.state_dict().items()}, path)
-
-
-def load_state(path: Path, variant: Variant, architecture: Mapping[str, Any]) -> Any:
-    """The module of a state dict that `save_state` wrote, on the CPU."""
-    import torch
-    from safetensors.torch import load_file
-
-    module = prepared(skeleton(architecture), variant)
-    if variant.precision == "int8":
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    else:
-        state = load_file(path)
-    # Loading packs the int8 weights again, for whichever engine is set at that moment.
-    with quantized_engine(engine(variant)):
-        module.load_state_dict(state)
-    return module.eval()
-
-
-def state_loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
-    """Python that loads a state dict without vitbench."""
-    lines = ["import torch", creation_code(architecture), "model.eval()"]
-    if variant.precision == "int8":
-        lines += [
-            f"torch.backends.quantized.engine = {engine(variant)!r}",
-            "model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, torch.qint8)",
-            f"model.load_state_dict(torch.load({file!r}, weights_only=True))",
-        ]
-    else:
-        dtype = DTYPES[variant.precision]
-        lines += [
-            "from safetensors.torch import load_file",
-            f"model = model.to(torch.{dtype})  # and give it images.to(torch.{dtype})",
-            f"model.load_state_dict(load_file({file!r}))",
-        ]
-    return "\n".join(lines)
-
-
 def profiled(load: Callable[..., Deployment]) -> Callable[..., list[Operator]]:
     """A runtime's `operators`, by torch.profiler around the deployment that its `load` makes."""
 
-    def operators(
+    def of_artifact(
         path: Path,
         variant: Variant,
         device: str,
@@ -202,15 +141,15 @@ def profiled(load: Callable[..., Deployment]) -> Callable[..., list[Operator]]:
         threads: int,
         images: NDArray[np.float32],
     ) -> list[Operator]:
-        return _operators(load(path, variant, device, architecture, threads), device, images)
+        return operators(load(path, variant, device, architecture, threads), device, images)
 
-    return operators
+    return of_artifact
 
 
-def _operators(
+def operators(
     deployment: Deployment, device: str, images: NDArray[np.float32], calls: int = 5
 ) -> list[Operator]:
-    """Self time by operator: of kernels on CUDA."""
+    """Self time by operator: on `cpu` of the host's, on CUDA of kernels."""
     from torch.profiler import ProfilerActivity, profile
 
     on_cuda = device != "cpu"
@@ -255,7 +194,7 @@ def deployment(call: Any, variant: Variant, device: str, threads: int) -> Deploy
     import torch
 
     torch.set_num_threads(threads)
-    dtype = getattr(torch, DTYPES.get(variant.precision, "float32"))
+    dtype = getattr(torch, float_type(variant))
     layout = memory_format(variant)
 
     def stage(images: NDArray[np.float32]) -> Any:
@@ -269,4 +208,18 @@ def deployment(call: Any, variant: Variant, device: str, threads: int) -> Deploy
     plain = Deployment(stage, call, read, active=lambda: inference(variant, device))
     if device == "cpu":
         return plain
-    return replace(plain, synchronize=lambda: torch.cuda.synchronize(device))
+
+    def device_seconds(staged: Any) -> float:
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        with torch.cuda.device(device):
+            start.record()
+            call(staged)
+            end.record()
+        end.synchronize()
+        return float(start.elapsed_time(end)) * 1e-3
+
+    return replace(
+        plain,
+        synchronize=lambda: torch.cuda.synchronize(device),
+        device_seconds=device_seconds,
+    )

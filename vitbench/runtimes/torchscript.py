@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes import torch_common
+from vitbench.runtimes import torch_common, torch_state
 from vitbench.runtimes.base import Deployment, Variant
 from vitbench.runtimes.torch_common import version
 
@@ -42,7 +42,7 @@ def graph(model: Model, variant: Variant) -> Any:
     import torch
 
     engine = torch_common.engine(variant)
-    module = torch_common.quantize(model.module, variant) if engine else model.module
+    module = torch_state.quantize(model.module, variant) if engine else model.module
     with torch_common.inference(variant):
         if model.scriptable:
             scripted = torch.jit.script(module)

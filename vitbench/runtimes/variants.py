@@ -27,6 +27,12 @@ TF32 = Contract(
     cosine=0.999,
     reason="11 significant bits in matrix products, as float16, but float32's range",
 )
+FP8 = Contract(
+    agreement=0.96,
+    relative_error=0.15,
+    cosine=0.99,
+    reason="fp8 linears of 4 significant bits, scales taken in the call; as int8 linears",
+)
 STATIC = Contract(
     agreement=0.93,
     relative_error=0.3,
@@ -136,6 +142,18 @@ VARIANTS: tuple[Variant, ...] = (
         "fp16-graph", "eager", "fp16", HALF,
         "float16, its kernels captured in a CUDA graph and replayed",
         devices=("cuda",), options={"graph": True},
+    ),
+    Variant(
+        "compiled-int8", "inductor", "int8", INT8,
+        "torchao's int8 linears under torch.compile, a scale per token, bfloat16 for the rest",
+        devices=("cuda",), requires=TORCHAO,
+        options={"quantization": "torchao", "rest": "bf16", "mode": "max-autotune"},
+    ),
+    Variant(
+        "compiled-fp8", "inductor", "fp8", FP8,
+        "torchao's fp8 linears under torch.compile, a scale per token, bfloat16 for the rest",
+        devices=("cuda",), requires=TORCHAO,
+        options={"quantization": "torchao", "rest": "bf16", "mode": "max-autotune"},
     ),
     Variant(
         "aot-inductor", "aot_inductor", "fp32", REBUILT,

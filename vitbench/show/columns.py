@@ -40,12 +40,14 @@ def columns(run: Mapping[str, Any]) -> list[Column]:
         Column("top1", "top-1", "top-1", partial(_share, "top1")),
         Column("weights", "weights", "weights", partial(_weights, run.get("models", {}))),
     ]
-    return shown + [_plain(name) for name in ("p99", "first", "load", "build")]
+    last = ("p99", "device", "first", "load", "build", "stage", "preprocess")
+    return shown + [_plain(name) for name in last]
 
 
 ORDER = (
-    "case", "median", "p95", "p99", "speedup", "throughput", "peak", "agreement", "top1", "size",
-    "memory", "gpu_memory", "first", "load", "build", "weights",
+    "case", "median", "p95", "p99", "device", "stage", "preprocess", "speedup", "throughput",
+    "peak", "agreement", "top1", "size", "memory", "gpu_memory", "first", "load", "build",
+    "weights",
 )  # fmt: skip
 
 

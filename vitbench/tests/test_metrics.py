@@ -11,7 +11,7 @@ EXPECTED = {
     "median": 20, "p95": 24, "p99": 26, "speedup": 3.42, "throughput": 8 / 0.02,
     "agreement": 99.6, "top1": 71.2, "size": 6.5, "peak": 25,
     "build": 1.5, "load": 0.25, "first": 80,
-    "memory": 612, "gpu_memory": 300,
+    "memory": 612, "gpu_memory": 300, "preprocess": 3, "stage": 0.4, "device": 18,
 }  # fmt: skip
 
 
@@ -19,6 +19,9 @@ EXPECTED = {
 def full():
     benchmarks = [benchmark_of(CASE, group) for group in ("latency", "throughput", "footprint")]
     benchmarks[2]["extra_info"]["cuda_peak_bytes"] = 300_000_000
+    benchmarks[0]["extra_info"]["stages"] = {
+        "preprocess_seconds": 3e-3, "stage_seconds": 4e-4, "device_seconds": 18e-3,
+    }  # fmt: skip
     (row,) = rows(report_of(*benchmarks))
     return row.benchmarks
 

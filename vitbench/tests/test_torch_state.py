@@ -8,8 +8,16 @@ import torch
 
 from vitbench.errors import Unavailable
 from vitbench.models import load_model, parse_spec
-from vitbench.runtimes import RUNTIMES, VARIANTS, load, torch_common, variant
-from vitbench.runtimes.eager import build, suffix
+from vitbench.runtimes import (
+    RUNTIMES,
+    VARIANTS,
+    inductor,
+    load,
+    torch_common,
+    torch_state,
+    variant,
+)
+from vitbench.runtimes.eager import build, require_attention, suffix
 from vitbench.tests.conftest import ROOT
 
 IMAGES = np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)
@@ -58,6 +66,56 @@ def test_attention_is_pinned_and_then_free_again(logits):
 def test_a_kernel_that_cannot_attend_is_an_error_and_no_fallback(logits):
     with pytest.raises(RuntimeError, match=r"No available kernel|not available|No viable"):
         logits("fp16-flash", attention="CUDNN_ATTENTION")
+
+
+def test_a_model_without_fused_attention_has_nothing_to_pin(deployed):
+    image = (3, 224, 224)
+    found = deployed("fp16-flash")  # which has been asked when it was loaded
+    with pytest.raises(RuntimeError, match="did not run in EFFICIENT_ATTENTION"):
+        require_attention(found, "EFFICIENT_ATTENTION", image)
+    for block in found.call.blocks:
+        block.attn.fused_attn = False
+    with pytest.raises(RuntimeError, match="did not run in FLASH_ATTENTION"):
+        require_attention(found, "FLASH_ATTENTION", image)
+
+
+@pytest.mark.parametrize("name", ["compiled-int8", "compiled-fp8"])
+def test_what_torchao_quantizes_is_kept_in_bfloat16(model, name, tmp_path):
+    """The artifact is what is loaded before it is quantized; int8 can be, on a CPU too."""
+    recipe = variant(name)
+    path = tmp_path / f"artifact{suffix(recipe)}"
+    assert path.suffix == ".safetensors"
+    build(model, recipe, path, None)
+    module = torch_state.load_state(path, recipe, model.architecture)
+    assert {each.dtype for each in module.parameters()} == {torch.bfloat16}
+    if recipe.precision == "int8":
+        pytest.importorskip("torchao", reason="torchao is in the extra runtimes")
+        images = torch.from_numpy(IMAGES).bfloat16()
+        with torch.inference_mode():
+            before = module(images)
+            inductor.quantize(module, recipe)
+            after = module(images)
+        assert type(module.blocks[0].mlp.fc1.weight) is not torch.nn.Parameter
+        assert 0 < (after - before).norm() / before.norm() < recipe.contract.relative_error
+    code = inductor.loading_code(recipe, model.architecture, "model.safetensors")
+    compile(code, "load", "exec")
+    assert len(code.splitlines()) <= 10
+    assert "torchao.quantize_" in code
+
+
+@pytest.mark.parametrize("has", [(8, 6), (8, 9), (9, 0)])
+def test_fp8_needs_a_gpu_that_multiplies_it(monkeypatch, has):
+    recipe = variant("compiled-fp8")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: has)
+    monkeypatch.setattr(inductor, "find_spec", lambda _: True)
+    monkeypatch.setattr(inductor.shutil, "which", lambda _: "cc")
+    if has >= (8, 9):
+        inductor.supports(recipe, "cuda:0")
+        return
+    with pytest.raises(
+        Unavailable, match=r"8\.9 or later, which multiplies fp8; this one has 8\.6"
+    ):
+        inductor.supports(recipe, "cuda:0")
 
 
 @pytest.mark.parametrize("how", ["ieee", "tf32"])
