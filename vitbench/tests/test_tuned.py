@@ -183,12 +183,38 @@ def test_what_no_logit_depends_on_is_left_out(compiled, name, monkeypatch):
     model, x = small(name), torch.randn(2, 3, 224, 224)
     short = layers.tuned(model, *compiled)
     assert [block.tokens for block in short.blocks] == [0, model.num_prefix_tokens]
-    monkeypatch.setattr(layers, "_last_block", lambda _: (None, 0))
+    monkeypatch.setattr(layers, "last_block", lambda _: (None, 0))
     whole = layers.tuned(model, *compiled)
     assert [block.tokens for block in whole.blocks] == [0, 0]
     # torch's attention rounds otherwise for fewer tokens; ours does not.
     assert error(short(x), whole(x)) < 0.02
     assert compiled[0].name != "avx512_bf16" or torch.equal(short(x), whole(x))
+
+
+@pytest.mark.parametrize("name", ["ViT", "DeiT"])
+def test_blocks_of_transformers_are_ours_too(compiled, ours, name):
+    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+    config = getattr(transformers, f"{name}Config")(
+        hidden_size=192, num_hidden_layers=2, num_attention_heads=3, intermediate_size=768,
+        num_labels=30,
+    )  # fmt: skip
+    model = getattr(transformers, f"{name}ForImageClassification")(config).eval()
+
+    class Logits(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, images):
+            return self.model(pixel_values=images).logits
+
+    plain, x = Logits(), torch.randn(3, 3, 224, 224)
+    changed = layers.tuned(plain, *compiled)
+    blocks = [each for each in changed.modules() if type(each) is ours["Block"]]
+    assert [block.tokens for block in blocks] == [0, 1]
+    traced = torch.jit.freeze(torch.jit.trace(changed, x[:2], strict=False).eval())
+    assert error(traced(x), plain(x)) < 0.1
+    assert torch.equal(traced(x[:1]), traced(x)[:1])
 
 
 def test_logits_of_all_tokens_take_all_of_them(compiled):

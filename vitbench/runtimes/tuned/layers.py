@@ -5,8 +5,8 @@ channel, activations with a scale and a zero point per token, taken in the call.
 one is part of it, so that nothing goes through memory in between: the LayerNorm before, the GELU
 after, the residual. Attention is bfloat16 where the CPU multiplies that, else torch's float32.
 
-The patch convolution is a linear layer of patches. In a timm ViT whose logits depend on the class
-token alone, the last block computes no other token: only its keys and values need all.
+The patch convolution is a linear layer of patches. Where the logits depend on the class token
+alone, the last block computes no other token: only its keys and values need all.
 """
 
 import copy
@@ -14,6 +14,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from vitbench.runtimes.tuned.blocks import Parts, is_gelu, last_block, parts
 from vitbench.runtimes.tuned.library import Isa
 
 STEP = 8  # inputs of a linear layer are filled up to a multiple of it
@@ -87,6 +88,7 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
             super().__init__()
             self.linear = Linear(layer)
             self.kernel: tuple[int, int] = layer.kernel_size
+            self.register_buffer("weight", torch.empty(0))  # transformers asks for its type
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             n, c, h, w = x.shape
@@ -96,16 +98,15 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
             return self.linear(x).permute(0, 3, 1, 2)
 
     class Block(torch.nn.Module):  # type: ignore[misc]
-        """timm's Block, (N, T, D) to (N, tokens, D), the first ones; 0 stands for all."""
+        """A block, (N, T, D) to (N, tokens, D), the first ones; 0 stands for all."""
 
-        def __init__(self, block: Any, tokens: int) -> None:
+        def __init__(self, parts: Parts, tokens: int) -> None:
             super().__init__()
-            attn, mlp = block.attn, block.mlp
-            self.tokens, self.heads = tokens, int(attn.num_heads)
-            self.qkv = Linear(attn.qkv, norm=block.norm1, half=True)
-            self.proj = Linear(attn.proj, scale=block.ls1)
-            self.fc1 = Linear(mlp.fc1, norm=block.norm2, gelu=True, half=True)
-            self.fc2 = Linear(mlp.fc2, scale=block.ls2)
+            self.tokens, self.heads = tokens, parts.heads
+            self.qkv = Linear(parts.qkv, norm=parts.norm1, half=True)
+            self.proj = Linear(parts.proj, scale=parts.scale1)
+            self.fc1 = Linear(parts.fc1, norm=parts.norm2, gelu=True, half=True)
+            self.fc2 = Linear(parts.fc2, scale=parts.scale2)
 
         def forward(
             self,
@@ -119,68 +120,42 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
             x = self.proj(attention(self.qkv(x), self.heads, tokens), x[:, :tokens])
             return self.fc2(self.fc1(x), x)
 
-    return {"Linear": Linear, "Patches": Patches, "Block": Block}
+    class Traced(torch.nn.Module):  # type: ignore[misc]
+        """A block as transformers calls it, which is traced: an image classifier masks no token."""
+
+        def __init__(self, block: Any) -> None:
+            super().__init__()
+            self.block = block
+
+        def forward(self, x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+            return self.block(x)
+
+    return {"Linear": Linear, "Patches": Patches, "Block": Block, "Traced": Traced}
 
 
 def tuned(module: Any, isa: Isa, operators: Any) -> Any:
-    """A copy of a module whose layers are ours, and whose blocks, where they are timm's."""
+    """A copy of a module whose layers are ours, and whose blocks, where `parts` knows them."""
     import torch
 
     ours = layers(isa, operators)
     module = copy.deepcopy(module)
-    last, tokens = _last_block(module)
+    last, tokens = last_block(module)
 
     def changed(child: Any) -> Any:
-        if _is_plain_block(child):
-            return ours["Block"](child, tokens if child is last else 0)
+        if (found := parts(child)) is not None:
+            block = ours["Block"](found, tokens if child is last else 0)
+            return ours["Traced"](block) if found.traced else block
         if isinstance(child, torch.nn.Linear):
             return ours["Linear"](child)
         if isinstance(child, torch.nn.Conv2d) and _is_of_patches(child):
             return ours["Patches"](child)
-        if _is_gelu(getattr(child, "act", None)) and isinstance(child.fc1, torch.nn.Linear):
+        if is_gelu(getattr(child, "act", None)) and isinstance(child.fc1, torch.nn.Linear):
             child.fc1, child.act = ours["Linear"](child.fc1, gelu=True), torch.nn.Identity()
         for name, each in child.named_children():
             setattr(child, name, changed(each))
         return child
 
     return changed(module)
-
-
-def _last_block(module: Any) -> tuple[Any, int]:
-    """A timm ViT's last block, and how many tokens its head reads of it; 0 stands for all."""
-    from timm.models.deit import VisionTransformerDistilled
-    from timm.models.vision_transformer import VisionTransformer
-
-    known = type(module) in (VisionTransformer, VisionTransformerDistilled)
-    if not known or module.global_pool != "token":
-        return None, 0
-    return module.blocks[-1], module.num_prefix_tokens
-
-
-def _is_plain_block(block: Any) -> bool:
-    """Whether it is timm's Block, and nothing but norm, attention, norm and two linear layers."""
-    import torch
-    from timm.layers import Attention, LayerScale, Mlp
-    from timm.models.vision_transformer import Block
-
-    if type(block) is not Block or type(block.attn) is not Attention or type(block.mlp) is not Mlp:
-        return False
-    attn, mlp = block.attn, block.mlp
-    between = (attn.q_norm, attn.k_norm, attn.norm, mlp.norm, block.drop_path1, block.drop_path2)
-    return (
-        attn.gate is None
-        and all(isinstance(each, torch.nn.Identity) for each in between)
-        and all(type(ls) in (LayerScale, torch.nn.Identity) for ls in (block.ls1, block.ls2))
-        and all(isinstance(each, torch.nn.LayerNorm) for each in (block.norm1, block.norm2))
-        and _is_gelu(mlp.act)
-        and attn.head_dim % 2 == 0
-    )
-
-
-def _is_gelu(layer: Any) -> bool:
-    import torch
-
-    return isinstance(layer, torch.nn.GELU) and layer.approximate == "none"
 
 
 def _is_of_patches(layer: Any) -> bool:
