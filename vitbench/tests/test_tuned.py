@@ -172,6 +172,13 @@ def test_a_block_is_timm_s(compiled, kind):
     assert error(torch.jit.script(changed)(x), holder(x)) < 0.02
 
 
+def test_a_gate_that_is_activated_alone_stays_alone(compiled):
+    torch = pytest.importorskip("torch")
+    glu = pytest.importorskip("timm.layers").GluMlp(64, 128, act_layer=torch.nn.GELU).eval()
+    x = torch.randn(2, 5, 64)
+    assert error(layers.tuned(glu, *compiled)(x), glu(x)) < 0.05
+
+
 def small(name, **options):
     timm = pytest.importorskip("timm")
     return timm.create_model(name, depth=2, num_classes=30, **options).eval()

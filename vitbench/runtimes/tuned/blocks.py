@@ -40,7 +40,15 @@ def last_block(module: Any) -> tuple[Any, int]:
     return None, 0
 
 
-def is_gelu(layer: Any) -> bool:
+def is_plain_mlp(mlp: Any) -> bool:
+    """Whether it is timm's Mlp, whose activation takes all that its first linear layer gives."""
+    import torch
+    from timm.layers import Mlp
+
+    return type(mlp) is Mlp and _is_gelu(mlp.act) and isinstance(mlp.fc1, torch.nn.Linear)
+
+
+def _is_gelu(layer: Any) -> bool:
     """Whether it is the GELU that our layers compute, of torch's or transformers' class."""
     import torch
 
@@ -51,19 +59,20 @@ def is_gelu(layer: Any) -> bool:
 
 def _of_timm(block: Any) -> Parts | None:
     import torch
-    from timm.layers import Attention, LayerScale, Mlp
+    from timm.layers import Attention, LayerScale
     from timm.models.vision_transformer import Block
 
-    if type(block) is not Block or type(block.attn) is not Attention or type(block.mlp) is not Mlp:
+    if type(block) is not Block or type(block.attn) is not Attention:
         return None
     attn, mlp = block.attn, block.mlp
-    between = (attn.q_norm, attn.k_norm, attn.norm, mlp.norm, block.drop_path1, block.drop_path2)
+    between = (attn.q_norm, attn.k_norm, attn.norm, block.drop_path1, block.drop_path2)
     plain = (
         attn.gate is None
         and all(isinstance(each, torch.nn.Identity) for each in between)
         and all(type(ls) in (LayerScale, torch.nn.Identity) for ls in (block.ls1, block.ls2))
         and all(isinstance(each, torch.nn.LayerNorm) for each in (block.norm1, block.norm2))
-        and is_gelu(mlp.act)
+        and is_plain_mlp(mlp)
+        and isinstance(mlp.norm, torch.nn.Identity)
     )
     if not plain:
         return None
@@ -76,7 +85,7 @@ def _of_timm(block: Any) -> Parts | None:
 def _of_transformers(block: Any) -> Parts | None:
     import torch
 
-    if not _is_transformers(block, "Layer") or not is_gelu(block.mlp.activation_fn):
+    if not _is_transformers(block, "Layer") or not _is_gelu(block.mlp.activation_fn):
         return None
     attn, mlp = block.attention, block.mlp
     three = (attn.q_proj, attn.k_proj, attn.v_proj)

@@ -14,7 +14,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from vitbench.runtimes.tuned.blocks import Parts, is_gelu, last_block, parts
+from vitbench.runtimes.tuned.blocks import Parts, is_plain_mlp, last_block, parts
 from vitbench.runtimes.tuned.library import Isa
 
 STEP = 8  # inputs of a linear layer are filled up to a multiple of it
@@ -149,7 +149,7 @@ def tuned(module: Any, isa: Isa, operators: Any) -> Any:
             return ours["Linear"](child)
         if isinstance(child, torch.nn.Conv2d) and _is_of_patches(child):
             return ours["Patches"](child)
-        if is_gelu(getattr(child, "act", None)) and isinstance(child.fc1, torch.nn.Linear):
+        if is_plain_mlp(child):
             child.fc1, child.act = ours["Linear"](child.fc1, gelu=True), torch.nn.Identity()
         for name, each in child.named_children():
             setattr(child, name, changed(each))
