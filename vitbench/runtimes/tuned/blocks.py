@@ -71,6 +71,7 @@ def _of_timm(block: Any) -> Parts | None:
         and all(isinstance(each, torch.nn.Identity) for each in between)
         and all(type(ls) in (LayerScale, torch.nn.Identity) for ls in (block.ls1, block.ls2))
         and all(isinstance(each, torch.nn.LayerNorm) for each in (block.norm1, block.norm2))
+        and all(each.bias is not None for each in (block.norm1, block.norm2))
         and is_plain_mlp(mlp)
         and isinstance(mlp.norm, torch.nn.Identity)
     )
