@@ -12,15 +12,20 @@ from vitbench.runtimes.base import Deployment
 REPEATS = 5
 
 
-def usual_seconds(work: Callable[[], Any], now: Callable[[], float] = perf_counter) -> float:
+def _usual(once: Callable[[], float]) -> float:
     """The median of REPEATS, after a first one, which may allocate."""
+    return float(np.median([once() for _ in range(1 + REPEATS)][1:]))
+
+
+def usual_seconds(work: Callable[[], Any], now: Callable[[], float] = perf_counter) -> float:
+    """Seconds that some work takes: the median of REPEATS, after a first one."""
 
     def once() -> float:
         start = now()
         work()
         return now() - start
 
-    return float(np.median([once() for _ in range(1 + REPEATS)][1:]))
+    return _usual(once)
 
 
 def stages(
@@ -42,6 +47,5 @@ def stages(
         deployment.synchronize()
         return {
             "stage_seconds": usual_seconds(stage, now),
-            "device_seconds": events
-            and float(np.median([events(staged) for _ in range(1 + REPEATS)][1:])),
+            "device_seconds": None if events is None else _usual(lambda: events(staged)),
         }

@@ -100,6 +100,8 @@ def test_any_shape_and_layout(ours):
     assert torch.equal(layer(x), layer(x.contiguous()))
     with pytest.raises(RuntimeError, match=r"float32 \(\.\.\., 24\)"):
         layer(torch.randn(2, 32))
+    with pytest.raises(RuntimeError, match=r"float32 residual \[5, 3, 40\]"):
+        layer(x, torch.randn(5, 40))
 
 
 def test_a_result_that_is_held_is_not_written_again(ours):

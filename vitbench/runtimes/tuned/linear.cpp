@@ -99,6 +99,9 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   auto shape = input.sizes().vec();
   shape.back() = n;
   const at::Tensor out = half ? empty<Half>(shape, x) : empty<float>(shape, x);
+  TORCH_CHECK(!residual ||
+                  (residual->sizes() == out.sizes() && residual->scalar_type() == at::kFloat),
+              "linear: a float32 residual ", out.sizes(), " is wanted");
   const at::Tensor added = residual ? residual->contiguous() : at::Tensor();
   // What fills up a row meets weights of zero.
   const at::Tensor bytes = empty<uint8_t>({m, padded}, x);
