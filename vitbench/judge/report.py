@@ -14,7 +14,9 @@ from vitbench.judge.shape import misfits
 
 # Schema history; report.schema.json describes the newest. A reader accepts all up to its own.
 #   1  vitbench 0.1.0: top-level `vitbench`; `extra_info` of latency, throughput and footprint.
-SCHEMA_VERSION = 1
+#   2  a fingerprint class for each model (machine_info.vitbench.classes), which cases a run was
+#      told to have (vitbench.selected). Nothing that schema 1 has changed its meaning.
+SCHEMA_VERSION = 2
 _SCHEMA = Path(__file__).with_name("report.schema.json")
 
 

@@ -10,7 +10,7 @@ import pytest
 from vitbench.errors import UserError
 from vitbench.judge import report as judged
 from vitbench.judge.files import write
-from vitbench.judge.report import read_report, rows
+from vitbench.judge.report import SCHEMA_VERSION, read_report, rows
 from vitbench.judge.shape import misfits
 from vitbench.tests.reports import TINY, a_report, benchmark_of, report_of
 
@@ -135,8 +135,15 @@ def test_the_largest_float_is_a_number_still(written):
 def test_a_newer_schema_is_named_before_its_shape_is_judged(written, path):
     report = edited(path, 7)
     del report["vitbench"]["models"]
-    with pytest.raises(UserError, match=r"schema is 7, .* reads up to 1"):
+    with pytest.raises(UserError, match=rf"schema is 7, .* reads up to {SCHEMA_VERSION}"):
         read_report(written(report))
+
+
+def test_every_older_schema_is_read(written):
+    for version in range(1, SCHEMA_VERSION + 1):
+        report = edited((*EXTRA, "schema"), version)
+        report["vitbench"]["schema"] = version
+        assert len(rows(read_report(written(report)))) == 2
 
 
 @pytest.mark.parametrize("id", ["deit/fp32/cpu", "deit/fp32/cpu/b0", "[red]x/fp32/tpu/b1"])
