@@ -54,7 +54,7 @@ def record(
             share = TURNS[number % len(TURNS)]
             duet.progress.units = units.get(share, {})
             duet.progress.blocks = {}
-            duet.block(number, here)
+            deadline += duet.alone(number, here)[1]
             if duet.progress.failed:
                 raise UserError(f"a case could not be played: {duet.progress.failed}")
             for case, (block,) in duet.progress.blocks.items():

@@ -75,6 +75,7 @@ def play(chosen: argparse.Namespace) -> int:
             "tolerance": rule.tolerance,
             "planned": rule.planned,
             "versions": progress.versions,
+            "waited_seconds": progress.waited_seconds,
             "verdicts": verdicts,
             "blocks": {
                 case: [asdict(block) for block in blocks]

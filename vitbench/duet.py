@@ -10,12 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from vitbench.against import Side
 from vitbench.arm import PROTOCOL
 from vitbench.case import Case
-from vitbench.deploy.artifacts import default_folder
 from vitbench.deploy.conversation import Conversation, WorkerLost
 from vitbench.deploy.worker import WorkerFailed
 from vitbench.errors import Unavailable, UserError
@@ -24,6 +21,7 @@ from vitbench.judge.duet import Block, Rule, decided, judge
 from vitbench.judge.verdict import Verdict
 from vitbench.measure.duet import ARMS, rounds_for, take_turns
 from vitbench.options import Options
+from vitbench.timing_lock import timing_alone
 
 HELLO_SECONDS = 300.0
 LOAD_SECONDS = 900.0  # compiling is part of a compiled deployment's first call
@@ -38,7 +36,7 @@ class Progress:
     `prepared` is what `prepare` answered, by side and case; `absent` is why a side has not got a
     case, by both; `fails` is what became of head's build of a case, `failed` why a case has no
     more blocks, by case; `blocks` are the finished ones; `units` of extra work are planted into
-    head.
+    head; `waited_seconds` is how long other timings on this machine were waited for.
     """
 
     prepared: dict[str, dict[str, Any]] = field(default_factory=lambda: {"base": {}, "head": {}})
@@ -48,6 +46,7 @@ class Progress:
     blocks: dict[str, list[Block]] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     units: dict[str, int] = field(default_factory=dict)
+    waited_seconds: float = 0.0
 
 
 class Duet:
@@ -84,17 +83,17 @@ class Duet:
             deadline = time.monotonic() + minutes * 60
             number, longest, left = 0, 0.0, self.open_cases(cases, rule)
             while left and number < rule.planned:
-                began = time.monotonic()
-                if number and began + longest > deadline:
+                if number and time.monotonic() + longest > deadline:
+                    self.say(f"no more blocks: another one would end after {minutes:g} minutes")
                     break
                 try:
-                    self.block(number, left)
+                    taken, waited = self.alone(number, left)
                 except WorkerFailed as reason:
                     if not number:
                         raise
                     self.say(f"no more blocks: {reason}")  # the finished ones are judged
                     break
-                number, longest = number + 1, max(longest, time.monotonic() - began)
+                number, longest, deadline = number + 1, max(longest, taken), deadline + waited
                 after(self.progress)
                 left = self.open_cases(cases, rule)
                 self.say(f"block {number} of at most {rule.planned}: {len(left)} cases undecided")
@@ -158,6 +157,15 @@ class Duet:
                     return list(cases[index + 1 :])
         return []
 
+    def alone(self, number: int, cases: Sequence[Case]) -> tuple[float, float]:
+        """A block while nothing else is timed here. Returns the seconds that it took, and those
+        that were waited for others before it: they are no time of this duet's."""
+        with timing_alone(self.say) as waited:
+            self.progress.waited_seconds += waited
+            began = time.monotonic()
+            self.block(number, cases)
+            return time.monotonic() - began, waited
+
     def block(self, number: int, cases: Sequence[Case]) -> None:
         """One block: fresh workers, every case once, in an order that rotates from block to block.
 
@@ -165,7 +173,7 @@ class Duet:
         """
         turned = [*cases[number % len(cases) :], *cases[: number % len(cases)]]
         names = [*ARMS[number % len(ARMS) :], *ARMS[: number % len(ARMS)]]
-        with one_at_a_time(), ExitStack() as stack:
+        with ExitStack() as stack:
             # Started by this thread: Linux ends them with the thread that did (die_with_parent).
             arms = {name: stack.enter_context(self._start(name)) for name in names}
             together(lambda name: self._hello(name, arms[name], None), names)
@@ -240,18 +248,3 @@ def together(act: Callable[[str], Any], names: Iterable[str]) -> list[Any]:
     with ThreadPoolExecutor() as pool:
         futures = [pool.submit(act, name) for name in names]
     return [future.result() for future in futures]
-
-
-def one_at_a_time() -> FileLock:
-    """Two duets on one machine take turns, block by block: side by side each would slow the other.
-
-    The lock is this user's, whatever cache a duet uses.
-    """
-    folder = default_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise UserError(
-            f"{folder}: cannot be made ({error.strerror}): set VITBENCH_CACHE to a folder of yours"
-        ) from error
-    return FileLock(folder / "timing.lock")

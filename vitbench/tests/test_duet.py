@@ -6,10 +6,11 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,7 +21,7 @@ from vitbench.deploy.conversation import Conversation
 from vitbench.deploy.worker import WorkerFailed
 from vitbench.duet import Duet
 from vitbench.errors import UserError
-from vitbench.judge.duet import Rule
+from vitbench.judge.duet import Block, Rule
 from vitbench.measure.duet import ARMS, rounds_for, take_turns
 from vitbench.models import parse_specs
 from vitbench.options import Options
@@ -244,16 +245,42 @@ def test_a_full_disk_stops_no_duet(side, monkeypatch, tmp_path, capsys):
     assert not list(tmp_path.glob("d.json*"))
 
 
+def test_waiting_for_others_is_no_time_of_the_duet(options, monkeypatch):
+    """Blocks of 20 s, each after 75 s of waiting: 1.5 minutes hold four, as without waiting."""
+    now, told = [0.0], []
+
+    @contextmanager
+    def waiting(_):
+        now[0] += 75
+        yield 75.0
+
+    class Played(Duet):
+        def prepare(self, *_):
+            self.progress.prepared = {side: {GOOD.id: answer()} for side in ("base", "head")}
+
+        def block(self, number, _):
+            now[0] += 20
+            rounds = [0.01 * (1 + 0.2 * (-1) ** number)] * 24  # which decides nothing
+            self.progress.blocks.setdefault(GOOD.id, []).append(Block([0.01] * 24, rounds, rounds))
+
+    monkeypatch.setattr("vitbench.duet.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("vitbench.duet.timing_alone", waiting)
+    duet = Played(dict.fromkeys(("base", "head")), options, told.append)
+    (found,) = duet.run([GOOD], Rule(), minutes=1.5)
+    assert found.figures["blocks"] == 4
+    assert duet.progress.waited_seconds == 300
+    assert told[-1] == "no more blocks: another one would end after 1.5 minutes"
+
+
 def test_two_duets_at_once_take_turns(side, options):
     """Neither's block begins before the other's has ended."""
     spans = []
 
     class Watched(Duet):
-        def _play(self, number, case, arms):
+        def block(self, number, cases):
             began = time.monotonic()
-            block = super()._play(number, case, arms)
+            super().block(number, cases)
             spans.append((began, time.monotonic()))
-            return block
 
     sides = {"base": side("base"), "head": side("head")}
     duets = [Watched(sides, options) for _ in range(2)]
