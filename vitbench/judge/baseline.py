@@ -11,6 +11,7 @@ from vitbench.errors import UserError
 from vitbench.judge.files import write
 from vitbench.judge.machine import fingerprint, machine, origin, taken
 from vitbench.judge.report import read_report, rows
+from vitbench.judge.sound import left_out
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def accept(path: Path, folder: Path) -> str:
     ]
     for wrong, why in (
         (not run.get("complete"), "it is incomplete, its run was cut short"),
+        (left_out(report), "; ".join(f"{x.label}: {x.why}" for x in left_out(report))),
         (not any(row.timed for row in rows(report)), "it holds no timed case"),
         (
             run.get("failed") or broken,

@@ -1,11 +1,12 @@
 """Which variant to deploy: the Pareto front of a report, and the choice for a stated need."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.judge.report import Row, rows
+from vitbench.judge.sound import left_out
 from vitbench.metrics import METRIC
 
 # What each need minimises, and the word for having more of it.
@@ -65,13 +66,23 @@ def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
     for row in rows(report):
         if row.timed:
             groups.setdefault((row.case.model, row.case.batch), []).append(row)
+    unsound = {each.name: f"left out: {each.why}" for each in left_out(report) if each.group}
     if not groups:
-        raise UserError("the report holds no paired timings: run `pytest --benchmark-only`")
+        also = "".join(f"; {case}: {why}" for case, why in unsound.items())
+        raise UserError(f"the report holds no paired timings: run `pytest --benchmark-only`{also}")
     run = report.get("vitbench", {})
-    return [
-        _choose(model, batch, [_candidate(row, found, least) for row in found], need, least, run)
-        for (model, batch), found in groups.items()
+    found = [
+        _choose(model, batch, [_candidate(row, group, least) for row in group], need, least, run)
+        for (model, batch), group in groups.items()
     ]
+    return [
+        replace(each, out={**each.out, **{
+            case: why for case, why in unsound.items()
+            if case.startswith(f"{each.model}/") and case.endswith(f"/b{each.batch}")
+            and case != each.best
+        }})
+        for each in found
+    ]  # fmt: skip
 
 
 def _candidate(row: Row, group: Sequence[Row], least: float) -> Candidate:

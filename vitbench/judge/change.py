@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from vitbench.errors import UserError
 from vitbench.judge.multiplicity import SUITE_LEVEL, Key, holm
 from vitbench.judge.stats import CONFIDENCE, POWER
 
@@ -68,20 +67,14 @@ def paired_timing(benchmark: Mapping[str, Any]) -> Timing | None:
     """The timing of a benchmark that ran in pairs; None where two rounds are not there.
 
     With too few rounds for batch means, the rounds themselves are what the variance is from.
-    Raises UserError where a time or speed-up is not a positive number.
+    The figures are those that `sound` lets through.
     """
-    ratio, case = benchmark["extra_info"]["ratio"], benchmark["extra_info"]["case"]["id"]
-    log_time = -_log(ratio["speedup"], f"the speed-up of {case}")
-    error, freedom = ratio["standard_error"], ratio["batches"] - 1
-    if error is not None:
-        if not 0 <= error <= MOST or freedom < 1:
-            raise UserError(
-                f"the standard error of {case} is {error!r} of {freedom + 1} batches, which "
-                "cannot be: a damaged report"
-            )
-        return Timing(log_time, float(error) ** 2, freedom)
+    ratio = benchmark["extra_info"]["ratio"]
+    log_time = -math.log(ratio["speedup"])
+    if ratio["standard_error"] is not None:
+        return Timing(log_time, float(ratio["standard_error"]) ** 2, ratio["batches"] - 1)
     rounds = [
-        _log(reference, f"a reference round of {case}") - _log(own, f"a round of {case}")
+        math.log(reference) - math.log(own)
         for own, reference in zip(
             benchmark["stats"]["data"], benchmark["extra_info"]["reference"]["rounds"], strict=False
         )
@@ -91,9 +84,9 @@ def paired_timing(benchmark: Mapping[str, Any]) -> Timing | None:
     return Timing(log_time, float(np.var(rounds, ddof=1)) / len(rounds), len(rounds) - 1)
 
 
-def plain_timing(name: str, benchmark: Mapping[str, Any]) -> Timing:
-    """The timing of a native pytest-benchmark row. Raises UserError where it has no median."""
-    return Timing(_log(benchmark["stats"].get("median"), f"the median of {name}"), 0.0, CERTAIN)
+def plain_timing(benchmark: Mapping[str, Any]) -> Timing:
+    """The timing of a native pytest-benchmark row that `sound` lets through."""
+    return Timing(math.log(benchmark["stats"]["median"]), 0.0, CERTAIN)
 
 
 def change(head: Timing, bases: Sequence[Timing], between: float) -> Change:
@@ -144,10 +137,3 @@ def decide(changes: Mapping[Key, Change], tolerances: Mapping[Key, float]) -> di
         elif abs(each.estimate) + each.quantile(CONFIDENCE) <= limit:
             states[key] = "SAME"
     return states
-
-
-def _log(value: Any, what: str) -> float:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not 1e-100 < value < 1e100:
-        raise UserError(f"{what} is {value!r}, but should be a positive number: a damaged report")
-    return math.log(value)

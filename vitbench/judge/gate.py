@@ -11,6 +11,7 @@ from vitbench.judge.drift import drifted, flips
 from vitbench.judge.machine import changed, differing
 from vitbench.judge.notes import notes
 from vitbench.judge.report import Row, rows
+from vitbench.judge.sound import left_out, name_of, sound
 from vitbench.judge.verdict import Verdict
 
 
@@ -25,24 +26,52 @@ class Judgement:
 def judge(head: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Rules) -> Judgement:
     """Hold `head` against `bases`, at least one, newest first; the newest says which cases to have.
 
-    Where either has no rows of vitbench, the native medians are compared by test name. Raises
-    UserError where a time of either is not a positive number.
+    Where either has no rows of vitbench, the native medians are compared by test name. What cannot
+    be judged (`sound`) is INCOMPARABLE, and the others are judged.
     """
+    unsound = [
+        Verdict(each.label, "INCOMPARABLE", f"left out of this report: {each.why}")
+        for each in left_out(head)
+    ]
     if other := differing(head, bases[0]):
         sentence = f"taken on another machine or with other weights: {'; '.join(other)}"
-        names = dict.fromkeys(b.get("fullname", b.get("name")) for b in head["benchmarks"])
-        cases = [row.case.id for row in rows(head)] or [str(name) for name in names]
-        return Judgement(tuple(Verdict(case, "INCOMPARABLE", sentence) for case in cases), ())
-    if not rows(head) or not rows(bases[0]):
-        plain = _judge_plain(head, bases, rules)
-        return Judgement((*plain, *_failed_only(head, bases[0], set())), ())
+        names = dict.fromkeys(name_of(benchmark) for benchmark in sound(head)["benchmarks"])
+        cases = [row.case.id for row in rows(head)] or list(names)
+        others = [Verdict(case, "INCOMPARABLE", sentence) for case in cases]
+        return Judgement((*others, *unsound), ())
+    if not _of_vitbench(head) or not _of_vitbench(bases[0]):
+        plain = _known(_judge_plain(head, bases, rules), bases)
+        return Judgement((*plain, *unsound, *_failed_only(head, bases[0], set())), ())
     since = changed(head, bases[0])
     ours, theirs = _timed(head), [_timed(base) for base in bases]
-    verdicts = compare(ours, theirs, rules, _drift(head, bases[0]), since)
-    missing = [key for key in theirs[0] if key not in ours]
+    verdicts = _known(compare(ours, theirs, rules, _drift(head, bases[0]), since), bases)
+    here = {*ours, *((each.name, each.group) for each in left_out(head))}
+    there = dict.fromkeys((*theirs[0], *_left_out_timed(bases[0])))
+    missing = [key for key in there if key not in here]
     verdicts += [_missing(key, head, [k for k in ours if k not in theirs[0]]) for key in missing]
-    verdicts += _failed_only(head, bases[0], {key[0] for key in (*ours, *missing)})
+    verdicts += unsound
+    verdicts += _failed_only(head, bases[0], {key[0] for key in (*here, *missing)})
     return Judgement(tuple(verdicts), tuple(notes(head, bases[0], ours, theirs[0], since)))
+
+
+def _of_vitbench(report: Mapping[str, Any]) -> bool:
+    return bool(rows(report)) or any(each.group for each in left_out(report))
+
+
+def _known(verdicts: Sequence[Verdict], bases: Sequence[Mapping[str, Any]]) -> list[Verdict]:
+    """A case that is left out of the baseline is not new."""
+    known = {each.label: each.why for base in reversed(bases) for each in left_out(base)}
+    words = "left out of the baseline: {}".format
+    return [
+        replace(each, state="INCOMPARABLE", sentence=words(known[each.case]))
+        if each.state == "NEW" and each.case in known
+        else each
+        for each in verdicts
+    ]
+
+
+def _left_out_timed(report: Mapping[str, Any]) -> list[Key]:
+    return [(each.name, each.group) for each in left_out(report) if each.group in TIMED]
 
 
 def _timed(report: Mapping[str, Any]) -> dict[Key, dict[str, Any]]:
@@ -126,9 +155,11 @@ def _judge_plain(
         found = timed_verdict(name, states[name], changes[name], rules.tolerance, len(changes))
         told.append(replace(found, sentence=found.sentence + why))
     words = "the baseline has it, this report does not"
-    return told + [Verdict(name, "MISSING", words) for name in newest if name not in ours]
+    here = {*ours, *(each.name for each in left_out(head))}
+    there = dict.fromkeys((*newest, *(each.name for each in left_out(bases[0]))))
+    return told + [Verdict(name, "MISSING", words) for name in there if name not in here]
 
 
 def _plain(report: Mapping[str, Any]) -> dict[str, Timing]:
-    named = {str(b.get("fullname", b.get("name"))): b for b in report["benchmarks"]}
-    return {name: plain_timing(name, benchmark) for name, benchmark in named.items()}
+    found = sound(report)["benchmarks"]
+    return {name_of(benchmark): plain_timing(benchmark) for benchmark in found}

@@ -10,6 +10,7 @@ from vitbench.judge.change import BETWEEN, BETWEEN_RUNS, CERTAIN, Change, paired
 from vitbench.judge.contracts import percent, round_down
 from vitbench.judge.promises import Promise
 from vitbench.judge.report import Row, rows
+from vitbench.judge.sound import left_out
 from vitbench.judge.stats import CONFIDENCE
 from vitbench.metrics import METRIC
 
@@ -44,7 +45,8 @@ def judge_promises(
     found = {row.case.id: row for row in rows(report)}
     run = report.get("vitbench", {})
     failed, unavailable = run.get("failed", {}), run.get("unavailable", {})
-    cases = dict.fromkeys([*found, *failed, *unavailable])
+    unsound = {each.name: each.why for each in left_out(report) if each.group}
+    cases = dict.fromkeys([*found, *failed, *unavailable, *unsound])
     told = []
     for promise in promises:
         matched = [case for case in cases if promise.holds_for(case)]
@@ -58,6 +60,8 @@ def judge_promises(
                 state, words = "BROKEN", f"it failed: {failed[case]}"
             elif case in unavailable:
                 state, words = "UNPROVEN", f"unavailable: {unavailable[case]}"
+            elif case not in found:
+                state, words = "UNPROVEN", f"left out of the report: {unsound[case]}"
             else:
                 state, words = JUDGES[promise.kind](promise, found[case], between)
             told.append(Kept(f"{case} ({promise.kind})", state, f"{promise.text}: {words}"))

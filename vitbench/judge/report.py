@@ -11,6 +11,7 @@ from typing import Any
 from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.judge.shape import misfits
+from vitbench.judge.sound import LEFT_OUT, is_ours, sound
 
 # Schema history; report.schema.json describes the newest. A reader accepts all up to its own.
 #   1  vitbench 0.1.0: top-level `vitbench`; `extra_info` of latency, throughput and footprint.
@@ -37,8 +38,10 @@ class Row:
 def read_report(path: Path) -> dict[str, Any]:
     """The JSON of a report. A plain pytest-benchmark file is one too; it has no `rows`.
 
-    Raises UserError, which names the file and what is wrong, where it cannot be read, is not
-    JSON, is shaped otherwise than report.schema.json says, or is of a newer schema.
+    A benchmark that is shaped otherwise than report.schema.json says, or has a figure that cannot
+    be, is left out, and `sound.left_out` says why; the others stay. Raises UserError, which names
+    the file and what is wrong, where it cannot be read, is not JSON, is of a newer schema, or does
+    not fit in anything but a benchmark.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -59,35 +62,50 @@ def read_report(path: Path) -> dict[str, Any]:
                 f"{SCHEMA_VERSION}: read it with a newer vitbench"
             )
     schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
-    for misfit in chain(_beyond(report), misfits(report, schema, schema, "the report")):
+    found = report.get("benchmarks") if isinstance(report, dict) else None
+    benchmarks = found if isinstance(found, list) else []
+    rest = report if benchmarks is not found else {**report, "benchmarks": []}
+    wrong = chain(_beyond(rest), misfits(rest, schema, schema, "the report"))
+    at = "the report.benchmarks[{}]".format
+    objects = (
+        misfit
+        for index, each in enumerate(benchmarks)
+        for misfit in misfits(each, {"type": "object"}, schema, at(index))
+    )
+    for misfit in chain(wrong, objects):
         raise UserError(f"{path}: not a report that vitbench can read: {misfit}")
+    one, checked = schema["$defs"]["benchmark"], {}
+    for index, each in enumerate(benchmarks):
+        for misfit in chain(_beyond(each, at(index)), misfits(each, one, schema, at(index))):
+            checked[index] = misfit
+            break
+    report.pop(LEFT_OUT, None)  # not for a file to say
+    report = sound(report, str(path), checked)
     try:
         rows(report)
         for name in report.get("vitbench", {}).get("unavailable", {}):
             Case.parse(name)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    return dict(report)
+    return report
 
 
 def rows(report: Mapping[str, Any]) -> list[Row]:
-    """One Row per case, in order of first appearance.
+    """One Row per case, in order of first appearance, of the benchmarks that can be judged.
 
-    Benchmarks without our extra_info are skipped; of two of one case and group the later stands.
-    Raises UserError for an id that is not a case id.
+    Those without our extra_info are skipped. Raises UserError for an id that is not a case id.
     """
     joined: dict[str, dict[str, Any]] = {}
-    for benchmark in report["benchmarks"]:
-        if "case" not in benchmark["extra_info"] or "schema" not in benchmark["extra_info"]:
-            continue
-        name = benchmark["extra_info"]["case"]["id"]
-        joined.setdefault(name, {})[benchmark["group"]] = benchmark
+    for benchmark in sound(report)["benchmarks"]:
+        if is_ours(benchmark):
+            name = benchmark["extra_info"]["case"]["id"]
+            joined.setdefault(name, {})[benchmark["group"]] = benchmark
     return [Row(Case.parse(name), benchmarks) for name, benchmarks in joined.items()]
 
 
-def _beyond(report: Any) -> Iterator[str]:
+def _beyond(value: Any, at: str = "the report") -> Iterator[str]:
     """What numbers no float can hold, one sentence each: an integer of Python knows no bound."""
-    waiting = [("the report", report)]  # no recursion: JSON may be nested deeper than Python calls
+    waiting = [(at, value)]  # no recursion: JSON may be nested deeper than Python calls
     while waiting:
         at, value = waiting.pop()
         if isinstance(value, dict):

@@ -1,5 +1,6 @@
 """The part of JSON Schema that report.schema.json uses, so that reading needs no package."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -55,9 +56,13 @@ def _members(
 
 
 def _is(value: Any, kind: str) -> bool:
-    # In Python a bool is an int; in JSON it is not.
+    # In Python a bool is an int; in JSON it is not. NaN and infinities are no numbers of JSON.
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
     return isinstance(value, TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return next(kind for kind in TYPES if _is(value, kind))

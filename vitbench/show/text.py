@@ -12,6 +12,7 @@ from rich.text import Text
 
 from vitbench.case import Case
 from vitbench.judge.report import Row, rows
+from vitbench.judge.sound import left_out
 from vitbench.metrics import METRIC
 from vitbench.show.columns import GAP, Column, column_width, columns, fitting
 
@@ -28,9 +29,10 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
     Text of the report is shown as it is: neither markup nor control characters take effect.
     """
     run, found = report.get("vitbench", {}), rows(report)
-    if not found and not run.get("unavailable") and not run.get("failed"):
+    unsound = [f"{each.label}: {each.why}" for each in left_out(report) if each.group]
+    if not found and not unsound and not run.get("unavailable") and not run.get("failed"):
         return EMPTY
-    shown, left_out = fitting(columns(run), found, width)
+    shown, hidden = fitting(columns(run), found, width)
     needed = sum(column_width(column, found) + GAP for column in shown)
     out = StringIO()
     console = Console(
@@ -46,9 +48,10 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
     for heading, told in (
         ("Unavailable:", _unavailable(run)),
         ("Failed:", [f"{name}: {why}" for name, why in run.get("failed", {}).items()]),
+        ("Left out, since their figures cannot be right:", unsound),
         ("Where the time goes (by each runtime's profiler, which slows it):", _operators(found)),
         ("Rests on:", [*_null_arms(found), *_foundations(run)]),
-        ("Left out for want of width:", [", ".join(left_out)] if left_out else []),
+        ("Left out for want of width:", [", ".join(hidden)] if hidden else []),
     ):
         lines = list(told)
         if lines:

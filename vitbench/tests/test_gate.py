@@ -1,10 +1,7 @@
 """Verdicts over history, on reports written by hand."""
 
-import copy
-
 import pytest
 
-from vitbench.errors import UserError
 from vitbench.judge.compare import Rules
 from vitbench.judge.gate import judge
 from vitbench.tests.reports import TINY, agreement_of, benchmark_of, ratio_of, report_of
@@ -243,23 +240,3 @@ def test_plain_benchmarks_are_judged_and_mostly_not_told():
     assert "identical runs differ by 20%" in found.sentence
     assert verdicts(plain(0.3), plain(0.1))["t.py::test_a"].state == "SLOWER"
     assert verdicts(plain(0.1, "Xeon"), plain(0.1))["t.py::test_a"].state == "INCOMPARABLE"
-    with pytest.raises(UserError, match=r"median of t.py::test_a is None.*damaged report"):
-        verdicts(plain(None), plain(0.1))
-
-
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), 10**400])
-def test_a_time_that_cannot_be(value):
-    head = copy.deepcopy(baseline())
-    head["benchmarks"][1]["extra_info"]["ratio"]["speedup"] = value
-    with pytest.raises(UserError, match=r"the speed-up of .*int8-dynamic/cpu/b1 is"):
-        verdicts(head)
-
-
-@pytest.mark.parametrize(
-    "change", [{"standard_error": float("nan")}, {"standard_error": 1e200}, {"batches": 1}]
-)
-def test_a_spread_that_cannot_be(change):
-    head = copy.deepcopy(baseline())
-    head["benchmarks"][1]["extra_info"]["ratio"] |= change
-    with pytest.raises(UserError, match=r"the standard error of .*int8-dynamic/cpu/b1 is"):
-        verdicts(head)

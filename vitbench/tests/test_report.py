@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import sys
 
 import jsonschema
@@ -12,6 +13,7 @@ from vitbench.judge import report as judged
 from vitbench.judge.files import write
 from vitbench.judge.report import SCHEMA_VERSION, read_report, rows
 from vitbench.judge.shape import misfits
+from vitbench.judge.sound import left_out
 from vitbench.tests.reports import TINY, a_report, benchmark_of, report_of
 
 SCHEMA = json.loads(judged._SCHEMA.read_text())
@@ -36,6 +38,11 @@ WRONG = [
     (("benchmarks",), "none", "benchmarks should be array, but is string"),
     (("benchmarks",), ..., "lacks 'benchmarks'"),
     (("benchmarks", 0), [], "benchmarks[0] should be object"),
+    (("vitbench", "models", TINY, "weights", "synthetic"), 0, "synthetic should be boolean"),
+    (("vitbench", "failed"), {"a": 1}, "failed.a should be string"),
+]
+
+WRONG_BENCHMARKS = [
     (("benchmarks", 0, "group"), "speed", "benchmarks[0].group is 'speed'"),
     (("benchmarks", 0, "stats", "median"), None, "benchmarks[0].stats.median should be number"),
     ((*EXTRA, "case", "batch"), 0, "batch is 0, but should be at least 1"),
@@ -45,8 +52,6 @@ WRONG = [
     ((*EXTRA, "agreement", "state"), "FINE", "state is 'FINE'"),
     ((*EXTRA, "predictions", "top1"), [1, 2.5], "predictions.top1[1] should be integer"),
     (("benchmarks", 3, "extra_info", "load_seconds"), ..., "lacks 'load_seconds'"),
-    (("vitbench", "models", TINY, "weights", "synthetic"), 0, "synthetic should be boolean"),
-    (("vitbench", "failed"), {"a": 1}, "failed.a should be string"),
 ]
 
 
@@ -88,6 +93,20 @@ def test_what_does_not_fit_is_named(written, path, value, words):
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(("path", "value", "words"), WRONG_BENCHMARKS)
+def test_a_benchmark_that_does_not_fit_is_left_out_and_named(written, path, value, words):
+    report = edited(path, value)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(report, SCHEMA)
+    file = written(report)
+    found = read_report(file)
+    (out,) = left_out(found)
+    assert str(file) in out.why
+    assert words in out.why
+    others = [each for index, each in enumerate(report["benchmarks"]) if index != path[1]]
+    assert found["benchmarks"] == others
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -119,11 +138,14 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path):
 @pytest.mark.parametrize(
     "value", [10**400, -(10**400), [{"a": 2**1024}]], ids=["large", "negative", "nested"]
 )
-@pytest.mark.parametrize("path", [("benchmarks", 0, "stats", "median"), ("machine_info", "cpu")])
-def test_a_number_beyond_a_float_is_named(written, path, value):
-    with pytest.raises(UserError, match=rf"{path[-1]}.* digits, beyond a float's range") as caught:
-        read_report(written(edited(path, value)))
+def test_a_number_beyond_a_float_is_named(written, value):
+    words = " digits, beyond a float's range"
+    with pytest.raises(UserError, match=rf"cpu.*{words}") as caught:
+        read_report(written(edited(("machine_info", "cpu"), value)))
     assert len(str(caught.value)) < 300
+    (out,) = left_out(read_report(written(edited(("benchmarks", 0, "stats", "median"), value))))
+    assert re.search(rf"median.*{words}", out.why)
+    assert len(out.why) < 300
 
 
 def test_the_largest_float_is_a_number_still(written):

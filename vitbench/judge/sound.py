@@ -1,0 +1,134 @@
+"""Which benchmarks of a report can be judged; the others are left out, each with its reason."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+LEFT_OUT = "left_out"
+"""The key under which a report in memory names what is left out of its `benchmarks`."""
+LEAST, MOST = 1e-100, 1e100
+"""No time or ratio lies beyond them, and between them logarithms are small."""
+MOST_ERROR = 5.0
+"""A standard error of a log ratio: e to the fifth is a factor of 148."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A benchmark that cannot be judged. `name`: its case's id, or a plain benchmark's own name.
+    `group` is "" where it is no benchmark of vitbench."""
+
+    name: str
+    group: str
+    why: str
+
+    @property
+    def label(self) -> str:
+        """As verdicts name it."""
+        return self.name if self.group in ("", "latency") else f"{self.name} ({self.group})"
+
+
+def sound(
+    report: Mapping[str, Any], file: str = "", checked: Mapping[int, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The report without the benchmarks that cannot be judged, which stand in `left_out` then.
+
+    Those are of `checked` (index of a benchmark: what is wrong with it), those with a figure that
+    cannot be, and those that are there twice: nothing says which one counts. `file` is named in
+    each reason. Asked again, a report stays as it is.
+    """
+    benchmarks = report["benchmarks"]
+    keys = [_key(index, each) for index, each in enumerate(benchmarks)]
+    times = Counter(keys)
+    kept, out = [], list(report.get(LEFT_OUT, ()))
+    for index, (each, key) in enumerate(zip(benchmarks, keys, strict=True)):
+        if times[key] > 1:
+            why = f"it is there {times[key]} times, and nothing says which one counts"
+        else:
+            why = checked.get(index) or _fault(each)
+        if not why:
+            kept.append(each)
+        elif all((found.name, found.group) != key for found in out):
+            out.append(LeftOut(*key, f"{file}: {why}" if file else why))
+    if not out:
+        return dict(report)
+    return {**report, "benchmarks": kept, LEFT_OUT: tuple(out)}
+
+
+def left_out(report: Mapping[str, Any]) -> tuple[LeftOut, ...]:
+    """What `sound` left out of a report."""
+    return tuple(sound(report).get(LEFT_OUT, ()))
+
+
+def name_of(benchmark: Mapping[str, Any]) -> str:
+    """The name of a plain benchmark, "" where it has none."""
+    return str(benchmark.get("fullname") or benchmark.get("name") or "")
+
+
+def is_ours(benchmark: Mapping[str, Any]) -> bool:
+    """Whether it is a benchmark of vitbench, which names a case."""
+    extra = benchmark.get("extra_info")
+    return isinstance(extra, dict) and "case" in extra and "schema" in extra
+
+
+def positive(value: Any, what: str) -> Iterator[str]:
+    """A sentence where a value is no time or ratio."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not LEAST < value < MOST:
+        shown = repr(value) if len(repr(value)) < 40 else f"{repr(value)[:40]}..."
+        yield f"{what} is {shown}, but should be a positive number"
+
+
+def _key(index: int, benchmark: Mapping[str, Any]) -> tuple[str, str]:
+    if is_ours(benchmark):
+        case = benchmark["extra_info"]["case"]
+        name = case.get("id") if isinstance(case, dict) else None
+        return str(name or f"benchmarks[{index}]"), str(benchmark.get("group"))
+    return name_of(benchmark) or f"benchmarks[{index}]", ""
+
+
+def _fault(benchmark: Mapping[str, Any]) -> str:
+    try:
+        return next(_faults(benchmark), "")
+    except (KeyError, TypeError) as error:
+        return f"its figures are not those of a report: {type(error).__name__} {error}"
+
+
+def _faults(benchmark: Mapping[str, Any]) -> Iterator[str]:
+    """What cannot be in the figures of a benchmark that has the shape of one."""
+    stats = benchmark.get("stats")
+    if not isinstance(stats, dict):
+        yield "it has no `stats`"
+        return
+    yield from positive(stats.get("median"), "its median")
+    data = stats.get("data")
+    if data is not None and not data:
+        yield "its list of rounds is empty"
+    if not is_ours(benchmark):
+        return
+    extra = benchmark["extra_info"]
+    for seconds in data or ():
+        yield from positive(seconds, "a round of it")
+    if benchmark.get("group") in ("latency", "throughput"):
+        yield from _paired_faults(extra, len(data or ()))
+    if benchmark.get("group") == "footprint":
+        for name in ("load_seconds", "first_inference_seconds", "peak_memory_bytes"):
+            yield from positive(extra.get(name), f"its {name}")
+
+
+def _paired_faults(extra: Mapping[str, Any], rounds: int) -> Iterator[str]:
+    ratio, predictions = extra["ratio"], extra["predictions"]
+    reference = extra["reference"]["rounds"]
+    yield from positive(ratio["speedup"], "its speed-up")
+    for seconds in reference:
+        yield from positive(seconds, "a round of its reference")
+    error, batches = ratio["standard_error"], ratio["batches"]
+    # Written so that NaN is at fault too.
+    if error is not None and not (0 <= error <= MOST_ERROR and batches >= 2):
+        yield f"its standard error is {error!r} of {batches} batches, which cannot be"
+    if min(rounds, len(reference)) > 1 and rounds != len(reference):
+        yield f"it has {rounds} rounds and its reference {len(reference)}, which are no pairs"
+    if len(predictions["images"]) != len(predictions["top1"]):
+        counts = len(predictions["images"]), len(predictions["top1"])
+        yield "it names {} images and has predictions of {}".format(*counts)
