@@ -168,6 +168,7 @@ def _export(history: "History", kind: str, output: Path | None) -> None:
 def _write_page(history: "History", folder: Path, path: Path) -> None:
     from vitbench.judge.best import choose
     from vitbench.judge.report import read_report
+    from vitbench.judge.sound import left_out
     from vitbench.judge.trends import trends
     from vitbench.show.page import recommendations, write
 
@@ -178,9 +179,11 @@ def _write_page(history: "History", folder: Path, path: Path) -> None:
             continue
         try:
             newest = read_report(folder / run.file)
+            if left_out(newest):
+                raise UserError("a recommendation from a part of its cases would mislead")
             best = recommendations(choose(newest, "latency", LEAST_AGREEMENT))
             break
-        except UserError:  # Of a run without paired timings there is nothing to recommend.
+        except UserError:  # Nor is there anything to recommend of a run without paired timings.
             newest = {}
     write(history, trends(history), newest, best, folder.resolve().name, path)
 
