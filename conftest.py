@@ -4,6 +4,7 @@ pytest_plugins = [
     "fixtures.options",
     "fixtures.cases",
     "fixtures.recording",
+    "fixtures.failing",
     "fixtures.measuring",
     "fixtures.promising",
     "fixtures.against",

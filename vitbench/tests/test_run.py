@@ -83,13 +83,20 @@ def test_a_wrong_variant_is_never_timed(suite, tmp_path, environment, damage, wo
 
 
 def test_a_crash_that_nobody_foresaw_is_the_failure_of_its_case(suite, tmp_path, environment):
-    """Else the report would just lack the case, and could be accepted as a baseline."""
-    environment["PLANTED"] = "crash"
+    """Else the report would just lack the case, and could be accepted as a baseline. (What is
+    counted and profiled beside the rounds fails too, and costs no row.)"""
+    environment |= {"PLANTED": "crash", "PLANTED_BESIDE": "1"}
     done = suite(
         "-pvitbench.tests.planted", "--variant=int8-dynamic", f"--cache={tmp_path / 'cache'}",
-        paths=("benchmarks/test_latency.py",),
+        "--profile", paths=("benchmarks/test_latency.py",),
     )  # fmt: skip
     assert "1 failed, 1 passed" in done.stdout
+    (row,) = the_report(tmp_path)["benchmarks"]
+    assert row["extra_info"]["roofline"]["operations"] is None
+    assert row["extra_info"]["operators"] == []
+    why = "NotImplementedError: not for this model"
+    assert row["extra_info"]["left_out"] == {"operations": why, "operators": why}
+    assert f"/fp32/cpu/b1: no operations: {why}" in done.stdout
     assert the_report(tmp_path)["vitbench"]["failed"] == {
         "deit_tiny_patch16_224/int8-dynamic/cpu/b1":
             "RuntimeError: CUDA error: an illegal memory access"
