@@ -6,14 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vitbench.judge.change import BETWEEN, FEW, MOST, Change, change, decide, paired_timing
+from vitbench.judge.earlier import Key
 from vitbench.judge.multiplicity import SUITE_LEVEL
 from vitbench.judge.notes import grown
 from vitbench.judge.stats import CONFIDENCE
 from vitbench.judge.verdict import Verdict
-
-TIMED = ("latency", "throughput")
-Key = tuple[str, str]
-"""A case's id and the benchmark group that timed it."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +29,21 @@ class Rules:
 
 def compare(
     ours: Mapping[Key, dict[str, Any]],
-    theirs: Sequence[Mapping[Key, dict[str, Any]]],
+    theirs: Mapping[Key, Sequence[dict[str, Any]]],
     rules: Rules,
     drift: Mapping[str, str],
-    since: str,
+    since: Mapping[Key, str],
 ) -> list[Verdict]:
-    """The verdicts of what the report has. A reference whose predictions hold has none: its ratio
-    to itself says nothing; notes tell its seconds."""
+    """The verdicts of what the report has. `theirs`: of each the same case of earlier reports,
+    newest first; `since`: what changed since the newest of them. A reference whose predictions
+    hold has no verdict: its ratio to itself says nothing; notes tell its seconds."""
     told: dict[Key, Verdict] = {}
     changes: dict[Key, Change] = {}
     for key, benchmark in ours.items():
-        if key not in theirs[0]:
+        if not theirs.get(key):
             told[key] = Verdict(label(key), "NEW", "the baseline does not have it")
             continue
-        found = _change(benchmark, [base[key] for base in theirs if key in base], rules)
+        found = _change(benchmark, theirs[key], rules)
         if isinstance(found, Change):
             changes[key] = found
         elif found:
@@ -55,7 +53,7 @@ def compare(
         verdict = timed_verdict(label(key), state, changes[key], tolerances[key], len(changes))
         if state == "SLOWER":
             verdict = replace(verdict, sentence=verdict.sentence + grown(
-                ours[key], theirs[0][key], math.expm1(changes[key].estimate)))  # fmt: skip
+                ours[key], theirs[key][0], math.expm1(changes[key].estimate)))  # fmt: skip
         if state == "INCONCLUSIVE":
             verdict = replace(verdict, sentence=verdict.sentence + _remedy(changes[key]))
         told[key] = verdict
@@ -68,8 +66,8 @@ def compare(
             )
     moved = ("SLOWER", "FASTER", "DRIFTED")
     return [
-        replace(told[key], sentence=f"{told[key].sentence}; since then {since}")
-        if since and told[key].state in moved else told[key]
+        replace(told[key], sentence=f"{told[key].sentence}; since then {since[key]}")
+        if since.get(key) and told[key].state in moved else told[key]
         for key in ours if key in told
     ]  # fmt: skip
 

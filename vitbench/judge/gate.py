@@ -6,8 +6,9 @@ from typing import Any
 
 from vitbench.case import Case
 from vitbench.judge.change import BETWEEN_RUNS, Timing, change, decide, plain_timing
-from vitbench.judge.compare import TIMED, Key, Rules, compare, label, timed_verdict
+from vitbench.judge.compare import Rules, compare, label, timed_verdict
 from vitbench.judge.drift import drifted, flips
+from vitbench.judge.earlier import TIMED, Earlier, Key, earlier, model_of
 from vitbench.judge.machine import changed, differing
 from vitbench.judge.notes import notes
 from vitbench.judge.report import Row, rows
@@ -17,14 +18,21 @@ from vitbench.judge.verdict import Verdict
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict for each case, in the order of the report, then the missing; and notes."""
+    """A verdict for each case, in the order of the report, then the incomparable and the missing;
+    and notes."""
 
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...]
 
 
-def judge(head: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Rules) -> Judgement:
-    """Hold `head` against `bases`, at least one, newest first; the newest says which cases to have.
+def judge(
+    head: Mapping[str, Any],
+    bases: Sequence[Mapping[str, Any]],
+    rules: Rules,
+    count: int | None = None,
+) -> Judgement:
+    """Hold `head` against `bases`, at least one, newest first: each case against the newest
+    `count` (None: all) that have it, within the class of its model.
 
     Where either has no rows of vitbench, the native medians are compared by test name. What cannot
     be judged (`sound`) is INCOMPARABLE, and the others are judged.
@@ -33,25 +41,22 @@ def judge(head: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Ru
         Verdict(each.label, "INCOMPARABLE", f"left out of this report: {each.why}")
         for each in left_out(head)
     ]
-    if other := differing(head, bases[0]):
-        sentence = f"taken on another machine or with other weights: {'; '.join(other)}"
-        names = dict.fromkeys(name_of(benchmark) for benchmark in sound(head)["benchmarks"])
-        cases = [row.case.id for row in rows(head)] or list(names)
-        others = [Verdict(case, "INCOMPARABLE", sentence) for case in cases]
-        return Judgement((*others, *unsound), ())
-    if not _of_vitbench(head) or not _of_vitbench(bases[0]):
+    past = earlier(head, bases, count)
+    if not _of_vitbench(head) or not any(map(_of_vitbench, bases)):
         plain = _known(_judge_plain(head, bases, rules), bases)
-        return Judgement((*plain, *unsound, *_failed_only(head, bases[0], set())), ())
-    since = changed(head, bases[0])
-    ours, theirs = _timed(head), [_timed(base) for base in bases]
-    verdicts = _known(compare(ours, theirs, rules, _drift(head, bases[0]), since), bases)
+        return Judgement((*plain, *unsound, *_failed_only(head, past, set())), ())
+    ours = _timed(head)
+    theirs = {key: [each.benchmark for each in found] for key, found in past.past.items()}
+    since = {key: changed(head, past.past[key][0].report) for key in ours if key in theirs}
+    fit = {key: each for key, each in ours.items() if model_of(key[0]) not in past.strangers}
+    verdicts = _known(compare(fit, theirs, rules, _drift(head, past), since), bases)
+    verdicts += _strange(head, past)
     here = {*ours, *((each.name, each.group) for each in left_out(head))}
-    there = dict.fromkeys((*theirs[0], *_left_out_timed(bases[0])))
-    missing = [key for key in there if key not in here]
-    verdicts += [_missing(key, head, [k for k in ours if k not in theirs[0]]) for key in missing]
+    missing = [key for key in past.wanted if key not in here]
+    verdicts += [_missing(key, head, [k for k in ours if k not in theirs]) for key in missing]
     verdicts += unsound
-    verdicts += _failed_only(head, bases[0], {key[0] for key in (*here, *missing)})
-    return Judgement(tuple(verdicts), tuple(notes(head, bases[0], ours, theirs[0], since)))
+    verdicts += _failed_only(head, past, {key[0] for key in (*here, *missing)})
+    return Judgement(tuple(verdicts), tuple(notes(head, past)))
 
 
 def _of_vitbench(report: Mapping[str, Any]) -> bool:
@@ -70,10 +75,6 @@ def _known(verdicts: Sequence[Verdict], bases: Sequence[Mapping[str, Any]]) -> l
     ]
 
 
-def _left_out_timed(report: Mapping[str, Any]) -> list[Key]:
-    return [(each.name, each.group) for each in left_out(report) if each.group in TIMED]
-
-
 def _timed(report: Mapping[str, Any]) -> dict[Key, dict[str, Any]]:
     return {
         (row.case.id, group): benchmark
@@ -81,19 +82,37 @@ def _timed(report: Mapping[str, Any]) -> dict[Key, dict[str, Any]]:
     }  # fmt: skip
 
 
-def _drift(head: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, str]:
+def _strange(head: Mapping[str, Any], past: Earlier) -> list[Verdict]:
+    return [
+        Verdict(
+            row.case.id,
+            "INCOMPARABLE",
+            "taken on another machine or with other weights: " + past.strangers[row.case.model],
+        )
+        for row in rows(head)
+        if row.case.model in past.strangers
+    ]
+
+
+def _drift(head: Mapping[str, Any], past: Earlier) -> dict[str, str]:
     """A sentence for each case of the report that predicts otherwise, or breaks its contract."""
-    ours, theirs = _by_id(head), _by_id(base)
-    digests = [each.get("vitbench", {}).get("images", {}).get("sha256") for each in (head, base)]
-    shared = [case for case in ours if case in theirs] if digests[0] == digests[1] else []
-    found = {case: flips(ours[case], theirs[case], theirs) for case in shared}
+    found, ours = {}, _by_id(head)
+    for case, row in ours.items():
+        then = past.newest(case)
+        if then is not None and _images(then.report) == _images(head):
+            theirs = _by_id(then.report)
+            found[case] = flips(row, theirs[case], theirs)
     told = drifted({case: each for case, each in found.items() if each is not None})
     for case, row in ours.items():
         if row.timed and row.timed["agreement"]["state"] == "BROKEN":
             told[case] = f"its contract is broken: {row.timed['agreement']['sentence']}"
-    failed, before = (each.get("vitbench", {}).get("failed", {}) for each in (head, base))
-    told |= {case: f"it fails here: {failed[case]}" for case in failed.keys() - before.keys()}
+    failed = head.get("vitbench", {}).get("failed", {})
+    told |= {case: f"it fails here: {failed[case]}" for case in failed if not past.failed(case)}
     return told
+
+
+def _images(report: Mapping[str, Any]) -> Any:
+    return report.get("vitbench", {}).get("images", {}).get("sha256")
 
 
 def _by_id(report: Mapping[str, Any]) -> dict[str, Row]:
@@ -119,11 +138,11 @@ def _missing(key: Key, head: Mapping[str, Any], new: Sequence[Key]) -> Verdict:
     return Verdict(label(key), "MISSING", words)
 
 
-def _failed_only(head: Mapping[str, Any], base: Mapping[str, Any], told: set[str]) -> list[Verdict]:
+def _failed_only(head: Mapping[str, Any], past: Earlier, told: set[str]) -> list[Verdict]:
     """What failed in the report and has no times in either."""
-    verdicts, known = [], _by_id(base).keys() - base.get("vitbench", {}).get("failed", {}).keys()
+    verdicts = []
     for case, why in head.get("vitbench", {}).get("failed", {}).items():
-        if case in known and case not in told:
+        if case not in told and past.known(case) and not past.failed(case):
             words = f"it was fine in the baseline and fails here: {why}"
             verdicts.append(Verdict(case, "DRIFTED", words))
         elif case not in told:
@@ -136,6 +155,10 @@ def _judge_plain(
     head: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Rules
 ) -> list[Verdict]:
     """Native medians by test name, with the spread of unpaired runs: mostly INCONCLUSIVE."""
+    if other := differing(head, bases[0]):
+        sentence = f"taken on another machine: {'; '.join(other)}"
+        names = dict.fromkeys(name_of(benchmark) for benchmark in sound(head)["benchmarks"])
+        return [Verdict(name, "INCOMPARABLE", sentence) for name in names]
     timings = [_plain(each) for each in (head, *bases)]
     ours, newest = timings[0], timings[1]
     changes = {

@@ -1,5 +1,8 @@
 """What a report says of where it was taken: machine, versions, commit; and what differs."""
 
+import hashlib
+import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,8 +10,10 @@ from typing import Any
 
 from vitbench.errors import UserError
 
-IDENTITY = ("cpu", "cores", "quota", "gpus", "threads", "weights")
-"""What a fingerprint is made of: environment.describe."""
+IDENTITY = ("cpu", "cores", "quota", "gpus", "threads")
+"""What a machine is, as environment.describe records it. With the weights it is a fingerprint."""
+GPU_STEP_BYTES = 4 * 2**30
+"""Cards of one name differ by this much memory or more. A driver keeps some of it, each its own."""
 
 
 def machine(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,6 +32,23 @@ def fingerprint(report: Mapping[str, Any], name: str) -> str:
     return found
 
 
+def classes(found: Mapping[str, Any]) -> dict[str, str]:
+    """The class of each model of `machine(report)`: within one, figures may be compared.
+
+    It is the fingerprint that a report of this model alone would have, without what a library
+    says of a GPU. A fingerprint that does not follow from what is recorded stands for itself.
+    """
+    weights = _table(found.get("weights"))
+    own = found.get("fingerprint")
+    whole = {key: found.get(key) for key in (*IDENTITY, "weights")}
+    if not isinstance(own, str) or own == _digest(whole):
+        here = _identity(found)
+        return {model: _digest({**here, "weights": {model: weights[model]}}) for model in weights}
+    if len(weights) == 1:
+        return dict.fromkeys(weights, own)
+    return {model: _digest([own, model, weights[model]]) for model in weights}
+
+
 def taken(report: Mapping[str, Any], name: str) -> datetime:
     """When the report was taken; UTC where it names no zone. Raises UserError without a date."""
     try:
@@ -38,34 +60,40 @@ def taken(report: Mapping[str, Any], name: str) -> datetime:
 
 def origin(report: Mapping[str, Any]) -> str:
     """When and of what a report was taken."""
-    versions = machine(report).get("versions") or {}
-    told = ", ".join(f"{key} {versions[key]}" for key in ("torch", "vitbench") if key in versions)
+    found = versions(report)
+    told = ", ".join(f"{key} {found[key]}" for key in ("torch", "vitbench") if key in found)
     commit = str(report.get("commit_info", {}).get("id"))[:8]
     return f"the report of {report.get('datetime')}, commit {commit}, {told or 'no versions'}"
 
 
-def differing(head: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
-    """What differs between two machines, in words; [] where their figures may be compared.
+def differing(head: Mapping[str, Any], base: Mapping[str, Any], model: str = "") -> list[str]:
+    """What differs between two machines, in words; [] where the figures of `model` compare.
 
-    Plain pytest-benchmark files are compared by the CPU's name and count.
+    Weights of other models and versions of libraries do not count. Plain pytest-benchmark files are
+    compared by the CPU's name and count, and where that is unknown by the machine's own name.
     """
     ours, theirs = machine(head), machine(base)
     if not ours or not theirs:
-        pairs = [(m.get("machine_info", {}).get("cpu") or {}) for m in (head, base)]
-        keys = [key for key in ("brand_raw", "count") if all(key in cpu for cpu in pairs)]
-        return [
-            _differs(f"cpu {k}", *(cpu[k] for cpu in pairs))
-            for k in keys
-            if pairs[0][k] != pairs[1][k]
-        ]
-    if ours.get("fingerprint") == theirs.get("fingerprint"):
-        return []
-    told = [
-        f"weights of {', '.join(_changed(ours.get(key), theirs.get(key)))}"
-        if key == "weights" else _differs(key, ours.get(key), theirs.get(key))
-        for key in IDENTITY if ours.get(key) != theirs.get(key)
-    ]  # fmt: skip
-    return told or ["the fingerprint"]
+        one, other = _plain_identity(head), _plain_identity(base)
+        named = "cpu brand_raw" in one and "cpu brand_raw" in other
+        keys = [key for key in one if key in other and not (named and key == "node")]
+        return [_differs(key, one[key], other[key]) for key in keys if one[key] != other[key]]
+    here, there = _identity(ours), _identity(theirs)
+    told = [_differs(key, here[key], there[key]) for key in IDENTITY if here[key] != there[key]]
+    if _table(ours.get("weights")).get(model) != _table(theirs.get("weights")).get(model):
+        told.append(f"weights of {model}")
+    same = all(ours.get(key) == theirs.get(key) for key in (*IDENTITY, "weights"))
+    if same and ours.get("fingerprint") != theirs.get("fingerprint"):
+        told.append("the fingerprint")  # of something that neither report records
+    return told
+
+
+def versions(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Versions of what was installed. Reports of schema 1 have CUDA's beside the GPU's name."""
+    found = machine(report)
+    gpus = found.get("gpus")
+    cuda = [_table(gpu).get("cuda") for gpu in (gpus if isinstance(gpus, list) else [])]
+    return {**({"cuda": cuda[0]} if any(cuda) else {}), **_table(found.get("versions"))}
 
 
 def changed(head: Mapping[str, Any], base: Mapping[str, Any]) -> str:
@@ -74,16 +102,46 @@ def changed(head: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     They are what may explain a change, and no reason not to compare.
     """
     told = []
-    for kind in ("versions", "variables"):
-        ours, theirs = machine(head).get(kind) or {}, machine(base).get(kind) or {}
+    variables = [_table(machine(each).get("variables")) for each in (head, base)]
+    for ours, theirs in ((versions(head), versions(base)), variables):
         told += [_differs(key, ours.get(key), theirs.get(key)) for key in _changed(ours, theirs)]
     commits = [str(each.get("commit_info", {}).get("id"))[:8] for each in (head, base)]
     return ", ".join(told + ([_differs("commit", *commits)] if commits[0] != commits[1] else []))
 
 
-def _changed(ours: Any, theirs: Any) -> list[str]:
-    keys = sorted({*(ours or {}), *(theirs or {})})
-    return [key for key in keys if (ours or {}).get(key) != (theirs or {}).get(key)]
+def _identity(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a machine is. Of a GPU: name, capability and how large its memory is, in GPU_STEP_BYTES.
+    CUDA's version, and what a driver leaves of the memory, are versions."""
+    here = {key: found.get(key) for key in IDENTITY}
+    if isinstance(here["gpus"], list):
+        here["gpus"] = [_gpu(each) if isinstance(each, dict) else each for each in here["gpus"]]
+    return here
+
+
+def _gpu(found: Mapping[str, Any]) -> dict[str, Any]:
+    size = found.get("memory_bytes")
+    steps = math.ceil(size / GPU_STEP_BYTES) if isinstance(size, int) else None
+    return {"name": found.get("name"), "capability": found.get("capability"), "steps": steps}
+
+
+def _plain_identity(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What pytest-benchmark says of a machine; Arm and some containers name no CPU."""
+    found = _table(report.get("machine_info"))
+    cpu = _table(found.get("cpu"))
+    known = {f"cpu {key}": cpu[key] for key in ("brand_raw", "count") if cpu.get(key)}
+    return known | {key: found[key] for key in ("machine", "node") if found.get(key)}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _changed(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    return [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
 
 
 def _differs(name: str, ours: Any, theirs: Any) -> str:

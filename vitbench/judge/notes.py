@@ -5,26 +5,35 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any
 
+from vitbench.judge.earlier import TIMED, Earlier
+from vitbench.judge.machine import changed
 from vitbench.judge.report import rows
 
 REFERENCE_DRIFT = 0.30
 """Identical runs of one case differ by 15 to 25 % on a shared machine: METHODOLOGY.md, Pairs."""
 GROWN = 3
-Timed = Mapping[tuple[str, str], Mapping[str, Any]]
-"""Benchmarks timed in pairs, by case id and group."""
+Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
+"""Benchmarks by case id and group."""
 
 
-def notes(
-    head: Mapping[str, Any], base: Mapping[str, Any], ours: Timed, theirs: Timed, since: str
-) -> Iterator[str]:
-    """References that drifted, sizes that changed, what else is not there, and what changed."""
+def notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
+    """References that drifted, sizes that changed, what else is not there, and what changed since
+    the newest of the reports that the cases are held against."""
+    ours: Rows = {row.case.id: row.benchmarks for row in rows(head)}
+    theirs: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for (case, group), found in past.past.items():
+        theirs.setdefault(case, {})[group] = found[0].benchmark
     yield from _references(ours, theirs)
-    yield from _footprints(head, base)
-    images = [each.get("vitbench", {}).get("images", {}).get("sha256") for each in (head, base)]
-    if images[0] != images[1]:
+    yield from _footprints(ours, theirs)
+    held = [then.report for case in ours if (then := past.newest(case))]
+    if any(_images(head) != _images(each) for each in held):
         yield "predictions are not compared: the two reports were verified on different images"
-    if since:
+    if held and (since := changed(head, max(held, key=lambda each: str(each.get("datetime"))))):
         yield f"changed since the baseline: {since}"
+
+
+def _images(report: Mapping[str, Any]) -> Any:
+    return report.get("vitbench", {}).get("images", {}).get("sha256")
 
 
 def grown(head: Mapping[str, Any], base: Mapping[str, Any], change: float) -> str:
@@ -54,17 +63,21 @@ def _shares(benchmark: Mapping[str, Any]) -> dict[str, float]:
     return shares
 
 
-def _references(ours: Timed, theirs: Timed) -> Iterator[str]:
+def _references(ours: Rows, theirs: Rows) -> Iterator[str]:
     """One line for each reference, of all its rounds in both reports, where it drifted."""
     logs: dict[str, list[float]] = {}
-    for key in ours.keys() & theirs.keys():
-        sides = [each[key]["extra_info"]["reference"] for each in (ours, theirs)]
-        if sides[0]["variant"] == sides[1]["variant"] and all(x["rounds"] for x in sides):
-            model, _, device, batch = key[0].split("/")
-            name = f"{model}/{sides[0]['variant']}/{device}/{batch}"
-            before, after = (median(side["rounds"]) for side in reversed(sides))
-            if min(before, after) > 0:
-                logs.setdefault(name, []).append(math.log(after / before))
+    for case in ours.keys() & theirs.keys():
+        for group in TIMED:
+            sides = [x[case][group]["extra_info"]["reference"] for x in (ours, theirs)
+                     if group in x[case]]  # fmt: skip
+            if len(sides) < 2 or sides[0]["variant"] != sides[1]["variant"]:
+                continue
+            if all(x["rounds"] for x in sides):
+                model, _, device, batch = case.split("/")
+                name = f"{model}/{sides[0]['variant']}/{device}/{batch}"
+                before, after = (median(side["rounds"]) for side in reversed(sides))
+                if min(before, after) > 0:
+                    logs.setdefault(name, []).append(math.log(after / before))
     for name in sorted(logs):
         drift = math.expm1(median(logs[name]))
         if abs(math.log1p(drift)) > math.log1p(REFERENCE_DRIFT):
@@ -74,16 +87,16 @@ def _references(ours: Timed, theirs: Timed) -> Iterator[str]:
             )
 
 
-def _footprints(head: Mapping[str, Any], base: Mapping[str, Any]) -> Iterator[str]:
+def _footprints(ours: Rows, theirs: Rows) -> Iterator[str]:
     """Sizes that changed by more than 1 %, and footprints that are not there any more."""
-    ours, theirs = ({row.case.id: row.benchmarks for row in rows(each)} for each in (head, base))
-    for case in [each for each in ours if each in theirs]:
+    both = [case for case in ours if case in theirs]
+    for case in both:
         before, after = (
             next(iter(side[case].values()))["extra_info"]["artifact"]["bytes"]
             for side in (theirs, ours)
         )
         if abs(after - before) > 0.01 * before:
             yield f"{case}: its artifact has {after / 1e6:.1f} MB, and {before / 1e6:.1f} MB before"
-    absent = [c for c in theirs if "footprint" in theirs[c] and "footprint" not in ours.get(c, {})]
+    absent = [c for c in both if "footprint" in theirs[c] and "footprint" not in ours[c]]
     if absent:
         yield f"the baseline has footprints that this report lacks: {', '.join(absent)}"
