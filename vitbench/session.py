@@ -223,22 +223,22 @@ class Session:
         """
         against = against or Case(case.model, TRUTH, "cpu", case.batch)
         if (case, against) not in self._verified:
-            recipe = self.require(case)
-            contract = recipe.contract
-            judged = {
-                "contract": [contract.agreement, contract.relative_error, contract.cosine],
-                "labels": [label.name for label in self.model(case.model).labels],
-                "synthetic": self.model(case.model).weights.synthetic,
-                "case": self._conditions(case),
-                "against": self._conditions(against),
-            }
+            recipe, model = self.require(case), self.model(case.model)
+            judged = identity.of_agreement(
+                self._conditions(case),
+                self._conditions(against),
+                recipe,
+                [label.name for label in model.labels],
+                self.sample(case.model).clusters,
+                model.weights.synthetic,
+            )
             measured = self.cache.json(
                 "agreement", judged, lambda: self._compare(case, against, recipe)
             )
             subject = f"{case.variant} on {case.device}, batch {case.batch}"
             if against.variant != TRUTH or against.batch != case.batch:
                 subject += f", against {against.variant} on {against.device}, batch {against.batch}"
-            agreement = judge_agreement(measured, contract, subject)
+            agreement = judge_agreement(measured, recipe.contract, subject)
             self._verified[case, against] = Verification(agreement, measured)
         return self._verified[case, against]
 

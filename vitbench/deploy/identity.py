@@ -1,7 +1,10 @@
-"""What a built file, and the logits it gives, depend on: the identities of entries in the cache."""
+"""What entries of the cache depend on: a built file, the logits it gives, and their agreement."""
 
 import hashlib
+import platform
+from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from vitbench import environment
 from vitbench.case import Case
 from vitbench.models import Model
 from vitbench.runtimes import RUNTIMES, Variant
+from vitbench.runtimes.compiler import COMPILING, compiler
 
 # The code that decides what is built and compared. The table of recipes is not among it: what a row
 # says is part of the identity itself, and a new row changes no other.
@@ -20,6 +24,7 @@ CODE = (
     "runtimes/tuned/*.*",
     "measure/agreement.py",
     "judge/contracts.py",
+    "judge/stats.py",
     "deploy/worker.py",
 )
 TABLE = "variants.py"
@@ -28,22 +33,15 @@ TABLE = "variants.py"
 def of_artifact(model: Model, recipe: Variant, calibration: str | None) -> dict[str, Any]:
     """All that a built file depends on; `calibration` is its sample's digest, if it has one.
 
-    The CPU too: code is compiled for it, and without VNNI recipes quantise to fewer bits.
+    The CPU too: code is compiled for it, and without VNNI recipes quantise to fewer bits. Not the
+    number of threads: whatever it is, the file is one that this recipe makes.
     """
-    runtime = RUNTIMES[recipe.runtime]
     return {
-        "code": _code(),
+        **_conditions(recipe),
         "architecture": dict(model.architecture),
         "weights": model.weights.sha256,
-        "runtime": recipe.runtime,
-        "precision": recipe.precision,
-        "options": dict(recipe.options),
         "calibration": calibration,
-        "cpu": environment.cpu(),
-        "suffix": runtime.suffix(recipe),
-        "versions": {**_library_versions(), "runtime": runtime.version()},
-        "builders": {name: environment.installed(name) for name in _required(recipe)},
-        "variables": environment.numeric_variables(),
+        "suffix": RUNTIMES[recipe.runtime].suffix(recipe),
     }
 
 
@@ -52,22 +50,63 @@ def of_logits(
 ) -> dict[str, Any]:
     """All that the logits of a case depend on; `artifact` and `sample` are digests.
 
-    One file may be executed in several ways, so the recipe counts as well.
+    One file may be executed in several ways, so the recipe counts as well, and what compiles or
+    quantizes when a file is loaded.
     """
     return {
-        "code": _code(),
+        **_conditions(recipe),
         "artifact": artifact,
-        "recipe": [recipe.runtime, recipe.precision, dict(recipe.options)],
-        "runtime": RUNTIMES[recipe.runtime].version(),
         "device": case.device,
         "batch": case.batch,
         "sample": sample,
         "threads": threads,
+        "gpus": [] if case.device == "cpu" else [*environment.gpus(), _gpu_libraries()],
+    }
+
+
+def of_agreement(
+    case: dict[str, Any],
+    against: dict[str, Any],
+    recipe: Variant,
+    labels: Sequence[str],
+    clusters: Sequence[str],
+    synthetic: bool,
+) -> dict[str, Any]:
+    """All that a measured agreement depends on: `of_logits` of both, and what it is judged by.
+
+    Measuring stops where the contract is broken for certain. scipy bounds that, by the photographs
+    that the images are cut from (`clusters`).
+    """
+    contract = recipe.contract
+    return {
+        "case": case,
+        "against": against,
+        "contract": [contract.agreement, contract.relative_error, contract.cosine],
+        "labels": list(labels),
+        "clusters": list(clusters),
+        "synthetic": synthetic,
+        "bounds": environment.installed("scipy"),
+    }
+
+
+def _conditions(recipe: Variant) -> dict[str, Any]:
+    """What building a recipe's file and executing it depend on alike."""
+    return {
+        "code": _code(),
+        "recipe": [recipe.runtime, recipe.precision, dict(recipe.options)],
+        "versions": {**_library_versions(), "runtime": RUNTIMES[recipe.runtime].version()},
+        "builders": {name: environment.installed(name) for name in _required(recipe)},
+        "compiler": compiler() if recipe.runtime in COMPILING else None,
+        "system": _system(),
         "cpu": environment.cpu(),
-        "gpus": [] if case.device == "cpu" else environment.gpus(),
-        "versions": _library_versions(),
         "variables": environment.numeric_variables(),
     }
+
+
+@cache
+def _system() -> list[str]:
+    """Kind of system and processor, and the C library, whose functions generated code calls."""
+    return [platform.system(), platform.machine(), *platform.libc_ver()]
 
 
 @cache
@@ -84,10 +123,16 @@ def _code() -> str:
 
 
 def _required(recipe: Variant) -> list[str]:
-    """The packages that a recipe says it needs, its builders among them."""
+    """The packages that a recipe says it needs: what builds its file, or quantizes a loaded one."""
     return [Requirement(text).name for text in recipe.requires]
 
 
 def _library_versions() -> dict[str, str]:
     known = environment.versions()
     return {name: known[name] for name in ("torch", "timm", "transformers") if name in known}
+
+
+def _gpu_libraries() -> dict[str, str]:
+    """The installed versions of what computes on a GPU beside torch, which each can be replaced."""
+    found = {each.name.lower(): each.version for each in distributions()}
+    return {name: found[name] for name in sorted(found) if name.startswith(("nvidia-", "triton"))}
