@@ -53,6 +53,11 @@ def cases(
     return list(dict.fromkeys(found))
 
 
+def device_kinds() -> dict[str, tuple[str, ...]]:
+    """The name of each variant of the table, and the kinds of device that it is made for."""
+    return {row.name: row.devices for row in VARIANTS}
+
+
 def missing(variant: Variant) -> str | None:
     """Which package a variant needs and what would install it, or None where all are here."""
     for text in variant.requires:

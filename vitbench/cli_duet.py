@@ -8,11 +8,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitbench.catalogue import cases, select
+from vitbench.catalogue import cases, device_kinds, select
 from vitbench.cli_session import add_model, session_of
 from vitbench.errors import UserError
 from vitbench.judge.files import write
-from vitbench.judge.promises import own_tolerances, read_promises
+from vitbench.judge.globs import check_globs
+from vitbench.judge.promises import idle_tolerances, own_tolerances, read_promises
 from vitbench.judge.verdict import PASS, exit_code
 
 if TYPE_CHECKING:
@@ -113,7 +114,13 @@ def play(chosen: argparse.Namespace) -> int:
 def _own(found: "list[Case]") -> dict[str, float]:
     """The tolerances that the pyproject.toml of the working directory sets for single cases."""
     path = Path("pyproject.toml")
-    return own_tolerances(read_promises(path), [c.id for c in found]) if path.exists() else {}
+    if not path.exists():
+        return {}
+    promises, names = read_promises(path), [case.id for case in found]
+    check_globs(promises, device_kinds(), [case.model for case in found])
+    for words in idle_tolerances(promises, names):
+        _say(f"{path}: {words}")
+    return own_tolerances(promises, names)
 
 
 def calibrate_gate(chosen: argparse.Namespace) -> int:

@@ -111,12 +111,15 @@ def run_accept(chosen: argparse.Namespace) -> int:
 def run_gate(chosen: argparse.Namespace) -> int:
     """0 pass, 1 regression, drift or broken contract, 2 nothing comparable, 3 inconclusive, 4
     damaged input or an output that cannot be written; the worst of 4, 1, 3, 2 where several."""
+    from vitbench.catalogue import device_kinds
     from vitbench.judge.change import BETWEEN
     from vitbench.judge.compare import Rules
     from vitbench.judge.gate import judge
-    from vitbench.judge.keeping import judge_promises
+    from vitbench.judge.globs import check_globs
+    from vitbench.judge.keeping import judge_promises, unjudged_words
     from vitbench.judge.promises import read_promises, tolerances
     from vitbench.judge.report import read_report
+    from vitbench.judge.scope import known_variants
     from vitbench.show import verdicts as show
 
     strict = chosen.inconclusive == "fail"
@@ -125,6 +128,8 @@ def run_gate(chosen: argparse.Namespace) -> int:
     promises = read_promises(chosen.contracts) if chosen.contracts else ()
     if chosen.contracts and not promises:
         raise UserError(f"{chosen.contracts}: it has no [tool.vitbench.contracts]")
+    known = known_variants(report, device_kinds())
+    check_globs(promises, known, report.get("vitbench", {}).get("models", {}))
     found: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
     problems: list[str] = []
@@ -139,9 +144,10 @@ def run_gate(chosen: argparse.Namespace) -> int:
             found, notes = judgement.verdicts, judgement.notes
         codes.append(exit_code(found, strict))
         print(show.text(found, notes))
-    kept = judge_promises(promises, report, between)
+    kept = judge_promises(promises, report, known, between)
+    apart = unjudged_words(kept)
     if promises:
-        print(show.text(kept, noun="contract"))
+        print(show.text(kept, apart, "contract"))
     states = {each.state for each in kept}
     codes += [REGRESSION] * ("BROKEN" in states)
     codes += [INCONCLUSIVE] * ("UNPROVEN" in states and strict)
@@ -151,11 +157,11 @@ def run_gate(chosen: argparse.Namespace) -> int:
         for annotation in show.annotations(both, strict):
             print(annotation)
     pages = [show.markdown(found, notes)] * bool(found or notes)
-    pages += [show.markdown(kept, noun="contract")] * bool(kept)
+    pages += [show.markdown(kept, apart, "contract")] * bool(kept)
     outputs = (
         (chosen.markdown, "\n".join(pages)),
         (chosen.junit, show.junit(both, strict)),
-        (chosen.json, show.to_json(both, notes)),
+        (chosen.json, show.to_json(both, [*notes, *apart])),
     )
     problems += _write(outputs)
     for problem in problems:

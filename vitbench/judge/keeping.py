@@ -1,31 +1,45 @@
-"""Whether a report keeps a project's promises: KEPT, BROKEN or UNPROVEN, with a sentence each."""
+"""Whether a report keeps a project's contracts: KEPT, BROKEN or UNPROVEN, with a sentence each, or
+UNJUDGED where it says nothing of them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vitbench.errors import UserError
 from vitbench.judge.change import BETWEEN, BETWEEN_RUNS, CERTAIN, Change, paired_timing
 from vitbench.judge.contracts import percent, round_down
 from vitbench.judge.promises import Promise
-from vitbench.judge.report import Row, rows
-from vitbench.judge.sound import left_out
+from vitbench.judge.report import Row
+from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Run
 from vitbench.judge.stats import CONFIDENCE
 from vitbench.metrics import METRIC
 
 FIGURES = {"size": "size", "peak_memory": "memory", "first_inference": "first"}
-"""Which metric of a row is held against a promise."""
+"""Which metric of a row is held against a contract."""
+TO_INSTALL = (
+    "is not installed", "cannot be imported", "has no XNNPACK", "compiler, and found none",
+    "no quantized engine",
+)  # fmt: skip
+"""In the reason of a case that is unavailable: what an installation lacks, and not the machine."""
+
+PAIRED, FOOTPRINT = ("latency", "throughput"), ("footprint",)
+GROUPS = {
+    "agreement": PAIRED, "speedup": PAIRED, "size": (*PAIRED, *FOOTPRINT),
+    "peak_memory": FOOTPRINT, "first_inference": FOOTPRINT,
+}  # fmt: skip
+"""Which benchmarks measure what a contract is about."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One promise held against one case, whose id `case` begins with. `state` is KEPT, BROKEN or
-    UNPROVEN."""
+    """One contract held against one case, whose id `case` begins with; UNJUDGED, `why`, against
+    none, and then `case` begins with its glob. `state` is KEPT, BROKEN, UNPROVEN or UNJUDGED."""
 
     case: str
     state: str
     sentence: str
+    why: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -34,38 +48,71 @@ class Kept:
 def judge_promises(
     promises: Sequence[Promise],
     report: Mapping[str, Any],
+    variants: Kinds,
     between: float = BETWEEN,
-    whole: bool = True,
 ) -> list[Kept]:
-    """Every promise for every case that its glob matches, in the order of the promises.
+    """Every contract for every case that its glob matches, in the order of the contracts.
 
-    `whole`: raise UserError for a glob that matches no case of the run, failed and unavailable
-    ones among them; pass False where a run was selected.
+    One that matches no case of the report is UNJUDGED. Where that leaves no contract at all, a
+    BROKEN one says so: such a run has shown nothing. A run that was selected may leave all out,
+    unless none of them is for this machine.
     """
-    found = {row.case.id: row for row in rows(report)}
-    run = report.get("vitbench", {})
-    failed, unavailable = run.get("failed", {}), run.get("unavailable", {})
-    unsound = {each.name: each.why for each in left_out(report) if each.group}
-    cases = dict.fromkeys([*found, *failed, *unavailable, *unsound])
-    told = []
+    run = Run(report, variants)
+    kept: list[Kept] = []
     for promise in promises:
-        matched = [case for case in cases if promise.holds_for(case)]
-        if not matched and whole:
-            raise UserError(
-                f"{promise.place}: {promise.glob!r} matches none of the {len(cases)} cases of the "
-                "report: correct it, or run those cases"
-            )
-        for case in matched if promise.kind != "tolerance" else []:
-            if case in failed:
-                state, words = "BROKEN", f"it failed: {failed[case]}"
-            elif case in unavailable:
-                state, words = "UNPROVEN", f"unavailable: {unavailable[case]}"
-            elif case not in found:
-                state, words = "UNPROVEN", f"left out of the report: {unsound[case]}"
-            else:
-                state, words = JUDGES[promise.kind](promise, found[case], between)
-            told.append(Kept(f"{case} ({promise.kind})", state, f"{promise.text}: {words}"))
-    return told
+        label = f"{promise.glob} ({promise.kind})"
+        matched = [case for case in run.cases if promise.holds_for(case)]
+        if promise.kind != "tolerance":
+            kept += [_judge(promise, case, run, between) for case in matched]
+        left = run.left_out(promise) if run.selected or run.ended or not matched else []
+        if left and (promise.kind != "tolerance" or not matched):
+            words = f"{_count(len(left), 'case')} such as {left[0]}"
+            words = f"the run ended before {words}" if run.ended else words
+            kept.append(Kept(label, "UNJUDGED", f"{promise.text}: {SELECTION}: {words}", SELECTION))
+        elif not matched:
+            why, words = run.misses(promise.glob)
+            kept.append(Kept(label, "UNJUDGED", f"{promise.text}: {why}: {words}", why))
+    return [*kept, *_nothing(promises, kept, run.selected)]
+
+
+def unjudged_words(kept: Sequence[Kept]) -> list[str]:
+    """A line for each reason why contracts are UNJUDGED: "3 contracts: not for this machine"."""
+    tally = Counter(each.why for each in kept if each.state == "UNJUDGED")
+    reasons = [why for why in (MACHINE, RUN, SELECTION) if tally[why]]
+    return [f"{_count(tally[why], 'contract')}: {why}" for why in reasons]
+
+
+def _nothing(promises: Sequence[Promise], kept: Sequence[Kept], selected: bool) -> Iterator[Kept]:
+    asked = sum(promise.kind != "tolerance" for promise in promises)
+    if not asked or any(each.state != "UNJUDGED" for each in kept):
+        return
+    words = f"none of {_count(asked, 'contract')} was judged: {', '.join(unjudged_words(kept))}"
+    if selected and any(each.why != MACHINE for each in kept):
+        yield Kept("contracts", "UNJUDGED", words)
+    else:
+        yield Kept("contracts", "BROKEN", words)
+
+
+def _judge(promise: Promise, case: str, run: Run, between: float) -> Kept:
+    label = f"{case} ({promise.kind})"
+    needed = GROUPS[promise.kind]
+    if case in run.failed:
+        state, words = "BROKEN", f"it failed: {run.failed[case]}"
+    elif case in run.unavailable:
+        lacking = any(sign in run.unavailable[case] for sign in TO_INSTALL)
+        state, words = "BROKEN" if lacking else "UNPROVEN", f"unavailable: {run.unavailable[case]}"
+    elif case not in run.found:
+        state, words = "UNPROVEN", f"left out of the report: {run.unsound[case]}"
+    elif run.selected and not run.groups & set(needed):
+        words = f"{SELECTION}: it has no {' or '.join(needed)}"
+        return Kept(label, "UNJUDGED", f"{promise.text}: {words}", SELECTION)
+    else:
+        state, words = JUDGES[promise.kind](promise, run.found[case], between)
+    return Kept(label, state, f"{promise.text}: {words}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _agreement(promise: Promise, row: Row, _: float) -> tuple[str, str]:
@@ -80,7 +127,7 @@ def _agreement(promise: Promise, row: Row, _: float) -> tuple[str, str]:
         f"between {percent(lower)} and {percent(upper)} (one-sided 95 % each)"
     )
     state = "KEPT" if lower >= promise.value else "BROKEN" if upper < promise.value else "UNPROVEN"
-    return state, words + ("; verify on more images" if state == "UNPROVEN" else "")
+    return state, words + ("; verify on more images (--images=DIR)" if state == "UNPROVEN" else "")
 
 
 def _speedup(promise: Promise, row: Row, between: float) -> tuple[str, str]:

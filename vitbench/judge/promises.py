@@ -92,6 +92,8 @@ def read_promises(path: Path) -> tuple[Promise, ...]:
             raise UserError(
                 f'{path}:{at}: {glob!r} should be a list of strings, such as ["speedup >= 1.3"]'
             )
+        if not clauses:
+            raise UserError(f"{path}:{at}: {glob!r} has no contract: write one, or delete the line")
         for clause in clauses:
             place = f"{path}:{_line(lines, clause, at)}"
             kind, value = _parse(clause, place)
@@ -111,6 +113,15 @@ def own_tolerances(promises: Sequence[Promise], cases: Sequence[str]) -> dict[st
     """The tolerances of the cases that have their own."""
     found = {case: tolerances(promises, case) for case in cases}
     return {case: own for case, own in found.items() if own is not None}
+
+
+def idle_tolerances(promises: Sequence[Promise], cases: Sequence[str]) -> list[str]:
+    """A line for each tolerance that is for none of the cases."""
+    return [
+        f"{p.glob!r} ({p.text}) is for none of this run's cases"
+        for p in promises
+        if p.kind == "tolerance" and not any(p.holds_for(case) for case in cases)
+    ]
 
 
 def _parse(clause: str, place: str) -> tuple[str, float]:

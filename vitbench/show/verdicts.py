@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 
 FAILED = ("SLOWER", "DRIFTED", "BROKEN")
 UNTOLD = ("INCONCLUSIVE", "MISSING", "UNPROVEN")
-ORDER = (*FAILED, *UNTOLD, "FASTER", "NEW", "INCOMPARABLE", "SAME", "KEPT")
+SKIPPED = ("NEW", "INCOMPARABLE", "UNJUDGED")
+ORDER = (*FAILED, *UNTOLD, "UNJUDGED", "FASTER", "NEW", "INCOMPARABLE", "SAME", "KEPT")
 """What a reader has to act on comes first."""
 
 
@@ -63,7 +64,7 @@ def markdown(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = 
 
 def junit(verdicts: Sequence[Judged], inconclusive_fails: bool = True, name: str = "gate") -> str:
     """JUnit XML. SLOWER, DRIFTED and BROKEN are failures; INCONCLUSIVE, MISSING and UNPROVEN too,
-    or skipped where they do not fail; NEW and INCOMPARABLE are skipped."""
+    or skipped where they do not fail; NEW, INCOMPARABLE and UNJUDGED are skipped."""
     suite = ElementTree.Element("testsuite", name=f"vitbench {name}")
     tally = Counter[str]()
     for each in verdicts:
@@ -75,7 +76,7 @@ def junit(verdicts: Sequence[Judged], inconclusive_fails: bool = True, name: str
             found = ElementTree.SubElement(case, "failure", type=each.state, message=sentence)
             found.text = f"{each.state}: {sentence}"
             tally["failures"] += 1
-        elif each.state in UNTOLD or each.state in ("NEW", "INCOMPARABLE"):
+        elif each.state in UNTOLD or each.state in SKIPPED:
             ElementTree.SubElement(case, "skipped", message=f"{each.state}: {sentence}")
             tally["skipped"] += 1
         else:

@@ -193,6 +193,10 @@ def test_contracts_alone_and_with_a_baseline(capsys):
     assert gate(SLOW, "--contracts", "--baseline=latest") == 0
     put("pyproject.toml", '[tool.vitbench.contracts]\n"*int4*" = ["tolerance = 50 %"]\n')
     assert gate(SLOW, "--contracts", "--baseline=latest") == 4
-    assert "pyproject.toml:2: '*int4*' matches none" in capsys.readouterr().err
+    assert "pyproject.toml:2: '*int4*' matches no variant" in capsys.readouterr().err
+    put("pyproject.toml", '[tool.vitbench.contracts]\n"*/fp16/*" = ["speedup >= 2"]\n')
+    assert gate(SAME, "--contracts", "--junit=out.xml") == 1
+    assert "not for this machine" in capsys.readouterr().out
+    assert "none of 1 contract was judged" in Path("out.xml").read_text()
     put("pyproject.toml", "")
     assert gate(SLOW, "--contracts") == 4

@@ -1,0 +1,83 @@
+"""What a run could have judged: its cases, and why a contract is for none of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from vitbench.case import Case
+from vitbench.judge.globs import KINDS, can_match, near
+from vitbench.judge.machine import machine
+from vitbench.judge.promises import Promise
+from vitbench.judge.report import rows
+from vitbench.judge.sound import left_out
+
+MACHINE, RUN, SELECTION = (
+    f"not {why}" for why in ("for this machine", "for this run", "in this run's selection")
+)
+"""Why a contract is UNJUDGED."""
+Kinds = Mapping[str, Sequence[str]]
+"""The known variants, with the kinds of device that each is made for."""
+
+
+def known_variants(report: Mapping[str, Any], catalogue: Kinds) -> Kinds:
+    """Those of the catalogue, and those of a report, which may be of another version."""
+    told = report.get("vitbench", {})
+    known = {variant: tuple(kinds) for variant, kinds in catalogue.items()}
+    ran = [row.case for row in rows(report)]
+    ran += [Case.parse(name) for name in told.get("failed", {})]
+    for case in ran:
+        known[case.variant] = (*known.get(case.variant, ()), case.device.split(":")[0])
+    for name in told.get("unavailable", {}):
+        known.setdefault(Case.parse(name).variant, KINDS)
+    return known
+
+
+class Run:
+    """A report as contracts see it: its cases, and what else it could have had."""
+
+    def __init__(self, report: Mapping[str, Any], variants: Kinds) -> None:
+        told = report.get("vitbench", {})
+        self.found = {row.case.id: row for row in rows(report)}
+        self.failed: Mapping[str, str] = told.get("failed", {})
+        self.unavailable: Mapping[str, str] = told.get("unavailable", {})
+        self.selected, self.ended = bool(told.get("selected")), told.get("complete") is False
+        self.groups = {group for row in self.found.values() for group in row.benchmarks}
+        self.unsound = {each.name: each.why for each in left_out(report) if each.group}
+        named = dict.fromkeys([*self.found, *self.failed, *self.unavailable, *self.unsound])
+        parts = [Case.parse(name) for name in named]
+        gpus = ["cuda:0"] * bool(machine(report).get("gpus"))
+        self.models = dict.fromkeys([*told.get("models", {}), *(case.model for case in parts)])
+        self.devices = dict.fromkeys(["cpu", *gpus, *(case.device for case in parts)])
+        self.batches = sorted({case.batch for case in parts})
+        self.variants = variants
+        # A variant that is not made for the machine stands on one of its devices, to say so: that
+        # is no case of this device.
+        self.cases = [
+            case.id
+            for case in parts
+            if case.id not in self.unavailable
+            or case.device.split(":")[0] in variants.get(case.variant, KINDS)
+        ]
+
+    def left_out(self, promise: Promise) -> list[str]:
+        """Cases that the models, devices and batches of the run have, and the run has not."""
+        every = product(self.models, self.variants.items(), self.devices, self.batches)
+        ids = [
+            Case(model, variant, device, batch).id
+            for model, (variant, kinds), device, batch in every
+            if device.split(":")[0] in kinds
+        ]
+        return [each for each in ids if promise.holds_for(each) and each not in self.cases]
+
+    def misses(self, glob: str) -> tuple[str, str]:
+        """Why none of those is matched either."""
+        if can_match(glob, self.variants, self.models, self.devices):
+            return RUN, f"its batches are {listed(self.batches)}"
+        if can_match(glob, self.variants, self.models):
+            return MACHINE, f"its devices are {listed(self.devices)}"
+        model = glob.split("/")[0]
+        return RUN, f"its models are {listed(self.models)} ({near(model, self.models)})"
+
+
+def listed(names: Iterable[Any]) -> str:
+    return ", ".join(map(str, names)) or "none"

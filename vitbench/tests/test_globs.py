@@ -1,0 +1,65 @@
+"""What globs of contracts can match: errors for those that can match nothing, with what is near."""
+
+import pytest
+
+from vitbench.catalogue import device_kinds
+from vitbench.errors import UserError
+from vitbench.judge.globs import can_match, check_globs
+from vitbench.judge.promises import Promise
+
+KINDS = device_kinds()
+
+
+def check(glob):
+    check_globs(
+        [Promise(glob, "speedup", 1.3, "speedup >= 1.3", "pyproject.toml:7")], KINDS, ["deit_tiny"]
+    )
+
+
+@pytest.mark.parametrize(
+    "glob",
+    [
+        "*", "*/int8-dynamic/cpu/b1", "mine/int8-dynamic/cpu/b1", "*int8*", "*/fp16/*",
+        "*/fp16/cuda:0/b1", "*/[f]p32/c*/b[18]", "m?ne*b32", "*/scripted*b1", "*/cpu/*", "*b12",
+        "*[!0]", "*/tf32/cuda:11/b?", "*/int8-dynamic/*/b*", "*-qnnpack/cpu/*",
+        "*tiny*int8*", "mine*", "*large*/fp32/*/*", "a.b_c-1/fp32/*",
+    ],
+)  # fmt: skip
+def test_what_can_match_a_case_is_let_through(glob):
+    check(glob)
+
+
+@pytest.mark.parametrize(
+    ("glob", "words"),
+    [
+        ("*/int8-dynamc/cpu/b1", "no variant: nearest: int8-dynamic, ort-int8-dynamic"),
+        ("*/INT8-dynamic/cpu/b1", "no variant: nearest: int8-dynamic"),
+        ("*/int8_dynamic*", "no variant: nearest: int8-dynamic"),
+        ("*int4*", "no variant: no name is near it; `vitbench list` shows all"),
+        ("*/openvino-int4/cpu/b1", "no variant: nearest: openvino-int8"),
+        ("*/int8-dynamic/gpu/b1", "no device: 'gpu' is none; a device is cpu or cuda:N"),
+        ("*/fp32/cuda/b1", "no device: 'cuda' is none; a device is cpu or cuda:N, such as cuda:0"),
+        ("*/fp32/CPU/b1", "no device: 'CPU' is none"),
+        ("*/int8-dynamic/cuda:0/b1", "no case: int8-dynamic is made for cpu"),
+        ("*/fp16/cpu/b1", "no case: fp16 is made for cuda"),
+        ("*/int8-dynamic/cpu/1", "no case id: expected MODEL/VARIANT/DEVICE/bN"),
+        ("*/int8-dynamic/cpu/b0", "no case id"),
+        ("int8-dynamic/cpu/b1", "no case id"),
+        ("int8-dynamic", "no case id"),
+        ("*/fp32/cpu/b1/*", "no case id"),
+    ],
+)
+def test_what_can_match_none_names_its_line_and_what_is_near(glob, words):
+    with pytest.raises(UserError) as caught:
+        check(glob)
+    assert str(caught.value).startswith(f"pyproject.toml:7: {glob!r} matches no")
+    assert words in str(caught.value)
+
+
+def test_models_and_devices_of_a_run():
+    assert can_match("*/fp32/*/b1", KINDS, ["mine"], ["cpu"])
+    assert not can_match("yours/*", KINDS, ["mine"])
+    assert not can_match("*/cuda:1/*", KINDS, None, ["cpu", "cuda:0"])
+    # A star spans slashes: this one is for the variant `scripted` of any model, on any device.
+    assert can_match("m*scripted*", KINDS, ["mine"], ["cpu"])
+    assert not can_match("m*scripted*", {"fp32": ("cpu",)}, ["mine"], ["cpu"])
