@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,7 @@ def register(commands: Any) -> None:
 
 def show_history(chosen: argparse.Namespace) -> int:
     """The history of a folder. 1 where a file could not be read; the rest is shown all the same."""
+    from vitbench.judge.remarks import remarks
     from vitbench.judge.trends import trends
     from vitbench.show.history import text, to_csv, to_json
 
@@ -87,7 +89,8 @@ def show_history(chosen: argparse.Namespace) -> int:
         print(json.dumps(to_json(history, trends(history))))
     else:
         print(text(history, trends(history), str(chosen.folder)))
-    return _code(history)
+    plain = not (chosen.keep or chosen.export or chosen.html or chosen.csv or chosen.json)
+    return _code(history, () if plain else remarks(history))
 
 
 def days(text: str) -> float:
@@ -201,7 +204,11 @@ def _load(folder: Path, fresh: bool) -> "History":
     return history
 
 
-def _code(history: "History") -> int:
-    for why in history.damaged:
-        print(f"vitbench: skipped: {why!s}".encode("ascii", "replace").decode(), file=sys.stderr)
+def _code(history: "History", remarks: Sequence[str]) -> int:
+    from vitbench.show.history import clean
+
+    told = [f"skipped: {why}" for why in history.damaged] + [f"note: {why}" for why in remarks]
+    for why in told:
+        line = clean(f"vitbench: {why}").encode("ascii", "replace").decode()
+        print(line, file=sys.stderr)
     return DAMAGED if history.damaged else OK

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.processor import cpu as cpu
 
 PACKAGES = (
     "torch", "torchvision", "timm", "transformers", "numpy", "pytest-benchmark", "vitbench",
@@ -149,26 +150,6 @@ def _set(globs: Iterable[str]) -> dict[str, str]:
 
 def _matches(name: str, globs: Iterable[str]) -> bool:
     return any(fnmatchcase(name, glob) for glob in globs)
-
-
-def cpu() -> dict[str, Any]:
-    """CPU model and instruction-set features, by py-cpuinfo or, faster, Linux' own word."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return {"model": platform.processor() or platform.machine(), "isa": []}
-    fields: dict[str, str] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        fields.setdefault(name.strip(), value.strip())
-    flags = set((fields.get("flags") or fields.get("Features") or "").split())
-    notable = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "avx_vnni",
-               "asimddp", "i8mm", "bf16", "sve")  # fmt: skip
-    model = fields.get("model name") or platform.processor() or platform.machine()
-    identity = [fields.get(key) for key in ("cpu family", "model", "stepping")]
-    if all(identity):  # Hypervisors shorten the name: "AMD EPYC" alone says too little.
-        model += f" (family {identity[0]}, model {identity[1]}, stepping {identity[2]})"
-    return {"model": model, "isa": [flag for flag in notable if flag in flags]}
 
 
 def gpus() -> list[dict[str, Any]]:

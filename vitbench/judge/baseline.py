@@ -12,6 +12,7 @@ from vitbench.judge.files import write
 from vitbench.judge.machine import fingerprint, machine, origin, taken
 from vitbench.judge.report import read_report, rows
 from vitbench.judge.sound import left_out
+from vitbench.judge.text import text_of
 
 
 @dataclass(frozen=True)
@@ -107,5 +108,5 @@ def accept(path: Path, folder: Path) -> str:
         replaced = f", replacing {origin(read_report(target))}" if target.exists() else ""
     except UserError:
         replaced = ", replacing a damaged one"
-    write(target, path.read_text(encoding="utf-8"))
+    write(target, text_of(path))
     return f"{target} is now {origin(report)}{replaced}"

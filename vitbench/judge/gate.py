@@ -9,6 +9,7 @@ from vitbench.judge.change import BETWEEN_RUNS, Timing, change, decide, plain_ti
 from vitbench.judge.compare import Rules, compare, label, timed_verdict
 from vitbench.judge.drift import drifted, flips
 from vitbench.judge.earlier import TIMED, Earlier, Key, earlier, model_of
+from vitbench.judge.hardware import hardware
 from vitbench.judge.machine import changed, differing
 from vitbench.judge.notes import notes
 from vitbench.judge.report import Row, rows
@@ -44,7 +45,9 @@ def judge(
     past = earlier(head, bases, count)
     if not _of_vitbench(head) or not any(map(_of_vitbench, bases)):
         plain = _known(_judge_plain(head, bases, rules), bases)
-        return Judgement((*plain, *unsound, *_failed_only(head, past, set())), ())
+        doubt = hardware(head.get("machine_info")).doubt
+        plain += [*unsound, *_failed_only(head, past, set())]
+        return Judgement(tuple(plain), (doubt,) if doubt else ())
     ours = _timed(head)
     theirs = {key: [each.benchmark for each in found] for key, found in past.past.items()}
     since = {key: changed(head, past.past[key][0].report) for key in ours if key in theirs}

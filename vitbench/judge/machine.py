@@ -2,18 +2,13 @@
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from vitbench.errors import UserError
-
-IDENTITY = ("cpu", "cores", "quota", "gpus", "threads")
-"""What a machine is, as environment.describe records it. With the weights it is a fingerprint."""
-GPU_STEP_BYTES = 4 * 2**30
-"""Cards of one name differ by this much memory or more. A driver keeps some of it, each its own."""
+from vitbench.judge.hardware import IDENTITY, differing_parts, hardware, identity
 
 
 def machine(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,7 +37,7 @@ def classes(found: Mapping[str, Any]) -> dict[str, str]:
     own = found.get("fingerprint")
     whole = {key: found.get(key) for key in (*IDENTITY, "weights")}
     if not isinstance(own, str) or own == _digest(whole):
-        here = _identity(found)
+        here = identity(found)
         return {model: _digest({**here, "weights": {model: weights[model]}}) for model in weights}
     if len(weights) == 1:
         return dict.fromkeys(weights, own)
@@ -69,17 +64,16 @@ def origin(report: Mapping[str, Any]) -> str:
 def differing(head: Mapping[str, Any], base: Mapping[str, Any], model: str = "") -> list[str]:
     """What differs between two machines, in words; [] where the figures of `model` compare.
 
-    Weights of other models and versions of libraries do not count. Plain pytest-benchmark files are
-    compared by the CPU's name and count, and where that is unknown by the machine's own name.
+    Weights of other models and versions of libraries do not count. Where either is a plain
+    pytest-benchmark file, both are compared by what such files say.
     """
     ours, theirs = machine(head), machine(base)
+    infos = [_table(each.get("machine_info")) for each in (head, base)]
     if not ours or not theirs:
-        one, other = _plain_identity(head), _plain_identity(base)
-        named = "cpu brand_raw" in one and "cpu brand_raw" in other
-        keys = [key for key in one if key in other and not (named and key == "node")]
-        return [_differs(key, one[key], other[key]) for key in keys if one[key] != other[key]]
-    here, there = _identity(ours), _identity(theirs)
-    told = [_differs(key, here[key], there[key]) for key in IDENTITY if here[key] != there[key]]
+        infos = [{k: v for k, v in info.items() if k != "vitbench"} for info in infos]
+    told = [_differs(*each) for each in differing_parts(*map(hardware, infos))]
+    if not ours or not theirs:
+        return told
     if _table(ours.get("weights")).get(model) != _table(theirs.get("weights")).get(model):
         told.append(f"weights of {model}")
     same = all(ours.get(key) == theirs.get(key) for key in (*IDENTITY, "weights"))
@@ -107,29 +101,6 @@ def changed(head: Mapping[str, Any], base: Mapping[str, Any]) -> str:
         told += [_differs(key, ours.get(key), theirs.get(key)) for key in _changed(ours, theirs)]
     commits = [str(each.get("commit_info", {}).get("id"))[:8] for each in (head, base)]
     return ", ".join(told + ([_differs("commit", *commits)] if commits[0] != commits[1] else []))
-
-
-def _identity(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What a machine is. Of a GPU: name, capability and how large its memory is, in GPU_STEP_BYTES.
-    CUDA's version, and what a driver leaves of the memory, are versions."""
-    here = {key: found.get(key) for key in IDENTITY}
-    if isinstance(here["gpus"], list):
-        here["gpus"] = [_gpu(each) if isinstance(each, dict) else each for each in here["gpus"]]
-    return here
-
-
-def _gpu(found: Mapping[str, Any]) -> dict[str, Any]:
-    size = found.get("memory_bytes")
-    steps = math.ceil(size / GPU_STEP_BYTES) if isinstance(size, int) else None
-    return {"name": found.get("name"), "capability": found.get("capability"), "steps": steps}
-
-
-def _plain_identity(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What pytest-benchmark says of a machine; Arm and some containers name no CPU."""
-    found = _table(report.get("machine_info"))
-    cpu = _table(found.get("cpu"))
-    known = {f"cpu {key}": cpu[key] for key in ("brand_raw", "count") if cpu.get(key)}
-    return known | {key: found[key] for key in ("machine", "node") if found.get(key)}
 
 
 def _digest(value: Any) -> str:

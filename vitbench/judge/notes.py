@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 
 from vitbench.judge.earlier import TIMED, Earlier
+from vitbench.judge.hardware import hardware
 from vitbench.judge.machine import changed
 from vitbench.judge.report import rows
 
@@ -28,6 +29,8 @@ def notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
     held = [then.report for case in ours if (then := past.newest(case))]
     if any(_images(head) != _images(each) for each in held):
         yield "predictions are not compared: the two reports were verified on different images"
+    if doubt := hardware(head.get("machine_info")).doubt:
+        yield doubt
     if held and (since := changed(head, max(held, key=lambda each: str(each.get("datetime"))))):
         yield f"changed since the baseline: {since}"
 

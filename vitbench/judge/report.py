@@ -11,7 +11,8 @@ from typing import Any
 from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.judge.shape import misfits
-from vitbench.judge.sound import LEFT_OUT, is_ours, sound
+from vitbench.judge.sound import LEFT_OUT, by_vitbench, is_ours, sound
+from vitbench.judge.text import text_of
 
 # Schema history; report.schema.json describes the newest. A reader accepts all up to its own.
 #   1  vitbench 0.1.0: top-level `vitbench`; `extra_info` of latency, throughput and footprint.
@@ -43,24 +44,14 @@ def read_report(path: Path) -> dict[str, Any]:
     the file and what is wrong, where it cannot be read, is not JSON, is of a newer schema, or does
     not fit in anything but a benchmark.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot read the report: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a report: not UTF-8 text") from error
+    text = text_of(path)
     if not text.strip():
         raise UserError(f"{path}: not a report: the file is empty")
     try:
         report = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a report, or a damaged one: not JSON: {error}") from error
-    for version in _versions(report):
-        if version > SCHEMA_VERSION:
-            raise UserError(
-                f"{path}: its schema is {version}, and this vitbench reads up to "
-                f"{SCHEMA_VERSION}: read it with a newer vitbench"
-            )
+    refuse_newer(report, str(path))
     schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
     found = report.get("benchmarks") if isinstance(report, dict) else None
     benchmarks = found if isinstance(found, list) else []
@@ -74,9 +65,11 @@ def read_report(path: Path) -> dict[str, Any]:
     )
     for misfit in chain(wrong, objects):
         raise UserError(f"{path}: not a report that vitbench can read: {misfit}")
-    one, checked = schema["$defs"]["benchmark"], {}
+    rules = [schema["$defs"][x] for x in ("benchmark", "ours")[: 1 + by_vitbench(report)]]
+    checked: dict[int, str] = {}
     for index, each in enumerate(benchmarks):
-        for misfit in chain(_beyond(each, at(index)), misfits(each, one, schema, at(index))):
+        shape = (misfit for rule in rules for misfit in misfits(each, rule, schema, at(index)))
+        for misfit in chain(_beyond(each, at(index)), shape):
             checked[index] = misfit
             break
     report.pop(LEFT_OUT, None)  # not for a file to say
@@ -116,14 +109,16 @@ def _beyond(value: Any, at: str = "the report") -> Iterator[str]:
             yield f"{at} is an integer of {len(str(abs(value)))} digits, beyond a float's range"
 
 
-def _versions(report: Any) -> Iterator[int]:
-    """The schema numbers that a report of any shape states."""
-    if not isinstance(report, dict):
+def refuse_newer(report: Any, name: str) -> None:
+    """Raises UserError for a report of vitbench, of any shape, whose schema is not known yet."""
+    if not by_vitbench(report):
         return
-    holders = [report.get("vitbench")]
-    if isinstance(report.get("benchmarks"), list):
-        benchmarks = [item for item in report["benchmarks"] if isinstance(item, dict)]
-        holders += [benchmark.get("extra_info") for benchmark in benchmarks]
-    for holder in holders:
-        if isinstance(holder, dict) and type(holder.get("schema")) is int:
-            yield holder["schema"]
+    found = report.get("benchmarks")
+    ours = [each["extra_info"] for each in found if is_ours(each)] if type(found) is list else []
+    for holder in (report["vitbench"], *ours):
+        version = holder.get("schema")
+        if type(version) is int and version > SCHEMA_VERSION:
+            raise UserError(
+                f"{name}: its schema is {version}, and this vitbench reads up to "
+                f"{SCHEMA_VERSION}: read it with a newer vitbench"
+            )

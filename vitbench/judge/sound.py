@@ -36,9 +36,12 @@ def sound(
 
     Those are of `checked` (index of a benchmark: what is wrong with it), those with a figure that
     cannot be, and those that are there twice: nothing says which one counts. `file` is named in
-    each reason. Asked again, a report stays as it is.
+    each reason. What another suite keeps in extra_info is its own, though it may use our words: it
+    is taken away. Asked again, a report stays as it is.
     """
     benchmarks = report["benchmarks"]
+    if not by_vitbench(report):
+        benchmarks = [{**each, "extra_info": {}} if is_ours(each) else each for each in benchmarks]
     keys = [_key(index, each) for index, each in enumerate(benchmarks)]
     times = Counter(keys)
     kept, out = [], list(report.get(LEFT_OUT, ()))
@@ -52,7 +55,7 @@ def sound(
         elif all((found.name, found.group) != key for found in out):
             out.append(LeftOut(*key, f"{file}: {why}" if file else why))
     if not out:
-        return dict(report)
+        return {**report, "benchmarks": kept}
     return {**report, "benchmarks": kept, LEFT_OUT: tuple(out)}
 
 
@@ -66,10 +69,15 @@ def name_of(benchmark: Mapping[str, Any]) -> str:
     return str(benchmark.get("fullname") or benchmark.get("name") or "")
 
 
-def is_ours(benchmark: Mapping[str, Any]) -> bool:
-    """Whether it is a benchmark of vitbench, which names a case."""
-    extra = benchmark.get("extra_info")
-    return isinstance(extra, dict) and "case" in extra and "schema" in extra
+def by_vitbench(report: Any) -> bool:
+    """Whether vitbench wrote the report, which may have any shape."""
+    return isinstance(report, dict) and isinstance(report.get("vitbench"), dict)
+
+
+def is_ours(benchmark: Any) -> bool:
+    """Whether a benchmark of a report that vitbench wrote is vitbench's own, and has a case."""
+    extra = benchmark.get("extra_info") if isinstance(benchmark, dict) else None
+    return isinstance(extra, dict) and isinstance(extra.get("case"), dict) and "schema" in extra
 
 
 def positive(value: Any, what: str) -> Iterator[str]:

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from vitbench.errors import UserError
 from vitbench.judge.files import write
 from vitbench.judge.summary import COLUMNS, Run, summarise
+from vitbench.judge.text import text_of
 
 # Raise when what is kept of a report changes its meaning.
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 COLUMN = {name: index for index, name in enumerate(COLUMNS)}
 # Folders that hold no run of this project's own: a baseline is a copy of one, an example another's.
 SKIPPED_FOLDERS = ("baselines", "calibrations", "example")
@@ -31,7 +32,8 @@ class History:
     """Runs in the order of their time, the names of cases, and figures (rows, COLUMNS).
 
     Columns `run` and `case` of `figures` are indices into the other two; NaN is "not there".
-    `damaged` has a sentence for each file that could not be read.
+    `damaged` has a sentence for each file that could not be read. What a run says of cases that it
+    left out is in the run: `left_out`.
     """
 
     runs: tuple[Run, ...]
@@ -79,19 +81,16 @@ def load_files(paths: Sequence[Path]) -> History:
 def decode(path: Path) -> Any:
     """The JSON of a file, by orjson where it is installed. Raises UserError, which names `path`."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot read the report: {error.strerror}") from error
-    try:
         import orjson
 
-        return orjson.loads(data)
-    except (ImportError, ValueError):
-        pass  # orjson knows no NaN, which Python writes; and the words below should be the same.
+        return orjson.loads(path.read_bytes())
+    except (ImportError, ValueError, OSError):
+        pass  # orjson knows neither NaN, which Python writes, nor a byte order mark.
+    text = text_of(path)
     try:
-        return json.loads(data.decode("utf-8"))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        why = "the file is empty" if not data.strip() else f"not JSON: {error}"
+        why = "the file is empty" if not text.strip() else f"not JSON: {error}"
         raise UserError(f"{path}: not a report, or a damaged one: {why}") from error
 
 

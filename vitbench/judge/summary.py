@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.report import SCHEMA_VERSION
+from vitbench.judge.hardware import hardware
+from vitbench.judge.report import refuse_newer
+from vitbench.judge.sound import by_vitbench, is_ours
 
+LONGEST_NAME = 300
 STATES = ("", "KEPT", "UNPROVEN", "BROKEN")
 QUANTILES = (0, 5, 10, 25, 50, 75, 90, 95, 100)
 # Column, and where it stands: group of benchmark (None: the timed one), path. NaN where absent.
@@ -41,7 +44,9 @@ COLUMNS = (
 @dataclass(frozen=True)
 class Run:
     """One report, without its figures. `time` is seconds since 1970, UTC; `classes` is the
-    fingerprint class of each model ("" for what has no model), within which figures compare."""
+    fingerprint class of each model ("" for what has no model), within which figures compare.
+    `left_out`: why a case of it has no figures, by name ("": what is said of the whole report);
+    `doubt` what is not known of its machine."""
 
     file: str
     time: float
@@ -57,6 +62,8 @@ class Run:
     images: str
     missing: Mapping[str, str]
     plain: bool
+    left_out: Mapping[str, str]
+    doubt: str
 
     @property
     def date(self) -> str:
@@ -67,70 +74,119 @@ def summarise(report: Any, file: str, written: float) -> tuple[Run, dict[str, di
     """The run and, by case id or plain benchmark name, its figures by name of COLUMNS.
 
     `written` is the time of a report that states none. Looks only at what it takes: anything
-    else may have any shape. Raises UserError where it is no report or of a newer schema.
+    else may have any shape. A case that cannot be told from another, or whose time is none, is left
+    out, and `left_out` of the run says why. Raises UserError where it is no report or of a newer
+    schema.
     """
     if not isinstance(report, dict) or not isinstance(report.get("benchmarks"), list):
         raise UserError(f"{file}: not a report: it has no list 'benchmarks'")
-    ours = _table(report, "vitbench")
-    versions = [ours.get("schema")]
-    rows: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for benchmark in report["benchmarks"]:
+    refuse_newer(report, file)
+    found, left_out = _by_name(report, file)
+    rows = {}
+    for name, benchmarks in found.items():
+        why = _unusable(benchmarks)
+        if why:
+            left_out.setdefault(name, why)
+        if name not in left_out:
+            rows[name] = _row(benchmarks)
+    return _run(report, file, written, left_out), rows
+
+
+Found = dict[str, dict[str, Mapping[str, Any]]]
+"""Benchmarks by case id or plain name, and by group; of a plain one the only group is PLAIN."""
+PLAIN = "plain"
+
+
+def _by_name(report: Mapping[str, Any], file: str) -> tuple[Found, dict[str, str]]:
+    """The benchmarks of a report, and why some of them cannot be told apart."""
+    ours, found, left_out = by_vitbench(report), Found(), dict[str, str]()
+    for number, benchmark in enumerate(report["benchmarks"], 1):
         if not isinstance(benchmark, dict):
             raise UserError(f"{file}: not a report: a benchmark is no object")
-        extra = _table(benchmark, "extra_info")
-        versions.append(extra.get("schema"))
-        name = _table(extra, "case").get("id")
-        group = benchmark.get("group")
-        if not isinstance(name, str):
-            name, group = benchmark.get("fullname") or benchmark.get("name"), "latency"
-        if isinstance(name, str) and name:
-            rows.setdefault(name[:300], {})[str(group)] = benchmark
-    for version in versions:
-        if type(version) is int and version > SCHEMA_VERSION:
-            raise UserError(
-                f"{file}: its schema is {version}, and this vitbench reads up to "
-                f"{SCHEMA_VERSION}: read it with a newer vitbench"
-            )
-    return _run(report, ours, file, written), {name: _row(found) for name, found in rows.items()}
+        case = _table(benchmark, "extra_info")["case"] if ours and is_ours(benchmark) else {}
+        name, group = case.get("id"), str(benchmark.get("group"))
+        if not case:
+            name, group = benchmark.get("fullname") or benchmark.get("name"), PLAIN
+        if not isinstance(name, str) or not name:
+            left_out[f"benchmark {number}"] = "it has no name"
+            continue
+        groups = found.setdefault(shortened(name), {})
+        if group in groups:
+            left_out[shortened(name)] = "the report has it more than once, so which is it?"
+        groups[group] = benchmark
+    if not found and not left_out:
+        left_out[""] = "it has no benchmarks"
+    return found, left_out
 
 
-def _run(report: Mapping[str, Any], ours: Mapping[str, Any], file: str, written: float) -> Run:
+def shortened(name: str) -> str:
+    """A name of at most 300 characters; a longer one ends in a digest of all of it."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{name[: LONGEST_NAME - 17]}~{digest}"
+
+
+def _unusable(benchmarks: Mapping[str, Mapping[str, Any]]) -> str:
+    """Why the time of a case is none; "" where it is one, or the case was not timed."""
+    timed = _timed(benchmarks)
+    if timed is None:
+        return ""
+    stats = _table(timed, "stats")
+    told = "" if _plausible(stats.get("median")) else f"its median is {_shown(stats, 'median')}"
+    ratio = _table(_table(timed, "extra_info"), "ratio") if PLAIN not in benchmarks else {}
+    if "speedup" in ratio and not _plausible(ratio["speedup"]):
+        told = told or f"its speed-up is {_shown(ratio, 'speedup')}"
+    return told
+
+
+def _shown(holder: Mapping[str, Any], key: str) -> str:
+    return json.dumps(holder[key])[:40] if key in holder else "not there"
+
+
+def _plausible(value: Any) -> bool:
+    """No other time or ratio is real, and logarithms stay small."""
+    return _finite(value) and 1e-12 < value < 1e12
+
+
+def _timed(benchmarks: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    return next((benchmarks[x] for x in ("latency", "throughput", PLAIN) if x in benchmarks), None)
+
+
+def _run(report: Mapping[str, Any], file: str, written: float, left_out: Mapping[str, str]) -> Run:
+    ours = _table(report, "vitbench")
     commit, machine = _table(report, "commit_info"), _table(report, "machine_info")
-    here = _table(machine, "vitbench")
+    here, known = _table(machine, "vitbench"), hardware(machine)
     weights = _texts(here.get("weights"))
-    cpu = _table(here, "cpu") or {"model": _table(machine, "cpu").get("brand_raw")}
-    identity = [cpu.get("model"), cpu.get("isa"), here.get("cores"), here.get("quota"),
-                here.get("gpus"), here.get("threads")]  # fmt: skip
-    if not here:
-        identity += [machine.get("machine"), _table(machine, "cpu").get("count"),
-                     machine.get("node")]  # fmt: skip
     versions = _texts(here.get("versions"))
     if not here and isinstance(machine.get("python_version"), str):
         versions = {"python": machine["python_version"]}
-    cores = here.get("cores") or _table(machine, "cpu").get("count")
-    label = f"{cpu.get('model') or machine.get('node') or 'unknown machine'}, {cores} cores"
-    if here.get("threads"):
-        label += f", {here['threads']} threads"
-    gpus = here.get("gpus") if isinstance(here.get("gpus"), list) else []
-    label += "".join(f", {gpu.get('name')}" for gpu in gpus or [] if isinstance(gpu, dict))
     missing = {
         name: f"{state}: {reason}"
         for state in ("unavailable", "failed")
         for name, reason in _texts(ours.get(state)).items()
     }
+    time = _time(report.get("datetime"))
+    if time is None:
+        left_out = {
+            "": "it does not say when it was taken: the date of the file counts",
+            **left_out,
+        }
     return Run(
-        file, _time(report.get("datetime"), written), str(commit.get("id") or "")[:40],
+        file, written if time is None else time, str(commit.get("id") or "")[:40],
         bool(commit.get("dirty")), str(ours.get("reference") or ""),
-        ours.get("complete") is not False, label[:200],
-        {model: _digest([*identity, weights.get(model)]) for model in ("", *weights)},
+        ours.get("complete") is not False, known.name,
+        {model: _digest([known.parts, weights.get(model)]) for model in ("", *weights)},
         versions, _texts(here.get("variables")), weights,
-        str(_table(ours, "images").get("sha256") or ""), missing, not ours,
+        str(_table(ours, "images").get("sha256") or ""), missing, not by_vitbench(report),
+        left_out, known.doubt,
     )  # fmt: skip
 
 
 def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    timed = benchmarks.get("latency") or benchmarks.get("throughput")
-    foot = benchmarks.get("footprint")
+    timed, foot = _timed(benchmarks), benchmarks.get("footprint")
+    if PLAIN in benchmarks:  # What stands in another suite's extra_info is its own.
+        timed = {"stats": benchmarks[PLAIN].get("stats")}
     row = {}
     for name, group, path in FIGURES:
         row[name] = _number(timed if group is None else foot, path)
@@ -147,9 +203,7 @@ def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     for q in QUANTILES:
         row[f"q{q}"] = rounds[round(q / 100 * (len(rounds) - 1))] if rounds else math.nan
     for name in ("seconds", "speedup", "low", "high"):
-        if (
-            not 1e-12 < row[name] < 1e12
-        ):  # No such time or ratio is real, and logarithms stay small.
+        if not _plausible(row[name]):
             row[name] = math.nan
     return row
 
@@ -177,14 +231,14 @@ def _texts(value: Any) -> dict[str, str]:
     return {k: str(v)[:500] for k, v in value.items()} if isinstance(value, dict) else {}
 
 
-def _time(text: Any, otherwise: float) -> float:
+def _time(text: Any) -> float | None:
     try:
         found = datetime.fromisoformat(text)
         seconds = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
         datetime.fromtimestamp(seconds, UTC)  # Near year 1 or 9999 there is no way back.
         return seconds
     except (TypeError, ValueError, OverflowError, OSError):
-        return otherwise
+        return None
 
 
 def _digest(identity: Any) -> str:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from vitbench.judge.remarks import remarks
 from vitbench.judge.store import COLUMN, History
 from vitbench.judge.summary import STATES
 from vitbench.judge.trends import what_differs
@@ -50,6 +51,7 @@ def text(history: History, order: Sequence[str]) -> str:
         "time: how much longer a call takes than in A, over the reference of the same run",
     ]
     lines += ["where there is one. Two runs prove no change: see `vitbench history`."]
+    lines += [f"note: {why}" for why in content["remarks"]]
     return clean("\n".join(lines))
 
 
@@ -82,6 +84,7 @@ def to_json(history: History, order: Sequence[str]) -> dict[str, Any]:
             for run in runs
         ],
         "cases": cases,
+        "remarks": remarks(history),
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from vitbench.judge.remarks import left_out, remarks
 from vitbench.judge.store import COLUMN, History
 from vitbench.judge.summary import FIGURES, STATES
 from vitbench.judge.trends import Event, Trend, latest
@@ -30,6 +31,7 @@ def text(history: History, found: Sequence[Trend], folder: str) -> str:
                 on = "" if each is newest[case] else f"on {place}: "
                 lines += [f"    {on}{sentence(history, event)}" for event in each.events]
     lines += ["", *(f"skipped: {why}" for why in history.damaged)]
+    lines += [f"note: {why}" for why in remarks(history)]
     return clean("\n".join(lines).rstrip())
 
 
@@ -57,6 +59,8 @@ def summary(history: History, found: Sequence[Trend], folder: str) -> str:
         words += f", {len(events) - stand} more told by one series alone"
     if history.damaged:
         words += f"; {_count(len(history.damaged), 'file')} could not be read"
+    if left_out(history):
+        words += f"; {_count(left_out(history), 'figure')} left out"
     return words
 
 
@@ -74,7 +78,7 @@ def sentence(history: History, event: Event) -> str:
 
 
 def to_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
-    """Runs, trends with their events, and what could not be read."""
+    """Runs, trends with their events, what could not be read, and what is not used of the rest."""
     return {
         "runs": [
             {"file": run.file, "time": run.date, "commit": run.commit, "dirty": run.dirty,
@@ -94,6 +98,7 @@ def to_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
             for each in found
         ],
         "damaged": list(history.damaged),
+        "remarks": remarks(history),
     }  # fmt: skip
 
 

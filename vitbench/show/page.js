@@ -290,11 +290,16 @@ function charts() {
 }
 function start() {
   $("summary").textContent = D.summary;
-  if (D.damaged.length) {
-    const box = el("div", `${count(D.damaged.length, "file")} could not be read and ${D.damaged.length === 1 ? "is" : "are"} left out:`, "warn"), list = el("ul");
-    for (const why of D.damaged) list.append(el("li", why));
-    box.append(list); fill($("damaged"), [box]);
-  }
+  const several = D.damaged.length !== 1, notes = D.remarks.length;
+  const boxes = [
+    [`${count(D.damaged.length, "file")} could not be read and ${several ? "are" : "is"} left out:`, D.damaged],
+    [`${count(notes, "note")} on what was read:`, D.remarks],
+  ].filter(([, told]) => told.length).map(([words, told]) => {
+    const box = el("div", words, "warn"), list = el("ul");
+    list.append(...told.map((why) => el("li", why))); box.append(list);
+    return box;
+  });
+  fill($("damaged"), boxes);
   const best = el("ul"); best.append(...D.best.map((b) => el("li", b)));
   fill($("best"), [D.best.length ? best : el("p", "Nothing to recommend.")]);
   const changes = D.changes.map((c) => {

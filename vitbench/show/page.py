@@ -12,6 +12,7 @@ from typing import Any
 from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.judge.best import Choice
+from vitbench.judge.remarks import remarks
 from vitbench.judge.report import rows
 from vitbench.judge.store import COLUMN, History
 from vitbench.judge.summary import QUANTILES, STATES
@@ -104,6 +105,7 @@ def data(
     return {
         "summary": clean(summary(history, found, folder)),
         "damaged": [clean(why) for why in history.damaged],
+        "remarks": [clean(why) for why in remarks(history)],
         "best": list(best),
         "most": MOST_ROUNDS,
         "names": history.cases,

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STEPS = ("models", "runtimes", "deploy", "measure")
 # Modules that every step may stand on. The other top-level modules (session, catalogue, cli) stand
 # on the steps, so no step may import them.
-BASE = frozenset({"case", "errors", "metrics", "environment"})
+BASE = frozenset({"case", "errors", "metrics", "environment", "processor"})
 PYTEST = frozenset({"pytest", "_pytest", "pytest_benchmark", "xdist"})
 EXECUTORS = frozenset(
     {"torch", "torchvision", "torchao", "timm", "transformers", "onnx", "onnxruntime", "openvino",

@@ -131,8 +131,11 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path):
     with pytest.raises(UserError, match=r"missing\.json.*No such file"):
         read_report(tmp_path / "missing.json")
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match=r"bytes\.json.*UTF-8"):
+    with pytest.raises(UserError, match=r"bytes\.json.*not UTF-16 text.*PowerShell.*UTF-8"):
         read_report(tmp_path / "bytes.json")
+    (tmp_path / "latin.json").write_bytes('{"benchmarks": "é"}'.encode("latin-1"))
+    with pytest.raises(UserError, match=r"latin\.json.*not UTF-8 text"):
+        read_report(tmp_path / "latin.json")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""What a history has read and does not use, and what it cannot know: a sentence for each kind."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from vitbench.judge.store import History
+
+
+def left_out(history: History) -> int:
+    """How many figures of cases are not used."""
+    return sum(name != "" for run in history.runs for name in run.left_out)
+
+
+def remarks(history: History) -> list[str]:
+    """Each case that is left out and why, then what is not known of times and machines.
+
+    What several reports have in common is one sentence, which names the newest of them.
+    """
+    cases, whole = dict[tuple[str, str], list[str]](), dict[tuple[str, str], list[str]]()
+    for run in history.runs:
+        for name, why in run.left_out.items():
+            (cases if name else whole).setdefault((name, why), []).append(run.file)
+    told = [f"{_where(files)}: {name}: left out: {why}" for (name, why), files in cases.items()]
+    told += [f"{_where(files)}: {why}" for (_, why), files in whole.items()]
+    return [*told, *_doubts(history)]
+
+
+def _doubts(history: History) -> Iterator[str]:
+    doubts = Counter(run.doubt for run in history.runs if run.doubt)
+    for doubt, count in doubts.items():
+        yield f"{count:,} report{'s' * (count > 1)}: {doubt}"
+
+
+def _where(files: list[str]) -> str:
+    more = f" and {len(files) - 1:,} older" if len(files) > 1 else ""
+    return f"{files[-1]}{more}"

@@ -1,0 +1,24 @@
+"""The text of a file that some tool wrote: UTF-8, or UTF-16 and UTF-32 as their first bytes say."""
+
+import json
+from pathlib import Path
+
+from vitbench.errors import UserError
+
+
+def text_of(path: Path, noun: str = "report") -> str:
+    """The text without a byte order mark. Raises UserError, which names `path` and the cause."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the {noun}: {error.strerror}") from error
+    encoding = json.detect_encoding(data)  # JSON and CSV begin with ASCII, which tells them apart.
+    try:
+        return data.decode(encoding).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        name = encoding.removesuffix("-sig").upper()
+        hint = "" if name == "UTF-8" else (
+            ": its first bytes are those of such text (PowerShell's `>` writes UTF-16), and the "
+            "rest is cut or damaged: write it as UTF-8, with `| Out-File -Encoding utf8`"
+        )  # fmt: skip
+        raise UserError(f"{path}: not a {noun}: not {name} text{hint}") from error
