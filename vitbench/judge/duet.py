@@ -14,6 +14,10 @@ ALPHA = 0.01
 """One-sided, of all cases and looks together: how often unchanged code may be called SLOWER."""
 ALPHA_SAME = 0.05
 """One-sided, of one case: how often a change as large as the tolerance may be called SAME."""
+USUAL_SD = 0.026
+"""Of a log ratio from block to block: METHODOLOGY.md, What is not measured yet."""
+MOST_BLOCKS = 100
+"""Nobody plays more: beyond them another machine or another tolerance is the better advice."""
 
 
 @dataclass(frozen=True)
@@ -61,35 +65,61 @@ class Block:
         return float(np.median(np.log(np.divide(self.null, self.base))))
 
 
+def doubt(null: Blocks, limit: float) -> float:
+    """What the null arm casts doubt on: its change in absolute value where that exceeds `limit`,
+    else 0. All are log ratios."""
+    return abs(null.mean) if abs(null.mean) > limit else 0.0
+
+
 def decide(
     changes: Mapping[str, Blocks], nulls: Mapping[str, Blocks], rule: Rule
 ) -> dict[str, tuple[str, float | None]]:
     """State of each case, and the bound of its change that a SLOWER or FASTER rests on.
 
-    Both mappings hold log ratios over blocks: of head, and of the null arm. SLOWER needs both:
-    over all cases and looks together the lower bound of the change is above 0 at one-sided
-    `alpha` (`sequential.rejected`), and the estimate exceeds the tolerance. FASTER is its mirror
-    image. SAME: both one-sided tests inside the tolerance, at 5 % over all looks (Schuirmann, J.
-    Pharmacokinetics and Biopharmaceutics 15, 1987). A null arm outside the tolerance leaves the
-    case INCONCLUSIVE, and so does anything else.
+    Both mappings hold log ratios over blocks: of head, and of the null arm. What the null arm
+    casts doubt on (`doubt`) is taken off the change and off its bound. SLOWER needs both: over all
+    cases and looks together what is left of the lower bound is above 0 at one-sided `alpha`
+    (`sequential.rejected`), and what is left of the estimate exceeds the tolerance. FASTER is its
+    mirror image. SAME: no doubt, and both one-sided tests inside the tolerance, at 5 % over all
+    looks (Schuirmann, J. Pharmacokinetics and Biopharmaceutics 15, 1987). Else INCONCLUSIVE.
+    Doubt only lowers bounds: what is rejected with it is rejected without it, so `alpha` holds.
     """
+    limits = {name: math.log1p(rule.limit(name)) for name in changes}
+    doubts = {name: doubt(nulls[name], limit) for name, limit in limits.items()}
     mirrored = {name: Blocks(b.count, -b.mean, b.standard_error) for name, b in changes.items()}
-    slower = rejected(changes, rule.planned, rule.alpha)
-    faster = rejected(mirrored, rule.planned, rule.alpha)
+    slower = rejected(changes, rule.planned, rule.alpha, doubts)
+    faster = rejected(mirrored, rule.planned, rule.alpha, doubts)
     states: dict[str, tuple[str, float | None]] = {}
     for name, found in changes.items():
-        limit = math.log1p(rule.limit(name))
-        if abs(nulls[name].mean) > limit:
-            states[name] = "INCONCLUSIVE", None
-        elif name in slower and found.mean > limit:
+        limit, off = limits[name], doubts[name]
+        if name in slower and found.mean - off > limit:
             states[name] = "SLOWER", slower[name]
-        elif name in faster and -found.mean > limit:
+        elif name in faster and -found.mean - off > limit:
             states[name] = "FASTER", -faster[name]
-        elif abs(found.mean) + found.margin(rule.planned, ALPHA_SAME) < limit:
+        elif not off and abs(found.mean) + found.margin(rule.planned, ALPHA_SAME) < limit:
             states[name] = "SAME", None
         else:
             states[name] = "INCONCLUSIVE", None
     return states
+
+
+def blocks_to_decide(
+    change: Blocks, off: float, limit: float, rule: Rule, cases: int
+) -> int | None:
+    """About how many blocks decide one of `cases`, if its change and its spread stay as they are.
+
+    The change against the strictest level of Holm's procedure; a spread that one block cannot show
+    is taken to be the usual one. None where `MOST_BLOCKS` do not.
+    """
+    size = abs(change.mean)
+    for count in range(change.count + 1, MOST_BLOCKS + 1):
+        sd = USUAL_SD if change.sd is None else change.sd
+        then = Blocks(count, size, sd / math.sqrt(count))
+        sure = size - off - then.margin(rule.planned, rule.alpha / cases) > 0
+        same = not off and size + then.margin(rule.planned, ALPHA_SAME) < limit
+        if (sure and size - off > limit) or same:
+            return count
+    return None
 
 
 def judge(cases: Mapping[str, Sequence[Block]], rule: Rule) -> dict[str, Verdict]:
@@ -105,22 +135,25 @@ def judge(cases: Mapping[str, Sequence[Block]], rule: Rule) -> dict[str, Verdict
             verdicts[name] = Verdict(name, "INCONCLUSIVE", why)
             continue
         (state, bound), found, null = states[name], changes[name], nulls[name]
-        margin = found.margin(rule.planned, ALPHA_SAME)
+        limit = math.log1p(rule.limit(name))
+        off, margin = doubt(null, limit), found.margin(rule.planned, ALPHA_SAME)
+        needed = blocks_to_decide(found, off, limit, rule, len(played)) if bound is None else None
         known = math.isfinite(margin)
+        says = _measured(blocks, found, null, margin)
         verdicts[name] = Verdict(
             case=name,
             state=state,
-            sentence=_sentence(
-                state, rule.limit(name), blocks, (found, null, margin), bound, rule.alpha
-            ),
+            sentence=says + _reason(state, rule, name, bound, off, needed),
             change=math.expm1(found.mean),
             low=math.expm1(found.mean - margin) if known else None,
             high=math.expm1(found.mean + margin) if known else None,
             figures={
                 "blocks": found.count,
                 "planned": rule.planned,
+                "blocks_to_decide": needed if state == "INCONCLUSIVE" else None,
                 "tolerance": rule.limit(name),
                 "null_change": math.expm1(null.mean),
+                "taken_off": math.expm1(off),
                 "block_sd": found.sd,
                 "base_median_seconds": _median([b.base for b in blocks]),
                 "head_median_seconds": _median([b.head for b in blocks]),
@@ -139,16 +172,8 @@ def _median(runs: Sequence[Sequence[float]]) -> float:
     return float(np.median([np.median(run) for run in runs]))
 
 
-def _sentence(
-    state: str,
-    limit: float,
-    blocks: Sequence[Block],
-    found: tuple[Blocks, Blocks, float],
-    bound: float | None,
-    alpha: float,
-) -> str:
-    """Why: `found` is the change, the null arm's, and the half-width of the change's interval."""
-    change, null, margin = found
+def _measured(blocks: Sequence[Block], change: Blocks, null: Blocks, margin: float) -> str:
+    """What was measured; `margin` is the half-width of the change's interval."""
     times = " to ".join(
         f"{_median(seconds) * 1e3:.4g} ms"
         for seconds in ([b.base for b in blocks], [b.head for b in blocks])
@@ -157,25 +182,37 @@ def _sentence(
     says = f"head takes {_percent(change.mean)} ({times}; {count}"
     if math.isfinite(margin):
         says += f", 90 % [{_percent(change.mean - margin)}, {_percent(change.mean + margin)}]"
-    says += f"; null arm {_percent(null.mean)})"
-    if state == "SLOWER" and bound is not None:
+    return f"{says}; null arm {_percent(null.mean)})"
+
+
+def _reason(
+    state: str, rule: Rule, case: str, bound: float | None, off: float, needed: int | None
+) -> str:
+    """The verdict's reason, as the end of what was measured."""
+    limit = rule.limit(case)
+    if bound is not None:
+        least = f", at least {_percent(bound)}"
+        if off:
+            least += f" with the null arm's {math.expm1(off):.1%} taken off"
+        if state == "FASTER":
+            return least
         return (
-            f"{says}, at least {_percent(bound)} at a false-alarm rate of {alpha:.0%} for the "
-            f"whole suite; tolerance {limit:.1%}"
-        )
-    if state == "FASTER" and bound is not None:
-        return f"{says}, at least {_percent(bound)}"
-    if state == "SAME":
-        return f"{says}, inside the tolerance of {limit:.1%}"
-    if abs(null.mean) > math.log1p(limit):
-        return (
-            f"{says}: the null arm, which compares base with itself, is outside the tolerance of "
+            f"{least} at a false-alarm rate of {rule.alpha:.0%} for the whole suite; tolerance "
             f"{limit:.1%}"
         )
-    return (
-        f"{says}: neither a change nor its absence within {limit:.1%} is shown "
-        "(a quieter machine, more --minutes or a larger --tolerance)"
-    )
+    if state == "SAME":
+        return f", inside the tolerance of {limit:.1%}"
+    if off:
+        why = (
+            ": the null arm, which compares base with itself, is outside the tolerance of "
+            f"{limit:.1%}, and no change beyond both is shown"
+        )
+    else:
+        why = f": neither a change nor its absence within {limit:.1%} is shown"
+    if needed is None:
+        return f"{why} (a quieter machine, more --minutes or a larger --tolerance)"
+    options = "more --minutes" + (f" and --blocks-max={needed}" if needed > rule.planned else "")
+    return f"{why}; about {needed} blocks would decide ({options})"
 
 
 def _percent(log_ratio: float) -> str:

@@ -4,12 +4,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _NOTHING = 10.0  # a log ratio of 10 is a factor of 22,000: an interval so wide says nothing
 _GRID = 1201  # points of the numerical integration; doubling it moves no boundary by 1e-3
+_NO_DOUBT: Mapping[str, float] = MappingProxyType({})
 TRIMMED = 0.2
 """Of the blocks at either end: a neighbour's burst spoils a whole block now and then."""
 
@@ -128,8 +130,11 @@ def _advance(
     return grid, np.asarray(np.trapezoid(step * density[None, :], sums, axis=1))
 
 
-def rejected(cases: Mapping[str, Blocks], planned: int, alpha: float) -> dict[str, float]:
-    """The cases whose log ratio is shown to be above 0, and the lower bound of each.
+def rejected(
+    cases: Mapping[str, Blocks], planned: int, alpha: float, off: Mapping[str, float] = _NO_DOUBT
+) -> dict[str, float]:
+    """The cases whose log ratio is shown to be above what is taken `off` it (0 unless given, and
+    never less), and the lower bound of each, with that taken off.
 
     One error rate `alpha` for all cases and looks together: a case is tested at alpha over the
     number of cases not rejected yet, which grows with each rejection. The first test is the
@@ -140,7 +145,7 @@ def rejected(cases: Mapping[str, Blocks], planned: int, alpha: float) -> dict[st
     while len(found) < len(cases):
         level = alpha / (len(cases) - len(found))
         bounds = {
-            name: blocks.mean - blocks.margin(planned, level)
+            name: blocks.mean - blocks.margin(planned, level) - off.get(name, 0.0)
             for name, blocks in cases.items()
             if name not in found
         }
