@@ -58,6 +58,13 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
         help="by how much a case may take longer (default: 0.15)",
     )
     add(
+        "--size-tolerance",
+        type=fraction,
+        metavar="SHARE",
+        default=0.01,
+        help="by how much its artifact and peak memory may grow (default: 0.01)",
+    )
+    add(
         "--between",
         type=fraction,
         metavar="SHARE",
@@ -117,7 +124,7 @@ def run_gate(chosen: argparse.Namespace) -> int:
     from vitbench.judge.gate import judge
     from vitbench.judge.globs import check_globs
     from vitbench.judge.keeping import judge_promises, unjudged_words
-    from vitbench.judge.promises import read_promises, tolerances
+    from vitbench.judge.promises import TOLERANCES, read_promises, tolerances
     from vitbench.judge.report import read_report
     from vitbench.judge.scope import known_variants
     from vitbench.show import verdicts as show
@@ -134,12 +141,15 @@ def run_gate(chosen: argparse.Namespace) -> int:
     notes: tuple[str, ...] = ()
     problems: list[str] = []
     codes = [PASS]
-    if chosen.baseline or all(each.kind == "tolerance" for each in promises):
+    if chosen.baseline or all(each.kind in TOLERANCES for each in promises):
         baseline = _baseline(chosen, report)
         problems += baseline.problems
         print(f"{chosen.report} against {baseline.words}")
         if baseline.reports:
-            rules = Rules(chosen.tolerance, between, lambda case: tolerances(promises, case))
+            rules = Rules(
+                chosen.tolerance, between, lambda case: tolerances(promises, case),
+                chosen.size_tolerance, lambda case: tolerances(promises, case, "size_tolerance"),
+            )  # fmt: skip
             judgement = judge(report, baseline.reports, rules)
             found, notes = judgement.verdicts, judgement.notes
         codes.append(exit_code(found, strict))

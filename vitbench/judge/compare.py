@@ -7,6 +7,7 @@ from typing import Any
 
 from vitbench.judge.change import BETWEEN, FEW, MOST, Change, change, decide, paired_timing
 from vitbench.judge.earlier import Key
+from vitbench.judge.footprint import SIZE_TOLERANCE, TIMES
 from vitbench.judge.multiplicity import SUITE_LEVEL
 from vitbench.judge.notes import grown
 from vitbench.judge.stats import CONFIDENCE
@@ -16,15 +17,26 @@ from vitbench.judge.verdict import Verdict
 @dataclass(frozen=True)
 class Rules:
     """`tolerance`: the share by which a case may take longer; `tolerance_of` a case's own, or None.
-    `between`: standard deviation of log speed-up between processes of unchanged code."""
+    `between`: standard deviation of log speed-up between processes of unchanged code.
+    `size_tolerance` and `size_tolerance_of`: the same for bytes of artifact and memory."""
 
     tolerance: float = 0.15
     between: float = BETWEEN
     tolerance_of: Callable[[str], float | None] = lambda _: None
+    size_tolerance: float = SIZE_TOLERANCE
+    size_tolerance_of: Callable[[str], float | None] = lambda _: None
 
     def of(self, case: str) -> float:
         own = self.tolerance_of(case)
         return self.tolerance if own is None else own
+
+    def size_of(self, case: str) -> float:
+        own = self.size_tolerance_of(case)
+        return self.size_tolerance if own is None else own
+
+    def of_figure(self, case: str, name: str) -> float:
+        """Of "size" or a figure of `footprint.FIGURES`."""
+        return self.of(case) if name in TIMES else self.size_of(case)
 
 
 def compare(
@@ -33,10 +45,13 @@ def compare(
     rules: Rules,
     drift: Mapping[str, str],
     since: Mapping[Key, str],
-) -> list[Verdict]:
-    """The verdicts of what the report has. `theirs`: of each the same case of earlier reports,
-    newest first; `since`: what changed since the newest of them. A reference whose predictions
-    hold has no verdict: its ratio to itself says nothing; notes tell its seconds."""
+    others: Mapping[Key, Change],
+    others_tolerances: Mapping[Key, float],
+) -> tuple[list[Verdict], dict[Key, str]]:
+    """The verdicts of what the report has, and the state of each test: those of times and of
+    `others` are one family. `theirs`: of each the same case of earlier reports, newest first;
+    `since`: what changed since the newest of them. A reference whose predictions hold has no
+    verdict: its ratio to itself says nothing; notes tell its seconds."""
     told: dict[Key, Verdict] = {}
     changes: dict[Key, Change] = {}
     for key, benchmark in ours.items():
@@ -49,8 +64,10 @@ def compare(
         elif found:
             told[key] = Verdict(label(key), *found)
     tolerances = {key: rules.of(key[0]) for key in changes}
-    for key, state in decide(changes, tolerances).items():
-        verdict = timed_verdict(label(key), state, changes[key], tolerances[key], len(changes))
+    states = decide({**changes, **others}, {**tolerances, **others_tolerances})
+    for key in changes:
+        state = states[key]
+        verdict = timed_verdict(label(key), state, changes[key], tolerances[key], len(states))
         if state == "SLOWER":
             verdict = replace(verdict, sentence=verdict.sentence + grown(
                 ours[key], theirs[key][0], math.expm1(changes[key].estimate)))  # fmt: skip
@@ -69,7 +86,7 @@ def compare(
         replace(told[key], sentence=f"{told[key].sentence}; since then {since[key]}")
         if since.get(key) and told[key].state in moved else told[key]
         for key in ours if key in told
-    ]  # fmt: skip
+    ], states  # fmt: skip
 
 
 def _change(
@@ -101,17 +118,17 @@ def _remedy(found: Change) -> str:
     return "; it has too few rounds, give them more --seconds" if few else ""
 
 
-def timed_verdict(case: str, state: str, found: Change, tolerance: float, cases: int) -> Verdict:
+def timed_verdict(case: str, state: str, found: Change, tolerance: float, tests: int) -> Verdict:
     """What a change means, in a sentence; the ends of its interval are one-sided 5 % bounds."""
     wide = found.quantile(CONFIDENCE)
     time, low, high = (math.expm1(found.estimate + min(x, MOST)) for x in (0.0, -wide, wide))
-    visible = found.visible(tolerance, SUITE_LEVEL / cases)
+    visible = found.visible(tolerance, SUITE_LEVEL / tests)
     sees = f"a slowdown of {visible * 100:.0f} % or more" if math.isfinite(visible) else "nothing"
     words = f"time {time * 100:+.1f} % [{low * 100:+.1f}, {high * 100:+.1f}]"
     said = {
         "SAME": f"within the tolerance of {tolerance * 100:g} %",
         "SLOWER": f"beyond the tolerance of {tolerance * 100:g} %, and above 0 at 1 % "
-        f"for all {cases} cases together",
+        f"for all {tests} tests together",
         "FASTER": f"beyond the tolerance of {tolerance * 100:g} %",
         "INCONCLUSIVE": f"for sure neither within the tolerance of {tolerance * 100:g} % nor "
         f"beyond it; this comparison sees {sees}",

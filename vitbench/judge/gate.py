@@ -9,6 +9,7 @@ from vitbench.judge.change import BETWEEN_RUNS, Timing, change, decide, plain_ti
 from vitbench.judge.compare import Rules, compare, label, timed_verdict
 from vitbench.judge.drift import drifted, flips
 from vitbench.judge.earlier import TIMED, Earlier, Key, earlier, model_of
+from vitbench.judge.footprint import Footprints
 from vitbench.judge.hardware import hardware
 from vitbench.judge.machine import changed, differing
 from vitbench.judge.notes import notes
@@ -50,16 +51,22 @@ def judge(
         return Judgement(tuple(plain), (doubt,) if doubt else ())
     ours = _timed(head)
     theirs = {key: [each.benchmark for each in found] for key, found in past.past.items()}
-    since = {key: changed(head, past.past[key][0].report) for key in ours if key in theirs}
+    since = {key: changed(head, found[0].report) for key, found in past.past.items()}
     fit = {key: each for key, each in ours.items() if model_of(key[0]) not in past.strangers}
-    verdicts = _known(compare(fit, theirs, rules, _drift(head, past), since), bases)
+    footprints = Footprints(_by_id(head), theirs, rules.of_figure)
+    others = footprints.changes, footprints.tolerances
+    verdicts, states = compare(fit, theirs, rules, _drift(head, past), since, *others)
+    verdicts = _known(verdicts, bases)
+    for verdict, key in footprints.verdicts(states):
+        words = f"; since then {since[key]}" if since[key] and verdict.state == "LARGER" else ""
+        verdicts.append(replace(verdict, sentence=verdict.sentence + words))
     verdicts += _strange(head, past)
     here = {*ours, *((each.name, each.group) for each in left_out(head))}
     missing = [key for key in past.wanted if key not in here]
     verdicts += [_missing(key, head, [k for k in ours if k not in theirs]) for key in missing]
     verdicts += unsound
     verdicts += _failed_only(head, past, {key[0] for key in (*here, *missing)})
-    return Judgement(tuple(verdicts), tuple(notes(head, past)))
+    return Judgement(tuple(verdicts), (*footprints.notes(states), *notes(head, past)))
 
 
 def _of_vitbench(report: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from vitbench.judge.change import BETWEEN, BETWEEN_RUNS, CERTAIN, Change, paired_timing
 from vitbench.judge.contracts import percent, round_down
-from vitbench.judge.promises import Promise
+from vitbench.judge.promises import TOLERANCES, Promise
 from vitbench.judge.report import Row
 from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Run
 from vitbench.judge.stats import CONFIDENCE
@@ -62,10 +62,10 @@ def judge_promises(
     for promise in promises:
         label = f"{promise.glob} ({promise.kind})"
         matched = [case for case in run.cases if promise.holds_for(case)]
-        if promise.kind != "tolerance":
+        if promise.kind not in TOLERANCES:
             kept += [_judge(promise, case, run, between) for case in matched]
         left = run.left_out(promise) if run.selected or run.ended or not matched else []
-        if left and (promise.kind != "tolerance" or not matched):
+        if left and (promise.kind not in TOLERANCES or not matched):
             words = f"{_count(len(left), 'case')} such as {left[0]}"
             words = f"the run ended before {words}" if run.ended else words
             kept.append(Kept(label, "UNJUDGED", f"{promise.text}: {SELECTION}: {words}", SELECTION))
@@ -83,7 +83,7 @@ def unjudged_words(kept: Sequence[Kept]) -> list[str]:
 
 
 def _nothing(promises: Sequence[Promise], kept: Sequence[Kept], selected: bool) -> Iterator[Kept]:
-    asked = sum(promise.kind != "tolerance" for promise in promises)
+    asked = sum(promise.kind not in TOLERANCES for promise in promises)
     if not asked or any(each.state != "UNJUDGED" for each in kept):
         return
     words = f"none of {_count(asked, 'contract')} was judged: {', '.join(unjudged_words(kept))}"

@@ -18,14 +18,13 @@ Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 def notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
-    """References that drifted, sizes that changed, what else is not there, and what changed since
-    the newest of the reports that the cases are held against."""
+    """References that drifted, what is not known of the machine, and what changed since the newest
+    of the reports that the cases are held against."""
     ours: Rows = {row.case.id: row.benchmarks for row in rows(head)}
     theirs: dict[str, dict[str, Mapping[str, Any]]] = {}
     for (case, group), found in past.past.items():
         theirs.setdefault(case, {})[group] = found[0].benchmark
     yield from _references(ours, theirs)
-    yield from _footprints(ours, theirs)
     held = [then.report for case in ours if (then := past.newest(case))]
     if any(_images(head) != _images(each) for each in held):
         yield "predictions are not compared: the two reports were verified on different images"
@@ -88,18 +87,3 @@ def _references(ours: Rows, theirs: Rows) -> Iterator[str]:
                 f"the reference {name} itself takes {drift * 100:+.0f} % of the baseline's time: "
                 "the machine, or something that all cases share; ratios do not see it"
             )
-
-
-def _footprints(ours: Rows, theirs: Rows) -> Iterator[str]:
-    """Sizes that changed by more than 1 %, and footprints that are not there any more."""
-    both = [case for case in ours if case in theirs]
-    for case in both:
-        before, after = (
-            next(iter(side[case].values()))["extra_info"]["artifact"]["bytes"]
-            for side in (theirs, ours)
-        )
-        if abs(after - before) > 0.01 * before:
-            yield f"{case}: its artifact has {after / 1e6:.1f} MB, and {before / 1e6:.1f} MB before"
-    absent = [c for c in both if "footprint" in theirs[c] and "footprint" not in ours[c]]
-    if absent:
-        yield f"the baseline has footprints that this report lacks: {', '.join(absent)}"

@@ -36,7 +36,10 @@ KINDS = {
     "peak_memory": Kind("<=", BYTES),
     "first_inference": Kind("<=", SECONDS),
     "tolerance": Kind("=", SHARE, 1.0),
+    "size_tolerance": Kind("=", SHARE, 1.0),
 }
+TOLERANCES = ("tolerance", "size_tolerance")
+"""What says how a case is held against a baseline, and promises nothing by itself."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +106,9 @@ def read_promises(path: Path) -> tuple[Promise, ...]:
     return tuple(promises)
 
 
-def tolerances(promises: Sequence[Promise], case: str) -> float | None:
+def tolerances(promises: Sequence[Promise], case: str, kind: str = "tolerance") -> float | None:
     """The case's own tolerance as a share, of several globs the last; None where it has none."""
-    own = [p.value for p in promises if p.kind == "tolerance" and p.holds_for(case)]
+    own = [p.value for p in promises if p.kind == kind and p.holds_for(case)]
     return own[-1] if own else None
 
 

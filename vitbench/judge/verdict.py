@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-FAILED = ("SLOWER", "DRIFTED")
+FAILED = ("SLOWER", "DRIFTED", "LARGER")
 UNTOLD = ("INCONCLUSIVE", "MISSING")
 """What a comparison could not tell. A case that is not there any more has not passed."""
 STATES = ("SAME", "FASTER", *FAILED, *UNTOLD, "NEW", "INCOMPARABLE")
@@ -16,9 +16,9 @@ PASS, REGRESSION, NOTHING_COMPARABLE, INCONCLUSIVE, USAGE = 0, 1, 2, 3, 4
 class Verdict:
     """One case held against its baseline, and one sentence why.
 
-    `change` is the case's time over the baseline's less 1 (0.05: takes 5 % longer), `low` and
-    `high` bound it as the sentence says; None where no times were compared. `figures` is what
-    else it rests on.
+    `change` is the case's time, or size, over the baseline's less 1 (0.05: takes 5 % longer),
+    `low` and `high` bound it as the sentence says; None where nothing was compared. `figures` is
+    what else it rests on.
     """
 
     case: str

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from xml.etree import ElementTree
 
-FAILED = ("SLOWER", "DRIFTED", "BROKEN")
+FAILED = ("SLOWER", "DRIFTED", "LARGER", "BROKEN")
 UNTOLD = ("INCONCLUSIVE", "MISSING", "UNPROVEN")
 SKIPPED = ("NEW", "INCOMPARABLE", "UNJUDGED")
 ORDER = (*FAILED, *UNTOLD, "UNJUDGED", "FASTER", "NEW", "INCOMPARABLE", "SAME", "KEPT")
@@ -63,8 +63,8 @@ def markdown(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = 
 
 
 def junit(verdicts: Sequence[Judged], inconclusive_fails: bool = True, name: str = "gate") -> str:
-    """JUnit XML. SLOWER, DRIFTED and BROKEN are failures; INCONCLUSIVE, MISSING and UNPROVEN too,
-    or skipped where they do not fail; NEW, INCOMPARABLE and UNJUDGED are skipped."""
+    """JUnit XML. SLOWER, DRIFTED, LARGER and BROKEN are failures; INCONCLUSIVE, MISSING and
+    UNPROVEN too, or skipped where they do not fail; NEW, INCOMPARABLE and UNJUDGED are skipped."""
     suite = ElementTree.Element("testsuite", name=f"vitbench {name}")
     tally = Counter[str]()
     for each in verdicts:

@@ -164,7 +164,7 @@ def test_ours_with_a_figure_that_cannot_be(files, capsys):
 
 def test_a_promise_for_a_case_that_is_left_out_is_unproven():
     promise = Promise("*int8*", "speedup", 1.5, "speedup >= 1.5", "pyproject.toml:2")
-    (kept,) = judge_promises([promise], broken(("stats", "median"), 0))
+    (kept,) = judge_promises([promise], broken(("stats", "median"), 0), {})
     assert kept.state == "UNPROVEN"
     assert "left out of the report: its median is 0" in kept.sentence
 

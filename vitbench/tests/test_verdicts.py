@@ -31,7 +31,7 @@ def test_the_line_of_counts():
 
 def test_text_has_what_to_act_on_first_and_no_control_characters():
     lines = text(every(HOSTILE), ["a note\x1b"]).splitlines()
-    assert [line.split()[0] for line in lines[:3]] == ["SLOWER", "DRIFTED", "INCONCLUSIVE"]
+    assert [line.split()[0] for line in lines[:3]] == ["SLOWER", "DRIFTED", "LARGER"]
     assert lines[-2] == "note: a note "
     assert all(line.isprintable() for line in lines)
 
@@ -52,19 +52,20 @@ def test_junit_is_well_formed_and_counts(fails):
     kinds = {case.get("name").split("/")[0]: [child.tag for child in case] for case in suite}
     untold = ["failure"] if fails else ["skipped"]
     assert kinds == {
-        "SLOWER": ["failure"], "DRIFTED": ["failure"], "INCONCLUSIVE": untold, "MISSING": untold,
+        "SLOWER": ["failure"], "DRIFTED": ["failure"], "LARGER": ["failure"],
+        "INCONCLUSIVE": untold, "MISSING": untold,
         "NEW": ["skipped"], "INCOMPARABLE": ["skipped"],
         "SAME": ["system-out"], "FASTER": ["system-out"],
     }  # fmt: skip
-    assert suite.get("tests") == "8"
-    assert (suite.get("failures"), suite.get("skipped")) == (("4", "2") if fails else ("2", "4"))
+    assert suite.get("tests") == "9"
+    assert (suite.get("failures"), suite.get("skipped")) == (("5", "2") if fails else ("3", "4"))
 
 
 def test_annotations_escape_as_github_documents():
     (line,) = annotations([Verdict("a:b,c%", "SLOWER", "x%\r\n::error::y: z, w")])
     assert line == "::error title=SLOWER%3A a%3Ab%2Cc%25::x%25%0D%0A::error::y: z, w"
     kinds = [line.split()[0] for line in annotations(every(), inconclusive_fails=False)]
-    assert kinds == ["::error", "::error", "::warning", "::warning"]
+    assert kinds == ["::error", "::error", "::error", "::warning", "::warning"]
     assert annotations([Verdict("a", "SAME", "")]) == []
 
 

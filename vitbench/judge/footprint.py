@@ -1,0 +1,175 @@
+"""Size, peak memory and load time of a case against its baseline's: what is LARGER."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+from typing import Any
+
+from vitbench.judge.change import CERTAIN, MOST, Change, Timing, change
+from vitbench.judge.multiplicity import SUITE_LEVEL
+from vitbench.judge.report import Row
+from vitbench.judge.stats import CONFIDENCE
+from vitbench.judge.verdict import Verdict
+
+SIZE_TOLERANCE = 0.01
+FOOTPRINT = "footprint"
+GROUPS = ("latency", "throughput", FOOTPRINT)
+Key = tuple[str, str]
+"""A case's id, and the name of a figure or a benchmark group."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a footprint. `between`: standard deviation of its log between processes of
+    unchanged code, METHODOLOGY.md, Gate over history. `scale` makes it `unit`."""
+
+    name: str
+    field: str
+    between: float
+    unit: str
+    scale: float
+    is_time: bool = False
+
+    def of(self, benchmark: Mapping[str, Any]) -> float | None:
+        """The figure of a footprint, None where it has none."""
+        value = benchmark["extra_info"].get(self.field)
+        return float(value) if value else None
+
+    def shown(self, value: float) -> str:
+        return f"{value * self.scale:.4g} {self.unit}"
+
+
+FIGURES = (
+    Figure("peak memory", "peak_memory_bytes", 0.01, "MB", 1e-6),
+    Figure("GPU memory", "cuda_peak_bytes", 0.01, "MB", 1e-6),
+    Figure("load time", "load_seconds", 0.3, "s", 1.0, is_time=True),
+)
+FIGURE = {figure.name: figure for figure in FIGURES}
+TIMES = frozenset(figure.name for figure in FIGURES if figure.is_time)
+
+
+@dataclass(frozen=True)
+class Footprints:
+    """The cases of a report, and the benchmarks of earlier ones by case and group, newest first.
+
+    `tolerance_of`, of a case and the name of a figure or "size": the share by which it may grow.
+    """
+
+    head: Mapping[str, Row]
+    past: Mapping[Key, Sequence[Mapping[str, Any]]]
+    tolerance_of: Callable[[str, str], float]
+
+    @cached_property
+    def changes(self) -> dict[Key, Change]:
+        """How each figure changed against the median of the earlier reports that have it."""
+        found = {}
+        for case in self.head:
+            for figure in FIGURES:
+                ours, theirs = self._sides(case, figure)
+                if ours is not None and theirs:
+                    head, *bases = (Timing(math.log(x), 0.0, CERTAIN) for x in (ours, *theirs))
+                    found[case, figure.name] = change(head, bases, figure.between)
+        return found
+
+    @cached_property
+    def tolerances(self) -> dict[Key, float]:
+        return {key: self.tolerance_of(*key) for key in self.changes}
+
+    def verdicts(self, states: Mapping[Key, str]) -> Iterator[tuple[Verdict, Key]]:
+        """What is LARGER, and the case and group that it is larger than. `states`: those of all
+        tests of the suite, of times too."""
+        yield from self._sizes()
+        for key in self.changes:
+            if states[key] == "SLOWER":
+                yield self._larger(key, len(states)), (key[0], FOOTPRINT)
+
+    def notes(self, states: Mapping[Key, str]) -> Iterator[str]:
+        """What is smaller, what this comparison sees, and what it lacks."""
+        for case in self.head:
+            words, more, _ = self._size(case)
+            if more is not None and more < -self.tolerance_of(case, "size"):
+                yield f"{case}: {words}"
+        for key, found in self.changes.items():
+            if states[key] == "FASTER":
+                less = math.expm1(found.estimate) * 100
+                yield f"{key[0]}: {key[1]} {less:+.1f} %, {self._both(key)}"
+        if parts := list(self._seen(len(states))):
+            yield f"footprints are compared by size, {', '.join(parts)}"
+        both = [case for case in self.head if self._before(case)]
+        ours = {case for case in both if FOOTPRINT in self.head[case].benchmarks}
+        theirs = {case for case in both if (case, FOOTPRINT) in self.past}
+        if absent := [case for case in both if case in theirs - ours]:
+            yield f"the baseline has footprints that this report lacks: {', '.join(absent)}"
+        if new := [case for case in both if case in ours - theirs]:
+            yield f"this report has footprints that the baseline lacks: {', '.join(new)}"
+
+    def _sizes(self) -> Iterator[tuple[Verdict, Key]]:
+        """An artifact that grew: bytes have no error. A case without a time, of which nothing else
+        is told, is SAME where it did not grow."""
+        for case, row in self.head.items():
+            words, more, key = self._size(case)
+            tolerance, name = self.tolerance_of(case, "size"), f"{case} (size)"
+            figures = {"tolerance": tolerance}
+            if words and more is None:
+                yield Verdict(name, "INCOMPARABLE", f"{words}: no artifact is empty"), key
+            elif more is not None and more > tolerance:
+                words += f": beyond the tolerance of {tolerance * 100:g} %"
+                yield Verdict(name, "LARGER", words, more, figures=figures), key
+            elif more is not None and not row.timed:
+                words += f": not beyond the tolerance of {tolerance * 100:g} %"
+                yield Verdict(name, "SAME", words, more, figures=figures), key
+
+    def _size(self, case: str) -> tuple[str, float | None, Key]:
+        """In words, the share by which it grew, and since which case and group; "" and None where
+        no earlier report has the case."""
+        key = next(iter(self._before(case)), (case, ""))
+        if key not in self.past:
+            return "", None, key
+        ours = _bytes(next(iter(self.head[case].benchmarks.values())))
+        before = median(_bytes(each) for each in self.past[key])
+        words = f"{ours / 1e6:.4g} MB, and {before / 1e6:.4g} MB before"
+        if not ours or not before:
+            return words, None, key
+        return f"size {(ours / before - 1) * 100:+.2f} %, {words}", ours / before - 1, key
+
+    def _larger(self, key: Key, tests: int) -> Verdict:
+        found, tolerance = self.changes[key], self.tolerances[key]
+        wide = found.quantile(CONFIDENCE)
+        more, low, high = (math.expm1(found.estimate + min(x, MOST)) for x in (0.0, -wide, wide))
+        words = (
+            f"{key[1]} {more * 100:+.1f} % [{low * 100:+.1f}, {high * 100:+.1f}], "
+            f"{self._both(key)}: beyond the tolerance of {tolerance * 100:g} %, and above 0 at 1 % "
+            f"for all {tests} tests together"
+        )
+        figures = {"standard_error": found.standard_error, "tolerance": tolerance}
+        return Verdict(f"{key[0]} ({key[1]})", "LARGER", words, more, low, high, figures)
+
+    def _seen(self, tests: int) -> Iterator[str]:
+        for figure in FIGURES:
+            keys = [key for key in self.changes if key[1] == figure.name]
+            if keys:
+                level = SUITE_LEVEL / tests
+                sees = max(self.changes[key].visible(self.tolerances[key], level) for key in keys)
+                more = f"{sees * 100:.0f} % more" if math.isfinite(sees) else "nothing"
+                cases = f"{len(keys)} case{'s' * (len(keys) > 1)}"
+                yield f"{figure.name} of {cases} ({more} would be seen)"
+
+    def _before(self, case: str) -> list[Key]:
+        """The groups in which earlier reports have a case."""
+        return [(case, group) for group in GROUPS if (case, group) in self.past]
+
+    def _sides(self, case: str, figure: Figure) -> tuple[float | None, list[float]]:
+        ours = self.head[case].benchmarks.get(FOOTPRINT)
+        theirs = [figure.of(each) for each in self.past.get((case, FOOTPRINT), ())]
+        return figure.of(ours) if ours else None, [each for each in theirs if each is not None]
+
+    def _both(self, key: Key) -> str:
+        figure = FIGURE[key[1]]
+        ours, theirs = self._sides(key[0], figure)
+        return f"{figure.shown(ours or math.nan)}, and {figure.shown(median(theirs))} before"
+
+
+def _bytes(benchmark: Mapping[str, Any]) -> int:
+    return int(benchmark["extra_info"]["artifact"]["bytes"])
