@@ -102,8 +102,8 @@ class Duet:
     def open_cases(self, cases: Sequence[Case], rule: Rule) -> list[Case]:
         """The cases that both sides have and that are not decided yet."""
         played = self.played(cases)
+        verdicts = judge(played.judged, rule)
         timed = [case for case in cases if played.timed(case.id)]
-        verdicts = judge({c.id: played.blocks.get(c.id, []) for c in timed}, rule)
         return [case for case in timed if not decided(verdicts[case.id])]
 
     def played(self, cases: Sequence[Case]) -> Played:
@@ -182,7 +182,7 @@ class Duet:
                     block = self._play(number, case, arms)
                     self.progress.blocks.setdefault(case.id, []).append(block)
                 except (Unavailable, UserError, WorkerFailed) as reason:
-                    self.progress.failed[case.id] = str(reason)
+                    self.progress.failed[case.id] = f"block {number + 1}: {reason}"
                     for name, arm in arms.items():
                         if arm.closed:
                             arms[name] = stack.enter_context(self.arm(name))
@@ -243,8 +243,11 @@ class Duet:
 def together(act: Callable[[str], Any], names: Iterable[str]) -> list[Any]:
     """What `act` returns for each name. Arms start and load at once: nothing is timed then.
 
-    Raises what one raised, when all have ended.
+    Raises when all have ended what one raised; of several head's, whose crash is what counts.
     """
+    names = list(names)
     with ThreadPoolExecutor() as pool:
-        futures = [pool.submit(act, name) for name in names]
-    return [future.result() for future in futures]
+        futures = {name: pool.submit(act, name) for name in names}
+    for name in sorted(names, key=lambda name: name != "head"):
+        futures[name].result()
+    return [futures[name].result() for name in names]

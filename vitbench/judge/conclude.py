@@ -34,14 +34,23 @@ class Played:
     def has(self, side: str, case: str) -> bool:
         return case in self.prepared[side]
 
-    def timed(self, case: str) -> bool:
-        """Whether it is to be timed: both sides have it, and head predicts what base does."""
+    def comparable(self, case: str) -> bool:
+        """Whether its times say something: both sides have it, and head predicts what base does."""
         return (
             all(self.has(side, case) for side in SIDES)
             and not self.broken("base", case)
-            and case not in self.failed
             and case not in self.drifted
         )
+
+    def timed(self, case: str) -> bool:
+        """Whether it is to be timed: comparable, and no block of it failed."""
+        return self.comparable(case) and case not in self.failed
+
+    @property
+    def judged(self) -> dict[str, Sequence[Block]]:
+        """The blocks of the comparable cases; of one that failed, those finished before."""
+        found = {c: self.blocks.get(c, []) for c in self.cases if self.comparable(c)}
+        return {c: blocks for c, blocks in found.items() if blocks or c not in self.failed}
 
     @cached_property
     def drifted(self) -> dict[str, Verdict]:
@@ -51,17 +60,27 @@ class Played:
 
 def conclude(played: Played, rule: Rule) -> list[Verdict]:
     """A verdict for every case, in their order."""
-    timed = judge({c: played.blocks.get(c, []) for c in played.cases if played.timed(c)}, rule)
+    timed = judge(played.judged, rule)
     return [
-        played.drifted.get(case) or timed.get(case) or _untimed(case, played)
+        played.drifted.get(case) or _stopped(case, played, timed) or _untimed(case, played)
         for case in played.cases
     ]
+
+
+def _stopped(case: str, played: Played, timed: Mapping[str, Verdict]) -> Verdict | None:
+    """The verdict of the finished blocks, if any. Where a block failed, SLOWER and FASTER stand,
+    and SAME does not: what crashes now and then is not the same."""
+    verdict, reason = timed.get(case), played.failed.get(case)
+    if verdict is None or reason is None:
+        return verdict
+    state = "INCONCLUSIVE" if verdict.state == "SAME" else verdict.state
+    return replace(verdict, state=state, sentence=f"{verdict.sentence}. No more blocks: {reason}")
 
 
 def _untimed(case: str, played: Played) -> Verdict:
     absent = {side: played.absent[side].get(case) for side in SIDES}
     if case in played.failed:
-        return Verdict(case, "INCONCLUSIVE", played.failed[case])
+        return Verdict(case, "INCONCLUSIVE", played.failed[case], figures={"blocks": 0})
     if absent["base"] and case in played.fails:
         state, why = "INCOMPARABLE", f"base has not got it, and it fails here: {played.fails[case]}"
     elif absent["base"] and absent["head"]:

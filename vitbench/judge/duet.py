@@ -132,7 +132,7 @@ def judge(cases: Mapping[str, Sequence[Block]], rule: Rule) -> dict[str, Verdict
     for name, blocks in cases.items():
         if not blocks:
             why = "no block was finished"
-            verdicts[name] = Verdict(name, "INCONCLUSIVE", why)
+            verdicts[name] = Verdict(name, "INCONCLUSIVE", why, figures={"blocks": 0})
             continue
         (state, bound), found, null = states[name], changes[name], nulls[name]
         limit = math.log1p(rule.limit(name))

@@ -44,6 +44,13 @@ def exit_code(verdicts: Sequence[Verdict], inconclusive_fails: bool = True) -> i
         return REGRESSION
     if states & set(UNTOLD) and inconclusive_fails:
         return INCONCLUSIVE
-    if not states & {"SAME", "FASTER", "INCONCLUSIVE"}:
+    if not any(_compared(verdict) for verdict in verdicts):
         return NOTHING_COMPARABLE
     return PASS
+
+
+def _compared(verdict: Verdict) -> bool:
+    """Whether something was compared, and is all right or undecided. A duet without a finished
+    block has compared nothing."""
+    undecided = verdict.state == "INCONCLUSIVE" and verdict.figures.get("blocks") != 0
+    return undecided or verdict.state in ("SAME", "FASTER")

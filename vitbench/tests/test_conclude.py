@@ -1,5 +1,7 @@
 """A duet's verdicts beside the times: drift, what one side does not have, grown operators."""
 
+from dataclasses import replace
+
 import pytest
 
 from vitbench.judge.conclude import (
@@ -132,10 +134,38 @@ def test_what_one_side_does_not_have_is_said(given, state, code):
     assert exit_code(found) == code
 
 
-def test_a_lost_worker_leaves_its_case_undecided():
-    found = verdict(answer(), answer(), failed="the head worker was killed by SIGKILL")
-    assert found.state == "INCONCLUSIVE"
-    assert "killed by SIGKILL" in found.sentence
+def slower(change):
+    return [block(change, noise=0.005, seed=seed) for seed in range(18)]
+
+
+@pytest.mark.parametrize(
+    ("change", "state"), [(0.2, "SLOWER"), (-0.2, "FASTER"), (0.0, "INCONCLUSIVE")]
+)
+def test_a_crash_leaves_what_the_finished_blocks_show(change, state):
+    """18 blocks, then a crash. What crashes now and then is never the same."""
+    crash = "block 19: the head worker was killed by SIGSEGV"
+    without = replace(played(answer(), answer()), blocks={CASE: slower(change)})
+    (found,) = conclude(replace(without, failed={CASE: crash}), Rule())
+    assert found.state == state
+    assert found.sentence.endswith(f". No more blocks: {crash}")
+    (expected,) = conclude(without, Rule())
+    assert expected.state == ("SAME" if change == 0 else state)
+    assert (found.change, found.figures["blocks"]) == (expected.change, 18)
+
+
+def test_without_a_finished_block_a_lost_worker_leaves_its_case_undecided():
+    none = replace(played(answer(), answer(), failed="the head worker was killed"), blocks={})
+    (found,) = conclude(none, Rule())
+    assert (found.state, found.sentence) == ("INCONCLUSIVE", "the head worker was killed")
+    assert exit_code([found], inconclusive_fails=True) == 3
+    assert exit_code([found], inconclusive_fails=False) == 2, "nothing was compared"
+    few = replace(none, failed={}, blocks={CASE: [block(0.0)] * 1})
+    assert exit_code(conclude(few, Rule()), inconclusive_fails=False) == 0
+
+
+def test_finished_blocks_of_a_case_whose_predictions_drifted_say_nothing():
+    drifted = replace(played(answer(), answer("BROKEN")), failed={CASE: "it crashed"})
+    assert [v.state for v in conclude(drifted, Rule())] == ["DRIFTED"]
 
 
 def row(name, seconds):

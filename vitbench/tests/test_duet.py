@@ -19,7 +19,7 @@ from vitbench.case import Case
 from vitbench.cli import main
 from vitbench.deploy.conversation import Conversation
 from vitbench.deploy.worker import WorkerFailed
-from vitbench.duet import Duet
+from vitbench.duet import Duet, together
 from vitbench.errors import UserError
 from vitbench.judge.duet import Block, Rule
 from vitbench.measure.duet import ARMS, rounds_for, take_turns
@@ -134,6 +134,37 @@ def test_a_worker_that_fails_takes_no_other_case_down(side, options, fault, word
     assert found["bad"].state == ("DRIFTED" if verb == "prepare" else "INCONCLUSIVE")
     assert "the head worker (head)" in found["bad"].sentence
     assert words in found["bad"].sentence
+
+
+def test_a_crash_in_a_late_block_keeps_the_earlier_ones(side, options):
+    """Head is slower, and its worker is killed in the fifth block."""
+
+    class Crashing(Duet):
+        def block(self, number, cases):
+            if number == 4:
+                self.sides["head"] = side("crashing", "killed")
+            super().block(number, cases)
+
+        def open_cases(self, cases, _):
+            return [c for c in cases if c.id not in self.progress.failed]  # however sure it is
+
+    sides = {"base": side("base"), "head": side("head", seconds=0.012)}
+    duet = Crashing(sides, options)
+    good, bad = duet.run([GOOD, BAD], Rule(planned=5), minutes=10)
+    assert (good.state, good.figures["blocks"]) == ("SLOWER", 5)
+    assert (bad.state, bad.figures["blocks"]) == ("SLOWER", 4)
+    assert "No more blocks: block 5: the head worker (crashing) was killed by SIGKILL" in (
+        bad.sentence
+    )
+
+
+def test_of_several_workers_that_fail_at_once_head_is_named():
+    def fails(name):
+        raise WorkerFailed(name)
+
+    with pytest.raises(WorkerFailed, match=r"^head$"):
+        together(fails, ["null", "base", "head"])
+    assert together(str.upper, ["null", "head"]) == ["NULL", "HEAD"]
 
 
 def test_a_base_that_breaks_down_is_no_base_to_pass_by(side, options):
