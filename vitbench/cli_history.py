@@ -71,8 +71,7 @@ def show_history(chosen: argparse.Namespace) -> int:
     from vitbench.judge.trends import trends
     from vitbench.show.history import text, to_csv, to_json
 
-    for path in chosen.imported:
-        print(f"wrote {_import(path, chosen.folder)}", file=sys.stderr)
+    _import(chosen.imported, chosen.folder)
     history = _load(chosen.folder, chosen.no_cache)
     if chosen.delete and chosen.keep is None:
         raise UserError("--delete goes with --keep: say how many days stay, such as --keep=365d")
@@ -89,8 +88,8 @@ def show_history(chosen: argparse.Namespace) -> int:
         print(json.dumps(to_json(history, trends(history))))
     else:
         print(text(history, trends(history), str(chosen.folder)))
-    plain = not (chosen.keep or chosen.export or chosen.html or chosen.csv or chosen.json)
-    return _code(history, () if plain else remarks(history))
+    elsewhere = chosen.keep is not None or chosen.export or chosen.html or chosen.csv
+    return _code(history, remarks(history) if elsewhere else ())
 
 
 def days(text: str) -> float:
@@ -130,19 +129,18 @@ def compare_reports(chosen: argparse.Namespace) -> int:
     return OK
 
 
-def _import(path: Path, folder: Path) -> Path:
-    """Write what `path` holds as a report into `folder`/imported, and tell where."""
-    from vitbench.judge.imports import as_report
+def _import(paths: Sequence[Path], folder: Path) -> None:
+    """Write what the files hold as reports into `folder`/imported, and tell where; all or none."""
+    from vitbench.judge.imports import read_all, write_all
+    from vitbench.show.history import clean
 
-    report, target = as_report(path), folder / "imported" / f"{path.stem}.json"
-    if target.exists():
-        raise UserError(f"--import {path}: {target} exists: remove it, or rename the file")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(report), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"--import: cannot write {target}: {error.strerror}") from error
-    return target
+    found = read_all(paths, folder / "imported")
+    write_all(found)
+    for each in found:
+        count = len(each.report["benchmarks"])
+        print(f"wrote {each.target}: {count} figure{'s' * (count != 1)}", file=sys.stderr)
+        for why in each.remarks:
+            print(clean(f"vitbench: {each.target.name}: left out: {why}"), file=sys.stderr)
 
 
 def _export(history: "History", kind: str, output: Path | None) -> None:

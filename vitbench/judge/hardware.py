@@ -26,12 +26,17 @@ class Hardware:
     known: bool
 
     @property
+    def node(self) -> str | None:
+        """What the machine is known by where its CPU is not; "" by nothing. None where it is."""
+        return None if self.known else str(self.parts.get("node") or "")
+
+    @property
     def doubt(self) -> str:
         """What is said of a machine whose CPU is not known; "" for any other."""
         if self.known:
             return ""
-        if self.parts.get("node"):
-            return f"the CPU is not named: what the node {self.parts['node']} took is compared"
+        if self.node:
+            return f"the CPU is not named: what the node {self.node} took is compared"
         return "neither the CPU nor the node is named: the machine may be any"
 
 

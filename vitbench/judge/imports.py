@@ -1,81 +1,104 @@
 """Figures of other tools as plain pytest-benchmark reports, so that a history keeps them."""
 
-import csv
-import io
+import hashlib
 import json
-import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.judge.files import write
+from vitbench.judge.text import text_of
+from vitbench.judge.timm_rows import benchmarks, has_times, parse
 
 
-def as_report(path: Path) -> dict[str, Any]:
-    """The report of a file: pytest-benchmark JSON as it is, timm's benchmark.py CSV or JSON.
+@dataclass(frozen=True)
+class Imported:
+    """A report that another tool's file became, where it is to be written, and what of the file is
+    not used, a sentence each."""
 
-    timm states no time of measurement, so the file's own is taken. Raises UserError, which names
-    the file, where it is neither or holds no timing.
+    report: dict[str, Any]
+    target: Path
+    remarks: tuple[str, ...]
+
+
+def read_all(paths: Sequence[Path], folder: Path) -> list[Imported]:
+    """What the files hold; nothing is written. Each is named after its file, and after the folder
+    of it too where two files would have one name.
+
+    Raises UserError, which names the file, where one holds nothing or is in `folder` already.
+    """
+    stems = Counter(path.stem for path in dict.fromkeys(paths))
+    found: list[Imported] = []
+    for path in dict.fromkeys(paths):
+        plain, parent = path.stem, path.absolute().parent.name
+        source = {"file": f"{parent}/{path.name}", "sha256": _digest(path)}
+        names = [plain, f"{parent}-{plain}"] if stems[plain] == 1 else [f"{parent}-{plain}"]
+        free = [name for name in names if not (folder / f"{name}.json").exists()]
+        free = [name for name in free if all(each.target.stem != name for each in found)]
+        taken = [folder / f"{name}.json" for name in names if name not in free]
+        if not free or any(_source(target) == source for target in taken):
+            raise UserError(f"--import {path}: {taken[0]} exists: remove it, or rename the file")
+        machine = plain if free[0] == plain else f"{parent}/{plain}"
+        report, remarks = as_report(path, machine)
+        target = folder / f"{free[0]}.json"
+        found.append(Imported({**report, "imported": source}, target, tuple(remarks)))
+    return found
+
+
+def as_report(path: Path, machine: str) -> tuple[dict[str, Any], list[str]]:
+    """The report of a file and what of it is not used: pytest-benchmark JSON as it is, or timm's
+    benchmark.py in CSV, JSON or as printed.
+
+    timm states neither a machine nor a time of measurement, so `machine` and the file's own time
+    are taken. Raises UserError, which names the file, where it is neither or holds no timing.
     """
     try:
-        text, written = path.read_text(encoding="utf-8-sig"), path.stat().st_mtime
-    except OSError as error:
-        raise UserError(f"--import {path}: cannot read it: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"--import {path}: not UTF-8 text") from error
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = _csv(text)
-    if isinstance(found, dict) and isinstance(found.get("benchmarks"), list):
-        return found
-    rows = [found] if isinstance(found, dict) else found
-    benchmarks = [
-        benchmark
-        for row in (rows if isinstance(rows, list) else [])
-        if isinstance(row, dict)
-        for benchmark in [_timm(row)]
-        if benchmark
-    ]
-    if not benchmarks:
+        text, written = text_of(path, "table of figures"), path.stat().st_mtime
+    except UserError as error:
+        raise UserError(f"--import {error}") from error
+    rows, remarks = parse(text)
+    if len(rows) == 1 and isinstance(rows[0], dict) and type(rows[0].get("benchmarks")) is list:
+        return rows[0], []
+    if not has_times(rows):
+        told = "".join(f"; {each}" for each in remarks)
         raise UserError(
             f"--import {path}: neither a pytest-benchmark JSON nor CSV or JSON of timm's "
-            "benchmark.py: no row has `model` and `infer_step_time`"
+            f"benchmark.py: no row has `model` and `infer_step_time`{told}"
         )
+    found, more = benchmarks(rows)
+    remarks += more
+    if not found:
+        raise UserError(f"--import {path}: it has no time to import: {'; '.join(remarks)}")
     return {
-        "machine_info": {"node": "imported from timm"}, "commit_info": {},
+        "machine_info": {"node": machine}, "commit_info": {},
         "datetime": datetime.fromtimestamp(written, UTC).isoformat(), "version": "imported",
-        "benchmarks": benchmarks,
-    }  # fmt: skip
+        "benchmarks": found,
+    }, remarks  # fmt: skip
 
 
-def _csv(text: str) -> list[dict[str, Any]]:
+def write_all(found: Sequence[Imported]) -> None:
+    """Raises UserError where one cannot be written."""
+    for each in found:
+        try:
+            write(each.target, json.dumps(each.report))
+        except UserError as error:
+            raise UserError(f"--import: {error}") from error
+
+
+def _digest(path: Path) -> str:
     try:
-        return list(csv.DictReader(io.StringIO(text)))
-    except csv.Error:
-        return []
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"--import {path}: cannot read it: {error.strerror}") from error
 
 
-def _timm(row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """One row of timm: `infer_step_time` is milliseconds of a batch of `infer_batch_size`."""
-    name, seconds = row.get("model"), _number(row.get("infer_step_time")) / 1e3
-    if not isinstance(name, str) or not name or not seconds > 0:
+def _source(target: Path) -> Any:
+    try:
+        found = json.loads(target.read_bytes())
+    except (OSError, ValueError, RecursionError):
         return None
-    batch, size = _number(row.get("infer_batch_size")), _number(row.get("infer_img_size"))
-    label = f"timm/{name}" + (f"/b{batch:.0f}" if batch > 0 else "")
-    label += f"/{size:.0f}px" if size > 0 else ""
-    kept = {key: str(value) for key, value in row.items() if key and value is not None}
-    return {
-        "group": "timm", "name": label, "fullname": label, "extra_info": {"timm": kept},
-        "stats": {"median": seconds, "mean": seconds, "min": seconds, "max": seconds,
-                  "rounds": 1, "data": [seconds]},
-    }  # fmt: skip
-
-
-def _number(value: Any) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return math.nan
-    return number if math.isfinite(number) else math.nan
+    return found.get("imported") if isinstance(found, dict) else None

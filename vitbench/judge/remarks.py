@@ -1,6 +1,5 @@
 """What a history has read and does not use, and what it cannot know: a sentence for each kind."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 from vitbench.judge.store import History
@@ -26,9 +25,19 @@ def remarks(history: History) -> list[str]:
 
 
 def _doubts(history: History) -> Iterator[str]:
-    doubts = Counter(run.doubt for run in history.runs if run.doubt)
-    for doubt, count in doubts.items():
-        yield f"{count:,} report{'s' * (count > 1)}: {doubt}"
+    nodes = [run.node for run in history.runs if run.node is not None]
+    named = list(dict.fromkeys(filter(None, nodes)))
+    if named:
+        count = sum(bool(node) for node in nodes)
+        yield (
+            f"{count:,} report{'s name' if count > 1 else ' names'} no CPU: the node decides what "
+            f"is of one machine ({', '.join(named)})"
+        )
+    if count := nodes.count(""):
+        yield (
+            f"{count:,} report{'s name' if count > 1 else ' names'} neither CPU nor node: what "
+            "they have alike is taken for one machine"
+        )
 
 
 def _where(files: list[str]) -> str:

@@ -46,7 +46,7 @@ class Run:
     """One report, without its figures. `time` is seconds since 1970, UTC; `classes` is the
     fingerprint class of each model ("" for what has no model), within which figures compare.
     `left_out`: why a case of it has no figures, by name ("": what is said of the whole report);
-    `doubt` what is not known of its machine."""
+    `node`: what the machine is known by where nothing names its CPU, None elsewhere."""
 
     file: str
     time: float
@@ -63,7 +63,7 @@ class Run:
     missing: Mapping[str, str]
     plain: bool
     left_out: Mapping[str, str]
-    doubt: str
+    node: str | None
 
     @property
     def date(self) -> str:
@@ -133,9 +133,9 @@ def _unusable(benchmarks: Mapping[str, Mapping[str, Any]]) -> str:
     if timed is None:
         return ""
     stats = _table(timed, "stats")
-    told = "" if _plausible(stats.get("median")) else f"its median is {_shown(stats, 'median')}"
+    told = "" if plausible(stats.get("median")) else f"its median is {_shown(stats, 'median')}"
     ratio = _table(_table(timed, "extra_info"), "ratio") if PLAIN not in benchmarks else {}
-    if "speedup" in ratio and not _plausible(ratio["speedup"]):
+    if "speedup" in ratio and not plausible(ratio["speedup"]):
         told = told or f"its speed-up is {_shown(ratio, 'speedup')}"
     return told
 
@@ -144,7 +144,7 @@ def _shown(holder: Mapping[str, Any], key: str) -> str:
     return json.dumps(holder[key])[:40] if key in holder else "not there"
 
 
-def _plausible(value: Any) -> bool:
+def plausible(value: Any) -> bool:
     """No other time or ratio is real, and logarithms stay small."""
     return _finite(value) and 1e-12 < value < 1e12
 
@@ -179,7 +179,7 @@ def _run(report: Mapping[str, Any], file: str, written: float, left_out: Mapping
         {model: _digest([known.parts, weights.get(model)]) for model in ("", *weights)},
         versions, _texts(here.get("variables")), weights,
         str(_table(ours, "images").get("sha256") or ""), missing, not by_vitbench(report),
-        left_out, known.doubt,
+        left_out, known.node,
     )  # fmt: skip
 
 
@@ -203,7 +203,7 @@ def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     for q in QUANTILES:
         row[f"q{q}"] = rounds[round(q / 100 * (len(rounds) - 1))] if rounds else math.nan
     for name in ("seconds", "speedup", "low", "high"):
-        if not _plausible(row[name]):
+        if not plausible(row[name]):
             row[name] = math.nan
     return row
 

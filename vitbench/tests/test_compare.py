@@ -70,27 +70,3 @@ def test_a_label_of_prometheus_cannot_be_left(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert not any(line.startswith("evil") for line in lines)
     assert 'machine="a\\"} 1\\nevil{x=\\", 2 cores' in "\n".join(lines)
-
-
-TIMM = "model,infer_samples_per_sec,infer_step_time,infer_batch_size,infer_img_size\n"
-ROW = {"model": "vit_base", "infer_step_time": 10.0, "infer_batch_size": 1, "infer_img_size": 224}
-
-
-@pytest.mark.parametrize(
-    "text", [TIMM + "vit_base,100,10.0,1,224\n", json.dumps([ROW]), json.dumps(ROW)]
-)
-def test_old_figures_of_timm_are_kept(tmp_path, capsys, text):
-    (tmp_path / "old").write_text(text)
-    folder = tmp_path / "r"
-    folder.mkdir()
-    assert main(["history", str(folder), f"--import={tmp_path / 'old'}", "--csv"]) == 0
-    assert ",timm/vit_base/b1/224px,,0.01," in capsys.readouterr().out
-    assert main(["history", str(folder), f"--import={tmp_path / 'old'}"]) == 4
-    assert "exists" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[1]", "a,b\n1,2\n", "model\nx\n", "null"])
-def test_what_is_no_figure_is_not_imported(tmp_path, capsys, text):
-    (tmp_path / "x.json").write_text(text)
-    assert main(["history", str(tmp_path), f"--import={tmp_path / 'x.json'}"]) == 4
-    assert "x.json: neither" in capsys.readouterr().err

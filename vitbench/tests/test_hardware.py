@@ -68,9 +68,10 @@ def test_a_line_says_that_the_node_decides(tmp_path, capsys, cpu):
     main(["gate", str(tmp_path / "0000.json"), f"--baseline={tmp_path / '0001.json'}"])
     assert words in capsys.readouterr().out
     assert main(["history", str(tmp_path)]) == 0
-    assert f"2 reports: {words}" in capsys.readouterr().out
+    line = "2 reports name no CPU: the node decides what is of one machine (ci-1)"
+    assert f"note: {line}" in capsys.readouterr().out
     assert main(["history", str(tmp_path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["remarks"] == [f"2 reports: {words}"]
+    assert json.loads(capsys.readouterr().out)["remarks"] == [line]
 
 
 def test_nothing_is_said_where_the_cpu_is_known(tmp_path, capsys):
