@@ -17,10 +17,10 @@ def finish(tmp_path):
     def end(contracts, report=None, worker=False, status=pytest.ExitCode.OK, **options):
         (tmp_path / "pyproject.toml").write_text(f"[tool.vitbench.contracts]\n{contracts}\n")
         option = {
-            "against": None,
+            "vitbench_against": None,
             "collectonly": False,
-            "inconclusive": "fail",
-            "model": [],
+            "vitbench_inconclusive": "fail",
+            "vitbench_model": [],
             **options,
         }
         config = SimpleNamespace(
@@ -66,7 +66,7 @@ def test_what_is_not_proven_has_its_own_exit_code(finish):
     assert status == INCONCLUSIVE == 6
     assert "2 contracts: 1 UNPROVEN, 1 KEPT" in told
     assert "UNPROVEN fails the run (exit code 6) unless --inconclusive=pass" in told
-    status, told = finish(contracts, inconclusive="pass")
+    status, told = finish(contracts, vitbench_inconclusive="pass")
     assert (status, "exit code" in told) == (pytest.ExitCode.OK, False)
     failed = pytest.ExitCode.TESTS_FAILED
     assert finish(contracts, status=failed)[0] == failed
@@ -94,7 +94,7 @@ def test_where_nothing_was_timed_it_is_told(finish):
     contracts = '"*" = ["speedup >= 3"]\n"*/scripted/*" = ["tolerance = 5 %"]'
     status, told = finish(contracts, run())
     assert (status, "none of them was judged: nothing was timed" in told) == (0, True)
-    status, told = finish(contracts, against="main")
+    status, told = finish(contracts, vitbench_against="main")
     assert (status, "a duet reads only their tolerances" in told) == (0, True)
     assert "'*/scripted/*' (tolerance = 5 %) is for none" in told
     assert finish(contracts, collectonly=True) == (0, "")
