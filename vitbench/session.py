@@ -23,7 +23,7 @@ from vitbench.deploy.pool import Pool
 from vitbench.deploy.worker import ask
 from vitbench.errors import Unavailable
 from vitbench.judge.contracts import Agreement, doomed, judge_agreement
-from vitbench.measure.agreement import compare, logits_of
+from vitbench.measure.agreement import compare, logits_of, unpacked
 from vitbench.measure.peak import peaks
 from vitbench.measure.sample import (
     Photo,
@@ -48,10 +48,12 @@ PROFILED = 20  # operators that a report keeps
 
 @dataclass(frozen=True)
 class Verification:
-    """An agreement, and what was measured for it (per image: top-1 and margin)."""
+    """An agreement, and what was measured for it (per image: top-1 and margin). `first_output` is
+    the logits (N, C) of the first batch."""
 
     agreement: Agreement
     measured: dict[str, Any]
+    first_output: NDArray[np.float32]
 
 
 class Session:
@@ -239,7 +241,8 @@ class Session:
             if against.variant != TRUTH or against.batch != case.batch:
                 subject += f", against {against.variant} on {against.device}, batch {against.batch}"
             agreement = judge_agreement(measured, recipe.contract, subject)
-            self._verified[case, against] = Verification(agreement, measured)
+            first = unpacked(measured.pop("first_output"))
+            self._verified[case, against] = Verification(agreement, measured, first)
         return self._verified[case, against]
 
     def logits(self, case: Case) -> NDArray[np.float32]:

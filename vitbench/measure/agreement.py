@@ -1,5 +1,6 @@
 """How a deployment's logits compare with the reference's: measured here, judged elsewhere."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -47,7 +48,8 @@ def compare(
     each image done, in the sample's order, except `clusters` and `reference_square`, which
     always have `total`. `margin` is the reference's first logit less its second, `own_margin` the
     deployment's; `delta_square` is |logits - reference|^2, `reference_square` |reference|^2. The
-    hits are None where the sample has no labels.
+    hits are None where the sample has no labels. `first_output` is that of the whole first batch,
+    `packed`.
     """
     total = len(sample.ids)
     square = np.square(np.nan_to_num(reference_logits).astype(np.float64)).sum(1)  # JSON has no inf
@@ -56,6 +58,7 @@ def compare(
         "clusters": list(sample.clusters),
         "synthetic": synthetic,
         "problem": None,
+        "first_output": None,
         "reference_square": _rounded(square),
         "class_names": list(class_names),
     }
@@ -65,6 +68,7 @@ def compare(
     measured.update({key: None if sample.labels is None else [] for key in hits})
     for span, output in _batches(deployment, sample.images, batch):
         reference = reference_logits[span]
+        measured["first_output"] = measured["first_output"] or packed(output)
         measured["problem"] = _problem(output, (batch, *reference.shape[1:]), reference)
         if measured["problem"]:
             break
@@ -76,6 +80,18 @@ def compare(
         if doomed(measured):
             break
     return measured
+
+
+def packed(logits: NDArray[np.float32]) -> dict[str, Any]:
+    """Logits as JSON, to the bit."""
+    plain = np.ascontiguousarray(logits, dtype="<f4")
+    return {"shape": list(plain.shape), "float32": b64encode(plain.tobytes()).decode()}
+
+
+def unpacked(found: dict[str, Any]) -> NDArray[np.float32]:
+    """The logits that `packed` was given."""
+    plain = np.frombuffer(b64decode(found["float32"]), dtype="<f4")
+    return plain.reshape(found["shape"]).astype(np.float32)
 
 
 def _problem(

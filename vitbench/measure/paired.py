@@ -1,9 +1,11 @@
 """Rounds in which a case and its reference take turns, for pytest-benchmark's `pedantic`."""
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from typing import Any, TypeAlias
 
 from vitbench.measure.clock import BusyClock
+from vitbench.measure.outputs import Witness
 from vitbench.runtimes.base import Deployment
 
 Turn: TypeAlias = tuple[Deployment, Any]
@@ -18,14 +20,26 @@ class PairedRounds:
     cancels). Every timed call directly follows another call of the same deployment: the last timed
     one, or else an untimed one. All happen inside its `active()`. `reference_seconds` has one entry
     a round; the case's seconds are what `clock` advances by during the target.
+
+    The `witnesses` of case and reference, if any, compare their outputs in `warm_up` and in the
+    rounds that `draw` is given. An output is read when the clock has stopped, and dropped at once;
+    as reading takes the caches, the next timed call then follows an untimed one.
     """
 
     __name__ = "vitbench.PairedRounds"
 
-    def __init__(self, case: Turn, reference: Turn, clock: BusyClock) -> None:
+    def __init__(
+        self,
+        case: Turn,
+        reference: Turn,
+        clock: BusyClock,
+        witnesses: tuple[Witness, Witness] | None = None,
+    ) -> None:
         self.reference_seconds: list[float] = []
         self._case, self._reference, self._clock = case, reference, clock
-        self._round = 0
+        self._witness = dict(zip(("case", "reference"), witnesses or (), strict=False))
+        self._drawn: Collection[int] = ()
+        self._rounds = self._round = 0
         self._last: Turn | None = None
         self._active = ExitStack()
 
@@ -41,7 +55,7 @@ class PairedRounds:
     def __call__(self) -> None:
         """The case's timed call."""
         try:
-            self._clock.call(*self._case)
+            self._look("case", self._case[0], self._clock.call(*self._case)[0])
         except BaseException:
             self.close()
             raise
@@ -61,15 +75,25 @@ class PairedRounds:
         """Call both `calls` times, or twice where the second call takes `enough_seconds`.
 
         Returns the estimated busy seconds of one whole round: three calls for every two timed ones.
+        Raises UserError where a witness sees other outputs than were verified.
         """
         seconds = 0.0
-        for deployment, staged in (self._case, self._reference):
+        for who, (deployment, staged) in (("case", self._case), ("reference", self._reference)):
             taken: list[float] = []
+            answers = []
             with deployment.active():
                 while len(taken) < calls and (len(taken) < 2 or sum(taken[1:]) < enough_seconds):
-                    taken.append(self._clock.call(deployment, staged)[1])
+                    output, call_seconds = self._clock.call(deployment, staged)
+                    taken.append(call_seconds)
+                    answers.append(deployment.read(output))
+            if who in self._witness:
+                self._witness[who].begin(answers)
             seconds += min(taken)  # the first call may have compiled
         return 1.5 * seconds
+
+    def draw(self, drawn: Collection[int], rounds: int) -> None:
+        """Which of so many rounds, from 0, the witnesses look at."""
+        self._drawn, self._rounds = drawn, rounds
 
     @staticmethod
     def rounds_for(seconds: float, round_seconds: float, least: int, most: int = 2000) -> int:
@@ -82,7 +106,16 @@ class PairedRounds:
         deployment, staged = self._reference
         with deployment.active():
             self._warm(self._reference)
-            self.reference_seconds.append(self._clock.call(deployment, staged)[1])
+            output, seconds = self._clock.call(deployment, staged)
+            self.reference_seconds.append(seconds)
+            self._look("reference", deployment, output)
+
+    def _look(self, who: str, deployment: Deployment, output: Any) -> None:
+        """Compare the output of a timed call, if its round was drawn."""
+        if self._round in self._drawn and who in self._witness:
+            answer = deployment.read(output)
+            self._last = None
+            self._witness[who].see(answer, f"in round {self._round + 1} of {self._rounds}")
 
     def _warm(self, turn: Turn) -> None:
         """An untimed call, unless this turn's timed call was the last call of all."""

@@ -47,6 +47,16 @@ def test_a_run_verifies_times_and_reports(suite, tmp_path):
         assert (
             len(extra["reference"]["rounds"]) == len(row["stats"]["data"]) == row["stats"]["rounds"]
         )
+        assert (
+            extra["outputs"]["case"]
+            == extra["outputs"]["reference"]
+            == {
+                "compared": 3 + len(extra["outputs"]["rounds"]),
+                "repeatable": True,
+                "largest_difference": 0.0,
+            }
+        )
+        assert extra["outputs"]["rounds"][-1] == row["stats"]["rounds"] - 1
         assert extra["reference"]["null_arm"] is ("/fp32/" in extra["case"]["id"])
         assert len(extra["predictions"]["top1"]) == len(extra["predictions"]["images"]) == 16
         assert "0x" not in row["options"]["timer"]
@@ -61,7 +71,7 @@ def test_a_run_verifies_times_and_reports(suite, tmp_path):
     ("damage", "words"),
     [
         ("scaled", "relative logit error"),
-        ("swapped", "BROKEN"),
+        ("swapped after 67", "its outputs in round"),  # of 64 images, and three calls to warm up
         ("nan", "finite"),
         ("shape", "shape"),
     ],
@@ -80,6 +90,22 @@ def test_a_wrong_variant_is_never_timed(suite, tmp_path, environment, damage, wo
     report = the_report(tmp_path)
     assert [b["extra_info"]["case"]["variant"] for b in report["benchmarks"]] == ["fp32"]
     assert list(report["vitbench"]["failed"]) == ["deit_tiny_patch16_224/int8-dynamic/cpu/b1"]
+
+
+@pytest.mark.thorough
+def test_what_was_verified_by_an_earlier_run_and_answers_otherwise_now_is_not_timed(
+    suite, tmp_path, environment
+):
+    """A hole in the key of the cache is harmless."""
+    options = ["--variant=int8-dynamic", f"--cache={tmp_path / 'cache'}"]
+    assert suite(*options, paths=("benchmarks/test_latency.py",)).returncode == 0
+    for report in (tmp_path / "reports").iterdir():
+        report.unlink()
+    environment["PLANTED"] = "swapped"
+    done = suite("-pvitbench.tests.planted", *options, paths=("benchmarks/test_latency.py",))
+    assert "1 failed, 1 passed" in done.stdout
+    (sentence,) = the_report(tmp_path)["vitbench"]["failed"].values()
+    assert "its outputs before its rounds are not those that were verified: 1 of 1" in sentence
 
 
 def test_a_crash_that_nobody_foresaw_is_the_failure_of_its_case(suite, tmp_path, environment):
