@@ -54,9 +54,11 @@ def register(commands: Any) -> None:
         "--keep",
         type=days,
         metavar="Nd",
-        help="name what older reports could go without losing a change",
+        help="name which of vitbench's older reports could go without losing a change",
     )
-    history.add_argument("--delete", action="store_true", help="with --keep: delete them")
+    history.add_argument(
+        "--delete", action="store_true", help="with --keep: delete them, an accepted one never"
+    )
     history.set_defaults(run=show_history)
 
     compare = commands.add_parser("compare", help="reports side by side, what differs first")
@@ -101,19 +103,34 @@ def days(text: str) -> float:
 
 
 def _prune(history: "History", folder: Path, seconds: float, delete: bool) -> None:
-    from vitbench.judge.prune import prunable
+    """Names the reports that can go, and deletes them if told to; then what is left, and why."""
+    from vitbench.cli_gate import BASELINES
+    from vitbench.judge.prune import accepted_in, prunable, spared
     from vitbench.judge.trends import trends
 
-    files = prunable(history, trends(history), seconds)
-    for name in files:
-        print(folder / name)
-        if delete:
+    runs = prunable(history, trends(history), seconds)
+    accepted = accepted_in(folder, BASELINES) if runs else frozenset()
+    left, gone = [], 0
+    for run in runs:
+        path = folder / run.file
+        why = spared(run, folder, accepted)
+        if not why and delete:
             try:
-                (folder / name).unlink()
+                path.unlink()
             except OSError as error:
-                raise UserError(f"cannot delete {folder / name}: {error.strerror}") from error
+                why = f"cannot delete it: {error.strerror}"
+        if why:
+            left.append(f"{path}: {why}")
+        else:
+            print(path)
+            gone += 1
+    for words in left:
+        print(f"vitbench: left: {words}", file=sys.stderr)
     what = "deleted" if delete else "could go; --delete deletes them"
-    print(f"{len(files)} of {len(history.runs)} reports {what}", file=sys.stderr)
+    kept = f", {len(left)} old ones left" if left else ""
+    print(f"{gone} of {len(history.runs)} reports {what}{kept}", file=sys.stderr)
+    if failed := sum("cannot delete" in words for words in left):
+        raise UserError(f"{failed} of {len(runs)} old reports could not be deleted: see above")
 
 
 def compare_reports(chosen: argparse.Namespace) -> int:

@@ -1,9 +1,20 @@
-"""Which old reports of a history can go without its changes being lost."""
+"""Which old reports of a history can go: no change is lost, and nothing that is not vitbench's."""
 
-from collections.abc import Sequence
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
+from vitbench.errors import UserError
 from vitbench.judge.changes import LEAST_BEFORE, SPANS
-from vitbench.judge.store import History
+from vitbench.judge.machine import classes, machine
+from vitbench.judge.store import History, decode
+from vitbench.judge.summary import Run, summarise
 from vitbench.judge.trends import Trend
 
 # Of runs older than is kept whole, one of a week stays.
@@ -12,16 +23,18 @@ WEEK_SECONDS = 7 * 86400
 AROUND = max(LEAST_BEFORE, SPANS[4])
 
 
-def prunable(history: History, found: Sequence[Trend], keep_seconds: float) -> list[str]:
-    """Files of the runs that may go, oldest first.
+def prunable(history: History, found: Sequence[Trend], keep_seconds: float) -> list[Run]:
+    """The runs that the history does not need, oldest first.
 
-    Kept: runs younger than `keep_seconds` before the newest, the first run of each week and
+    Kept: runs younger than `keep_seconds` before vitbench's newest, the first run of each week and
     fingerprint class, the AROUND runs of a series on either side of each of its changes, and the
     newest run of every series.
     """
     if not history.runs:
         return []
-    limit = history.runs[-1].time - keep_seconds
+    # Another tool's clock or file says nothing of how old vitbench's own reports are.
+    own = [run for run in history.runs if not run.plain] or history.runs
+    limit = own[-1].time - keep_seconds
     keep = {index for index, run in enumerate(history.runs) if run.time >= limit}
     weeks: dict[tuple[str, ...], int] = {}
     for index, run in enumerate(history.runs):
@@ -33,4 +46,66 @@ def prunable(history: History, found: Sequence[Trend], keep_seconds: float) -> l
         for event in each.events:
             at = each.runs.index(event.run)
             keep |= set(each.runs[max(0, at - AROUND) : at + AROUND])
-    return [run.file for index, run in enumerate(history.runs) if index not in keep]
+    return [run for index, run in enumerate(history.runs) if index not in keep]
+
+
+def spared(run: Run, folder: Path, accepted: frozenset[str]) -> str:
+    """Why a report of a history is never to be deleted; "" where it may be.
+
+    `accepted` has the digests of the accepted baselines. The file is read again: it may be another
+    one by now.
+    """
+    path = folder / run.file
+    if run.plain:
+        return "another tool wrote it"
+    inside = "/".join(Path(run.file).parts[:-1]).lower()
+    if "baseline" in inside or _of_baselines(folder.resolve().name):
+        return "it is in a folder of baselines"
+    try:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            return "it is a link"
+        if not status.st_mode & stat.S_IWUSR:
+            return "it is read-only"
+        report = decode(path)
+        if summarise(report, run.file, status.st_mtime_ns / 1e9)[0] != run:
+            return "it changed since the history was read"
+    except (UserError, OSError):
+        return "it cannot be read any more"
+    here = machine(report)
+    if path.stem in {here.get("fingerprint"), *classes(here).values()}:
+        return "it has the name of an accepted baseline"
+    return "it is an accepted baseline" if digest(report) in accepted else ""
+
+
+def accepted_in(folder: Path, default: Path) -> frozenset[str]:
+    """The digests of the accepted baselines: in `default`, and in folders whose name says that they
+    hold some, in `folder`, beside it and in the working directory."""
+    files = set(default.glob("*.json"))
+    for place in _baseline_folders(folder):
+        files |= set(place.rglob("*.json"))
+    found = set()
+    for file in files:
+        try:
+            found.add(digest(decode(file)))
+        except UserError:  # Damaged, so no report of the history equals it.
+            continue
+    return frozenset(found)
+
+
+def digest(report: Any) -> str:
+    """Of what a report says, in whatever encoding and layout."""
+    return hashlib.sha256(json.dumps(report, sort_keys=True).encode()).hexdigest()
+
+
+def _baseline_folders(folder: Path) -> Iterator[Path]:
+    for root, names, _ in os.walk(folder):
+        yield from (Path(root, name) for name in names if "baseline" in name.lower())
+    for place in {folder.resolve().parent, Path.cwd()}:
+        with suppress(OSError):  # A folder above may be none of the user's.
+            yield from (x for x in place.iterdir() if _of_baselines(x.name) and x.is_dir())
+
+
+def _of_baselines(name: str) -> bool:
+    """Outside of the history by whole words only: a project may be named after baselines."""
+    return bool(re.fullmatch(r"baselines?([-_. ].*)?|.*baselines?", name, re.IGNORECASE))
