@@ -1,6 +1,5 @@
 """What a duet is held against: a git revision, another checkout, or another environment."""
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from vitbench import environment
 from vitbench.errors import UserError
+from vitbench.revision import base_of, changes, commit_of, git, refs
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = Path("vitbench", "arm.py")
@@ -17,11 +17,14 @@ MODULE = Path("vitbench", "arm.py")
 
 @dataclass(frozen=True)
 class Side:
-    """Base or head: what executes it and where its vitbench lies. `label` is for people."""
+    """Base or head: what executes it and where its vitbench lies. `label` is for people, and so are
+    `notes`. `same` is why base is no other than head, so that nothing can be compared, or empty."""
 
     label: str
     python: str
     folder: Path
+    notes: tuple[str, ...] = ()
+    same: str = ""
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -38,31 +41,92 @@ def base(against: str, start: Path) -> Iterator[Side]:
     """What `--against` names, usable until the context ends.
 
     A path that is an interpreter or holds one is an environment; one that holds a vitbench is a
-    checkout; anything else is a git revision, checked out beside and removed afterwards. Relative
-    paths are relative to `start`. Raises UserError where it is none of them.
+    checkout; anything else is a git revision (revision.base_of), checked out beside and removed
+    afterwards. Relative paths are relative to `start`. Raises UserError where it is none of them,
+    or a path and a revision.
     """
     path = environment.absolute(against, start, "--against")
     interpreter = path if path.is_file() else path / "bin" / "python"
     if interpreter.is_file():
-        yield Side(f"environment {path.name}", str(interpreter), ROOT)
+        _no_revision(against)
+        same = "base is the environment of head" if _running(interpreter) else ""
+        yield Side(f"environment {path.name}", str(interpreter), ROOT, same=same)
     elif path.is_dir() and (path / "vitbench").is_dir():
-        yield Side(f"checkout {path.name}", sys.executable, _with_arm(path, against))
-    elif path.exists() and "/" in against:
+        _no_revision(against)
+        folder = _with_arm(path, against)
+        yield Side(f"checkout {path.name}", sys.executable, folder, same=_same_files(folder))
+    elif path.exists() and not _revision(against):
         raise UserError(
             f"--against={against}: neither an environment (no bin/python in it) nor a checkout of "
             "vitbench"
         )
     else:
-        commit = _commit(against)
-        with tempfile.TemporaryDirectory(prefix="vitbench-base-") as folder:
-            tree = Path(folder) / "checkout"
-            _git("worktree", "prune")  # what a killed run left
-            _git("worktree", "add", "--detach", str(tree), commit)
-            try:
-                yield Side(f"{against} ({commit[:10]})", sys.executable, _with_arm(tree, against))
-            finally:
-                with suppress(UserError):  # the folder goes anyway; what is known must be told
-                    _git("worktree", "remove", "--force", str(tree))
+        with _checked_out(against) as side:
+            yield side
+
+
+@contextmanager
+def _checked_out(against: str) -> Iterator[Side]:
+    """A revision of the repository of this checkout, in a folder of its own."""
+    found, here = base_of(against, ROOT), commit_of("HEAD", against, ROOT)
+    changed, notes, same = changes(ROOT), found.notes, ""
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        notes += (f"head is not committed as it is: {', '.join(changed[:3])}{more}",)
+    elif found.commit == here:
+        same = f"base and head are one commit, {here[:10]}, and no file is changed"
+    place = git(ROOT, "rev-parse", "--show-prefix")  # vitbench may lie in a folder of a repository
+    with tempfile.TemporaryDirectory(prefix="vitbench-base-") as folder:
+        tree = Path(folder) / "checkout"
+        git(ROOT, "worktree", "prune")  # what a killed run left
+        git(ROOT, "worktree", "add", "--detach", str(tree), found.commit)
+        try:
+            label, code = f"{against} ({found.commit[:10]})", _with_arm(tree / place, against)
+            yield Side(label, sys.executable, code, notes, same)
+        finally:
+            with suppress(UserError):  # the folder goes anyway; what is known must be told
+                git(ROOT, "worktree", "remove", "--force", str(tree))
+
+
+def _no_revision(against: str) -> None:
+    """Raises UserError where a branch or a tag is called as a path is: it may mean either."""
+    named: list[str] = []
+    with suppress(UserError):  # without git there is no revision
+        named = refs(against, ROOT)
+    if named:
+        raise UserError(
+            f"--against={against}: a path and a revision: write one of ./{against}, "
+            f"{', '.join(named)}"
+        )
+
+
+def _running(interpreter: Path) -> bool:
+    """Whether it is the interpreter of this process, in the same environment."""
+    this = Path(sys.executable)
+    return (interpreter.parent.resolve(), interpreter.resolve()) == (
+        this.parent.resolve(),
+        this.resolve(),
+    )
+
+
+def _same_files(folder: Path) -> str:
+    """Why another checkout is no other than this one, or nothing."""
+    if folder.resolve() == ROOT.resolve():
+        return "base and head are one folder"
+    if not all((each / ".git").exists() for each in (folder, ROOT)):
+        return ""
+    with suppress(UserError):  # a repository without a commit is no other's
+        commits = {commit_of("HEAD", str(each), each) for each in (folder, ROOT)}
+        if len(commits) == 1 and not changes(folder) and not changes(ROOT):
+            return f"base and head are one commit, {commits.pop()[:10]}, and no file is changed"
+    return ""
+
+
+def _revision(against: str) -> bool:
+    try:
+        return bool(base_of(against, ROOT))
+    except UserError:
+        return False
 
 
 def _with_arm(folder: Path, against: str) -> Path:
@@ -72,29 +136,3 @@ def _with_arm(folder: Path, against: str) -> Path:
             "newer revision, or compare environments"
         )
     return folder
-
-
-def _commit(revision: str) -> str:
-    try:
-        name = f"{revision}^{{commit}}"
-        return _git("rev-parse", "--verify", "--end-of-options", name).splitlines()[-1]
-    except UserError as error:
-        if "cannot be run" in str(error):
-            raise
-        raise UserError(
-            f"--against={revision}: neither a git revision here nor the path of an environment or "
-            "a checkout"
-        ) from error
-
-
-def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-    except OSError as error:
-        raise UserError(f"git cannot be run: {error.strerror}; --against REV needs it") from error
-    if done.returncode:
-        words = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise UserError(f"git {arguments[0]} failed: {words}")
-    return done.stdout.strip()

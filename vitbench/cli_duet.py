@@ -14,7 +14,7 @@ from vitbench.errors import UserError
 from vitbench.judge.files import write
 from vitbench.judge.globs import check_globs
 from vitbench.judge.promises import idle_tolerances, own_tolerances, read_promises
-from vitbench.judge.verdict import PASS, exit_code
+from vitbench.judge.verdict import NOTHING, NOTHING_COMPARABLE, PASS, exit_code
 
 if TYPE_CHECKING:
     from vitbench.case import Case
@@ -58,7 +58,8 @@ def _add_cases(command: argparse.ArgumentParser) -> None:
 
 
 def play(chosen: argparse.Namespace) -> int:
-    """Base and head side by side. Returns 1 for a regression or drift, 3 where it cannot tell."""
+    """Base and head side by side. Returns 1 for a regression or drift, 3 where it cannot tell, 2
+    where nothing was compared."""
     from vitbench.against import base, head
     from vitbench.duet import Duet, Progress
     from vitbench.judge.duet import Rule
@@ -69,10 +70,13 @@ def play(chosen: argparse.Namespace) -> int:
     check_counts(blocks_max=chosen.blocks_max, minutes=chosen.minutes)
     options, found = _chosen(chosen, [])
     rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found))
+    strict = chosen.inconclusive == "fail"
 
     def content(progress: Progress, verdicts: list[dict[str, Any]]) -> dict[str, Any]:
         return {
             "against": chosen.against,
+            "base": other.label,
+            "notes": other.notes,
             "tolerance": rule.tolerance,
             "planned": rule.planned,
             "versions": progress.versions,
@@ -95,20 +99,24 @@ def play(chosen: argparse.Namespace) -> int:
     with base(chosen.against, Path.cwd()) as other:
         duet = Duet({"base": other, "head": head()}, options, _say)
         verdicts = duet.run(found, rule, chosen.minutes, keep)
-    print(text(verdicts))
+    code = exit_code(verdicts, strict)
+    print(text(verdicts, other.notes))
+    if code == NOTHING_COMPARABLE:
+        print(f"{NOTHING}: exit code {code}")
     if chosen.json:
         rows = [verdict.to_json() for verdict in verdicts]
         write(chosen.json, json.dumps(content(duet.progress, rows)))
-    strict = chosen.inconclusive == "fail"
     if os.environ.get("GITHUB_ACTIONS") == "true":
         print(*annotations(verdicts, strict), sep="\n")
+        if code == NOTHING_COMPARABLE:
+            print(f"::error title=vitbench duet::{NOTHING}")
     for path, words in (
-        (chosen.markdown, markdown(verdicts)),
+        (chosen.markdown, markdown(verdicts, other.notes)),
         (chosen.junit, junit(verdicts, strict, "duet")),
     ):
         if path:
             write(path, words)
-    return exit_code(verdicts, strict)
+    return code
 
 
 def _own(found: "list[Case]") -> dict[str, float]:

@@ -18,7 +18,7 @@ from vitbench.deploy.worker import WorkerFailed
 from vitbench.errors import Unavailable, UserError
 from vitbench.judge.conclude import Played, conclude, with_operators
 from vitbench.judge.duet import Block, Rule, decided, judge
-from vitbench.judge.verdict import Verdict
+from vitbench.judge.verdict import NOTHING, Verdict
 from vitbench.measure.duet import ARMS, rounds_for, take_turns
 from vitbench.options import Options
 from vitbench.timing_lock import timing_alone
@@ -75,9 +75,15 @@ class Duet:
         """Prepare all cases, then play blocks until each is decided or the rule or time ends it.
 
         `after` is called after every block. Returns a verdict for every case; where one is SLOWER,
-        its sentence names the operators that grew, if the runtime can tell. Raises UserError where
-        the two sides cannot be compared at all.
+        its sentence names the operators that grew, if the runtime can tell. Where base is no other
+        than head each is INCOMPARABLE. Raises UserError where the sides cannot be compared at all.
         """
+        base = self.sides["base"]
+        for note in base.notes:
+            self.say(note)
+        if base.same:
+            why = f"{NOTHING}: {base.same}"
+            return [Verdict(case.id, "INCOMPARABLE", why) for case in cases]
         with tempfile.TemporaryDirectory(prefix="vitbench-duet-") as folder:
             self.prepare(cases, Path(folder))
             deadline = time.monotonic() + minutes * 60

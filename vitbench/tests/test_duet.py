@@ -22,6 +22,7 @@ from vitbench.deploy.worker import WorkerFailed
 from vitbench.duet import Duet, together
 from vitbench.errors import UserError
 from vitbench.judge.duet import Block, Rule
+from vitbench.judge.verdict import exit_code
 from vitbench.measure.duet import ARMS, rounds_for, take_turns
 from vitbench.models import parse_specs
 from vitbench.options import Options
@@ -198,6 +199,17 @@ def test_workers_that_do_not_start_any_more_end_it_and_the_finished_blocks_are_j
     assert "no more blocks: the head worker: no answer in 300 s" in told
 
 
+def test_a_base_that_is_head_is_not_compared(side, options):
+    """No worker is started, and every case says why."""
+    told = []
+    same = replace(side("base", "killed", "hello"), same="they are one", notes=("a note",))
+    found = Duet({"base": same, "head": same}, options, told.append).run([GOOD, BAD], Rule(), 1)
+    assert [v.state for v in found] == ["INCOMPARABLE"] * 2
+    assert {v.sentence for v in found} == {"nothing was compared: they are one"}
+    assert told == ["a note"]
+    assert exit_code(found) == exit_code(found, inconclusive_fails=False) == 2
+
+
 def test_another_protocol_is_one_clear_sentence(side, options):
     sides = {"base": side("base", protocol=2), "head": side("head")}
     with pytest.raises(UserError, match=r"base speaks protocol 2 of the duet \(vitbench 9.9\)"):
@@ -296,7 +308,8 @@ def test_waiting_for_others_is_no_time_of_the_duet(options, monkeypatch):
 
     monkeypatch.setattr("vitbench.duet.time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr("vitbench.duet.timing_alone", waiting)
-    duet = Played(dict.fromkeys(("base", "head")), options, told.append)
+    sides = dict.fromkeys(("base", "head"), Side("it", sys.executable, Path()))
+    duet = Played(sides, options, told.append)
     (found,) = duet.run([GOOD], Rule(), minutes=1.5)
     assert found.figures["blocks"] == 4
     assert duet.progress.waited_seconds == 300

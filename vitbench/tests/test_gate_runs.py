@@ -100,13 +100,13 @@ def git(*arguments):
     return done.stdout
 
 
-def test_ctrl_c_leaves_no_process_and_no_checkout(environment, cache, tmp_path):
+def test_ctrl_c_leaves_no_process_and_no_checkout(checkout, environment, cache, tmp_path):
     mark = f"duet-{os.getpid()}-{time.monotonic_ns()}"
-    # A revision, for which a checkout is made; the folder where git has none that we can talk to.
-    revision = f"PROTOCOL = {PROTOCOL}" in git("show", "HEAD:vitbench/arm.py").splitlines()
+    # A revision, for which a checkout is made; a folder where git has none that we can talk to.
+    revision = f"PROTOCOL = {PROTOCOL}" in git("show", "HEAD~1:vitbench/arm.py").splitlines()
     command = [
         sys.executable, "-m", "vitbench.cli", "duet", "--variant=fp32",
-        f"--against={'HEAD' if revision else ROOT}",
+        f"--against={'HEAD~1' if revision else checkout}",
         "--seconds=30", "--verify-images=4", f"--cache={cache}",
     ]  # fmt: skip
     process = subprocess.Popen(

@@ -1,0 +1,172 @@
+"""Which commit a revision names as a base, and whether head differs from it. git does the work.
+
+Every function takes the folder of the repository. UserError has git's own reason.
+"""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from vitbench.errors import UserError
+
+_RANGE = re.compile(r"(?P<left>.*?)(?P<dots>\.{2,3})(?P<right>.*)", re.DOTALL)
+_REFS = ("refs/heads/", "refs/tags/", "refs/remotes/")
+_BRANCHES = ("refs/heads/", "refs/remotes/")
+CODE = ("vitbench", "fixtures", "benchmarks")
+"""Where a file that git does not know is code. Elsewhere only a module is: head's folder is on the
+path of Python."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """The commit that a revision names as base, and what a person should know of it."""
+
+    commit: str
+    notes: tuple[str, ...] = ()
+
+
+def base_of(text: str, root: Path) -> Base:
+    """The commit to hold head, which is what is checked out at `root`, against.
+
+    Of a branch, local or remote-tracking, the merge-base with head: what the branch got since is no
+    change of head's. A tag or another commit as it is. Of `A...B` the merge-base of both, where B
+    is what is checked out. Raises UserError where git knows no such commit, or the name is two.
+    """
+    parts = _RANGE.fullmatch(text)
+    if parts and not set(Path(text).parts) & {".", ".."} and not text.startswith(":/"):
+        return _range(text, parts["left"], parts["dots"], parts["right"], root)
+    named = refs(text, root)
+    if len(named) > 1:
+        raise UserError(
+            f"--against={text}: there are several of this name: write one of {', '.join(named)}"
+        )
+    commit, head = commit_of(text, text, root), commit_of("HEAD", text, root)
+    full = _run(root, "rev-parse", "--verify", "--quiet", "--symbolic-full-name", text).stdout
+    if full.startswith(_BRANCHES):
+        return _merge_base(text, (commit, text), head, root)
+    lacks = int(git(root, "rev-list", "--count", commit, f"^{head}"))
+    return Base(commit, (f"head lacks {_commits(lacks)} of {text}",) if lacks else ())
+
+
+def _range(text: str, left: str, dots: str, right: str, root: Path) -> Base:
+    left, right = left or "HEAD", right or "HEAD"
+    if dots == "..":
+        raise UserError(
+            f"--against={text}: a range is no base: write --against={left}, or {left}...{right} "
+            "for their merge-base"
+        )
+    commits = [commit_of(name, text, root) for name in (left, right)]
+    head = commit_of("HEAD", text, root)
+    if commits[1] != head:
+        raise UserError(
+            f"--against={text}: head is what is checked out here, {head[:10]}, and {right} is "
+            f"{commits[1][:10]}: check that out, or write --against={left}"
+        )
+    return _merge_base(text, (commits[0], left), head, root)
+
+
+def _merge_base(text: str, other: tuple[str, str], head: str, root: Path) -> Base:
+    """`other` is the commit and its name."""
+    commit, name = other
+    done = _run(root, "merge-base", commit, head)
+    if done.returncode:
+        why = _reason(done) or "they have no commit in common"
+        raise UserError(
+            f"--against={text}: no merge-base of {name} and head: {why}{_shallow(root)}"
+        )
+    found = done.stdout.split()[0]
+    since = int(git(root, "rev-list", "--count", commit, f"^{head}"))
+    if not since:
+        return Base(found)
+    return Base(
+        found,
+        (f"base is {found[:10]}, where head left {name}, which has {_commits(since)} since",),
+    )
+
+
+def commit_of(name: str, text: str, root: Path) -> str:
+    """The commit that a name stands for; `text` is what the user wrote."""
+    done = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", name)
+    if done.returncode == 0:
+        # Of an older git the answer begins with the option.
+        found = done.stdout.split()[-1]
+        done = _run(root, "rev-parse", "--verify", "--end-of-options", f"{found}^{{commit}}")
+    if done.returncode == 0:
+        return done.stdout.split()[-1]
+    reason = _reason(done)
+    if not reason:
+        reason = _reason(_run(root, "rev-list", "--max-count=1", "--end-of-options", name, "--"))
+        reason += _hint(name, root)
+    raise UserError(
+        f"--against={text}: neither a git revision here nor the path of an environment or a "
+        f"checkout (git: {reason})"
+    )
+
+
+def refs(text: str, root: Path) -> list[str]:
+    """The full names of the branches and tags that are called just so; none where git fails."""
+    names = [prefix + text for prefix in _REFS]
+    done = _run(root, "for-each-ref", "--format=%(refname)", *names)
+    return [name for name in done.stdout.splitlines() if name in names]
+
+
+def changes(root: Path) -> list[str]:
+    """The files that head's commit has not got as they are: changed ones, and unknown code.
+
+    Reports are data and no change. Raises UserError where git fails.
+    """
+    known = git(root, "diff", "--name-only", "-z", "HEAD", "--", ".", ":(exclude)reports")
+    unknown = git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", ".")
+    new = [name for name in unknown.split("\0") if name]
+    code = [name for name in new if name.endswith(".py") or name.partition("/")[0] in CODE]
+    return [name for name in known.split("\0") if name] + code
+
+
+def git(root: Path, *arguments: str) -> str:
+    """What git prints. Raises UserError with its reason."""
+    done = _run(root, *arguments)
+    if done.returncode:
+        raise UserError(f"git {arguments[0]} failed: {_reason(done) or 'it gave no reason'}")
+    return done.stdout.strip()
+
+
+def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False,
+            errors="replace",
+        )  # fmt: skip
+    except OSError as error:
+        raise UserError(f"git cannot be run: {error.strerror}; --against REV needs it") from error
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    """All that git said, as a sentence: what to do stands in its later lines."""
+    said = " ".join(done.stderr.split())
+    return re.sub(r"\b(fatal|error): ", "", said)
+
+
+def _hint(name: str, root: Path) -> str:
+    """What may help where git knows no such revision."""
+    remote, _, branch = name.partition("/")
+    if branch and remote in git(root, "remote").split():
+        return f"; git fetch {remote} {branch}:refs/remotes/{name} brings it{_shallow(root)}"
+    known = git(root, "for-each-ref", "--format=%(refname:short)").split()
+    close = get_close_matches(name, known, 1, 0.7)
+    return (f"; did you mean {close[0]}?" if close else "") + _shallow(root)
+
+
+def _shallow(root: Path) -> str:
+    done = _run(root, "rev-parse", "--is-shallow-repository")
+    if done.stdout.strip() != "true":
+        return ""
+    return (
+        "; this clone is shallow: git fetch --unshallow brings the rest (fetch-depth: 0 for "
+        "actions/checkout, GIT_DEPTH: 0 on GitLab)"
+    )
+
+
+def _commits(count: int) -> str:
+    return f"{count} commit{'' if count == 1 else 's'}"

@@ -1,0 +1,249 @@
+"""Which commit a revision names as base, in small repositories: merge-bases, and git's reasons."""
+
+import os
+import subprocess
+
+import pytest
+
+from vitbench import against
+from vitbench.cli import main
+from vitbench.errors import UserError
+from vitbench.revision import base_of, changes
+
+WHO = {"GIT_AUTHOR_NAME": "n", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "n",
+       "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": os.devnull,
+       "GIT_CONFIG_SYSTEM": os.devnull}  # fmt: skip
+
+
+class Repository:
+    """A repository whose commits each add a file of their name."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        folder.mkdir()
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *arguments):
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.folder, text=True, capture_output=True, check=True,
+            env={**os.environ, **WHO},
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    def commit(self, *names):
+        for name in names:
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+            self.git("add", name)
+            self.git("commit", "-qm", name)
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture(scope="module")
+def forked(tmp_path_factory):
+    """`topic`, which is checked out, left `main` at `left`; main went on by two commits."""
+    repository = Repository(tmp_path_factory.mktemp("git") / "forked")
+    repository.left = repository.commit("vitbench/arm.py")
+    repository.git("tag", "v1")
+    repository.git("checkout", "-qb", "topic")
+    repository.head = repository.commit("README.md")
+    repository.git("checkout", "-q", "main")
+    repository.main = repository.commit("one", "two")
+    repository.git("tag", "v2")
+    repository.git("checkout", "-q", "topic")
+    repository.git("update-ref", "refs/remotes/origin/main", "main")
+    return repository
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["main", "origin/main", "heads/main", "refs/remotes/origin/main", "main...HEAD", "main...",
+     "v2...topic", "v2...HEAD"],
+)  # fmt: skip
+def test_a_branch_counts_from_where_head_left_it(forked, name):
+    found = base_of(name, forked.folder)
+    assert found.commit == forked.left
+    known = name.partition("...")[0]
+    assert found.notes == (
+        f"base is {forked.left[:10]}, where head left {known}, which has 2 commits since",
+    )
+
+
+@pytest.mark.parametrize("name", ["v2", "main~0", "main^{commit}", ":/two"])
+def test_a_tag_or_a_commit_is_taken_as_it_is(forked, name):
+    found = base_of(name, forked.folder)
+    assert (found.commit, found.notes) == (forked.main, (f"head lacks 2 commits of {name}",))
+
+
+@pytest.mark.parametrize("name", ["v1", "HEAD~1", "main~2", "v1...HEAD"])
+def test_of_what_head_has_nothing_is_said(forked, name):
+    found = base_of(name, forked.folder)
+    assert (found.commit, found.notes) == (forked.left, ())
+
+
+def test_ranges_that_name_no_base_are_one_sentence(forked):
+    with pytest.raises(UserError, match=r"a range is no base: write --against=main, or main\.\.\."):
+        base_of("main..topic", forked.folder)
+    said = f"head is what is checked out here, {forked.head[:10]}, and main is {forked.main[:10]}"
+    for name in ("topic...main", "...main"):
+        with pytest.raises(UserError, match=said):
+            base_of(name, forked.folder)
+
+
+def test_a_detached_head_has_a_merge_base_too(forked):
+    forked.git("checkout", "-q", "--detach")
+    try:
+        assert base_of("main", forked.folder).commit == forked.left
+        # Its own branch went nowhere else: one commit.
+        assert base_of("topic", forked.folder).commit == forked.head
+    finally:
+        forked.git("checkout", "-q", "topic")
+
+
+def test_git_is_quoted_with_its_own_reason(forked, tmp_path, monkeypatch):
+    with pytest.raises(UserError, match=r"bad revision 'mian'; did you mean main\?"):
+        base_of("mian", forked.folder)
+    with pytest.raises(UserError, match="bad revision 'nowhere'"):
+        base_of("nowhere", forked.folder)
+    with pytest.raises(UserError, match=r"\(git: not a git repository"):
+        base_of("main", tmp_path)
+    with pytest.raises(UserError, match="expected commit type"):
+        base_of(forked.git("rev-parse", "HEAD^{tree}"), forked.folder)
+    with pytest.raises(UserError, match="neither a git revision here"):
+        base_of("--all", forked.folder)
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):  # they may trust every folder
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(UserError, match=r"dubious ownership in repository .* safe\.directory"):
+        base_of("main", forked.folder)
+
+
+def test_a_name_of_a_branch_and_a_tag_is_refused(forked):
+    forked.git("branch", "both", "main")
+    forked.git("tag", "both", "v1")
+    with pytest.raises(UserError, match="write one of refs/heads/both, refs/tags/both"):
+        base_of("both", forked.folder)
+    assert base_of("refs/tags/both", forked.folder).notes == ()
+    assert base_of("heads/both", forked.folder).commit == forked.left
+
+
+def test_histories_without_a_common_commit_have_no_merge_base(forked):
+    forked.git("checkout", "-q", "--orphan", "other")
+    other = forked.commit("alone")
+    forked.git("checkout", "-qf", "topic")
+    with pytest.raises(UserError, match="no merge-base of other and head: they have no commit in"):
+        base_of("other", forked.folder)
+    assert base_of(other, forked.folder).notes == ("head lacks 1 commit of " + other,)
+
+
+def test_a_shallow_clone_is_told_how_to_get_the_rest(forked, tmp_path):
+    shallow = Repository(tmp_path / "shallow")
+    shallow.git("remote", "add", "origin", f"file://{forked.folder}")
+    shallow.git("fetch", "-q", "--depth=1", "origin", "topic")
+    shallow.git("checkout", "-q", "FETCH_HEAD")
+    with pytest.raises(UserError, match=r"bad revision 'origin/main'; git fetch origin main:refs"):
+        base_of("origin/main", shallow.folder)
+    shallow.git("fetch", "-q", "--depth=1", "origin", "main:refs/remotes/origin/main")
+    words = "no commit in common; this clone is shallow: git fetch --unshallow .*fetch-depth: 0"
+    with pytest.raises(UserError, match=words):
+        base_of("origin/main", shallow.folder)
+    shallow.git("fetch", "-q", "--unshallow", "origin")
+    assert base_of("origin/main", shallow.folder).commit == forked.left
+
+
+def test_what_is_changed_in_head(tmp_path):
+    repository = Repository(tmp_path / "r")
+    repository.commit("vitbench/arm.py", "README.md", "reports/a.json")
+    (repository.folder / "reports" / "a.json").write_text("data")
+    (repository.folder / "duet.xml").touch()
+    (repository.folder / "vitbench" / "arm.py").touch()  # newer, and the same
+    assert changes(repository.folder) == []
+    (repository.folder / "README.md").write_text("changed")
+    (repository.folder / "torch.py").touch()
+    (repository.folder / "vitbench" / "kernel.cpp").touch()
+    assert changes(repository.folder) == ["README.md", "torch.py", "vitbench/kernel.cpp"]
+    repository.git("add", "vitbench")
+    assert "vitbench/kernel.cpp" in changes(repository.folder)
+
+
+@pytest.fixture
+def here(forked, monkeypatch):
+    """The repository in which this vitbench is taken to lie."""
+    monkeypatch.setattr(against, "ROOT", forked.folder)
+    return forked
+
+
+def test_one_commit_and_no_change_is_nothing_to_compare(here, tmp_path):
+    with against.base("main", tmp_path) as side:
+        assert (side.folder / "vitbench" / "arm.py").is_file()
+        assert not (side.folder / "README.md").exists()
+        assert side.same == ""
+        assert side.label == f"main ({here.left[:10]})"
+    for name in ("HEAD", "topic", here.head, "topic...topic"):
+        with against.base(name, tmp_path) as side:
+            assert side.same == (
+                f"base and head are one commit, {here.head[:10]}, and no file is changed"
+            )
+    (here.folder / "README.md").write_text("changed")
+    try:
+        with against.base("topic", tmp_path) as side:
+            assert side.same == ""
+            assert side.notes == ("head is not committed as it is: README.md",)
+            assert (side.folder / "README.md").read_text() == "README.md"
+    finally:
+        here.git("checkout", "-q", "--", "README.md")
+
+
+def test_the_same_folder_or_environment_is_nothing_to_compare(here, tmp_path):
+    with against.base(str(here.folder), tmp_path) as side:
+        assert side.same == "base and head are one folder"
+    with against.base(against.sys.executable, tmp_path) as side:
+        assert side.same == "base is the environment of head"
+    beside = tmp_path / "beside"
+    here.git("worktree", "add", "-q", "--detach", str(beside), "topic")
+    with against.base("beside", tmp_path) as side:
+        assert side.same.startswith("base and head are one commit")
+    (beside / "vitbench" / "arm.py").write_text("changed")
+    with against.base("beside", tmp_path) as side:
+        assert side.same == ""
+
+
+def test_a_path_that_is_called_like_a_branch_is_refused(here, tmp_path):
+    (tmp_path / "main" / "vitbench").mkdir(parents=True)
+    (tmp_path / "main" / "vitbench" / "arm.py").touch()
+    with (
+        pytest.raises(UserError, match=r"write one of \./main, refs/heads/main"),
+        against.base("main", tmp_path),
+    ):
+        pass
+    with against.base("./main", tmp_path) as side:
+        assert side.folder == tmp_path / "main"
+    # A folder that is no checkout is not what is meant.
+    here.git("branch", "feature/x", "main")
+    (tmp_path / "feature" / "x").mkdir(parents=True)
+    with against.base("feature/x", tmp_path) as side:
+        assert side.label == f"feature/x ({here.left[:10]})"
+
+
+def test_vitbench_may_lie_in_a_folder_of_a_repository(tmp_path, monkeypatch):
+    repository = Repository(tmp_path / "r")
+    repository.commit("tools/vitbench/arm.py", "README.md")
+    monkeypatch.setattr(against, "ROOT", repository.folder / "tools")
+    with against.base("HEAD~1", tmp_path) as side:
+        assert side.folder.name == "tools"
+        assert (side.folder / "vitbench" / "arm.py").is_file()
+
+
+@pytest.mark.usefixtures("here")
+def test_the_command_ends_with_2_where_nothing_is_compared(tmp_path, monkeypatch, capsys):
+    """Every output says so."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    files = [f"--{kind}={tmp_path / kind}" for kind in ("json", "markdown", "junit")]
+    assert main(["duet", "--against=HEAD", "--variant=fp32", *files]) == 2
+    said = capsys.readouterr().out
+    assert "INCOMPARABLE  deit_tiny_patch16_224/fp32/cpu/b1: nothing was compared: base and" in said
+    assert "::error title=vitbench duet::nothing was compared" in said
+    for kind in ("json", "markdown", "junit"):
+        assert "nothing was compared" in (tmp_path / kind).read_text()
