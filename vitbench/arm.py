@@ -79,6 +79,7 @@ class Arm:
             "agreement": verification.agreement.to_json(),
             "predictions": {
                 "sample": sample.sha256,
+                "files": sample.files_sha256,
                 "ids": list(sample.ids),
                 "top1": verification.measured["top1"],
                 "truth": verification.measured["reference_top1"],

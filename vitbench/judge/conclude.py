@@ -5,7 +5,17 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from vitbench.judge.drift import Flips, drifted
+from vitbench.judge.drift import (
+    CHANGED,
+    OTHER,
+    PREPROCESSING,
+    SAME_PIXELS,
+    UNKNOWN,
+    Comparison,
+    Drift,
+    Flips,
+    drift_of,
+)
 from vitbench.judge.duet import Block, Rule, judge
 from vitbench.judge.verdict import Verdict
 
@@ -57,14 +67,39 @@ class Played:
         """The verdicts of the cases whose predictions changed for the worse."""
         return _drifted(self)
 
+    @cached_property
+    def compared(self) -> dict[str, Comparison]:
+        """The predictions of the cases that both sides have and that break no contract."""
+        sound = [
+            case for case in self.cases
+            if all(self.has(side, case) and not self.broken(side, case) for side in SIDES)
+        ]  # fmt: skip
+        return {case: _compared(*(self.prepared[side][case] for side in SIDES)) for case in sound}
+
 
 def conclude(played: Played, rule: Rule) -> list[Verdict]:
     """A verdict for every case, in their order."""
     timed = judge(played.judged, rule)
+    drift = drift_of(played.compared)
+    timed = {case: _seen(verdict, played, drift) for case, verdict in timed.items()}
     return [
         played.drifted.get(case) or _stopped(case, played, timed) or _untimed(case, played)
         for case in played.cases
     ]
+
+
+def _seen(verdict: Verdict, played: Played, drift: Drift) -> Verdict:
+    """The verdict of times, which is neither SAME nor FASTER where other pixels reach the model and
+    predictions differ; and whether they could be compared at all."""
+    found = played.compared[verdict.case]
+    if words := drift.doubtful.get(verdict.case):
+        state = "INCONCLUSIVE" if verdict.state in ("SAME", "FASTER") else verdict.state
+        return replace(verdict, state=state, sentence=f"{words}; {verdict.sentence}")
+    if found.pixels == OTHER:
+        words = "predictions are not compared: the sides verified on different images"
+    elif why := CHANGED.get(found.pixels):
+        words = f"{why}; all {found.images} images are predicted as before"
+    return replace(verdict, sentence=f"{verdict.sentence}. {words}") if words else verdict
 
 
 def _stopped(case: str, played: Played, timed: Mapping[str, Verdict]) -> Verdict | None:
@@ -102,34 +137,49 @@ def _drifted(played: Played) -> dict[str, Verdict]:
     on fewer of the same images than base does (`drift.drifted`). Flips of synthetic weights are
     chance.
     """
-    found, lost = {}, {}
+    found = {}
     for case in played.cases:
         if case in played.fails and played.has("base", case) and not played.broken("base", case):
             found[case] = Verdict(case, "DRIFTED", f"it fails here: {played.fails[case]}")
         if not all(played.has(side, case) for side in SIDES) or played.broken("base", case):
             continue
-        base, head = (played.prepared[side][case] for side in SIDES)
         if played.broken("head", case):
-            why = f"head's predictions are wrong: {head['agreement']['sentence']}"
+            sentence = played.prepared["head"][case]["agreement"]["sentence"]
+            why = f"head's predictions are wrong: {sentence}"
             found[case] = Verdict(case, "DRIFTED", why)
-        elif (
-            head["agreement"]["claimed"]
-            and base["predictions"]["ids"] == head["predictions"]["ids"]
-        ):
-            lost[case] = _flips(base["predictions"], head)
-    sentences = drifted(lost).items()
+    sentences = drift_of(played.compared).drifted.items()
     return found | {case: Verdict(case, "DRIFTED", why) for case, why in sentences}
 
 
-def _flips(base: Mapping[str, Any], head: Mapping[str, Any]) -> Flips:
-    triples = list(zip(base["truth"], base["top1"], head["predictions"]["top1"], strict=True))
-    agreement = head["agreement"]
-    return Flips(
+def _compared(base: Mapping[str, Any], head: Mapping[str, Any]) -> Comparison:
+    """Head's top-1 beside base's; the truth is what base's fp32 predicted."""
+    agreement, then, now = head["agreement"], base["predictions"], head["predictions"]
+    pixels = _pixels(then, now)
+    if pixels == OTHER:
+        return Comparison(OTHER)
+    triples = list(zip(then["truth"], then["top1"], now["top1"], strict=True))
+    differ = sum(was != new for _, was, new in triples)
+    if not agreement["claimed"]:
+        return Comparison(pixels, len(triples), differ)
+    flips = Flips(
         images=len(triples),
-        lost=sum(then == true != now for true, then, now in triples),
-        gained=sum(now == true != then for true, then, now in triples),
+        lost=sum(was == true != new for true, was, new in triples),
+        gained=sum(new == true != was for true, was, new in triples),
         worth=min(1.0, agreement["effective_images"] / agreement["images"]),
     )
+    return Comparison(pixels, len(triples), differ, flips)
+
+
+def _pixels(base: Mapping[str, Any], head: Mapping[str, Any]) -> str:
+    """An arm of an older vitbench does not know the digest of its files."""
+    if base["ids"] != head["ids"]:
+        return OTHER
+    if base.get("sample") == head.get("sample"):
+        return SAME_PIXELS
+    files = base.get("files"), head.get("files")
+    if None in files:
+        return UNKNOWN
+    return PREPROCESSING if files[0] == files[1] else OTHER
 
 
 def with_operators(

@@ -2,9 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from vitbench.judge.multiplicity import SUITE_LEVEL, holm, mcnemar_exact
 from vitbench.judge.report import Row
+
+SAME_PIXELS, PREPROCESSING, UNKNOWN, OTHER = "same", "preprocessing", "unknown", "other"
+CHANGED = {
+    PREPROCESSING: "its preprocessing changed: from the same image files other pixels reach the "
+    "model",
+    UNKNOWN: "its preprocessing or its image files changed: under the same names other pixels "
+    "reach the model",
+}
 
 
 @dataclass(frozen=True)
@@ -24,38 +33,119 @@ class Flips:
         return mcnemar_exact(self.lost * self.worth, self.gained * self.worth)
 
 
-def flips(head: Row, base: Row, baseline: Mapping[str, Row]) -> Flips | None:
-    """Top-1 of a case against its baseline's, image by image; None where nothing is comparable.
+@dataclass(frozen=True)
+class Comparison:
+    """The top-1 of a case beside its baseline's. `images`: that both predicted; `differ`: those of
+    them with another top-1; `pixels`: one of SAME_PIXELS, PREPROCESSING and UNKNOWN, or OTHER,
+    where nothing was compared. `flips` is None where nothing can be claimed of them: with synthetic
+    weights they are chance."""
+
+    pixels: str
+    images: int = 0
+    differ: int = 0
+    flips: Flips | None = None
+
+
+def pixels_of(head: Mapping[str, Any], base: Mapping[str, Any], case: str) -> str:
+    """How what the case's model saw in two reports differs.
+
+    Reports of schema 1 have one digest, of the names, pixels and labels of the first model: where
+    those differ and the names do not, preprocessing or the files changed.
+    """
+    model = case.partition("/")[0]
+    ours, theirs = (
+        each.get("vitbench", {}).get("models", {}).get(model, {}).get("images")
+        for each in (head, base)
+    )
+    if ours and theirs:
+        if ours["pixels_sha256"] == theirs["pixels_sha256"]:
+            return SAME_PIXELS
+        same_files = ours["files_sha256"] == theirs["files_sha256"]
+        return PREPROCESSING if same_files else OTHER
+    old = [each.get("vitbench", {}).get("images", {}).get("sha256") for each in (head, base)]
+    return SAME_PIXELS if old[0] == old[1] else UNKNOWN
+
+
+def compared(head: Row, base: Row, baseline: Mapping[str, Row], pixels: str) -> Comparison:
+    """Top-1 of a case against its baseline's, image by image.
 
     The truth is what float32 predicted in the baseline, of the same batch or else any; without
-    it the case's own top-1 there. Synthetic weights are not compared: their flips are chance.
+    it the case's own top-1 there.
     """
     if not head.timed or not base.timed:
-        return None
+        return Comparison(pixels)
     agreement = head.timed["agreement"]
     now, then = _top1(head), _top1(base)
+    if pixels == OTHER or (pixels == UNKNOWN and now.keys() != then.keys()):
+        return Comparison(OTHER)
     shared = now.keys() & then.keys()
+    differ = sum(now[image] != then[image] for image in shared)
     if not shared or not agreement["claimed"] or not agreement["images"]:
-        return None
+        return Comparison(pixels, len(shared), differ)
     truth = {**then, **_truth(base, baseline)}
-    return Flips(
+    flips = Flips(
         images=len(shared),
         lost=sum(then[image] == truth[image] != now[image] for image in shared),
         gained=sum(now[image] == truth[image] != then[image] for image in shared),
         worth=min(1.0, agreement["effective_images"] / agreement["images"]),
     )
+    return Comparison(pixels, len(shared), differ, flips)
 
 
-def drifted(found: Mapping[str, Flips]) -> dict[str, str]:
-    """A sentence for each case whose predictions drifted: 1 % for all cases together, by Holm."""
+def tested(found: Mapping[str, Flips]) -> dict[str, tuple[str, float]]:
+    """What each case lost, in words, and its p-value among those of all cases (Holm)."""
     p_values = holm({case: each.p_value() for case, each in found.items()})
     return {
-        case: f"predictions drifted: of {each.images} images {each.lost} lost the top-1 that "
-        f"float32 had in the baseline and {each.gained} gained it (exact McNemar test, "
-        f"p = {p_values[case]:.2g} for {len(found)} case{'s' * (len(found) > 1)})"
+        case: (
+            f"predictions drifted: of {each.images} images {each.lost} lost the top-1 that "
+            f"float32 had in the baseline and {each.gained} gained it (exact McNemar test, "
+            f"p = {p_values[case]:.2g} for {len(found)} case{'s' * (len(found) > 1)})",
+            p_values[case],
+        )
         for case, each in found.items()
-        if p_values[case] <= SUITE_LEVEL
     }
+
+
+@dataclass(frozen=True)
+class Drift:
+    """By case a sentence: whose predictions drifted; who may have, since other pixels reach the
+    model and predictions differ, too few to prove it. And notes on what was seen otherwise."""
+
+    drifted: Mapping[str, str]
+    doubtful: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def drift_of(found: Mapping[str, Comparison]) -> Drift:
+    """What comparisons of all cases of a report mean together."""
+    known = {case: each.flips for case, each in found.items() if each.flips is not None}
+    sentences, doubtful, same = {}, {}, dict[str, list[str]]()
+    for case, (words, p) in tested(known).items():
+        if p <= SUITE_LEVEL:
+            why = CHANGED.get(found[case].pixels)
+            sentences[case] = f"{why}; {words}" if why else words
+    for case, each in found.items():
+        why = CHANGED.get(each.pixels)
+        if not why or not each.images or case in sentences:
+            continue
+        if not each.differ:
+            same.setdefault(f"{case.partition('/')[0]}: {why}", []).append(case)
+            continue
+        proof = "which says nothing with synthetic weights"
+        if case in known:
+            proof = f"which proves no drift (p = {tested(known)[case][1]:.2g}) and no SAME either"
+        doubtful[case] = (
+            f"{why}; of {each.images} images {each.differ} are predicted otherwise, {proof}"
+        )
+    notes = [
+        f"{why}; {len(cases)} case{'s predict' if len(cases) > 1 else ' predicts'} every image as "
+        "before" for why, cases in same.items()
+    ]  # fmt: skip
+    if any(each.pixels == OTHER for each in found.values()):
+        notes.append(
+            "predictions are not compared: the two reports were verified on different images"
+        )
+    return Drift(sentences, doubtful, tuple(notes))
 
 
 def _truth(base: Row, baseline: Mapping[str, Row]) -> dict[str, int]:

@@ -1,13 +1,13 @@
 """A report held against earlier ones: a verdict for each case, and notes on what lies beneath."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from vitbench.case import Case
 from vitbench.judge.change import BETWEEN_RUNS, Timing, change, decide, plain_timing
 from vitbench.judge.compare import Rules, compare, label, timed_verdict
-from vitbench.judge.drift import drifted, flips
+from vitbench.judge.drift import Drift, compared, drift_of, pixels_of
 from vitbench.judge.earlier import TIMED, Earlier, Key, earlier, model_of
 from vitbench.judge.footprint import Footprints
 from vitbench.judge.hardware import hardware
@@ -55,8 +55,9 @@ def judge(
     fit = {key: each for key, each in ours.items() if model_of(key[0]) not in past.strangers}
     footprints = Footprints(_by_id(head), theirs, rules.of_figure)
     others = footprints.changes, footprints.tolerances
-    verdicts, states = compare(fit, theirs, rules, _drift(head, past), since, *others)
-    verdicts = _known(verdicts, bases)
+    drift = _drift(head, past)
+    verdicts, states = compare(fit, theirs, rules, drift.drifted, since, *others)
+    verdicts = _known(_doubted(verdicts, drift.doubtful, fit), bases)
     for verdict, key in footprints.verdicts(states):
         words = f"; since then {since[key]}" if since[key] and verdict.state == "LARGER" else ""
         verdicts.append(replace(verdict, sentence=verdict.sentence + words))
@@ -66,7 +67,7 @@ def judge(
     verdicts += [_missing(key, head, [k for k in ours if k not in theirs]) for key in missing]
     verdicts += unsound
     verdicts += _failed_only(head, past, {key[0] for key in (*here, *missing)})
-    return Judgement(tuple(verdicts), (*footprints.notes(states), *notes(head, past)))
+    return Judgement(tuple(verdicts), (*footprints.notes(states), *drift.notes, *notes(head, past)))
 
 
 def _of_vitbench(report: Mapping[str, Any]) -> bool:
@@ -104,25 +105,42 @@ def _strange(head: Mapping[str, Any], past: Earlier) -> list[Verdict]:
     ]
 
 
-def _drift(head: Mapping[str, Any], past: Earlier) -> dict[str, str]:
-    """A sentence for each case of the report that predicts otherwise, or breaks its contract."""
+def _drift(head: Mapping[str, Any], past: Earlier) -> Drift:
+    """Which cases of the report predict otherwise, or break their contract."""
     found, ours = {}, _by_id(head)
     for case, row in ours.items():
-        then = past.newest(case)
-        if then is not None and _images(then.report) == _images(head):
+        if then := past.newest(case):
             theirs = _by_id(then.report)
-            found[case] = flips(row, theirs[case], theirs)
-    told = drifted({case: each for case, each in found.items() if each is not None})
+            pixels = pixels_of(head, then.report, case)
+            found[case] = compared(row, theirs[case], theirs, pixels)
+    drift = drift_of(found)
+    told = dict(drift.drifted)
     for case, row in ours.items():
         if row.timed and row.timed["agreement"]["state"] == "BROKEN":
             told[case] = f"its contract is broken: {row.timed['agreement']['sentence']}"
     failed = head.get("vitbench", {}).get("failed", {})
     told |= {case: f"it fails here: {failed[case]}" for case in failed if not past.failed(case)}
-    return told
+    return replace(drift, drifted=told)
 
 
-def _images(report: Mapping[str, Any]) -> Any:
-    return report.get("vitbench", {}).get("images", {}).get("sha256")
+def _doubted(
+    verdicts: Sequence[Verdict], doubtful: Mapping[str, str], keys: Iterable[Key]
+) -> list[Verdict]:
+    """The verdicts, where a case whose predictions are in doubt is neither SAME nor FASTER; nor
+    does a reference go without a verdict."""
+    found = {each.case: each for each in verdicts}
+    for key in [key for key in keys if key[0] in doubtful]:
+        was, words = found.get(label(key)), doubtful[key[0]]
+        if was is None:
+            found[label(key)] = Verdict(label(key), "INCONCLUSIVE", words)
+        elif was.state != "DRIFTED":
+            passes = was.state in ("SAME", "FASTER")
+            found[was.case] = replace(
+                was,
+                state="INCONCLUSIVE" if passes else was.state,
+                sentence=f"{words}; {was.sentence}" if passes else f"{was.sentence}; {words}",
+            )
+    return list(found.values())
 
 
 def _by_id(report: Mapping[str, Any]) -> dict[str, Row]:

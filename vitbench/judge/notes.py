@@ -26,16 +26,10 @@ def notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
         theirs.setdefault(case, {})[group] = found[0].benchmark
     yield from _references(ours, theirs)
     held = [then.report for case in ours if (then := past.newest(case))]
-    if any(_images(head) != _images(each) for each in held):
-        yield "predictions are not compared: the two reports were verified on different images"
     if doubt := hardware(head.get("machine_info")).doubt:
         yield doubt
     if held and (since := changed(head, max(held, key=lambda each: str(each.get("datetime"))))):
         yield f"changed since the baseline: {since}"
-
-
-def _images(report: Mapping[str, Any]) -> Any:
-    return report.get("vitbench", {}).get("images", {}).get("sha256")
 
 
 def grown(head: Mapping[str, Any], base: Mapping[str, Any], change: float) -> str:

@@ -17,7 +17,8 @@ from vitbench.judge.text import text_of
 # Schema history; report.schema.json describes the newest. A reader accepts all up to its own.
 #   1  vitbench 0.1.0: top-level `vitbench`; `extra_info` of latency, throughput and footprint.
 #   2  a fingerprint class for each model (machine_info.vitbench.classes), which cases a run was
-#      told to have (vitbench.selected). Nothing that schema 1 has changed its meaning.
+#      told to have (vitbench.selected), and of each model the digests of its image files and of
+#      the pixels that reach it (vitbench.models.NAME.images). Nothing of schema 1 changed.
 SCHEMA_VERSION = 2
 _SCHEMA = Path(__file__).with_name("report.schema.json")
 

@@ -6,7 +6,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
@@ -59,13 +59,21 @@ class Photo:
     """One image, read only when it is needed.
 
     `cluster` is the photograph it is cut from: crops of one photograph are not independent.
-    `folder` is the class folder it lies in, or None.
+    `folder` is the class folder it lies in, or None. `file` is what it is read from, `cut` how it
+    is cut from that, in words.
     """
 
     id: str
     cluster: str
     folder: str | None
     read: Callable[[], Image.Image]
+    file: Path | None = None
+    cut: str = ""
+
+    def digest(self) -> str:
+        """Of the file as it lies there, whatever decodes it; of the decoded image without one."""
+        data = self.file.read_bytes() if self.file else self.read().tobytes()
+        return hashlib.sha256(data).hexdigest() + self.cut
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ class Sample:
     """Photographs preprocessed for one model: `images` is float32 (N, 3, H, W).
 
     `labels` are class indices, or None where the folder names no classes of the model. `sha256`
-    digests ids, images and labels.
+    digests ids, images and labels; `files_sha256` ids and files, which preprocessing leaves alone.
     """
 
     ids: tuple[str, ...]
@@ -82,6 +90,19 @@ class Sample:
     images: NDArray[np.float32]
     source: str
     sha256: str
+    files_sha256: str = ""
+
+    @cached_property
+    def pixels_sha256(self) -> str:
+        """Of ids and of what reaches the model: files and preprocessing both decide it."""
+        digest = hashlib.sha256(repr((self.ids, self.images.shape)).encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        return digest.hexdigest()
+
+    @property
+    def labels_sha256(self) -> str | None:
+        """Of the classes that the images are held to be of; None where they are not known."""
+        return hashlib.sha256(repr(self.labels).encode()).hexdigest() if self.labels else None
 
 
 def default_photos(count: int = 256) -> list[Photo]:
@@ -110,7 +131,8 @@ def _crops(names: Sequence[str], count: int) -> list[Photo]:
         start = np.random.default_rng([2024, which]).random(4)
         size, x, y, mirror = (start + turn * STEPS) % 1
         crop = partial(_crop, path, 0.4 + 0.6 * size, x, y, mirror < 0.5)
-        photos.append(Photo(f"{path.stem}-{turn:03d}", path.stem, None, crop))
+        cut = f"{size:.6f} {x:.6f} {y:.6f} {mirror < 0.5}"
+        photos.append(Photo(f"{path.stem}-{turn:03d}", path.stem, None, crop, path, cut))
     return photos
 
 
@@ -151,7 +173,7 @@ def folder_photos(folder: Path, limit: int, option: str = "--images") -> list[Ph
         raise UserError(f"{option} {folder} holds no images: give a folder with files {endings}")
     advice = f"repair it or remove it from the {option} folder"
     return [
-        Photo(name, name, group, partial(read_image, folder / name, advice))
+        Photo(name, name, group, partial(read_image, folder / name, advice), folder / name)
         for _, _, name, group in turns[:limit]
     ]
 
@@ -255,4 +277,5 @@ def make_sample(
     digest = hashlib.sha256(repr((ids, labels, images.shape)).encode())
     digest.update(np.ascontiguousarray(images).data)
     clusters = tuple(photo.cluster for photo in photos)
-    return Sample(ids, clusters, labels, images, source, digest.hexdigest())
+    files = hashlib.sha256(repr([(photo.id, photo.digest()) for photo in photos]).encode())
+    return Sample(ids, clusters, labels, images, source, digest.hexdigest(), files.hexdigest())

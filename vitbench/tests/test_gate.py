@@ -152,6 +152,8 @@ def test_other_images_or_synthetic_weights_are_not_compared():
     assert verdicts(head)[INT8].state == "SAME"
     head = run(timed(FP32, 1.0), timed(top1=flipped(20)))
     head["vitbench"]["images"] = head["vitbench"]["images"] | {"sha256": "b" * 64}
+    for row in head["benchmarks"]:
+        row["extra_info"]["predictions"]["images"] = [f"other-{index}" for index in range(200)]
     found = judge(head, [baseline()], Rules(tolerance=0.10))
     assert found.verdicts[0].state == "SAME"
     assert "predictions are not compared" in found.notes[0]

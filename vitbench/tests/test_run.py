@@ -31,6 +31,9 @@ def test_a_run_verifies_times_and_reports(suite, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     report = the_report(tmp_path)
     assert report["vitbench"]["complete"] is True
+    images = report["vitbench"]["models"]["deit_tiny_patch16_224"]["images"]
+    assert images["count"] == 16
+    assert len({images["files_sha256"], images["pixels_sha256"]}) == 2
     kinds = [(b["group"], b["extra_info"]["case"]["id"]) for b in report["benchmarks"]]
     ids = [f"deit_tiny_patch16_224/{v}/cpu/b1" for v in ("fp32", "int8-dynamic")]
     assert sorted(kinds) == sorted(

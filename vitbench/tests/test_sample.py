@@ -221,6 +221,25 @@ def test_a_sample_is_preprocessed_and_digested(tree):
     assert len({other.sha256 for other in others} | {sample.sha256}) == 4
 
 
+def test_files_and_the_pixels_that_reach_a_model_have_digests_of_their_own(tree):
+    def made(how=preprocess, labels=None):
+        return make_sample(folder_photos(tree, 6), how, labels, "photos")
+
+    one, brighter = made(), made(lambda image: preprocess(image) + 1)
+    assert one.files_sha256 == brighter.files_sha256
+    assert one.pixels_sha256 != brighter.pixels_sha256
+    labelled = made(labels={"cat": 0, "dog": 1, "owl": 2})
+    assert labelled.pixels_sha256 == one.pixels_sha256
+    assert (one.labels_sha256, len(labelled.labels_sha256)) == (None, 64)
+    save(tree / "cat" / "0.png", (9, 9, 9))
+    assert made().files_sha256 != one.files_sha256
+    assert made().pixels_sha256 != one.pixels_sha256
+    # Of a crop the cut counts too: its file is the same for all crops of a photograph.
+    crops = [make_sample([photo], preprocess, None, "crops") for photo in default_photos(9)]
+    assert crops[0].files_sha256 != crops[8].files_sha256
+    assert default_photos(1)[0].digest() == default_photos(2)[0].digest()
+
+
 def test_an_image_beside_the_class_folders_is_named(tree):
     save(tree / "stray.png")
     with pytest.raises(UserError, match=r"stray\.png lies beside the class folders of --images"):
