@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -25,6 +25,7 @@ from vitbench.deploy.worker import die_with_parent
 from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.extra import extra_work, with_extra
+from vitbench.measure.outputs import Witness, one_of_each
 from vitbench.runtimes import VARIANTS, Deployment, load, operators, variant
 
 PROTOCOL = 1
@@ -35,7 +36,7 @@ class Arm:
 
     def __init__(self) -> None:
         self._clock = BusyClock()
-        self._loaded: tuple[Deployment, Any] | None = None
+        self._loaded: tuple[Deployment, Any, Witness, Iterator[bool]] | None = None
         self._session: Any = None
 
     def hello(self, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +54,8 @@ class Arm:
         }
 
     def prepare(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Build and verify a case. Its images go to `folder`; the answer has what `load` needs."""
+        """Build and verify a case. Its images and their verified logits go to `folder`; the answer
+        has what `load` needs."""
         import numpy as np
 
         case, session = Case.parse(request["case"]), self._session
@@ -65,6 +67,8 @@ class Arm:
         images = Path(request["folder"]) / f"{case.model}-b{case.batch}.npy"
         if not images.exists():
             np.save(images, np.take(sample.images, range(case.batch), axis=0, mode="wrap"))
+        verified = images.with_name(f"{images.stem}-{case.variant}-{case.device}".replace(":", "-"))
+        np.save(f"{verified}.npy", verification.first_output)
         return {
             "load": {
                 "path": str(artifact.path),
@@ -73,6 +77,8 @@ class Arm:
                 "architecture": dict(model.architecture),
                 "threads": session.options.threads,
                 "images": str(images),
+                "case": case.id,
+                "verified": f"{verified}.npy",
             },
             "artifact": {"sha256": artifact.sha256, "bytes": artifact.bytes},
             "weights": model.weights.sha256,
@@ -89,32 +95,43 @@ class Arm:
     def load(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Load a prepared case and warm it up: three calls, or two where those take a second.
 
-        `extra` units of real work are planted into each call (0: none).
+        `extra` units of real work are planted into each call (0: none). Raises WrongOutputs where
+        the case does not answer what was verified. `seed` draws the turns that are compared, too.
         """
         self._loaded = None
         deployment, images = self._deployment(request)
         deployment = with_extra(deployment, request.get("extra", 0))
+        witness, answers = _witness(request), []
         with deployment.active():
             staged = deployment.stage(images)
             taken: list[float] = []
             while len(taken) < 3 and (len(taken) < 2 or sum(taken) < 1.0):
-                taken.append(self._clock.call(deployment, staged)[1])
-        self._loaded = deployment, staged
+                output, seconds = self._clock.call(deployment, staged)
+                taken.append(seconds)
+                answers.append(deployment.read(output))
+        witness.begin(answers)
+        self._loaded = deployment, staged, witness, one_of_each(6, request.get("seed", 0))
         return {"seconds": min(taken)}
 
     def turn(self, request: Mapping[str, Any]) -> dict[str, float]:  # noqa: ARG002 - as all verbs
-        """Seconds of one call, which follows an untimed one: the other arms took the caches."""
+        """Seconds of one call, which follows an untimed one: the other arms took the caches.
+
+        Raises WrongOutputs where its output was drawn and is not the verified one.
+        """
         if self._loaded is None:
             raise UserError("no case is loaded: send `load` first")
-        deployment, staged = self._loaded
+        deployment, staged, witness, drawn = self._loaded
         with deployment.active():
             deployment(staged)
-            return {"seconds": self._clock.call(deployment, staged)[1]}
+            output, seconds = self._clock.call(deployment, staged)
+            if next(drawn):
+                witness.see(deployment.read(output), "in a timed turn")
+        return {"seconds": seconds}
 
     def drop(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - as all verbs
-        """Forget the loaded case."""
-        self._loaded = None
-        return {}
+        """Forget the loaded case. The answer says what was compared of its outputs."""
+        loaded, self._loaded = self._loaded, None
+        return {"outputs": loaded[2].to_json()} if loaded else {}
 
     def operators(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Where the time of one call of a prepared case goes, the slowest operator first."""
@@ -152,6 +169,15 @@ def _arguments(request: Mapping[str, Any]) -> tuple[Any, ...]:
         request["threads"],
         np.load(request["images"], allow_pickle=False),
     )
+
+
+def _witness(request: Mapping[str, Any]) -> Witness:
+    """Who compares outputs with the verified ones, from what `prepare` answered."""
+    import numpy as np
+
+    verified = np.load(request["verified"], allow_pickle=False)
+    limits = variant(request["variant"]).contract
+    return Witness(request["case"], verified, limits, request["device"])
 
 
 def say(text: str) -> None:

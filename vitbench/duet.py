@@ -15,11 +15,12 @@ from vitbench.arm import PROTOCOL
 from vitbench.case import Case
 from vitbench.deploy.conversation import Conversation, WorkerLost
 from vitbench.deploy.worker import WorkerFailed
-from vitbench.errors import Unavailable, UserError
+from vitbench.errors import Unavailable, UserError, WrongOutputs
 from vitbench.judge.conclude import Played, conclude, with_operators
 from vitbench.judge.duet import Block, Rule, decided, judge
 from vitbench.judge.verdict import NOTHING, Verdict
 from vitbench.measure.duet import ARMS, rounds_for, take_turns
+from vitbench.measure.outputs import added
 from vitbench.options import Options
 from vitbench.timing_lock import timing_alone
 
@@ -29,14 +30,19 @@ TURN_SECONDS = 120.0
 VERIFY_SECONDS = 3600.0
 
 
+class HeadAnswersOtherwise(WrongOutputs):
+    """Head, while it was timed, did not answer what it answered when it was verified."""
+
+
 @dataclass
 class Progress:
     """All that is known of the cases, filled as the duet goes on.
 
     `prepared` is what `prepare` answered, by side and case; `absent` is why a side has not got a
     case, by both; `fails` is what became of head's build of a case, `failed` why a case has no
-    more blocks, by case; `blocks` are the finished ones; `units` of extra work are planted into
-    head; `waited_seconds` is how long other timings on this machine were waited for.
+    more blocks, by case; `blocks` are the finished ones; `outputs` is what was compared of the
+    timed calls, by case and arm; `units` of extra work are planted into head; `waited_seconds` is
+    how long other timings on this machine were waited for.
     """
 
     prepared: dict[str, dict[str, Any]] = field(default_factory=lambda: {"base": {}, "head": {}})
@@ -44,6 +50,7 @@ class Progress:
     fails: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     blocks: dict[str, list[Block]] = field(default_factory=dict)
+    outputs: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     units: dict[str, int] = field(default_factory=dict)
     waited_seconds: float = 0.0
@@ -188,7 +195,10 @@ class Duet:
                     block = self._play(number, case, arms)
                     self.progress.blocks.setdefault(case.id, []).append(block)
                 except (Unavailable, UserError, WorkerFailed) as reason:
-                    self.progress.failed[case.id] = f"block {number + 1}: {reason}"
+                    told = f"block {number + 1}: {reason}"
+                    self.progress.failed[case.id] = told
+                    if isinstance(reason, HeadAnswersOtherwise):
+                        self.progress.fails[case.id] = told
                     for name, arm in arms.items():
                         if arm.closed:
                             arms[name] = stack.enter_context(self.arm(name))
@@ -199,20 +209,31 @@ class Duet:
 
         def load(name: str) -> float:
             side = "base" if name == "null" else name
-            request = {"verb": "load", **prepared[side][case.id]["load"]}
+            request = {"verb": "load", **prepared[side][case.id]["load"], "seed": number}
             request["extra"] = extra if name == "head" else 0
-            return float(arms[name].ask(request, LOAD_SECONDS)["seconds"])
+            return ask(name, request, LOAD_SECONDS)
 
         def turn(name: str) -> float:
-            return float(arms[name].ask({"verb": "turn"}, patience)["seconds"])
+            return ask(name, {"verb": "turn"}, patience)
+
+        def ask(name: str, request: Mapping[str, Any], patience_seconds: float) -> float:
+            try:
+                return float(arms[name].ask(request, patience_seconds)["seconds"])
+            except WrongOutputs as reason:
+                raise (HeadAnswersOtherwise if name == "head" else WrongOutputs)(
+                    f"{arms[name].name}: {reason}"
+                ) from reason
 
         patience = max(self.turn_seconds, 10 * max(together(load, arms)))  # a turn is two calls
         longest = 2 * max(turn(name) for name in arms)  # with its untimed call
         turns = {name: partial(turn, name) for name in arms}
         rounds = rounds_for(self.options.seconds, longest)
         seconds = take_turns(turns, rounds, start=number)
-        for arm in arms.values():
-            arm.ask({"verb": "drop"}, self.turn_seconds)
+        for name, arm in arms.items():
+            compared = arm.ask({"verb": "drop"}, self.turn_seconds).get("outputs")
+            if compared:  # an older arm compares nothing
+                known = self.progress.outputs.setdefault(case.id, {})
+                known[name] = added(compared, known.get(name))
         return Block(**seconds)
 
     def operators(self, case: Case, folder_of: str) -> list[dict[str, Any]]:

@@ -19,11 +19,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from vitbench.errors import Unavailable, UserError
+from vitbench.errors import Unavailable, UserError, WrongOutputs
 
 # -P: the user's folder may hold a torch.py of its own.
 COMMAND = (sys.executable, "-P", "-m", "vitbench.deploy.worker")
-ERRORS: Mapping[str, type[Exception]] = {"UserError": UserError, "Unavailable": Unavailable}
+ERRORS: Mapping[str, type[Exception]] = {
+    each.__name__: each for each in (UserError, Unavailable, WrongOutputs)
+}
 
 
 class WorkerFailed(Exception):  # noqa: N818 - like Unavailable, it names what happened

@@ -1,13 +1,13 @@
 """Whether the deployment that is timed answers what was verified, before and in its rounds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.case import Contract
-from vitbench.errors import UserError
+from vitbench.errors import WrongOutputs
 
 SHARES = 5  # of the rounds, each with one that is looked at
 NEAR = 4.0  # so many times what repeated calls differ by is within their reach
@@ -22,40 +22,55 @@ def drawn_rounds(rounds: int, seed: int) -> frozenset[int]:
     return frozenset([*(int(generator.choice(part)) for part in fifths), rounds - 1])
 
 
+def one_of_each(turns: int, seed: int) -> Iterator[bool]:
+    """For ever: True once in each so many turns, by chance."""
+    generator = np.random.default_rng(seed)
+    while True:
+        chosen = generator.integers(turns)
+        yield from (turn == chosen for turn in range(turns))
+
+
 class Witness:
     """Compares one deployment's outputs on one batch with `verified`, (N, C), of verification.
 
     They must be equal to the bit where the deployment repeats itself to the bit, else within
-    `limits`, image by image. `name` is what a person knows the deployment by.
+    `limits`, image by image. `name` is what a person knows the deployment by. Of a `device` that is
+    no CPU every process may choose other kernels: there the answers before the rounds must be
+    within the limits, and those in the rounds equal to them.
     """
 
-    def __init__(self, name: str, verified: Logits, limits: Contract) -> None:
+    def __init__(self, name: str, verified: Logits, limits: Contract, device: str = "cpu") -> None:
         self.name, self.limits = name, limits
-        self.verified = verified
+        self.verified = self._expected = verified
+        self._device = device
         self.repeatable = True
         self.compared = 0
         self.largest_difference = 0.0
         self._repeats_within = 0.0
 
     def begin(self, answers: Sequence[Logits]) -> None:
-        """The answers of two or more calls in a row. Raises UserError where they are not what was
-        verified. The last two say whether the deployment repeats itself."""
+        """The answers of two or more calls in a row, of which the last two say whether the
+        deployment repeats itself. Raises WrongOutputs where they are not what was verified."""
         when = "before its rounds"
         for answer in answers:
             self._refuse(when, unusable(answer, self.verified.shape))
         self._repeats_within = _largest(answers[-1], answers[-2])
         self.repeatable = _same(answers[-1], answers[-2])
+        if self.repeatable and self._device != "cpu":
+            rounding = self.limits.relative_error * float(np.sqrt(np.square(self.verified).mean()))
+            self._refuse(when, beyond(answers[-1], self.verified, self.limits, rounding))
+            self._expected = answers[-1]
         for answer in answers:
             self.see(answer, when)
 
     def see(self, answer: Logits, when: str) -> None:
-        """One more answer. Raises UserError, which names what differs, where it is another one."""
+        """One more answer. Raises WrongOutputs, which names what differs, where it is another."""
         self.compared += 1
         problem = unusable(answer, self.verified.shape)
         if not problem:
             self.largest_difference = max(self.largest_difference, _largest(answer, self.verified))
             if self.repeatable:
-                problem = unequal(answer, self.verified)
+                problem = unequal(answer, self._expected)
             else:
                 problem = beyond(answer, self.verified, self.limits, self._repeats_within)
         self._refuse(when, problem)
@@ -69,10 +84,21 @@ class Witness:
 
     def _refuse(self, when: str, problem: str | None) -> None:
         if problem:
-            raise UserError(
+            raise WrongOutputs(
                 f"{self.name}: its outputs {when} are not those that were verified: {problem}. It "
                 "is not timed; if it was verified in an earlier run, --rebuild verifies it again"
             )
+
+
+def added(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What two witnesses of one case say together, as `to_json` does."""
+    if other is None:
+        return dict(one)
+    return {
+        "compared": one["compared"] + other["compared"],
+        "repeatable": one["repeatable"] and other["repeatable"],
+        "largest_difference": max(one["largest_difference"], other["largest_difference"]),
+    }
 
 
 def unusable(answer: Logits, shape: tuple[int, ...]) -> str | None:

@@ -53,6 +53,10 @@ for line in sys.stdin:
         if FAULT == "ended":
             print("out of luck", file=sys.stderr)
             sys.exit(3)
+        if FAULT == "wrong":
+            error = {{"kind": "WrongOutputs", "message": "1 of 1 differ"}}
+            print(json.dumps({{"error": error}}), flush=True)
+            continue
         if FAULT == "raised":
             print(json.dumps({{"error": {{"kind": "KeyError", "message": "oh"}}}}), flush=True)
             continue
@@ -135,6 +139,18 @@ def test_a_worker_that_fails_takes_no_other_case_down(side, options, fault, word
     assert found["bad"].state == ("DRIFTED" if verb == "prepare" else "INCONCLUSIVE")
     assert "the head worker (head)" in found["bad"].sentence
     assert words in found["bad"].sentence
+
+
+@pytest.mark.parametrize("verb", ["load", "turn"])
+@pytest.mark.parametrize(("who", "state"), [("head", "DRIFTED"), ("base", "INCONCLUSIVE")])
+def test_a_side_that_answers_otherwise_while_it_is_timed_is_told(side, options, verb, who, state):
+    sides = {"base": side("base"), "head": side("head")}
+    sides[who] = replace(sides[who], folder=side("wrong", "wrong", verb).folder)
+    found = verdicts(sides, options)
+    assert found["good"].state == "SAME"
+    assert found["bad"].state == state
+    assert "block 1: the " in found["bad"].sentence
+    assert f"worker ({who}): 1 of 1 differ" in found["bad"].sentence
 
 
 def test_a_crash_in_a_late_block_keeps_the_earlier_ones(side, options):

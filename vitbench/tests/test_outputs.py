@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from vitbench.arm import Arm
 from vitbench.case import Contract
-from vitbench.errors import UserError
+from vitbench.errors import UserError, WrongOutputs
 from vitbench.measure.agreement import packed, unpacked
 from vitbench.measure.clock import BusyClock
-from vitbench.measure.outputs import Witness, drawn_rounds
+from vitbench.measure.outputs import Witness, added, drawn_rounds
 from vitbench.measure.paired import PairedRounds
 from vitbench.runtimes.base import Deployment
 
@@ -185,3 +186,46 @@ def test_no_output_is_held_when_the_next_call_begins():
 def test_logits_in_json_are_equal_to_the_bit():
     odd = np.array([[0.1, -0.0, np.nan, np.inf, 1e-45]], np.float32)
     assert unpacked(packed(odd)).tobytes() == odd.tobytes()
+
+
+@pytest.fixture
+def arm(monkeypatch, tmp_path):
+    """Makes an arm that has `LOGITS[:1]` verified, and a deployment; `turn` plays so many turns."""
+    np.save(tmp_path / "images.npy", LOGITS[:1])
+    request = {
+        "case": "m/fp32/cpu/b1", "variant": "fp32", "device": "cpu", "path": "", "threads": 1,
+        "architecture": {}, "seed": 3, "images": str(tmp_path / "images.npy"),
+        "verified": str(tmp_path / "images.npy"),
+    }  # fmt: skip
+
+    def play(change, since, turns):
+        deployment = Fake(lambda logits, _: change(logits), since).turn[0]
+        monkeypatch.setattr("vitbench.arm.load", lambda *_: deployment)
+        arm = Arm()
+        arm.load(request)
+        for _ in range(turns):
+            arm.turn({})
+        return arm.drop({})["outputs"]
+
+    return play
+
+
+def test_an_arm_of_a_duet_compares_too(arm):
+    seen = arm(lambda logits: logits, 0, turns=24)
+    assert seen == {"compared": 3 + 24 // 6, "repeatable": True, "largest_difference": 0.0}
+    assert added(seen, added(seen, None))["compared"] == 14
+    for since, when in ((0, "before its rounds"), (3, "in a timed turn")):
+        with pytest.raises(WrongOutputs, match=f"m/fp32/cpu/b1: its outputs {when}.*1 of 1 differ"):
+            arm(lambda logits: logits * 2, since, turns=6)
+
+
+def test_a_gpu_may_choose_other_kernels_within_the_limits_but_not_in_its_rounds():
+    """Nearly equal answers in another process; two that are equal follow each other."""
+    witness = Witness("it", LOGITS, LIMITS, "cuda:0")
+    near = LOGITS * np.float32(1.001)
+    witness.begin([near, near])
+    witness.see(near, "in a round")
+    with pytest.raises(WrongOutputs, match="8 of 8 differ"):
+        witness.see(LOGITS, "in a round")
+    with pytest.raises(WrongOutputs, match="relative logit error"):
+        Witness("it", LOGITS, LIMITS, "cuda:0").begin([LOGITS * 2, LOGITS * 2])
