@@ -21,7 +21,7 @@ from vitbench.judge.summary import COLUMNS, Run, summarise
 from vitbench.judge.text import text_of
 
 # Raise when what is kept of a report changes its meaning.
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 COLUMN = {name: index for index, name in enumerate(COLUMNS)}
 # Folders that hold no run of this project's own: a baseline is a copy of one, an example another's.
 SKIPPED_FOLDERS = ("baselines", "calibrations", "example")

@@ -45,8 +45,10 @@ COLUMNS = (
 class Run:
     """One report, without its figures. `time` is seconds since 1970, UTC; `classes` is the
     fingerprint class of each model ("" for what has no model), within which figures compare.
-    `left_out`: why a case of it has no figures, by name ("": what is said of the whole report);
-    `node`: what the machine is known by where nothing names its CPU, None elsewhere."""
+    `seen`: by model, digests of the image files and of the pixels that reach it, with a colon
+    between them; reports of schema 1 do not have them. `left_out`: why a case of it has no figures,
+    by name ("": what is said of the whole report); `node`: what the machine is known by where
+    nothing names its CPU, None elsewhere."""
 
     file: str
     time: float
@@ -60,6 +62,7 @@ class Run:
     variables: Mapping[str, str]
     weights: Mapping[str, str]
     images: str
+    seen: Mapping[str, str]
     missing: Mapping[str, str]
     plain: bool
     left_out: Mapping[str, str]
@@ -178,9 +181,19 @@ def _run(report: Mapping[str, Any], file: str, written: float, left_out: Mapping
         ours.get("complete") is not False, known.name,
         {model: _digest([known.parts, weights.get(model)]) for model in ("", *weights)},
         versions, _texts(here.get("variables")), weights,
-        str(_table(ours, "images").get("sha256") or ""), missing, not by_vitbench(report),
-        left_out, known.node,
+        str(_table(ours, "images").get("sha256") or ""), _seen(ours), missing,
+        not by_vitbench(report), left_out, known.node,
     )  # fmt: skip
+
+
+def _seen(ours: Mapping[str, Any]) -> dict[str, str]:
+    found = {name: _texts(_table(of, "images")) for name, of in _tables(ours, "models").items()}
+    names = ("files_sha256", "pixels_sha256")
+    return {
+        model: ":".join(each[name][:16] for name in names)
+        for model, each in found.items()
+        if all(name in each for name in names)
+    }
 
 
 def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
@@ -225,6 +238,10 @@ def _finite(value: Any) -> bool:
 def _table(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
     found = holder.get(key)
     return found if isinstance(found, dict) else {}
+
+
+def _tables(holder: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
+    return {name: each for name, each in _table(holder, key).items() if isinstance(each, dict)}
 
 
 def _texts(value: Any) -> dict[str, str]:

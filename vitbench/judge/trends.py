@@ -102,7 +102,7 @@ def _event(history: History, case: str, runs: Sequence[int], change: Change) -> 
 def what_differs(one: Run, other: Run, model: str = "") -> tuple[str, ...]:
     """What changed from `one` run to the `other`: versions, commit, variables, images, machine.
 
-    `model`: leave out the weights of other models.
+    `model`: leave out the weights and images of other models.
     """
     told = []
     if one.machine != other.machine:
@@ -118,9 +118,22 @@ def what_differs(one: Run, other: Run, model: str = "") -> tuple[str, ...]:
     for name, old, new in _differing(one.weights, other.weights):
         if not model or name == model:
             told.append(f"weights of {name} {old[:8]} to {new[:8]}")
-    if one.images != other.images:
-        told.append("the images")
-    return tuple(told)
+    return (*told, *_seen_otherwise(one, other, model))
+
+
+def _seen_otherwise(one: Run, other: Run, model: str) -> list[str]:
+    """Images, or preprocessing where the files are the same."""
+    shared = [name for name in one.seen if name in other.seen]
+    if not shared:
+        return ["the images"] if one.images != other.images else []
+    told = []
+    for name in [name for name in shared if name == (model or name)]:
+        (files, _, pixels), (new_files, _, new_pixels) = (
+            each.seen[name].partition(":") for each in (one, other)
+        )
+        if pixels != new_pixels:
+            told.append(f"the {'preprocessing' if files == new_files else 'images'} of {name}")
+    return told
 
 
 def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[tuple[str, str, str]]:

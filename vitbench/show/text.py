@@ -48,7 +48,7 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
     for heading, told in (
         ("Unavailable:", _unavailable(run)),
         ("Failed:", [f"{name}: {why}" for name, why in run.get("failed", {}).items()]),
-        ("Left out, since their figures cannot be right:", unsound),
+        ("Left out:", unsound),
         ("Where the time goes (by each runtime's profiler, which slows it):", _operators(found)),
         ("Rests on:", [*_null_arms(found), *_foundations(run)]),
         ("Left out for want of width:", [", ".join(hidden)] if hidden else []),

@@ -1,5 +1,6 @@
 """Runs of the real suite in processes of their own, sharing one artifact cache."""
 
+import json
 import os
 import signal
 import subprocess
@@ -94,3 +95,16 @@ def vitbench(cache: Path, environment: dict[str, str], tmp_path: Path) -> Run:
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture
+def reports_here(tmp_path, monkeypatch):
+    """Call it with reports by name: each is NAME.json in the working directory, a folder of its
+    own."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(**reports):
+        for name, report in reports.items():
+            (tmp_path / f"{name}.json").write_text(json.dumps(report))
+
+    return write

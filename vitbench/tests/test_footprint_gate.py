@@ -10,7 +10,6 @@ from vitbench.judge.footprint import FIGURE
 from vitbench.judge.gate import judge
 from vitbench.tests.reports import benchmark_of
 from vitbench.tests.test_gate import FP32, INT8, run, timed
-from vitbench.tests.test_sound import files  # noqa: F401 - a fixture
 
 
 def foot(case=INT8, size=6_500_000, **figures):
@@ -103,9 +102,9 @@ def test_footprints_alone_are_compared_too_and_what_one_side_lacks_is_told():
     assert (empty.state, "no artifact is empty" in empty.sentence) == ("INCOMPARABLE", True)
 
 
-def test_the_gate_fails_and_says_so_everywhere(files, tmp_path, monkeypatch, capsys):  # noqa: F811
+def test_the_gate_fails_and_says_so_everywhere(reports_here, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    files(base=whole(), head=whole(13_000_000))
+    reports_here(base=whole(), head=whole(13_000_000))
     outputs = [f"--{form}={form}" for form in ("markdown", "junit", "json")]
     assert main(["gate", "head.json", "--baseline=base.json", *outputs]) == 1
     assert f"::error title=LARGER%3A {INT8} (size)::size +100.00 %25" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import pytest
 
+from vitbench.cli import main
 from vitbench.judge.compare import Rules
 from vitbench.judge.conclude import Played, conclude
 from vitbench.judge.duet import Block, Rule
@@ -129,6 +130,18 @@ def test_old_reports_have_one_digest_and_are_compared_by_the_names_of_images(cou
     # A new report still has the old digest, so that it is compared with an old one.
     new = old(report(AS_BEFORE, flipped(6), **OTHER_PIXELS), "a" * 64)
     assert judged(new, base)[0][INT8].state == "SAME"
+
+
+def test_compare_names_it(reports_here, capsys):
+    reports_here(
+        a=report(**BASE), b=report(**OTHER_PIXELS), c=report(**OTHER_FILES),
+        x=old(report(), "a" * 64), y=old(report(), "b" * 64),
+    )  # fmt: skip
+    for other, words in (("b", f"the preprocessing of {TINY}"), ("c", f"the images of {TINY}")):
+        assert main(["compare", "a.json", f"{other}.json"]) == 0
+        assert f"  B: {words}\n" in capsys.readouterr().out
+    assert main(["compare", "x.json", "y.json"]) == 0
+    assert "  B: the images\n" in capsys.readouterr().out
 
 
 def prepared(top1=AS_BEFORE, sample="s", files="f", ids="image", **agreement):

@@ -1,7 +1,5 @@
 """One figure that cannot be makes its own case INCOMPARABLE, and leaves the others as they are."""
 
-import json
-
 import pytest
 
 from vitbench.cli import main
@@ -123,19 +121,8 @@ def test_what_is_there_twice_is_left_out(seconds):
     assert left_out(run(timed(), timed(group="throughput"))) == ()
 
 
-@pytest.fixture
-def files(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def write(**reports):
-        for name, report in reports.items():
-            (tmp_path / f"{name}.json").write_text(json.dumps(report))
-
-    return write
-
-
-def test_the_gate_names_the_file_and_judges_the_rest(files, capsys):
-    files(head=plain(a=0.1, b=0.3), zero=plain(a=0, b=0.1), none=plain(a=0, b=None))
+def test_the_gate_names_the_file_and_judges_the_rest(reports_here, capsys):
+    reports_here(head=plain(a=0.1, b=0.3), zero=plain(a=0, b=0.1), none=plain(a=0, b=None))
     assert main(["gate", "head.json", "--baseline=zero.json"]) == 1
     out, err = capsys.readouterr()
     assert "INCOMPARABLE  t.py::a: left out of the baseline: zero.json: its median is 0, but" in out
@@ -146,9 +133,9 @@ def test_the_gate_names_the_file_and_judges_the_rest(files, capsys):
     assert main(["gate", "none.json", "--baseline=none.json"]) == 2
 
 
-def test_ours_with_a_figure_that_cannot_be(files, capsys):
+def test_ours_with_a_figure_that_cannot_be(reports_here, capsys):
     good = run(timed(FP32, 1.0), timed(), timed(OTHER))
-    files(bad=broken(("stats", "median"), float("nan")), good=good)
+    reports_here(bad=broken(("stats", "median"), float("nan")), good=good)
     assert main(["gate", "bad.json", "--baseline=good.json"]) == 0
     assert "bad.json: the report.benchmarks[1].stats.median should be number, but is nan" in (
         capsys.readouterr().out
