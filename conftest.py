@@ -3,6 +3,7 @@
 pytest_plugins = [
     "fixtures.options",
     "fixtures.cases",
+    "fixtures.neighbours",
     "fixtures.recording",
     "fixtures.failing",
     "fixtures.measuring",

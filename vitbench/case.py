@@ -29,6 +29,9 @@ class Case:
     def id(self) -> str:
         return f"{self.model}/{self.variant}/{self.device}/b{self.batch}"
 
+    def __str__(self) -> str:
+        return self.id
+
     @classmethod
     def parse(cls, text: str) -> "Case":
         """The case of an id. Raises UserError where the text is not one."""

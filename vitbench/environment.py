@@ -174,8 +174,8 @@ def describe(threads: int, weights: dict[str, str]) -> dict[str, Any]:
     """What a report stores about its machine.
 
     `fingerprint` names the class within which figures may be compared: CPU model and ISA, cores
-    and quota, GPU, threads and weights. Versions and variables are covariates. `readings` wander
-    (load, clock) and are recorded, never compared.
+    and quota, GPU, threads and weights. Versions and variables are covariates. All of
+    it is the same in the next run: what wanders are `readings`.
     """
     identity = {
         "cpu": cpu(),
@@ -191,7 +191,6 @@ def describe(threads: int, weights: dict[str, str]) -> dict[str, Any]:
         **identity,
         "versions": versions(),
         "variables": variables(),
-        "readings": readings(),
     }
 
 

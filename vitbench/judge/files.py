@@ -21,7 +21,9 @@ def write(path: Path, content: str | bytes) -> None:
             file.write(data)
         os.chmod(scratch, 0o644)
         os.replace(scratch, path)
+        scratch = None
     except OSError as error:
+        raise UserError(f"{path}: cannot write it: {error.strerror}") from error
+    finally:
         if scratch:
             Path(scratch).unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot write it: {error.strerror}") from error

@@ -34,7 +34,7 @@ CONFTEST = """
 import json
 from fixtures.recording import recorder_of
 
-pytest_plugins = ["fixtures.failing"]
+pytest_plugins = ["fixtures.options", "fixtures.failing"]
 
 def pytest_sessionfinish(session):
     recorder = recorder_of(session.config)
@@ -44,19 +44,64 @@ def pytest_sessionfinish(session):
 """
 
 
+RERUN = (
+    CONFTEST
+    + """
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    if any(report.failed for report in runtestprotocol(item, nextitem=nextitem, log=False)):
+        item._initrequest()
+        runtestprotocol(item, nextitem=nextitem)
+    return True
+"""
+)
+TWICE = """
+import pytest
+from vitbench.case import Case
+
+CASES = [Case("m", name, "cpu", 1) for name in ("good", "bad", "odd")]
+FIGURES = {"good": 1, "bad": 2, "odd": {3}}
+TRIES = []
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_case(case, benchmark):
+    TRIES.append(case.variant)
+    benchmark.pedantic(lambda: None, rounds=2)
+    benchmark.extra_info.update(case={"id": case.id}, figure=FIGURES[case.variant])
+    if case.variant == "bad" or TRIES == ["good"]:
+        raise RuntimeError("planted")
+"""
+
+
+def in_process(pytester, monkeypatch, conftest, suite):
+    """Failed cases with their reasons, and names of rows, of a small run."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    pytester.makeconftest(conftest)
+    pytester.makepyfile(suite)
+    pytester.runpytest_inprocess("-p", "no:xdist", "-p", "no:cacheprovider")
+    return json.loads((pytester.path / "found.json").read_text())
+
+
+def test_of_a_test_that_is_run_again_the_last_attempt_counts(pytester, monkeypatch):
+    """As pytest-rerunfailures does it. A figure that a report cannot hold fails its case."""
+    failed, rows = in_process(pytester, monkeypatch, RERUN, TWICE)
+    assert failed == {
+        "m/bad/cpu/b1": "RuntimeError: planted",
+        "m/odd/cpu/b1":
+            "TypeError: extra_info.figure is of the type set, which a report cannot hold",
+    }  # fmt: skip
+    assert rows == ["test_case[m/good/cpu/b1]"]
+
+
 def test_an_error_in_any_phase_is_the_failure_of_its_case(pytester, monkeypatch):
-    """A skip is no failure; who calls `pytest.fail` in the call has recorded a sentence before."""
+    """A skip is no failure."""
     crashes = [f"crash-in-{phase}" for phase in ("setup", "call", "teardown")]
     fails = [f"fail-in-{phase}" for phase in ("setup", "call", "teardown")]
     names = [*crashes, *fails, "skip-in-setup", "skip-in-call", "good"]
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    pytester.makeconftest(CONFTEST)
-    pytester.makepyfile(SUITE.format(names=names))
-    pytester.runpytest_inprocess("-p", "no:xdist", "-p", "no:cacheprovider")
-    failed, rows = json.loads((pytester.path / "found.json").read_text())
+    failed, rows = in_process(pytester, monkeypatch, CONFTEST, SUITE.format(names=names))
     assert {case.split("/")[1]: why for case, why in failed.items()} == {
         **dict.fromkeys(crashes, "RuntimeError: a message of two lines"),
-        "fail-in-setup": "Failed: planted",
-        "fail-in-teardown": "Failed: planted",
+        **dict.fromkeys(fails, "Failed: planted"),
     }
     assert rows == ["test_case[m/good/cpu/b1]"]

@@ -216,6 +216,18 @@ def test_every_pytest_option_is_in_the_readme(readme):
     assert undocumented(options, readme) == []
 
 
+def test_our_options_are_read_by_their_own_names():
+    """Another plugin may hold the short name, and then its value too: so `given(config).NAME`."""
+    source = (ROOT / "fixtures/options.py").read_text(encoding="utf-8")
+    names = [word[2:].replace("-", "_") for word in words(source, ("add",)) if word[:2] == "--"]
+    assert "device" in names
+    read = re.compile(rf"config\.(?:option\.|getoption\(.)({'|'.join(names)})\b")
+    assert read.search("request.config.option.device")
+    assert not read.search("request.config.option.device_name")
+    for path in (ROOT / "fixtures").glob("*.py"):
+        assert not read.search(path.read_text(encoding="utf-8")), f"{path.name}: use given(config)"
+
+
 def test_every_command_and_its_options_are_in_the_readme(readme):
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "vitbench").glob("cli*.py")]
     commands = [f"vitbench {word}" for s in sources for word in words(s, ("add_parser",))]

@@ -1,14 +1,18 @@
 """vitbench beside other plugins of pytest, and beside options of pytest-benchmark."""
 
+import pstats
 import subprocess
 import sys
+from contextlib import contextmanager
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from _pytest.config import get_config
 
-from fixtures import options
+from fixtures import neighbours, options
 from fixtures.options import given
+from vitbench.runtimes.base import Deployment
 from vitbench.tests.conftest import ROOT
 
 
@@ -71,3 +75,85 @@ def test_pytest_starts_beside_such_a_plugin(tmp_path, environment):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "another plugin holds --device: write --vitbench-device" in done.stdout
     assert "1 test collected" in done.stdout
+
+
+def config_of(*arguments, **options):
+    option = {"benchmark_quiet": True, "benchmark_json": None, **options}
+    return SimpleNamespace(
+        option=SimpleNamespace(**option), invocation_params=SimpleNamespace(args=arguments)
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "quiet"),
+    [
+        ("--benchmark-compare=0001", False),
+        ("--benchmark-histogram", False),
+        ("--benchmark-only", True),
+    ],
+)
+def test_pytest_benchmarks_table_is_there_where_it_is_asked_for(argument, quiet):
+    config = config_of(argument)
+    neighbours.pytest_configure(config)
+    assert config.option.benchmark_quiet is quiet
+
+
+def test_options_that_choose_rounds_are_told_to_be_without_effect():
+    told = neighbours.pytest_report_header(config_of("--benchmark-min-rounds=9", "--seconds=1"))
+    assert "--benchmark-min-rounds: without effect" in told
+    assert neighbours.pytest_report_header(config_of("--benchmark-disable-gc")) is None
+
+
+def test_a_json_file_without_a_folder_is_one_sentence_before_the_run(tmp_path):
+    with pytest.raises(pytest.UsageError, match=r"--benchmark-json=.*there is no folder"):
+        neighbours.pytest_configure(config_of(benchmark_json=tmp_path / "none" / "x.json"))
+    neighbours.pytest_configure(config_of(benchmark_json=tmp_path / "x.json"))
+
+
+def compared(ours, theirs, storage="/elsewhere"):
+    """What pytest-benchmark is given to compare, and what is said."""
+    said = []
+    session = SimpleNamespace(storage=storage, logger=SimpleNamespace(warning=said.append))
+    hook = neighbours.pytest_benchmark_compare_machine_info(session, ours, theirs)
+    next(hook)
+    if ours != theirs["machine_info"]:
+        with pytest.raises(StopIteration):
+            hook.throw(ValueError("'/elsewhere' is not in the subpath"))
+    return said
+
+
+def test_one_machine_is_itself_at_another_clock():
+    ours = {"cpu": {"brand_raw": "EPYC", "hz_actual": [1, 0]}, "node": "a"}
+    theirs = {
+        "cpu": {"brand_raw": "EPYC", "hz_actual": [2, 0]}, "node": "a",
+        "vitbench": {"readings": {"load": [1]}},
+    }  # fmt: skip
+    assert compared(ours, {"machine_info": theirs}) == []
+
+
+def test_another_machine_and_a_storage_elsewhere_is_a_warning():
+    (line,) = compared({"cpu": {"brand_raw": "EPYC"}}, {"machine_info": {"cpu": {}}})
+    assert line.startswith("The benchmarks in /elsewhere are of another machine")
+    assert compared({"node": "a"}, {}) != []
+
+
+@pytest.mark.parametrize(("loops", "calls"), [(None, 1), (3, 3)])
+def test_cprofile_is_of_the_call_alone_after_the_rounds(loops, calls):
+    saved, active = [], []
+
+    @contextmanager
+    def activate():
+        active.append(True)
+        yield
+        active.clear()
+
+    deployment = Deployment(lambda x: x, lambda staged: active[0] and staged, np.asarray,
+                            active=activate)  # fmt: skip
+    benchmark = SimpleNamespace(_save_cprofile=saved.append)
+    session = SimpleNamespace(options={"cprofile": True}, cprofile_loops=loops)
+    neighbours.cprofile(benchmark, session, deployment, 7)
+    (found,) = (pstats.Stats(profile).stats for profile in saved)
+    assert [row[0] for name, row in found.items() if name[2] == "__call__"] == [calls]
+    session.options["cprofile"] = False
+    neighbours.cprofile(benchmark, session, deployment, 7)
+    assert len(saved) == 1

@@ -205,9 +205,13 @@ def test_paths_are_relative_to_where_pytest_starts(suite, tmp_path):
     for index in range(3):
         Image.new("RGB", (300, 260), (80 * index, 90, 200)).save(tmp_path / f"photos/{index}.png")
     done = suite(
-        "--images=photos", "--reports=mine", "--variant=fp32",
+        "--images=photos", "--reports=mine", "--variant=fp32", "--benchmark-cprofile=tottime",
         paths=("benchmarks/test_latency.py",), cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = (tmp_path / "mine").glob("*.json")
-    assert read_report(path)["vitbench"]["images"]["count"] == 3
+    report = read_report(path)
+    assert report["vitbench"]["images"]["count"] == 3
+    (row,) = report["benchmarks"]  # a profile costs no row, and is no round
+    assert len(row["extra_info"]["reference"]["rounds"]) == row["stats"]["rounds"]
+    assert row["cprofile"]
