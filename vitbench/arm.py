@@ -5,7 +5,8 @@ It reads a line of JSON a request, `{"verb": ..., ...}`, and answers with a line
 is `hello`, which tells them.
 
 Protocol history; both ends must speak the same.
-  1  hello, prepare, load, turn, drop, operators, extra.
+  1  hello, prepare, load, turn, drop, operators, extra. (Later: the answer to hello names the
+     options that this end knows. An end that does not name them refuses others by a TypeError.)
 """
 
 import json
@@ -41,13 +42,15 @@ class Arm:
 
     def hello(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Who this is. The options of a session, if any, are kept for `prepare`."""
+        from vitbench.options import Options
+
         if request.get("options"):
-            from vitbench.options import Options
             from vitbench.session import Session
 
             self._session = Session(Options.from_json(request["options"]), say)
         return {
             "protocol": PROTOCOL,
+            "options": Options.names(),
             "vitbench": __version__,
             "versions": environment.versions(),
             "variables": environment.variables(),

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.against import Side
-from vitbench.arm import PROTOCOL
 from vitbench.case import Case
 from vitbench.deploy.conversation import Conversation, WorkerLost
 from vitbench.deploy.worker import WorkerFailed
 from vitbench.errors import Unavailable, UserError, WrongOutputs
+from vitbench.greet import greet
 from vitbench.judge.conclude import Played, conclude, with_operators
 from vitbench.judge.duet import Block, Rule, decided, judge
 from vitbench.judge.verdict import NOTHING, Verdict
@@ -24,7 +24,6 @@ from vitbench.measure.outputs import added
 from vitbench.options import Options
 from vitbench.timing_lock import timing_alone
 
-HELLO_SECONDS = 300.0
 LOAD_SECONDS = 900.0  # compiling is part of a compiled deployment's first call
 TURN_SECONDS = 120.0
 VERIFY_SECONDS = 3600.0
@@ -255,16 +254,8 @@ class Duet:
         return Conversation(f"the {name} worker ({side.label})", side.command, side.folder)
 
     def _hello(self, name: str, arm: Conversation, options: Options | None) -> None:
-        """Tell an arm its options. Raises UserError where it speaks another protocol."""
-        request = {"verb": "hello", "options": options and options.to_json()}
-        answer = arm.ask(request, HELLO_SECONDS)
-        if answer["protocol"] != PROTOCOL:
-            raise UserError(
-                f"{self.sides[name].label} speaks protocol {answer['protocol']} of the duet "
-                f"(vitbench {answer['vitbench']}), this checkout {PROTOCOL}: name a revision that "
-                "speaks the same"
-            )
-        self.progress.versions[name] = answer
+        """Learn who an arm is, and tell it its options, if any."""
+        self.progress.versions[name] = greet(arm, self.sides[name].label, options)
 
 
 def together(act: Callable[[str], Any], names: Iterable[str]) -> list[Any]:

@@ -1,49 +1,88 @@
 """What a user chose for a run, checked, as frozen data that another process can be told."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.models import ModelSpec
 
+_PATHS = ("images", "calibration", "cache")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a user chose, checked. `rebuild` is a token of this run, or None to use the cache."""
+    """What a user chose, checked. `rebuild` is a token of this run, or None to use the cache.
+
+    Each new option has a default: the other end of a duet may be of a version without it.
+    """
 
     models: tuple[ModelSpec, ...]
-    weights: str | None
-    images: Path | None
-    variants: tuple[str, ...]
-    reference: str
-    device: str
-    batches: tuple[int, ...]
+    weights: str | None = None
+    images: Path | None = None
+    variants: tuple[str, ...] = ()
+    reference: str = "fp32"
+    device: str = "auto"
+    batches: tuple[int, ...] = ()
     threads: int
-    seconds: float
-    build_seconds: float
-    profile: bool
-    calibration: Path | None
-    verify_images: int
+    seconds: float = 3.0
+    build_seconds: float = 300.0
+    profile: bool = False
+    calibration: Path | None = None
+    verify_images: int = 512
     cache: Path
-    rebuild: str | None
+    rebuild: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """For another process, which may run another version: `from_json` is its other end."""
-        return {**asdict(self), **{n: p and str(p) for n, p in self._paths().items()}}
+    @classmethod
+    def names(cls) -> list[str]:
+        """Of all options, and of the parts of a model's spec after `models.`."""
+        spec = [f"models.{field.name}" for field in fields(ModelSpec)]
+        return [field.name for field in fields(cls)] + spec
+
+    def to_json(self, known: Collection[str] | None = None) -> dict[str, Any]:
+        """For another process, which may run another version: `from_json` is its other end.
+
+        What is not in `known` (`names` of the other end; all unless given) is left out.
+        """
+        known = set(self.names() if known is None else known)
+        given = {**asdict(self), **{n: p and str(p) for n, p in self._paths().items()}}
+        given["models"] = [
+            {name: value for name, value in spec.items() if f"models.{name}" in known}
+            for spec in given["models"]
+        ]
+        return {name: value for name, value in given.items() if name in known}
+
+    def set_beyond(self, known: Collection[str]) -> list[str]:
+        """The options, as a user writes them, that are not in `known` and have not their default:
+        they cannot be left out."""
+        owners: list[tuple[str, Options | ModelSpec]] = [("", self)]
+        owners += [("models.", spec) for spec in self.models]
+        names = [
+            (prefix + field.name).partition(".")[0]
+            for prefix, owner in owners
+            for field in fields(owner)
+            if prefix + field.name not in known and getattr(owner, field.name) != _default(field)
+        ]
+        flags = {"models": "model", "variants": "variant", "batches": "batch"}
+        return [f"--{flags.get(n, n).replace('_', '-')}" for n in dict.fromkeys(names)]
 
     @classmethod
     def from_json(cls, options: Mapping[str, Any]) -> "Options":
-        """Raises TypeError where the two ends know different options: the protocol changed."""
-        paths = {n: options[n] and Path(options[n]) for n in ("images", "calibration", "cache")}
-        tuples = {name: tuple(options[name]) for name in ("variants", "batches")}
+        """Options that are missing have their defaults. Raises TypeError for an unknown one."""
+        paths = {n: options[n] and Path(options[n]) for n in _PATHS if n in options}
+        tuples = {n: tuple(options[n]) for n in ("variants", "batches") if n in options}
         models = tuple(ModelSpec(**spec) for spec in options["models"])
         return cls(**{**options, **paths, **tuples, "models": models})
 
     def _paths(self) -> dict[str, Path | None]:
-        return {"images": self.images, "calibration": self.calibration, "cache": self.cache}
+        return {name: getattr(self, name) for name in _PATHS}
+
+
+def _default(field: Field[Any]) -> Any:
+    """Its default, or MISSING."""
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def check_counts(**values: float) -> None:

@@ -350,9 +350,3 @@ def test_two_duets_at_once_take_turns(side, options):
     assert len(spans) >= 4
     spans.sort()
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
-
-
-def test_options_survive_the_trip_to_an_arm(options):
-    assert Options.from_json(json.loads(json.dumps(options.to_json()))) == options
-    other = replace(options, images=Path("a"), calibration=Path("b"), batches=(1, 8))
-    assert Options.from_json(json.loads(json.dumps(other.to_json()))) == other
