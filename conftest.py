@@ -4,6 +4,7 @@ pytest_plugins = [
     "fixtures.options",
     "fixtures.cases",
     "fixtures.neighbours",
+    "fixtures.selecting",
     "fixtures.recording",
     "fixtures.failing",
     "fixtures.measuring",

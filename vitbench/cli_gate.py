@@ -21,6 +21,7 @@ from vitbench.judge.verdict import (
 
 if TYPE_CHECKING:
     from vitbench.judge.baseline import Baseline
+    from vitbench.judge.uncompared import Uncompared
 
 WORST_FIRST = (USAGE, REGRESSION, INCONCLUSIVE, NOTHING_COMPARABLE, PASS)
 BASELINES, HISTORY = Path("reports/baselines"), Path("reports/history")
@@ -77,6 +78,13 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
         help="whether what it cannot tell fails (default: fail)",
     )
     add(
+        "--uncompared-days",
+        type=days,
+        metavar="DAYS",
+        default=14,
+        help="how long nothing may have been compared before that fails (default: 14)",
+    )
+    add(
         "--contracts",
         type=Path,
         nargs="?",
@@ -92,6 +100,9 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
     accept = commands.add_parser("accept", help="make a report the baseline of its machine")
     accept.add_argument("report", type=Path)
     accept.add_argument("--baselines", type=Path, metavar="DIR", default=BASELINES)
+    accept.add_argument(
+        "--selected", action="store_true", help="also a report that somebody chose the cases of"
+    )
     accept.set_defaults(run=run_accept)
 
 
@@ -106,18 +117,30 @@ def fraction(text: str) -> float:
     return value
 
 
+def days(text: str) -> float:
+    """A number of days, 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 1e5:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days: give one such as 14")
+    return value
+
+
 def run_accept(chosen: argparse.Namespace) -> int:
     """Promotes a report; says what it replaces."""
-    from vitbench.judge.baseline import accept
+    from vitbench.judge.accepted import accept
     from vitbench.show.history import clean
 
-    print(clean(accept(chosen.report, chosen.baselines)))
+    print(clean(accept(chosen.report, chosen.baselines, chosen.selected)))
     return PASS
 
 
 def run_gate(chosen: argparse.Namespace) -> int:
-    """0 pass, 1 regression, drift or broken contract, 2 nothing comparable, 3 inconclusive, 4
-    damaged input or an output that cannot be written; the worst of 4, 1, 3, 2 where several."""
+    """0 pass, 1 regression, drift or broken contract, 2 nothing was compared, 3 inconclusive, 4
+    damaged input or an output that cannot be written; the worst of 4, 1, 3, 2 where several. Where
+    it is a warning only that nothing was compared, that does not count."""
     from vitbench.catalogue import device_kinds
     from vitbench.judge.change import BETWEEN
     from vitbench.judge.compare import Rules
@@ -127,6 +150,8 @@ def run_gate(chosen: argparse.Namespace) -> int:
     from vitbench.judge.promises import TOLERANCES, read_promises, tolerances
     from vitbench.judge.report import read_report
     from vitbench.judge.scope import known_variants
+    from vitbench.judge.settings import read_settings
+    from vitbench.judge.uncompared import uncompared
     from vitbench.show import verdicts as show
 
     strict = chosen.inconclusive == "fail"
@@ -139,21 +164,29 @@ def run_gate(chosen: argparse.Namespace) -> int:
     check_globs(promises, known, report.get("vitbench", {}).get("models", {}))
     found: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
+    nothing: Uncompared | None = None
     problems: list[str] = []
     codes = [PASS]
     if chosen.baseline or all(each.kind in TOLERANCES for each in promises):
         baseline = _baseline(chosen, report)
         problems += baseline.problems
         print(f"{chosen.report} against {baseline.words}")
-        if baseline.reports:
-            rules = Rules(
-                chosen.tolerance, between, lambda case: tolerances(promises, case),
-                chosen.size_tolerance, lambda case: tolerances(promises, case, "size_tolerance"),
-            )  # fmt: skip
-            judgement = judge(report, baseline.reports, rules)
-            found, notes = judgement.verdicts, judgement.notes
+        rules = Rules(
+            chosen.tolerance, between, lambda case: tolerances(promises, case),
+            chosen.size_tolerance, lambda case: tolerances(promises, case, "size_tolerance"),
+        )  # fmt: skip
+        judgement = judge(report, baseline.reports, rules, baseline.count)
+        found, notes = judgement.verdicts, judgement.notes
+        settings = read_settings(chosen.contracts or Path("pyproject.toml"))
+        nothing = uncompared(
+            report, found, baseline, settings.history_since, chosen.uncompared_days
+        )
         codes.append(exit_code(found, strict))
+        if nothing and not nothing.fails and codes[-1] == NOTHING_COMPARABLE:
+            codes[-1] = PASS
         print(show.text(found, notes))
+        if nothing:
+            print(show.nothing_words(nothing))
     kept = judge_promises(promises, report, known, between)
     apart = unjudged_words(kept)
     if promises:
@@ -164,14 +197,15 @@ def run_gate(chosen: argparse.Namespace) -> int:
 
     both: list[show.Judged] = [*found, *kept]
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for annotation in show.annotations(both, strict):
+        for annotation in show.annotations(both, strict, nothing):
             print(annotation)
-    pages = [show.markdown(found, notes)] * bool(found or notes)
+    pages = [show.nothing_words(nothing, markup=True)] if nothing else []
+    pages += [show.markdown(found, notes)] * bool(found or notes)
     pages += [show.markdown(kept, apart, "contract")] * bool(kept)
     outputs = (
         (chosen.markdown, "\n".join(pages)),
-        (chosen.junit, show.junit(both, strict)),
-        (chosen.json, show.to_json(both, [*notes, *apart])),
+        (chosen.junit, show.junit(both, strict, nothing=nothing)),
+        (chosen.json, show.to_json(both, [*notes, *apart], nothing)),
     )
     problems += _write(outputs)
     for problem in problems:
@@ -181,8 +215,7 @@ def run_gate(chosen: argparse.Namespace) -> int:
 
 
 def _baseline(chosen: argparse.Namespace, report: Mapping[str, Any]) -> "Baseline":
-    from vitbench.judge.baseline import Baseline, accepted, from_history
-    from vitbench.judge.report import read_report
+    from vitbench.judge.baseline import accepted, from_history, named
 
     wanted = chosen.baseline or "accepted"
     if wanted == "accepted":
@@ -193,7 +226,7 @@ def _baseline(chosen: argparse.Namespace, report: Mapping[str, Any]) -> "Baselin
         if not re.fullmatch(r"median:[1-9]\d{0,3}", wanted):
             raise UserError(f"--baseline={wanted}: give a number of reports, such as median:10")
         return from_history(report, chosen.report, chosen.history, int(wanted[7:]))
-    return Baseline((read_report(Path(wanted)),), wanted)
+    return named(report, Path(wanted))
 
 
 def _write(outputs: Sequence[tuple[Path | None, str]]) -> list[str]:

@@ -153,7 +153,7 @@ def _matches(name: str, globs: Iterable[str]) -> bool:
 
 
 def gpus() -> list[dict[str, Any]]:
-    """The CUDA devices that torch sees, with driver and capability."""
+    """The CUDA devices that torch sees: what they are, without the versions of what drives them."""
     import torch
 
     if not torch.cuda.is_available():
@@ -165,7 +165,6 @@ def gpus() -> list[dict[str, Any]]:
             "name": properties.name,
             "capability": f"{properties.major}.{properties.minor}",
             "memory_bytes": properties.total_memory,
-            "cuda": torch.version.cuda,
         })  # fmt: skip
     return found
 
@@ -173,9 +172,9 @@ def gpus() -> list[dict[str, Any]]:
 def describe(threads: int, weights: dict[str, str]) -> dict[str, Any]:
     """What a report stores about its machine.
 
-    `fingerprint` names the class within which figures may be compared: CPU model and ISA, cores
-    and quota, GPU, threads and weights. Versions and variables are covariates. All of
-    it is the same in the next run: what wanders are `readings`.
+    `fingerprint` names what its figures depend on: CPU model and ISA, cores and quota, GPU, threads
+    and weights. Versions and variables are covariates. All of it is the same in the next run: what
+    wanders are `readings`.
     """
     identity = {
         "cpu": cpu(),
@@ -189,9 +188,17 @@ def describe(threads: int, weights: dict[str, str]) -> dict[str, Any]:
     return {
         "fingerprint": digest,
         **identity,
-        "versions": versions(),
+        "versions": versions() | (_cuda_versions() if identity["gpus"] else {}),
         "variables": variables(),
     }
+
+
+def _cuda_versions() -> dict[str, str]:
+    """CUDA's version as torch was built for it, and the driver's."""
+    import torch
+
+    driver = _nvidia_smi("driver_version")
+    return {"cuda": str(torch.version.cuda), **({"driver": driver[0]} if driver else {})}
 
 
 def readings() -> dict[str, Any]:
@@ -204,13 +211,19 @@ def readings() -> dict[str, Any]:
         lines = [x for x in clocks.read_text().splitlines() if x.startswith("cpu MHz")]
         found["cpu_mhz"] = [float(x.split(":")[1]) for x in lines]
     query = "clocks.sm,clocks.mem,temperature.gpu,pstate,driver_version"
+    if gpu := _nvidia_smi(query):
+        found["gpu"] = gpu
+    return found
+
+
+def _nvidia_smi(query: str) -> list[str]:
+    """A line for each GPU; [] where it is not there to ask."""
     try:
         command = ["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"]
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-        found["gpu"] = answer.stdout.strip().splitlines()
     except (OSError, subprocess.SubprocessError):
-        pass
-    return found
+        return []
+    return answer.stdout.strip().splitlines()
 
 
 def peak_resident_bytes() -> int:

@@ -1,112 +1,203 @@
-"""The report to hold another one against: accepted, named, or found in the history."""
+"""The reports to hold another one against: accepted ones, or those found in the history."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.files import write
-from vitbench.judge.machine import fingerprint, machine, origin, taken
-from vitbench.judge.report import read_report, rows
-from vitbench.judge.sound import left_out
+from vitbench.judge.accepted import accepted_of, benchmarks_of
+from vitbench.judge.earlier import (
+    TIMED,
+    Contents,
+    Key,
+    asking,
+    contents,
+    model_of,
+    models,
+    of_model,
+)
+from vitbench.judge.machine import class_of, differing, fingerprint, machine, taken
+from vitbench.judge.report import read_report
 from vitbench.judge.text import text_of
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a history holds besides what a report is compared with. `older`: reports that could be
+    read and are older than it; `like`: those of them with times, of its machine and the weights of
+    one of its models. `oldest`, and `compared`, the newest older report that could itself be
+    compared with one before it: None where there is none."""
+
+    older: int
+    like: int
+    oldest: datetime | None
+    compared: datetime | None
 
 
 @dataclass(frozen=True)
 class Baseline:
     """Reports to compare with, newest first, and what they are in words.
 
-    `problems`: a sentence for each file of the history that could not be read. Where no report
+    `count`: of each case the newest so many, None for all. `problems`: a sentence for each file
+    that could not be read. `history`: None where the reports are not from one. Where no report
     was found, `words` says why.
     """
 
     reports: tuple[dict[str, Any], ...]
     words: str
     problems: tuple[str, ...] = ()
+    count: int | None = None
+    history: Counts | None = None
 
 
 def accepted(report: Mapping[str, Any], name: str, folder: Path) -> Baseline:
-    """The accepted baseline of the report's class. Raises UserError where there is none."""
-    path = folder / f"{fingerprint(report, name)}.json"
-    if not path.exists():
+    """The accepted baselines of the report's models. Raises UserError where there is none."""
+    fingerprint(report, name)
+    found = [accepted_of(report, model, folder) for model in models(report)]
+    pairs = [each for each in found if each is not None]
+    if not pairs:
         raise UserError(
-            f"{path}: no baseline is accepted for this machine and these weights: accept one with "
-            "`vitbench accept REPORT`, or give --baseline=FILE, latest or median:N"
+            f"{folder}: no baseline is accepted for this machine and these weights: accept one "
+            "with `vitbench accept REPORT`, or give --baseline=FILE, latest or median:N"
         )
-    return Baseline((read_report(path),), f"the accepted {path.name}")
+    names = dict.fromkeys(path.name for path, _ in pairs)
+    found_reports = tuple(only for _, only in pairs)
+    return _without(report, Baseline(found_reports, f"the accepted {', '.join(names)}"))
+
+
+def named(report: Mapping[str, Any], path: Path) -> Baseline:
+    """The report of a file, unless it is the very one that is held against it."""
+    return _without(report, Baseline((read_report(path),), str(path)))
+
+
+def _without(report: Mapping[str, Any], found: Baseline) -> Baseline:
+    """Without the report itself, whose cases would all be SAME."""
+    others = tuple(each for each in found.reports if not _is_of(report, each))
+    if len(others) == len(found.reports):
+        return found
+    return replace(found, reports=others, words=f"{found.words}, which is this very report")
+
+
+def _is_of(report: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
+    """Whether `base` is the report, or what it says of some of its models. (A plain report tells
+    so little that it is never SAME as itself.)"""
+    if base.get("datetime") != report.get("datetime") or not models(base):
+        return False
+    return all(benchmarks_of(base, each) == benchmarks_of(report, each) for each in models(base))
+
+
+@dataclass(frozen=True)
+class _Filed:
+    """A file of the history, as far as its shape was not judged. `stub`: what differing() asks."""
+
+    when: datetime
+    file: Path
+    holds: Contents
+    stub: Mapping[str, Any]
+
+
+class _History:
+    """The reports of a folder, dated; one is read as a report only where it is chosen."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self.problems: list[str] = []
+        self._read: dict[Path, dict[str, Any] | None] = {}
+        try:
+            files = sorted(file for file in folder.iterdir() if file.suffix == ".json")
+        except OSError as error:
+            raise UserError(f"--history={folder}: cannot list it: {error.strerror}") from error
+        self.files = len(files)
+        found = []
+        for file in files:
+            try:
+                # Shape is judged only of those that are chosen: a history may hold years.
+                other = json.loads(text_of(file))
+                if not isinstance(other.get("benchmarks"), list):
+                    raise UserError(f"{file}: not a report: it has no list 'benchmarks'")
+                if not file.samefile(path):
+                    stub = {"machine_info": other.get("machine_info"), "benchmarks": []}
+                    found.append(_Filed(taken(other, str(file)), file, contents(other), stub))
+            except UserError as error:
+                self.problems.append(str(error))
+            except (ValueError, RecursionError, AttributeError, LookupError, TypeError) as error:
+                self.problems.append(f"{file}: damaged, or not a report: {error}")
+        self.newest_first = sorted(found, key=lambda each: (each.when, each.file), reverse=True)
+
+    def report(self, filed: _Filed) -> dict[str, Any] | None:
+        """The report, once; None where it has not the shape of one."""
+        if filed.file not in self._read:
+            try:
+                self._read[filed.file] = read_report(filed.file)
+            except UserError as error:
+                self._read[filed.file] = None
+                self.problems.append(str(error))
+        return self._read[filed.file]
+
+    def having(self, key: Key, files: Sequence[_Filed], count: int) -> list[_Filed]:
+        """The first `count` of `files` whose figures of a case can be used."""
+        found: list[_Filed] = []
+        for filed in files:
+            if len(found) == count:
+                break
+            report = self.report(filed) if filed.holds.usable(key) else None
+            if report is not None and contents(report).usable(key):
+                found.append(filed)
+        return found
 
 
 def from_history(report: Mapping[str, Any], path: Path, folder: Path, count: int) -> Baseline:
-    """The newest `count` complete reports with times, of the same class and older than the report.
+    """Of each case the newest `count` reports that have it: older than `report`, and of its machine
+    and weights. What asks for a case that `report` lacks is among them.
 
     A file that cannot be read is named among the problems, and the others still count. Raises
     UserError where the folder cannot be listed.
     """
-    ours, before = fingerprint(report, str(path)), taken(report, str(path))
-    try:
-        files = sorted(file for file in folder.iterdir() if file.suffix == ".json")
-    except OSError as error:
-        raise UserError(f"--history={folder}: cannot list it: {error.strerror}") from error
-    problems: list[str] = []
-    dated: list[tuple[datetime, Path]] = []
-    for file in files:
-        try:
-            # Shape is judged only of those that are chosen: a history may hold years.
-            other = json.loads(file.read_bytes())
-            if not file.samefile(path) and machine(other).get("fingerprint") == ours:
-                dated.append((taken(other, str(file)), file))
-        except (OSError, ValueError, RecursionError, AttributeError) as error:
-            problems.append(f"{file}: damaged, or not a report: {error}")
-        except UserError as error:
-            problems.append(str(error))
-    found: list[dict[str, Any]] = []
-    for when, file in sorted(dated, reverse=True):
-        try:
-            other = read_report(file) if len(found) < count and when < before else {}
-        except UserError as error:
-            problems.append(str(error))
-            continue
-        # A duet's report has no times that could be compared with another run's.
-        if other.get("vitbench", {}).get("complete") and any(row.timed for row in rows(other)):
-            found.append(other)
+    fingerprint(report, str(path))
+    before, ours = taken(report, str(path)), contents(report)
+    history = _History(path, folder)
+    older = [each for each in history.newest_first if each.when < before]
+    chosen: dict[Path, _Filed] = {}
+    like: set[Path] = set()
+    most = 0
+    for model in models(report):
+        mine = of_model(ours, model)
+        fit = [each for each in older if not differing(report, each.stub, model)]
+        held = [of_model(each.holds, model) for each in fit]
+        timed = [f for f, c in zip(fit, held, strict=True) if any(g in TIMED for _, g in c.keys)]
+        like |= {each.file for each in timed}
+        for key in mine.keys:
+            found = history.having(key, fit, count)
+            most = max(most, len(found) if key[1] in TIMED else 0)
+            chosen |= {each.file: each for each in found}
+        chosen |= {each.file: each for each in (fit[i] for i in asking(mine, held))}
+    order = sorted(chosen.values(), key=lambda each: (each.when, each.file), reverse=True)
+    found_reports = [each for each in map(history.report, order) if each is not None]
     words = (
-        f"{folder} has {len(files)} reports, {len(dated)} others of this machine and these "
-        f"weights, and {len(found)} of them complete, older and with times"
+        f"{folder} has {history.files} reports, {len(older)} of them older than this one, and "
+        f"{len(like)} others of this machine and these weights"
     )
-    if found:
-        words = f"the newest of {folder}" if count == 1 else f"the median of {len(found)} reports"
-    return Baseline(tuple(found), words, tuple(problems))
+    if most:
+        words = f"the newest of {folder}" if count == 1 else f"the median of {most} reports"
+    counts = Counts(
+        len(older),
+        len(like),
+        older[-1].when if older else None,
+        _compared(older),
+    )
+    return Baseline(tuple(found_reports), words, tuple(history.problems), count, counts)
 
 
-def accept(path: Path, folder: Path) -> str:
-    """Make the report the baseline of its class, in one step; says what that replaces.
-
-    Raises UserError for a report that is damaged, incomplete, without timings or with a failed
-    case, and where it cannot be written.
-    """
-    report = read_report(path)
-    run, name = report.get("vitbench", {}), fingerprint(report, str(path))
-    broken = [
-        r.case.id for r in rows(report) if r.timed and r.timed["agreement"]["state"] == "BROKEN"
-    ]
-    for wrong, why in (
-        (not run.get("complete"), "it is incomplete, its run was cut short"),
-        (left_out(report), "; ".join(f"{x.label}: {x.why}" for x in left_out(report))),
-        (not any(row.timed for row in rows(report)), "it holds no timed case"),
-        (
-            run.get("failed") or broken,
-            f"failed in it: {', '.join([*run.get('failed', {}), *broken])}",
-        ),
-    ):
-        if wrong:
-            raise UserError(f"{path}: not accepted as a baseline: {why}")
-    target = folder / f"{name}.json"
-    try:
-        replaced = f", replacing {origin(read_report(target))}" if target.exists() else ""
-    except UserError:
-        replaced = ", replacing a damaged one"
-    write(target, text_of(path))
-    return f"{target} is now {origin(report)}{replaced}"
+def _compared(older: Sequence[_Filed]) -> datetime | None:
+    """The newest of the reports, newest first, that has a case which one before it had too."""
+    seen: set[tuple[str, Key]] = set()
+    newest = None
+    for each in reversed(older):
+        here = machine(each.stub)
+        keys = {(class_of(here, model_of(k[0])), k) for k in each.holds.keys if k[1] in TIMED}
+        if keys & seen:
+            newest = each.when
+        seen |= keys
+    return newest

@@ -62,7 +62,7 @@ def compare(
         if isinstance(found, Change):
             changes[key] = found
         elif found:
-            told[key] = Verdict(label(key), *found)
+            told[key] = Verdict(label(key), *found, figures={"compared": False})
     tolerances = {key: rules.of(key[0]) for key in changes}
     states = decide({**changes, **others}, {**tolerances, **others_tolerances})
     for key in changes:

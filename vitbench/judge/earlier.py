@@ -6,7 +6,7 @@ from typing import Any
 
 from vitbench.judge.machine import differing
 from vitbench.judge.report import rows
-from vitbench.judge.sound import LEFT_OUT, is_ours
+from vitbench.judge.sound import LEFT_OUT, by_vitbench, is_ours
 
 TIMED = ("latency", "throughput")
 Key = tuple[str, str]
@@ -76,7 +76,7 @@ def contents(report: Mapping[str, Any]) -> Contents:
     keys = [
         (benchmark["extra_info"]["case"]["id"], str(benchmark.get("group")))
         for benchmark in report["benchmarks"]
-        if is_ours(benchmark) and isinstance(benchmark["extra_info"]["case"], dict)
+        if by_vitbench(report) and is_ours(benchmark)
     ]
     run = report.get("vitbench") or {}
     selected = run.get("selected")
@@ -114,8 +114,8 @@ def earlier(
         fit = bases[model] = tuple(each for each, told in differ if not told)
         if having and not fit:
             strangers[model] = "; ".join(differ[0][1])
-        told = [_of(contents(each), model) for each in fit]
-        wanted += wanted_of(_of(contents(head), model), told)
+        told = [of_model(contents(each), model) for each in fit]
+        wanted += wanted_of(of_model(contents(head), model), told)
         for report, what in zip(fit, told, strict=True):
             for row in rows(report):
                 for group, benchmark in row.benchmarks.items():
@@ -126,23 +126,27 @@ def earlier(
 
 
 def wanted_of(head: Contents, bases: Sequence[Contents]) -> Iterator[Key]:
-    """The timed cases that `bases`, newest first, ask of `head`, all of one model.
+    """The timed cases that `bases`, newest first, ask of `head`, all of one model."""
+    for base in (bases[index] for index in asking(head, bases)):
+        yield from (key for key in (*base.keys, *base.left_out) if key[1] in TIMED)
+
+
+def asking(head: Contents, bases: Sequence[Contents]) -> Iterator[int]:
+    """Which of `bases`, newest first, ask `head` for their cases.
 
     A report of selected cases asks only of one that was selected by the same words, and nothing
     else asks of that one. The newest report that says it was whole is the last to ask. One that
     does not say may have been of selected cases, so older ones ask too, UNSAID of them.
     """
     left = UNSAID
-    for base in bases:
-        if {*(head.selected or ())} != {*(base.selected or ())}:
-            continue
-        yield from (key for key in (*base.keys, *base.left_out) if key[1] in TIMED)
-        left -= 1
-        if not left or (base.complete and base.selected is not None):
-            return
+    for index, base in enumerate(bases):
+        if left and {*(head.selected or ())} == {*(base.selected or ())}:
+            yield index
+            left = 0 if base.complete and base.selected is not None else left - 1
 
 
-def _of(found: Contents, model: str) -> Contents:
+def of_model(found: Contents, model: str) -> Contents:
+    """What a report has of one model."""
     keys, left_out = (
         tuple(key for key in each if model_of(key[0]) == model)
         for each in (found.keys, found.left_out)

@@ -33,8 +33,8 @@ def judge(
     rules: Rules,
     count: int | None = None,
 ) -> Judgement:
-    """Hold `head` against `bases`, at least one, newest first: each case against the newest
-    `count` (None: all) that have it, within the class of its model.
+    """Hold `head` against `bases`, newest first: each case against the newest `count` (None: all)
+    that have it, within the class of its model.
 
     Where either has no rows of vitbench, the native medians are compared by test name. What cannot
     be judged (`sound`) is INCOMPARABLE, and the others are judged.
@@ -44,7 +44,7 @@ def judge(
         for each in left_out(head)
     ]
     past = earlier(head, bases, count)
-    if not _of_vitbench(head) or not any(map(_of_vitbench, bases)):
+    if not _of_vitbench(head) or (bases and not any(map(_of_vitbench, bases))):
         plain = _known(_judge_plain(head, bases, rules), bases)
         doubt = hardware(head.get("machine_info")).doubt
         plain += [*unsound, *_failed_only(head, past, set())]
@@ -183,12 +183,12 @@ def _judge_plain(
     head: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Rules
 ) -> list[Verdict]:
     """Native medians by test name, with the spread of unpaired runs: mostly INCONCLUSIVE."""
-    if other := differing(head, bases[0]):
+    if other := [each for base in bases[:1] for each in differing(head, base)]:
         sentence = f"taken on another machine: {'; '.join(other)}"
         names = dict.fromkeys(name_of(benchmark) for benchmark in sound(head)["benchmarks"])
         return [Verdict(name, "INCOMPARABLE", sentence) for name in names]
     timings = [_plain(each) for each in (head, *bases)]
-    ours, newest = timings[0], timings[1]
+    ours, newest = timings[0], timings[1] if bases else {}
     changes = {
         name: change(ours[name], [base[name] for base in timings[1:] if name in base], BETWEEN_RUNS)
         for name in ours if name in newest
@@ -207,7 +207,7 @@ def _judge_plain(
         told.append(replace(found, sentence=found.sentence + why))
     words = "the baseline has it, this report does not"
     here = {*ours, *(each.name for each in left_out(head))}
-    there = dict.fromkeys((*newest, *(each.name for each in left_out(bases[0]))))
+    there = dict.fromkeys((*newest, *(each.name for base in bases[:1] for each in left_out(base))))
     return told + [Verdict(name, "MISSING", words) for name in there if name not in here]
 
 

@@ -28,20 +28,29 @@ def fingerprint(report: Mapping[str, Any], name: str) -> str:
 
 
 def classes(found: Mapping[str, Any]) -> dict[str, str]:
-    """The class of each model of `machine(report)`: within one, figures may be compared.
+    """The class of each model of `machine(report)`."""
+    return {model: class_of(found, model) for model in _table(found.get("weights"))}
+
+
+def class_of(found: Mapping[str, Any], model: str) -> str:
+    """The class of a model of `machine(report)`, within which figures may be compared.
 
     It is the fingerprint that a report of this model alone would have, without what a library
     says of a GPU. A fingerprint that does not follow from what is recorded stands for itself.
     """
-    weights = _table(found.get("weights"))
-    own = found.get("fingerprint")
-    whole = {key: found.get(key) for key in (*IDENTITY, "weights")}
-    if not isinstance(own, str) or own == _digest(whole):
-        here = identity(found)
-        return {model: _digest({**here, "weights": {model: weights[model]}}) for model in weights}
-    if len(weights) == 1:
-        return dict.fromkeys(weights, own)
-    return {model: _digest([own, model, weights[model]]) for model in weights}
+    own, weights = found.get("fingerprint"), _table(found.get("weights"))
+    mine = {model: weights.get(model)}
+    if own is None or _follows(found):
+        return _digest({**identity(found), "weights": mine})
+    return str(own) if weights.keys() <= mine.keys() else _digest([own, mine])
+
+
+def alone(found: Mapping[str, Any], model: str) -> dict[str, Any]:
+    """`machine(report)` as of a report of one model."""
+    mine = {model: _table(found.get("weights")).get(model)}
+    rest = {key: each for key, each in found.items() if key != "fingerprint"}
+    own = {"fingerprint": _digest(_recorded(found, mine))} if _follows(found) else {}
+    return {**own, **rest, "weights": mine, "classes": {model: class_of(found, model)}}
 
 
 def taken(report: Mapping[str, Any], name: str) -> datetime:
@@ -76,8 +85,9 @@ def differing(head: Mapping[str, Any], base: Mapping[str, Any], model: str = "")
         return told
     if _table(ours.get("weights")).get(model) != _table(theirs.get("weights")).get(model):
         told.append(f"weights of {model}")
-    same = all(ours.get(key) == theirs.get(key) for key in (*IDENTITY, "weights"))
-    if same and ours.get("fingerprint") != theirs.get("fingerprint"):
+    same = _recorded(ours, ours.get("weights")) == _recorded(theirs, theirs.get("weights"))
+    prints = {each["fingerprint"] for each in (ours, theirs) if "fingerprint" in each}
+    if same and len(prints) > 1:
         told.append("the fingerprint")  # of something that neither report records
     return told
 
@@ -101,6 +111,15 @@ def changed(head: Mapping[str, Any], base: Mapping[str, Any]) -> str:
         told += [_differs(key, ours.get(key), theirs.get(key)) for key in _changed(ours, theirs)]
     commits = [str(each.get("commit_info", {}).get("id"))[:8] for each in (head, base)]
     return ", ".join(told + ([_differs("commit", *commits)] if commits[0] != commits[1] else []))
+
+
+def _recorded(found: Mapping[str, Any], weights: Any) -> dict[str, Any]:
+    """What environment.describe makes a fingerprint of."""
+    return {**{key: found.get(key) for key in IDENTITY}, "weights": weights}
+
+
+def _follows(found: Mapping[str, Any]) -> bool:
+    return found.get("fingerprint") == _digest(_recorded(found, found.get("weights")))
 
 
 def _digest(value: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.judge.settings import KNOWN
 
 TABLE = ("tool", "vitbench", "contracts")
 SHARE = {"": 1.0, "%": 0.01}
@@ -74,10 +75,10 @@ def read_promises(path: Path) -> tuple[Promise, ...]:
         raise UserError(f"{path}: not a TOML file: {error}") from error
     lines = text.splitlines()
     for depth, key in enumerate(TABLE):
-        if key == "contracts" and (unknown := [name for name in found if name != key]):
+        if key == "contracts" and (unknown := [name for name in found if name not in KNOWN]):
             raise UserError(
-                f"{path}:{_line(lines, unknown[0])}: [tool.vitbench] knows only `contracts`, "
-                f"not {unknown[0]!r}"
+                f"{path}:{_line(lines, unknown[0])}: beside `history_since`, [tool.vitbench] "
+                f"knows only `contracts`, not {unknown[0]!r}"
             )
         found = found.get(key, {})
         if not isinstance(found, dict):

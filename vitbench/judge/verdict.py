@@ -38,6 +38,17 @@ class Verdict:
         return asdict(self)
 
 
+def compared(verdicts: Sequence[Verdict]) -> int:
+    """How many verdicts rest on a comparison. INCONCLUSIVE does not where figures say so, or say
+    that a duet finished no block."""
+    count = 0
+    for each in verdicts:
+        without = each.figures.get("compared") is False or each.figures.get("blocks") == 0
+        count += each.state in ("SAME", "FASTER", *FAILED)
+        count += each.state == "INCONCLUSIVE" and not without
+    return count
+
+
 def exit_code(verdicts: Sequence[Verdict], inconclusive_fails: bool = True) -> int:
     """1 regression or drift, before 3 inconclusive or missing, before 2 nothing comparable."""
     states = {verdict.state for verdict in verdicts}
@@ -45,13 +56,4 @@ def exit_code(verdicts: Sequence[Verdict], inconclusive_fails: bool = True) -> i
         return REGRESSION
     if states & set(UNTOLD) and inconclusive_fails:
         return INCONCLUSIVE
-    if not any(_compared(verdict) for verdict in verdicts):
-        return NOTHING_COMPARABLE
-    return PASS
-
-
-def _compared(verdict: Verdict) -> bool:
-    """Whether something was compared, and is all right or undecided. A duet without a finished
-    block has compared nothing."""
-    undecided = verdict.state == "INCONCLUSIVE" and verdict.figures.get("blocks") != 0
-    return undecided or verdict.state in ("SAME", "FASTER")
+    return PASS if compared(verdicts) else NOTHING_COMPARABLE

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from xml.etree import ElementTree
 
+from vitbench.judge.uncompared import Uncompared
+
 FAILED = ("SLOWER", "DRIFTED", "LARGER", "BROKEN")
 UNTOLD = ("INCONCLUSIVE", "MISSING", "UNPROVEN")
 SKIPPED = ("NEW", "INCOMPARABLE", "UNJUDGED")
@@ -62,9 +64,15 @@ def markdown(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = 
     return "\n".join(lines) + "\n"
 
 
-def junit(verdicts: Sequence[Judged], inconclusive_fails: bool = True, name: str = "gate") -> str:
+def junit(
+    verdicts: Sequence[Judged],
+    inconclusive_fails: bool = True,
+    name: str = "gate",
+    nothing: Uncompared | None = None,
+) -> str:
     """JUnit XML. SLOWER, DRIFTED, LARGER and BROKEN are failures; INCONCLUSIVE, MISSING and
-    UNPROVEN too, or skipped where they do not fail; NEW, INCOMPARABLE and UNJUDGED are skipped."""
+    UNPROVEN too, or skipped where they do not fail; NEW, INCOMPARABLE and UNJUDGED are skipped.
+    That nothing was compared is a case of its own: a failure, or skipped where it is a warning."""
     suite = ElementTree.Element("testsuite", name=f"vitbench {name}")
     tally = Counter[str]()
     for each in verdicts:
@@ -81,8 +89,14 @@ def junit(verdicts: Sequence[Judged], inconclusive_fails: bool = True, name: str
             tally["skipped"] += 1
         else:
             ElementTree.SubElement(case, "system-out").text = f"{each.state}: {sentence}"
+    if nothing:
+        place = {"classname": f"vitbench.{name}", "name": "something was compared"}
+        case = ElementTree.SubElement(suite, "testcase", place)
+        kind, words = "failure" if nothing.fails else "skipped", nothing_words(nothing)
+        ElementTree.SubElement(case, kind, message=words).text = words
+        tally["failures" if nothing.fails else "skipped"] += 1
     suite.attrib |= {
-        "tests": str(len(verdicts)), "failures": str(tally["failures"]), "errors": "0",
+        "tests": str(len(suite)), "failures": str(tally["failures"]), "errors": "0",
         "skipped": str(tally["skipped"]),
     }  # fmt: skip
     root = ElementTree.Element("testsuites")
@@ -91,12 +105,19 @@ def junit(verdicts: Sequence[Judged], inconclusive_fails: bool = True, name: str
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def annotations(verdicts: Sequence[Judged], inconclusive_fails: bool = True) -> list[str]:
+def annotations(
+    verdicts: Sequence[Judged],
+    inconclusive_fails: bool = True,
+    nothing: Uncompared | None = None,
+) -> list[str]:
     """GitHub's workflow commands: ::error for what fails, ::warning for what is not told.
 
     Escaping as actions/toolkit does it (command.ts): % CR LF, and : , in properties too.
     """
     lines = []
+    if nothing:
+        kind = "error" if nothing.fails else "warning"
+        lines.append(f"::{kind} title=nothing was compared::{_percent(nothing.sentence)}")
     for each in _ordered(verdicts):
         if each.state in FAILED or each.state in UNTOLD:
             fails = each.state in FAILED or inconclusive_fails
@@ -107,14 +128,26 @@ def annotations(verdicts: Sequence[Judged], inconclusive_fails: bool = True) -> 
     return lines
 
 
-def to_json(verdicts: Sequence[Judged], notes: Sequence[str] = ()) -> str:
-    """`verdicts` with all their figures, `counts` by state, and `notes`."""
+def to_json(
+    verdicts: Sequence[Judged], notes: Sequence[str] = (), nothing: Uncompared | None = None
+) -> str:
+    """`verdicts` with all their figures, `counts` by state, and `notes`; `uncompared` where nothing
+    was compared: why, and whether that fails."""
     document = {
         "verdicts": [each.to_json() for each in verdicts],
         "counts": dict(Counter(each.state for each in verdicts)),
         "notes": list(notes),
+        "uncompared": nothing and nothing.to_json(),
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def nothing_words(nothing: Uncompared, markup: bool = False) -> str:
+    """One line that says so; `markup`: for a page of Markdown."""
+    words = "nothing was compared"
+    if markup:
+        return f"**{words}**: {_escaped(nothing.sentence)}\n"
+    return f"{words}: {_line(nothing.sentence)}"
 
 
 def _ordered(verdicts: Sequence[Judged]) -> list[Judged]:

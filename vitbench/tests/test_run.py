@@ -34,6 +34,9 @@ def test_a_run_verifies_times_and_reports(suite, tmp_path):
     images = report["vitbench"]["models"]["deit_tiny_patch16_224"]["images"]
     assert images["count"] == 16
     assert len({images["files_sha256"], images["pixels_sha256"]}) == 2
+    assert report["vitbench"]["selected"] == ["--batch=1", "--variant=int8-dynamic"]
+    machine = report["machine_info"]["vitbench"]
+    assert machine["classes"] == {"deit_tiny_patch16_224": machine["fingerprint"]}
     kinds = [(b["group"], b["extra_info"]["case"]["id"]) for b in report["benchmarks"]]
     ids = [f"deit_tiny_patch16_224/{v}/cpu/b1" for v in ("fp32", "int8-dynamic")]
     assert sorted(kinds) == sorted(
@@ -91,6 +94,7 @@ def test_a_wrong_variant_is_never_timed(suite, tmp_path, environment, damage, wo
     assert words in done.stdout
     assert "Traceback" not in done.stdout
     report = the_report(tmp_path)
+    assert "benchmarks/test_latency.py" in report["vitbench"]["selected"]
     assert [b["extra_info"]["case"]["variant"] for b in report["benchmarks"]] == ["fp32"]
     assert list(report["vitbench"]["failed"]) == ["deit_tiny_patch16_224/int8-dynamic/cpu/b1"]
 

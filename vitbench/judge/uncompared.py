@@ -1,0 +1,74 @@
+"""When nothing was compared: whether a gate says so as a warning, or fails."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from vitbench.judge.baseline import Baseline
+from vitbench.judge.machine import taken
+from vitbench.judge.report import rows
+from vitbench.judge.verdict import STATES, Verdict, compared
+
+DAYS = 14
+"""How long a gate may compare nothing before it fails, where its history is not empty."""
+
+
+@dataclass(frozen=True)
+class Uncompared:
+    """Nothing was compared, and why. A warning, unless it fails the gate."""
+
+    sentence: str
+    fails: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def uncompared(
+    report: Mapping[str, Any],
+    verdicts: Sequence[Verdict],
+    baseline: Baseline,
+    since: date | None = None,
+    days: float = DAYS,
+) -> Uncompared | None:
+    """None where something of the report was compared. Today is the day of the report.
+
+    A baseline that was named fails: it was to be compared. So does a report that has nothing to
+    compare. With a history it is a warning before the day `since`. From then on an empty history
+    fails, and any other once nothing was compared for `days`: since the newest older report that
+    could itself be compared with one before it, whatever its machine, or else since the oldest.
+    """
+    if compared(verdicts):
+        return None
+    history, told = baseline.history, _counts(verdicts)
+    if history is None:
+        return Uncompared(f"{told} against {baseline.words}", True)
+    unheld = any(each.state in ("NEW", "INCOMPARABLE") for each in verdicts)
+    if not unheld or not any(row.timed for row in rows(report)):
+        return Uncompared(f"{told}: this report has nothing that could be compared", True)
+    when = taken(report, "the report")
+    words = f"{told}; {baseline.words}"
+    if since is not None and when.date() < since:
+        return Uncompared(f"{words}; a warning until {since} (history_since)", False)
+    if not history.older or history.oldest is None:
+        hint = (
+            "a history that was lost looks the same"
+            if since
+            else 'until it has some, write history_since = "DATE" into [tool.vitbench]'
+        )
+        return Uncompared(f"{words}: the history is empty; {hint}", True)
+    last = history.compared or history.oldest
+    gap = when - last
+    what = "the newest report that could be compared" if history.compared else "the oldest report"
+    words += f"; {what} is {gap / timedelta(days=1):.1f} days older"
+    fails = gap > timedelta(days=days)
+    limit = f"which is more than {days:g}" if fails else f"a warning up to {days:g}"
+    return Uncompared(f"{words}, {limit} (--uncompared-days)", fails)
+
+
+def _counts(verdicts: Sequence[Verdict]) -> str:
+    found: Mapping[str, int] = Counter(each.state for each in verdicts)
+    told = [f"{found[state]} {state}" for state in STATES if state in found]
+    return ", ".join(told) or "no case was judged"
