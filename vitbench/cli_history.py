@@ -168,6 +168,9 @@ def _export(history: "History", kind: str, output: Path | None) -> None:
         if output is None:
             raise UserError("--export asv writes a folder: name it with --output")
         files = {output / name: text for name, text in exports.asv(history).items()}
+        if omitted := exports.without_commit(history):
+            words = f"{len(omitted)} without a commit, which asv cannot have: {', '.join(omitted)}"
+            print(f"vitbench: left out: {words}", file=sys.stderr)
     else:
         writers = {"csv": to_csv, "github": exports.github, "prometheus": exports.prometheus}
         text = writers[kind](history)

@@ -6,9 +6,10 @@ The cache is one .npz: a matrix of figures and a JSON of runs. It may be deleted
 import io
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def load(folder: Path, cache: Path | None = None) -> History:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder: give one that holds reports")
-    files = list(_files(folder))
+    problems: list[str] = []
+    files = list(_files(folder, problems))
     known = _read_cache(cache) if cache else {}
     entries, changed = [], len(known) != len(files)
     for path, name, stamp in files:
@@ -63,7 +65,7 @@ def load(folder: Path, cache: Path | None = None) -> History:
     history, order = _join(entries)
     if cache and changed:
         _write_cache(cache, [(name, stamp) for _, name, stamp in files], entries, history, order)
-    return history
+    return replace(history, damaged=(*history.damaged, *problems))
 
 
 def load_files(paths: Sequence[Path]) -> History:
@@ -94,14 +96,31 @@ def decode(path: Path) -> Any:
         raise UserError(f"{path}: not a report, or a damaged one: {why}") from error
 
 
-def _files(folder: Path) -> Iterator[tuple[Path, str, tuple[int, int]]]:
-    for place, folders, names in os.walk(folder):
+def _files(folder: Path, problems: list[str]) -> Iterator[tuple[Path, str, tuple[int, int]]]:
+    """The reports of a folder: path, name in it, size and time. Adds a sentence to `problems` for
+    each file or folder that cannot be read."""
+
+    def unlisted(error: OSError) -> None:
+        name = Path(str(error.filename)).relative_to(folder).as_posix()
+        problems.append(f"{name}: cannot list this folder: {error.strerror}")
+
+    for place, folders, names in os.walk(folder, onerror=unlisted):
         folders[:] = sorted(x for x in folders if x not in SKIPPED_FOLDERS and x[0] != ".")
         for name in sorted(names):
             path = Path(place, name)
-            if name.endswith(".json") and name[0] != "." and path.is_file():
-                stat = path.stat()
-                yield path, path.relative_to(folder).as_posix(), (stat.st_size, stat.st_mtime_ns)
+            if not name.endswith(".json") or name[0] == ".":
+                continue
+            shown = path.relative_to(folder).as_posix()
+            try:
+                status = path.stat()
+            except OSError as error:
+                if path.is_symlink():
+                    problems.append(f"{shown}: a link that leads nowhere: {error.strerror}")
+                continue  # Else it was deleted since the folder was listed.
+            if stat.S_ISREG(status.st_mode):
+                yield path, shown, (status.st_size, status.st_mtime_ns)
+            else:
+                problems.append(f"{shown}: not a file")
 
 
 Entry = tuple[Any, ...]

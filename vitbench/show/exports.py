@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from vitbench.judge.store import COLUMN, History
+from vitbench.judge.summary import Run
 from vitbench.show.history import clean
 
 # Name for Prometheus, column, and its one-line help.
@@ -38,14 +39,13 @@ def github(history: History) -> str:
 
 
 def prometheus(history: History) -> str:
-    """Prometheus text format: of every gauge and case the newest figure, for not every run takes
-    all of them."""
+    """Prometheus text format: of every gauge, case and machine the newest figure, for not every run
+    takes all of them."""
     lines = []
     for name, column, about in GAUGES:
         lines += [f"# HELP {name} {about}", f"# TYPE {name} gauge"]
-        for case, row in _newest(history, column).items():
-            run = history.runs[int(row[COLUMN["run"]])]
-            labels = f'case="{_label(history.cases[case])}",machine="{_label(run.machine)}"'
+        for (case, machine), row in _newest(history, column).items():
+            labels = f'case="{_label(history.cases[case])}",machine="{_label(machine)}"'
             lines.append(f"{name}{{{labels}}} {row[COLUMN[column]]:.9g}")
     return "\n".join(lines) + "\n"
 
@@ -54,14 +54,14 @@ def asv(history: History) -> dict[str, str]:
     """Files of an asv results folder, by path: benchmarks.json, machines, a file per commit.
 
     asv keeps one figure per commit and machine, so of several runs the newest stands; runs
-    without a commit are left out. Source: asv's results format, version 2.
+    `without_commit` are left out. Source: asv's results format, version 2.
     """
     files: dict[str, str] = {}
     benchmarks: dict[str, Any] = {"version": 2}
     results: dict[str, dict[str, Any]] = {}
     for row in history.figures.tolist():
         run, case = history.runs[int(row[COLUMN["run"]])], history.cases[int(row[COLUMN["case"]])]
-        commit = "".join(char for char in run.commit if char in "0123456789abcdef")
+        commit = _commit(run)
         if not commit or not row[COLUMN["seconds"]] > 0:
             continue
         machine = f"vitbench-{run.classes['']}"
@@ -84,10 +84,19 @@ def asv(history: History) -> dict[str, str]:
     return files | {path: json.dumps(result) for path, result in results.items()}
 
 
-def _newest(history: History, column: str) -> dict[int, list[float]]:
-    """By case, the row of the newest run that has a figure in `column`."""
+def without_commit(history: History) -> list[str]:
+    """The files of the runs that name no commit."""
+    return [run.file for run in history.runs if not _commit(run)]
+
+
+def _commit(run: Run) -> str:
+    return "".join(char for char in run.commit if char in "0123456789abcdef")
+
+
+def _newest(history: History, column: str) -> dict[tuple[int, str], list[float]]:
+    """By case and machine, the row of the newest run that has a figure in `column`."""
     return {
-        int(row[COLUMN["case"]]): row
+        (int(row[COLUMN["case"]]), history.runs[int(row[COLUMN["run"]])].machine): row
         for row in history.figures.tolist()
         if math.isfinite(row[COLUMN[column]])
     }

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import math
+import os
 
 import pytest
 
@@ -198,3 +199,38 @@ def test_utf_16_that_is_cut_is_refused_with_its_name_and_the_cause(tmp_path, cap
         error = capsys.readouterr().err
         assert command[0] == "compare" or ("cut.json" in error and "PowerShell" in error)
     assert "cut.json" in told(tmp_path, capsys, code=1).err
+
+
+def test_a_file_or_folder_that_cannot_be_read_is_named(tmp_path, capsys, monkeypatch):
+    folder = write(tmp_path / "r", [plain_of(a=0.1)])
+    (folder / "nowhere.json").symlink_to(tmp_path / "gone.json")
+    os.mkfifo(folder / "pipe.json")
+    (folder / "closed").mkdir()
+    scan = os.scandir
+
+    def closed(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    err = told(folder, capsys, code=1).err
+    assert "skipped: nowhere.json: a link that leads nowhere" in err
+    assert "skipped: pipe.json: not a file" in err
+    assert "skipped: closed: cannot list this folder: Permission denied" in err
+
+
+def test_an_export_names_what_it_cannot_have(tmp_path, capsys):
+    one, other = plain_of(a=0.1), plain_of(a=0.2)
+    one["commit_info"] = {"id": "abc"}
+    write(tmp_path / "r", [one, other])
+    err = told(tmp_path / "r", capsys, "--export=asv", f"--output={tmp_path / 'asv'}").err
+    assert "left out: 1 without a commit, which asv cannot have: 0001.json" in err
+
+
+def test_every_machine_has_its_newest_figure(tmp_path, capsys):
+    one, other = plain_of(a=0.1), plain_of(a=0.2)
+    other["machine_info"] = info({"brand_raw": "Apple M2"})
+    out = told(write(tmp_path, [one, other]), capsys, "--export=prometheus").out
+    assert 'case="a",machine="AMD EPYC 7763, 4 cores"} 0.1\n' in out
+    assert 'case="a",machine="Apple M2"} 0.2\n' in out
