@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from vitbench.judge.figures import FIGURES, STATES
 from vitbench.judge.remarks import left_out, remarks
 from vitbench.judge.store import COLUMN, History
-from vitbench.judge.summary import FIGURES, STATES
 from vitbench.judge.trends import Event, Trend, latest
 
 CHARS_OF_A_COMMIT = 8

@@ -12,10 +12,10 @@ from typing import Any
 from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.judge.best import Choice
+from vitbench.judge.figures import QUANTILES, STATES
 from vitbench.judge.remarks import remarks
 from vitbench.judge.report import rows
 from vitbench.judge.store import COLUMN, History
-from vitbench.judge.summary import QUANTILES, STATES
 from vitbench.judge.trends import Trend, latest
 from vitbench.show.history import clean, places, sentence, summary
 

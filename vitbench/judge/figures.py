@@ -1,0 +1,158 @@
+"""The figures of a report by case: which benchmarks have some, and why the others have none."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from vitbench.errors import UserError
+from vitbench.judge.sound import by_vitbench, is_ours
+
+LONGEST_NAME = 300
+STATES = ("", "KEPT", "UNPROVEN", "BROKEN")
+QUANTILES = (0, 5, 10, 25, 50, 75, 90, 95, 100)
+# Column, and where it stands: group of benchmark (None: the timed one), path. NaN where absent.
+_TIMED, _FOOT = None, "footprint"
+FIGURES: tuple[tuple[str, str | None, str], ...] = (
+    ("seconds", _TIMED, "stats/median"),
+    ("p95_seconds", _TIMED, "extra_info/p95_seconds"),
+    ("speedup", _TIMED, "extra_info/ratio/speedup"),
+    ("low", _TIMED, "extra_info/ratio/low"),
+    ("high", _TIMED, "extra_info/ratio/high"),
+    ("images_per_second", _TIMED, "extra_info/images_per_second"),
+    ("agreement", _TIMED, "extra_info/agreement/share"),
+    ("agreement_lower", _TIMED, "extra_info/agreement/lower"),
+    ("operations", _TIMED, "extra_info/roofline/operations"),
+    ("peak_per_second", _TIMED, "extra_info/roofline/peak_per_second"),
+    ("bytes", _TIMED, "extra_info/artifact/bytes"),
+    ("memory_bytes", _FOOT, "extra_info/peak_memory_bytes"),
+    ("load_seconds", _FOOT, "extra_info/load_seconds"),
+    ("first_seconds", _FOOT, "extra_info/first_inference_seconds"),
+)
+_KEYS = {path: path.split("/") for _, _, path in FIGURES}
+COLUMNS = (
+    "run", "case", "state", "claimed", "null_arm", *(name for name, _, _ in FIGURES),
+    *(f"q{q}" for q in QUANTILES),
+)  # fmt: skip
+Figures = dict[str, float]
+"""Of one case, by name of COLUMNS."""
+Found = dict[str, dict[str, Mapping[str, Any]]]
+"""Benchmarks by case id or plain name, and by group; of a plain one the only group is PLAIN."""
+PLAIN = "plain"
+
+
+def figures_of(report: Mapping[str, Any], file: str) -> tuple[dict[str, Figures], dict[str, str]]:
+    """By case id or plain name: its figures, or why there are none. Name "": of the whole report.
+
+    Raises UserError, which names `file`, where a benchmark is no object.
+    """
+    found, left_out = _by_name(report, file)
+    rows = {}
+    for name, benchmarks in found.items():
+        why = _unusable(benchmarks)
+        if why:
+            left_out.setdefault(name, why)
+        if name not in left_out:
+            rows[name] = _row(benchmarks)
+    return rows, left_out
+
+
+def _by_name(report: Mapping[str, Any], file: str) -> tuple[Found, dict[str, str]]:
+    """The benchmarks of a report, and why some of them cannot be told apart."""
+    ours, found, left_out = by_vitbench(report), Found(), dict[str, str]()
+    for number, benchmark in enumerate(report["benchmarks"], 1):
+        if not isinstance(benchmark, dict):
+            raise UserError(f"{file}: not a report: a benchmark is no object")
+        case = table(benchmark, "extra_info")["case"] if ours and is_ours(benchmark) else {}
+        name, group = case.get("id"), str(benchmark.get("group"))
+        if not case:
+            name, group = benchmark.get("fullname") or benchmark.get("name"), PLAIN
+        if not isinstance(name, str) or not name:
+            left_out[f"benchmark {number}"] = "it has no name"
+            continue
+        groups = found.setdefault(shortened(name), {})
+        if group in groups or (groups and PLAIN in (group, *groups)):
+            left_out[shortened(name)] = "the report has it more than once, so which is it?"
+        groups[group] = benchmark
+    if not found and not left_out:
+        left_out[""] = "it has no benchmarks"
+    return found, left_out
+
+
+def shortened(name: str) -> str:
+    """A name of at most 300 characters; a longer one ends in a digest of all of it."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{name[: LONGEST_NAME - 17]}~{digest}"
+
+
+def _unusable(benchmarks: Mapping[str, Mapping[str, Any]]) -> str:
+    """Why the time of a case is none; "" where it is one, or the case was not timed."""
+    timed = _timed(benchmarks)
+    if timed is None:
+        return ""
+    stats = table(timed, "stats")
+    told = "" if plausible(stats.get("median")) else f"its median is {_shown(stats, 'median')}"
+    ratio = table(table(timed, "extra_info"), "ratio")
+    if PLAIN not in benchmarks and not plausible(ratio.get("speedup")):
+        told = told or f"its speed-up is {_shown(ratio, 'speedup')}"
+    return told
+
+
+def _shown(holder: Mapping[str, Any], key: str) -> str:
+    return json.dumps(holder[key])[:40] if key in holder else "not there"
+
+
+def plausible(value: Any) -> bool:
+    """No other time or ratio is real, and logarithms stay small."""
+    return _finite(value) and 1e-12 < value < 1e12
+
+
+def _timed(benchmarks: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    return next((benchmarks[x] for x in ("latency", "throughput", PLAIN) if x in benchmarks), None)
+
+
+def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    timed, foot = _timed(benchmarks), benchmarks.get("footprint")
+    if PLAIN in benchmarks:  # What stands in another suite's extra_info is its own.
+        timed = {"stats": benchmarks[PLAIN].get("stats")}
+    row = {}
+    for name, group, path in FIGURES:
+        row[name] = _number(timed if group is None else foot, path)
+    if math.isnan(row["bytes"]):
+        row["bytes"] = _number(foot, "extra_info/artifact/bytes")
+    extra = table(timed or {}, "extra_info")
+    agreement = table(extra, "agreement")
+    state = agreement.get("state")
+    row["state"] = float(STATES.index(state)) if state in STATES else 0.0
+    row["claimed"] = float(agreement.get("claimed") is True)
+    row["null_arm"] = float(table(extra, "reference").get("null_arm") is True)
+    data = table(timed or {}, "stats").get("data")
+    rounds = sorted(float(x) for x in data if _finite(x)) if isinstance(data, list) else []
+    for q in QUANTILES:
+        row[f"q{q}"] = rounds[round(q / 100 * (len(rounds) - 1))] if rounds else math.nan
+    for name in ("seconds", "speedup", "low", "high"):
+        if not plausible(row[name]):
+            row[name] = math.nan
+    return row
+
+
+def _number(benchmark: Mapping[str, Any] | None, path: str) -> float:
+    value: Any = benchmark
+    for key in _KEYS[path]:
+        value = value.get(key) if isinstance(value, dict) else None
+    return float(value) if _finite(value) else math.nan
+
+
+def _finite(value: Any) -> bool:
+    try:
+        return type(value) in (int, float) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def table(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = holder.get(key)
+    return found if isinstance(found, dict) else {}
