@@ -109,7 +109,7 @@ def _prune(history: "History", folder: Path, seconds: float, delete: bool) -> No
     from vitbench.judge.trends import trends
 
     runs = prunable(history, trends(history), seconds)
-    accepted = accepted_in(folder, BASELINES) if runs else frozenset()
+    accepted = accepted_in(folder, BASELINES) if runs else []
     left, gone = [], 0
     for run in runs:
         path = folder / run.file

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,14 @@ def prunable(history: History, found: Sequence[Trend], keep_seconds: float) -> l
     return [run for index, run in enumerate(history.runs) if index not in keep]
 
 
-def spared(run: Run, folder: Path, accepted: frozenset[str]) -> str:
+Trace = tuple[str, frozenset[str]]
+"""When a report was taken, and a digest of each of its benchmarks."""
+
+
+def spared(run: Run, folder: Path, accepted: Collection[Trace]) -> str:
     """Why a report of a history is never to be deleted; "" where it may be.
 
-    `accepted` has the digests of the accepted baselines. The file is read again: it may be another
-    one by now.
+    The file is read again: it may be another one by now.
     """
     path = folder / run.file
     if run.plain:
@@ -75,27 +78,32 @@ def spared(run: Run, folder: Path, accepted: frozenset[str]) -> str:
     here = machine(report)
     if path.stem in {here.get("fingerprint"), *classes(here).values()}:
         return "it has the name of an accepted baseline"
-    return "it is an accepted baseline" if digest(report) in accepted else ""
+    when, benchmarks = trace(report)
+    # What was accepted may be one model of several.
+    known = any(when == its and some <= benchmarks for its, some in accepted if some)
+    return "it is an accepted baseline" if known else ""
 
 
-def accepted_in(folder: Path, default: Path) -> frozenset[str]:
-    """The digests of the accepted baselines: in `default`, and in folders whose name says that they
+def accepted_in(folder: Path, default: Path) -> list[Trace]:
+    """The traces of the accepted baselines: in `default`, and in folders whose name says that they
     hold some, in `folder`, beside it and in the working directory."""
     files = set(default.glob("*.json"))
     for place in _baseline_folders(folder):
         files |= set(place.rglob("*.json"))
-    found = set()
+    found = []
     for file in files:
-        try:
-            found.add(digest(decode(file)))
-        except UserError:  # Damaged, so no report of the history equals it.
-            continue
-    return frozenset(found)
+        with suppress(UserError):  # A damaged one equals no report of the history.
+            found.append(trace(decode(file)))
+    return found
 
 
-def digest(report: Any) -> str:
-    """Of what a report says, in whatever encoding and layout."""
-    return hashlib.sha256(json.dumps(report, sort_keys=True).encode()).hexdigest()
+def trace(report: Any) -> Trace:
+    """Of a report of any shape, encoding and layout."""
+    holder = report if isinstance(report, dict) else {}
+    found = holder.get("benchmarks")
+    texts = [json.dumps(x, sort_keys=True) for x in (found if isinstance(found, list) else [])]
+    digests = frozenset(hashlib.sha256(text.encode()).hexdigest() for text in texts)
+    return str(holder.get("datetime")), digests
 
 
 def _baseline_folders(folder: Path) -> Iterator[Path]:

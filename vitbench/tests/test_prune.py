@@ -88,6 +88,7 @@ def test_what_was_accepted_is_left_wherever_a_copy_is(tmp_path, capsys, monkeypa
     monkeypatch.chdir(tmp_path)
     folder = write(tmp_path / "r" / "x", stepped(7))
     accepted = json.loads((folder / "0003.json").read_text())
+    del accepted["benchmarks"][0]  # as of a run of several models, of which each has its own
     (tmp_path / where).mkdir(parents=True)
     (tmp_path / where / "any.json").write_bytes(json.dumps(accepted, indent=1).encode("utf-16"))
     (tmp_path / where / "damaged.json").write_text("{")
@@ -153,3 +154,18 @@ def test_what_cannot_be_deleted_is_named_and_the_others_go(tmp_path, capsys, mon
     assert "0003.json: cannot delete it: Operation not permitted" in told.err
     assert "1 of 3 old reports could not be deleted" in told.err
     assert "0004.json" not in left
+
+
+def test_what_the_command_accepted_is_left(tmp_path, capsys, monkeypatch):
+    """Both the copy, in a folder of any name, and the report that it was."""
+    monkeypatch.chdir(tmp_path)
+    folder = write(tmp_path / "r", stepped(7))
+    for path in folder.iterdir():
+        report = json.loads(path.read_text())
+        report["machine_info"]["vitbench"]["fingerprint"] = "0123456789abcdef"
+        path.write_text(json.dumps(report))
+    assert main(["accept", "r/0003.json", "--baselines=r/kept"]) == 0
+    assert main(["accept", "r/0002.json", "--baselines=baselines"]) == 0
+    _, left, _ = old(folder, capsys)
+    assert {"0002.json", "kept/0123456789abcdef.json"} <= left
+    assert "0003.json" not in left
