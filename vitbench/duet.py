@@ -13,6 +13,8 @@ from typing import Any
 from vitbench.against import Side
 from vitbench.case import Case
 from vitbench.deploy.conversation import Conversation, WorkerLost
+from vitbench.deploy.eviction import hold
+from vitbench.deploy.locks import Leases
 from vitbench.deploy.worker import WorkerFailed
 from vitbench.errors import Unavailable, UserError, WrongOutputs
 from vitbench.greet import greet
@@ -70,6 +72,7 @@ class Duet:
         self.say = say
         self.turn_seconds = turn_seconds
         self.progress = Progress()
+        self._leases = Leases()  # of artifacts: who prepared one ends before others load it
 
     def run(
         self,
@@ -159,6 +162,7 @@ class Duet:
             try:
                 answer = arm.ask(request, self.options.build_seconds + VERIFY_SECONDS)
                 self.progress.prepared[side][case.id] = answer
+                hold(Path(answer["load"].get("path", "")), self._leases)
             except Unavailable as reason:
                 self.progress.absent[side][case.id] = str(reason)
             except (UserError, WorkerFailed) as reason:

@@ -1,12 +1,16 @@
 """What a user chose for a run, checked, as frozen data that another process can be told."""
 
 import math
+import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from vitbench.deploy.artifacts import LIMIT_BYTES
 from vitbench.errors import UserError
+from vitbench.judge.promises import BYTES
 from vitbench.models import ModelSpec
 
 _PATHS = ("images", "calibration", "cache")
@@ -34,6 +38,7 @@ class Options:
     verify_images: int = 512
     cache: Path
     rebuild: str | None = None
+    cache_limit_bytes: int = LIMIT_BYTES
 
     @classmethod
     def names(cls) -> list[str]:
@@ -56,14 +61,15 @@ class Options:
 
     def set_beyond(self, known: Collection[str]) -> list[str]:
         """The options, as a user writes them, that are not in `known` and have not their default:
-        they cannot be left out."""
+        they cannot be left out. The cache's limit can: nothing that is compared depends on it."""
         owners: list[tuple[str, Options | ModelSpec]] = [("", self)]
         owners += [("models.", spec) for spec in self.models]
         names = [
             (prefix + field.name).partition(".")[0]
             for prefix, owner in owners
             for field in fields(owner)
-            if prefix + field.name not in known and getattr(owner, field.name) != _default(field)
+            if prefix + field.name not in {*known, "cache_limit_bytes"}
+            and getattr(owner, field.name) != _default(field)
         ]
         flags = {"models": "model", "variants": "variant", "batches": "batch"}
         return [f"--{flags.get(n, n).replace('_', '-')}" for n in dict.fromkeys(names)]
@@ -83,6 +89,26 @@ class Options:
 def _default(field: Field[Any]) -> Any:
     """Its default, or MISSING."""
     return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def cache_limit(given: str | None) -> int:
+    """Bytes of `--cache-limit`, else of VITBENCH_CACHE_LIMIT, else 10 GiB.
+
+    Raises UserError that names which of them is no size.
+    """
+    text, name = given, "--cache-limit"
+    if text is None:
+        text, name = os.environ.get("VITBENCH_CACHE_LIMIT") or None, "VITBENCH_CACHE_LIMIT"
+    if text is None:
+        return LIMIT_BYTES
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-zA-Z]+)\s*", text)
+    value = float(match[1]) * BYTES.get(match[2], 0) if match else 0.0
+    if not 0 < value < math.inf:
+        raise UserError(
+            f"{name}={text}: not a size: give a number above 0 and one of {', '.join(BYTES)}, "
+            "such as 10GB"
+        )
+    return math.ceil(value)
 
 
 def check_counts(**values: float) -> None:

@@ -65,7 +65,7 @@ class Session:
     def __init__(self, options: Options, say: Callable[[str], None] = lambda _: None) -> None:
         self.options = options
         self.say = say
-        self.cache = ArtifactCache(options.cache, options.rebuild)
+        self.cache = ArtifactCache(options.cache, options.rebuild, options.cache_limit_bytes, say)
         self.artifacts: dict[Case, Artifact] = {}
         self._models: dict[str, Model] = {}
         self._samples: dict[str, Sample] = {}

@@ -5,21 +5,26 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from vitbench.deploy.eviction import LOCKS, MANIFEST, evict, lease_file, lock_file
+from vitbench.deploy.files import beside, private, remove, sha256
+from vitbench.deploy.locks import READ_ONLY, Leases, acquire
+from vitbench.deploy.trust import require_trust, trusted_entry
 from vitbench.errors import UserError
 
-MANIFEST = "manifest.json"
+T = TypeVar("T")
 ARTIFACTS = "artifacts"
+LIMIT_BYTES = 10 * 2**30
 _FULL_BYTES = 2**20  # a disk with less than this left is what made a build fail
 
 
@@ -40,7 +45,7 @@ class Artifact:
 
     @property
     def files(self) -> list[Path]:
-        return _files(self.path)
+        return beside(self.path)
 
 
 def default_folder() -> Path:
@@ -59,33 +64,42 @@ def key(identity: Mapping[str, Any]) -> str:
 class ArtifactCache:
     """A folder shared by processes: an entry is made once, whole or not at all.
 
-    An entry is `folder/KIND/KEY/{artifact.*, manifest.json}`. One that is damaged is made
-    again; so is one made under another `rebuild` token (of one pytest session, shared by its
-    workers) than this cache's, if it has one. Every method raises UserError where the folder cannot
-    be written. What a builder raises propagates and leaves nothing behind.
+    An entry is `folder/KIND/KEY/{artifact.*, manifest.json}`. One that is damaged, or that another
+    user could have changed, is made again; so is one made under another `rebuild` token (of one
+    pytest session, shared by its workers) than this cache's, if it has one. Whenever an entry was
+    made, of whatever kind, the least recently used beyond the limit go. None that this object has
+    handed out, and no artifact that one in another process has, goes before that object does. `say`
+    hears, once, that what stays exceeds the limit.
+
+    A folder that cannot be written serves with what lies in it. Else every method raises UserError
+    where the folder cannot be used or is not safe. What a builder raises propagates and leaves
+    nothing behind.
     """
 
     def __init__(
-        self, folder: Path, rebuild: str | None = None, limit_bytes: int = 10 * 2**30
+        self,
+        folder: Path,
+        rebuild: str | None = None,
+        limit_bytes: int = LIMIT_BYTES,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = folder
         self.rebuild = rebuild
         self.limit_bytes = limit_bytes
-        self._held: set[str] = set()
+        self.say = say
+        self._leases = Leases()
+        self._used: set[Path] = set()
 
     def get(
         self, identity: Mapping[str, Any], suffix: str, build: Callable[[Path], dict[str, Any]]
     ) -> Artifact:
-        """The artifact of an identity; `build` writes it to a path and returns what it measured.
+        """The artifact of an identity; `build` writes it to a path and returns what it measured."""
 
-        Afterwards the least recently used artifacts beyond the limit go, but none that this cache
-        has handed out: its paths stay good for as long as the process lives.
-        """
-        artifact = self._entry(ARTIFACTS, identity, suffix, build)
-        self._held.add(artifact.key)
-        if artifact.built:
-            self._evict()
-        return artifact
+        def use(artifact: Artifact) -> Artifact:
+            self._leases.take(lease_file(artifact.path.parent))
+            return artifact
+
+        return self._entry(ARTIFACTS, identity, suffix, build, use)
 
     def json(self, kind: str, identity: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
         """What `compute` returned for this identity, after a trip through JSON."""
@@ -94,7 +108,10 @@ class ArtifactCache:
             path.write_text(json.dumps(compute()), "utf-8")
             return {}
 
-        return json.loads(self._entry(kind, identity, ".json", build).path.read_text("utf-8"))
+        def use(artifact: Artifact) -> Any:
+            return json.loads(artifact.path.read_text("utf-8"))
+
+        return self._entry(kind, identity, ".json", build, use)
 
     def array(
         self, kind: str, identity: Mapping[str, Any], compute: Callable[[], NDArray[Any]]
@@ -105,8 +122,10 @@ class ArtifactCache:
             np.save(path, compute(), allow_pickle=False)
             return {}
 
-        path = self._entry(kind, identity, ".npy", build).path
-        return np.asarray(np.load(path, allow_pickle=False))
+        def use(artifact: Artifact) -> NDArray[Any]:
+            return np.asarray(np.load(artifact.path, allow_pickle=False))
+
+        return self._entry(kind, identity, ".npy", build, use)
 
     def _entry(
         self,
@@ -114,33 +133,44 @@ class ArtifactCache:
         identity: Mapping[str, Any],
         suffix: str,
         build: Callable[[Path], dict[str, Any]],
-    ) -> Artifact:
-        digest = key(identity)
-        with self._locked(kind, digest):
-            entry = self.folder / kind / digest
+        use: Callable[[Artifact], T],
+    ) -> T:
+        """What `use` makes of an entry while nobody can delete it."""
+        entry = self.folder / kind / key(identity)
+        with self._locked(entry) as writable:
             found = self._read(entry, suffix)
             if found is None:
+                if not writable:
+                    raise UserError(self._complaint("it is read-only, and an entry is to be made"))
                 self._make(entry, identity, suffix, build)
                 found = self._read(entry, suffix)
                 if found is None:
                     raise UserError(self._complaint("a file that was just written is damaged"))
-                return replace(found, built=True)
+                found = replace(found, built=True)
+            else:
+                with suppress(OSError):  # of another user, or in a folder that is read only
+                    os.utime(entry / MANIFEST)
             with self._writing():
-                os.utime(entry / MANIFEST)
-            return found
+                used = use(found)
+            self._used.add(entry)
+        if found.built:
+            self._evict()
+        return used
 
     def _read(self, entry: Path, suffix: str) -> Artifact | None:
-        """The entry, or None where it is missing, damaged or of another session than wanted."""
+        """The entry, or None where it is missing, damaged, not safe, or of another session."""
         path = entry / f"artifact{suffix}"
         try:
+            if not trusted_entry(entry):
+                return None
             manifest = json.loads((entry / MANIFEST).read_text("utf-8"))
-            size, sha256 = manifest["bytes"], manifest["sha256"]
+            size, digest = manifest["bytes"], manifest["sha256"]
             seconds, token = manifest["build_seconds"], manifest["token"]
-            if (self.rebuild and token != self.rebuild) or _sha256(path) != sha256:
+            if (self.rebuild and token != self.rebuild) or sha256(path) != digest:
                 return None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return Artifact(path, entry.name, size, sha256, seconds, False, manifest)
+        return Artifact(path, entry.name, size, digest, seconds, False, manifest)
 
     def _make(
         self,
@@ -150,10 +180,11 @@ class ArtifactCache:
         build: Callable[[Path], dict[str, Any]],
     ) -> None:
         """Build beside the entry and rename. The caller holds the entry's lock."""
-        partial = entry.with_name(f"{entry.name}.partial")  # one a killed process left, perhaps
         with self._writing():
-            _remove(partial)
-            _private(partial)
+            for left in entry.parent.glob(f"{entry.name}*.partial"):  # by a process that was killed
+                remove(left)
+            # A new name each time: a worker of that process may not have died yet.
+            partial = Path(tempfile.mkdtemp(".partial", f"{entry.name}.", entry.parent))
         try:
             path = partial / f"artifact{suffix}"
             start = perf_counter()
@@ -162,14 +193,17 @@ class ArtifactCache:
                 "build_seconds": perf_counter() - start,
                 **measured,
                 "identity": dict(identity),
-                "sha256": _sha256(path),
-                "bytes": sum(file.stat().st_size for file in _files(path)),
+                "sha256": sha256(path),
+                "bytes": sum(file.stat().st_size for file in beside(path)),
                 "token": self.rebuild,
             }
             with self._writing():
                 (partial / MANIFEST).write_text(json.dumps(manifest, indent=1), "utf-8")
-                _remove(entry)
+                if os.path.lexists(entry):  # who has its path misses it for a moment only
+                    entry.rename(partial.with_name(f"{partial.stem}-old.partial"))
                 partial.rename(entry)
+                for old in entry.parent.glob(f"{partial.stem}-old.partial"):
+                    remove(old)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
 
@@ -184,92 +218,41 @@ class ArtifactCache:
             raise
 
     def _evict(self) -> None:
-        """Delete artifacts beyond the limit, the least recently used first."""
-        used = []
-        for manifest in (self.folder / ARTIFACTS).glob(f"*/{MANIFEST}"):
-            try:
-                size = sum(file.stat().st_size for file in manifest.parent.iterdir())
-                used.append((manifest.stat().st_mtime_ns, size, manifest.parent))
-            except OSError:  # another process is deleting it
-                continue
-        excess = sum(size for _, size, _ in used) - self.limit_bytes
-        for _, size, entry in sorted(used):
-            if excess <= 0:
-                return
-            if entry.name in self._held:
-                continue
-            try:
-                with self._locked(ARTIFACTS, entry.name, timeout=0):
-                    _remove(entry)
-                    excess -= size
-            except (Timeout, OSError):  # in use: the next build looks again
-                continue
+        kept = evict(self.folder, self.limit_bytes, self._used)
+        if kept > self.limit_bytes:
+            self.say(
+                f"the cache {self.folder} has {kept / 1e6:.0f} MB, more than its limit of "
+                f"{self.limit_bytes / 1e6:.0f} MB (--cache-limit): what runs use stays until they "
+                "end"
+            )
+            self.say = lambda _: None
 
     @contextmanager
-    def _locked(self, kind: str, digest: str, timeout: float = -1) -> Iterator[None]:
-        """One process at a time per entry."""
-        self._require_trust()
-        with self._writing():
-            _private(self.folder / kind)
-            _private(self.folder / "locks")
-            lock = FileLock(self.folder / "locks" / f"{kind}-{digest}.lock")
-            lock.acquire(timeout=timeout)
+    def _locked(self, entry: Path) -> Iterator[bool]:
+        """One process at a time per entry; False where the folder is for reading only."""
         try:
-            yield
+            kind = entry.parent.name
+            require_trust(self.folder, kind)
+            for name in (kind, LOCKS):
+                private(self.folder / name)
+                require_trust(self.folder, name)
+            lock = acquire(lock_file(entry))
+        except OSError as error:
+            if error.errno not in READ_ONLY or not entry.is_dir():
+                raise UserError(self._complaint(error.strerror or str(error))) from error
+            lock = None
+        try:
+            yield lock is not None
         finally:
-            lock.release()
-
-    def _require_trust(self) -> None:
-        """Raises UserError for a folder that others could have put files in: torch runs them."""
-        if not self.folder.is_dir() or not hasattr(os, "getuid"):
-            return
-        found, me = self.folder.stat(), os.getuid()
-        if found.st_mode & 0o002 or (me and found.st_uid not in (0, me)):
-            raise UserError(
-                f"the cache {self.folder} can be written by other users, and what lies in it is "
-                "run: take that right from them (chmod o-w), or choose another with --cache DIR"
-            )
+            if lock is not None:
+                os.close(lock)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except Timeout:
-            raise
         except OSError as error:
             raise UserError(self._complaint(error.strerror or str(error))) from error
 
     def _complaint(self, reason: str) -> str:
         return f"the cache {self.folder} cannot be used: {reason}; choose another with --cache DIR"
-
-
-def _private(folder: Path) -> None:
-    """Make a folder and its parents, each only for this user: torch runs what lies in them."""
-    if not folder.is_dir():
-        if folder.parent != folder:
-            _private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-
-
-def _remove(path: Path) -> None:
-    """Delete an entry, whatever lies in its place."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _files(path: Path) -> list[Path]:
-    """A file and those beside it under the same stem, itself first."""
-    return [path, *sorted(set(path.parent.glob(f"{path.stem}.*")) - {path})]
-
-
-def _sha256(path: Path) -> str:
-    """The digest of a file; of several under one stem, that of their digests in a row."""
-    digests = []
-    for each in _files(path):
-        with each.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    if len(digests) == 1:
-        return digests[0]
-    return hashlib.sha256("".join(digests).encode()).hexdigest()

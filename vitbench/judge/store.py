@@ -166,6 +166,8 @@ def _read_cache(cache: Path) -> dict[str, Entry]:
             part = figures[start:stop]
             names = tuple(meta["cases"][int(i)] for i in part[:, COLUMN["case"]])
             known[file] = (tuple(stamp), Run(**run) if run else None, names, part, damaged)
+        with suppress(OSError):
+            os.utime(cache)  # the least recently used of all caches goes first
         return known
     except Exception:  # a cache is worth nothing: whatever is wrong with it, read the files
         return {}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.errors import UserError
 from vitbench.runtimes import (
     aot_inductor,
     eager,
@@ -44,7 +45,11 @@ def load(
     path: Path, recipe: Variant, device: str, architecture: Mapping[str, Any], threads: int
 ) -> Deployment:
     """The deployment of an artifact, in its runtime. Its `stage` makes any memory layout contiguous
-    and raises ValueError for images that the model does not take: a runtime may not notice."""
+    and raises ValueError for images that the model does not take: a runtime may not notice.
+
+    Raises UserError where the artifact is gone.
+    """
+    _require(path)
     plain = RUNTIMES[recipe.runtime].load(path, recipe, device, architecture, threads)
     image = tuple(architecture["image"])
 
@@ -67,10 +72,20 @@ def operators(
     threads: int,
     images: NDArray[np.float32],
 ) -> list[Operator]:
-    """Where the time of one call goes, the slowest operator first. Raises Unavailable."""
+    """Where the time of one call goes, the slowest operator first. Raises Unavailable, and as
+    `load`."""
+    _require(path)
     runtime = RUNTIMES[recipe.runtime]
     found = runtime.operators(path, recipe, device, architecture, threads, images)
     return sorted(found, key=lambda each: -each.seconds)
+
+
+def _require(path: Path) -> None:
+    """Raises UserError where there is no such file, of which each runtime says something else."""
+    if not path.exists():
+        raise UserError(
+            f"the artifact {path} is gone: it was deleted while this run used it; run it again"
+        )
 
 
 def variant(name: str) -> Variant:

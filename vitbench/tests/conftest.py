@@ -46,6 +46,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment(cache: Path) -> dict[str, str]:
     """The environment of a fresh shell: nothing of the pytest around this one."""
     ours = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "VITBENCH_"))}
+    ours |= {k: v for k, v in os.environ.items() if k == "VITBENCH_CACHE_TRUST"}  # of this machine
     # Tests run side by side: threads that spin while idle would take each other's cores.
     fixed = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "passive"}
     # The user's own caches are not filled, and nobody waits for the lock in them.
