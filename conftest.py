@@ -6,6 +6,8 @@ pytest_plugins = [
     "fixtures.neighbours",
     "fixtures.selecting",
     "fixtures.recording",
+    "fixtures.run",
+    "fixtures.counting",
     "fixtures.failing",
     "fixtures.measuring",
     "fixtures.promising",

@@ -77,6 +77,16 @@ def test_pytest_starts_beside_such_a_plugin(tmp_path, environment):
     assert "1 test collected" in done.stdout
 
 
+def test_progress_is_told_without_capturing_too():
+    """With -p no:capture there is no such plugin, with -p no:terminal nowhere to tell it."""
+    lines = []
+    reporter = SimpleNamespace(ensure_newline=lambda: None, write_line=lines.append)
+    for plugins in ({"terminalreporter": reporter}, {}):
+        manager = SimpleNamespace(getplugin=plugins.get)
+        options._announcer(SimpleNamespace(pluginmanager=manager))("building")
+    assert lines == ["  building"]
+
+
 def config_of(*arguments, **options):
     option = {"benchmark_quiet": True, "benchmark_json": None, **options}
     return SimpleNamespace(
