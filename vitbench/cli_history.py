@@ -155,7 +155,8 @@ def _import(paths: Sequence[Path], folder: Path) -> None:
     write_all(found)
     for each in found:
         count = len(each.report["benchmarks"])
-        print(f"wrote {each.target}: {count} figure{'s' * (count != 1)}", file=sys.stderr)
+        guessed = f" ({each.guessed})" if each.guessed else ""
+        print(f"wrote {each.target}{guessed}: {count} figure{'s' * (count != 1)}", file=sys.stderr)
         for why in each.remarks:
             print(clean(f"vitbench: {each.target.name}: left out: {why}"), file=sys.stderr)
 

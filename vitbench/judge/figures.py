@@ -40,6 +40,7 @@ Figures = dict[str, float]
 Found = dict[str, dict[str, Mapping[str, Any]]]
 """Benchmarks by case id or plain name, and by group; of a plain one the only group is PLAIN."""
 PLAIN = "plain"
+TWICE = "it is there more than once, and nothing says which one counts"
 
 
 def figures_of(report: Mapping[str, Any], file: str) -> tuple[dict[str, Figures], dict[str, str]]:
@@ -73,7 +74,7 @@ def _by_name(report: Mapping[str, Any], file: str) -> tuple[Found, dict[str, str
             continue
         groups = found.setdefault(shortened(name), {})
         if group in groups or (groups and PLAIN in (group, *groups)):
-            left_out[shortened(name)] = "the report has it more than once, so which is it?"
+            left_out[shortened(name)] = TWICE
         groups[group] = benchmark
     if not found and not left_out:
         left_out[""] = "it has no benchmarks"

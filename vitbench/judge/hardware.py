@@ -47,7 +47,8 @@ def hardware(info: Any) -> Hardware:
     """
     info = info if isinstance(info, dict) else {}
     theirs, ours = _table(info, "cpu"), _table(info, "vitbench")
-    cpu = _table(ours, "cpu") or {"model": theirs.get("brand_raw")}
+    # Until 2020 py-cpuinfo called it `brand`.
+    cpu = _table(ours, "cpu") or {"model": theirs.get("brand_raw", theirs.get("brand"))}
     known, node = names_cpu(cpu.get("model")) and "node" not in cpu, info.get("node") or None
     if ours:
         parts = {**identity(ours), "cpu": cpu}

@@ -14,6 +14,9 @@ from vitbench.judge.files import write
 from vitbench.judge.text import text_of
 from vitbench.judge.timm_rows import benchmarks, has_times, parse
 
+FROM_TIMM = "imported"
+"""In place of the version of pytest-benchmark."""
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -23,6 +26,14 @@ class Imported:
     report: dict[str, Any]
     target: Path
     remarks: tuple[str, ...]
+
+    @property
+    def guessed(self) -> str:
+        """What timm does not say and the file does; "" for another tool's report."""
+        if self.report.get("version") != FROM_TIMM:
+            return ""
+        machine, date = self.report["machine_info"]["node"], self.report["datetime"][:10]
+        return f"machine {machine}, on {date}: of the file's name and date"
 
 
 def read_all(paths: Sequence[Path], folder: Path) -> list[Imported]:
@@ -75,7 +86,7 @@ def as_report(path: Path, machine: str) -> tuple[dict[str, Any], list[str]]:
         raise UserError(f"--import {path}: it has no time to import: {'; '.join(remarks)}")
     return {
         "machine_info": {"node": machine}, "commit_info": {},
-        "datetime": datetime.fromtimestamp(written, UTC).isoformat(), "version": "imported",
+        "datetime": datetime.fromtimestamp(written, UTC).isoformat(), "version": FROM_TIMM,
         "benchmarks": found,
     }, remarks  # fmt: skip
 

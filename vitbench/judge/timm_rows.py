@@ -67,7 +67,9 @@ def benchmarks(rows: Sequence[Any]) -> tuple[list[dict[str, Any]], list[str]]:
         if names
     ]
     told += [f"{nameless} of {_rows(len(rows))} without a model"] if nameless else []
-    told += [f"more than once in it, so which is it: {', '.join(twice)}"] if twice else []
+    if twice:
+        words = "there more than once, and nothing says which one counts"
+        told.append(f"{words}: {', '.join(twice)}")
     return [each for each in found if count[each["name"]] == 1], told
 
 

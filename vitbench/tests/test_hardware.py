@@ -43,6 +43,7 @@ PAIRS = [
     (info({"brand_raw": "Apple M2"}, machine="arm64"),
      info({"brand_raw": "Apple M2"}, "mac-2", "arm64"), []),
     (info({"brand_raw": "Apple M2"}), info({"brand_raw": "Apple M3 Pro"}), ["cpu Apple M3"]),
+    (info({"brand": "AMD EPYC 7763"}), info({"brand_raw": "AMD EPYC 7763"}, node="ci-2"), []),
     (info(EPYC), info({}), ["cpu none -> AMD EPYC 7763"]),
     *((info(cpu), info(cpu), []) for cpu in NAMELESS),
     *((info(cpu), info(cpu, node="ci-2"), ["node ci-2 -> ci-1"]) for cpu in NAMELESS),

@@ -51,6 +51,7 @@ def place(tmp_path, capsys):
             path = tmp_path / "old" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encode(text))
+            os.utime(path, (1740830400, 1740830400))  # noon of 2025-03-01
         folder = tmp_path / "r"
         folder.mkdir(exist_ok=True)
         options = [f"--import={tmp_path / 'old' / name}" for name in files]
@@ -79,6 +80,7 @@ def test_rows_that_failed_in_timm_are_counted_and_named(place):
     words = "giant (CUDA out of memory), swin (CUDA out of memory)"
     assert f"a.json: left out: 2 of 3 rows failed in timm: {words}" in told
     assert "wrote " in told
+    assert "a.json (machine a, on 2025-03-01: of the file's name and date)" in told
     assert ": 1 figure\n" in told
 
 
@@ -101,7 +103,7 @@ def test_a_row_without_a_time_is_counted_and_named(place, time):
 def test_a_model_that_is_there_twice_is_left_out(place):
     figures, told = place({"a.csv": "\n".join([HEAD, GOOD, OTHER, GOOD.replace("113", "11")])})
     assert set(figures) == {("a", "timm/deit_tiny/b128/224px")}
-    assert f"more than once in it, so which is it: {NAME}" in told
+    assert f"there more than once, and nothing says which one counts: {NAME}" in told
     # At another size it is another case.
     figures, _ = place({"b.csv": "\n".join([HEAD, GOOD, GOOD.replace("224", "384")])})
     assert len([case for machine, case in figures if machine == "b"]) == 2

@@ -72,8 +72,8 @@ def test_a_name_that_is_there_twice_is_left_out_and_named(tmp_path, capsys):
     ours["benchmarks"].append(copy.deepcopy(ours["benchmarks"][1]))
     write(tmp_path, [twice, ours])
     out = told(tmp_path, capsys).out
-    assert "note: 0000.json: a: left out: the report has it more than once" in out
-    assert f"note: 0001.json: {CASE}: left out: the report has it more than once" in out
+    assert "note: 0000.json: a: left out: it is there more than once" in out
+    assert f"note: 0001.json: {CASE}: left out: it is there more than once" in out
     assert set(load(tmp_path).cases) == {"b", f"{TINY}/fp32/cpu/b1"}
 
 
