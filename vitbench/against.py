@@ -45,6 +45,8 @@ def base(against: str, start: Path) -> Iterator[Side]:
     afterwards. Relative paths are relative to `start`. Raises UserError where it is none of them,
     or a path and a revision.
     """
+    if not against.strip():  # as of a variable that is not set
+        raise UserError(f"--against={against}: it names nothing")
     path = environment.absolute(against, start, "--against")
     interpreter = path if path.is_file() else path / "bin" / "python"
     if interpreter.is_file():

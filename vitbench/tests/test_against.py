@@ -27,6 +27,8 @@ def test_what_against_names(tmp_path):
         name("~nobody-here/x")
     with pytest.raises(UserError, match="neither an environment"):
         name(str(tmp_path))
+    with pytest.raises(UserError, match="--against=: it names nothing"):
+        name("")
     (tmp_path / "old" / "vitbench").mkdir(parents=True)
     with pytest.raises(UserError, match="its vitbench is too old for a duet"):
         name("old")

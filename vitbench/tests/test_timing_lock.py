@@ -1,13 +1,15 @@
 """The lock of timings: one at a time, in turns, and what was waited is known."""
 
+import json
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
-from vitbench.tests.conftest import ROOT
+from vitbench.tests.conftest import ROOT, bounded
 from vitbench.timing_lock import timing_alone
 
 
@@ -76,3 +78,25 @@ def test_without_a_place_for_the_lock_nobody_waits_and_it_is_told(folder):
         assert waited == 0
     (line,) = told
     assert line.startswith(f"{folder}: no lock can be taken there (File exists)")
+
+
+@pytest.mark.thorough
+def test_a_plain_run_waits_before_it_times_a_case_and_reports_it(folder, environment, tmp_path):
+    environment["VITBENCH_CACHE"] = str(folder)
+    command = [
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "benchmarks/test_latency.py",
+        "--benchmark-only", "--variant=fp32", "--seconds=0.1", "--verify-images=4",
+        f"--reports={tmp_path / 'reports'}",
+    ]  # fmt: skip
+    with ExitStack() as held:
+        held.enter_context(timing_alone())
+        run = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=-1, text=True)
+        with bounded(run):
+            assert any("waiting: another run times" in line for line in run.stdout)
+            held.close()
+            said, _ = run.communicate()
+    assert run.returncode == 0, said
+    assert "s for the other run" in said
+    (report,) = (tmp_path / "reports").glob("*.json")
+    (row,) = json.loads(report.read_text())["benchmarks"]
+    assert row["extra_info"]["waited_seconds"] > 0
