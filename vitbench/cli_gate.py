@@ -52,6 +52,13 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
         help=f"where latest and median:N look (default: {HISTORY})",
     )
     add(
+        "--rename",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="what the baseline calls OLD is NEW here: a model, case, test or file of tests",
+    )
+    add(
         "--tolerance",
         type=fraction,
         metavar="SHARE",
@@ -148,6 +155,7 @@ def run_gate(chosen: argparse.Namespace) -> int:
     from vitbench.judge.globs import check_globs
     from vitbench.judge.keeping import judge_promises, unjudged_words
     from vitbench.judge.promises import TOLERANCES, read_promises, tolerances
+    from vitbench.judge.rename import renames_of
     from vitbench.judge.report import read_report
     from vitbench.judge.scope import known_variants
     from vitbench.judge.settings import read_settings
@@ -168,7 +176,8 @@ def run_gate(chosen: argparse.Namespace) -> int:
     problems: list[str] = []
     codes = [PASS]
     if chosen.baseline or all(each.kind in TOLERANCES for each in promises):
-        baseline = _baseline(chosen, report)
+        renames = renames_of(chosen.rename, report)
+        baseline = _baseline(chosen, report, renames)
         problems += baseline.problems
         print(f"{chosen.report} against {baseline.words}")
         rules = Rules(
@@ -214,19 +223,21 @@ def run_gate(chosen: argparse.Namespace) -> int:
     return min(codes, key=WORST_FIRST.index)
 
 
-def _baseline(chosen: argparse.Namespace, report: Mapping[str, Any]) -> "Baseline":
+def _baseline(
+    chosen: argparse.Namespace, report: Mapping[str, Any], renames: Mapping[str, str]
+) -> "Baseline":
     from vitbench.judge.baseline import accepted, from_history, named
 
     wanted = chosen.baseline or "accepted"
     if wanted == "accepted":
-        return accepted(report, str(chosen.report), chosen.baselines)
+        return accepted(report, str(chosen.report), chosen.baselines, renames)
     if wanted == "latest":
-        return from_history(report, chosen.report, chosen.history, 1)
+        return from_history(report, chosen.report, chosen.history, 1, renames)
     if wanted.startswith("median:"):
         if not re.fullmatch(r"median:[1-9]\d{0,3}", wanted):
             raise UserError(f"--baseline={wanted}: give a number of reports, such as median:10")
-        return from_history(report, chosen.report, chosen.history, int(wanted[7:]))
-    return named(report, Path(wanted))
+        return from_history(report, chosen.report, chosen.history, int(wanted[7:]), renames)
+    return named(report, Path(wanted), renames)
 
 
 def _write(outputs: Sequence[tuple[Path | None, str]]) -> list[str]:

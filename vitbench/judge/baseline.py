@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from vitbench.judge.earlier import (
     of_model,
 )
 from vitbench.judge.machine import class_of, differing, fingerprint, machine, taken
+from vitbench.judge.rename import UNCHANGED, Renames, hint, renamed, suggestions
 from vitbench.judge.report import read_report
 from vitbench.judge.text import text_of
 
@@ -53,24 +55,47 @@ class Baseline:
     history: Counts | None = None
 
 
-def accepted(report: Mapping[str, Any], name: str, folder: Path) -> Baseline:
+def accepted(
+    report: Mapping[str, Any], name: str, folder: Path, renames: Renames = UNCHANGED
+) -> Baseline:
     """The accepted baselines of the report's models. Raises UserError where there is none."""
     fingerprint(report, name)
-    found = [accepted_of(report, model, folder) for model in models(report)]
+    found = [_accepted_as(report, model, folder, renames) for model in models(report)]
     pairs = [each for each in found if each is not None]
+    words = hint(_elsewhere(report, folder)) if None in found else ""
     if not pairs:
         raise UserError(
             f"{folder}: no baseline is accepted for this machine and these weights: accept one "
-            "with `vitbench accept REPORT`, or give --baseline=FILE, latest or median:N"
+            f"with `vitbench accept REPORT`, or give --baseline=FILE, latest or median:N{words}"
         )
     names = dict.fromkeys(path.name for path, _ in pairs)
-    found_reports = tuple(only for _, only in pairs)
-    return _without(report, Baseline(found_reports, f"the accepted {', '.join(names)}"))
+    found_reports = tuple(renamed(only, renames) for _, only in pairs)
+    return _without(report, Baseline(found_reports, f"the accepted {', '.join(names)}{words}"))
 
 
-def named(report: Mapping[str, Any], path: Path) -> Baseline:
+def _accepted_as(
+    report: Mapping[str, Any], model: str, folder: Path, renames: Renames
+) -> tuple[Path, dict[str, Any]] | None:
+    """What is accepted for a model, by its name or else by the one that it had before."""
+    back = {new: old for old, new in renames.items()}
+    found = accepted_of(report, model, folder)
+    if found is None and model in back:
+        return accepted_of(renamed(report, {model: back[model]}), back[model], folder)
+    return found
+
+
+def _elsewhere(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Old and new names of models whose weights are accepted by another name."""
+    found = dict[str, str]()
+    for path in sorted(folder.glob("*.json")):
+        with suppress(UserError):  # What cannot be read does not hint at anything.
+            found |= suggestions(report, read_report(path))
+    return found
+
+
+def named(report: Mapping[str, Any], path: Path, renames: Renames = UNCHANGED) -> Baseline:
     """The report of a file, unless it is the very one that is held against it."""
-    return _without(report, Baseline((read_report(path),), str(path)))
+    return _without(report, Baseline((renamed(read_report(path), renames),), str(path)))
 
 
 def _without(report: Mapping[str, Any], found: Baseline) -> Baseline:
@@ -102,8 +127,9 @@ class _Filed:
 class _History:
     """The reports of a folder, dated; one is read as a report only where it is chosen."""
 
-    def __init__(self, path: Path, folder: Path) -> None:
+    def __init__(self, path: Path, folder: Path, renames: Renames) -> None:
         self.problems: list[str] = []
+        self._renames = renames
         self._read: dict[Path, dict[str, Any] | None] = {}
         try:
             files = sorted(file for file in folder.iterdir() if file.suffix == ".json")
@@ -117,8 +143,12 @@ class _History:
                 other = json.loads(text_of(file))
                 if not isinstance(other.get("benchmarks"), list):
                     raise UserError(f"{file}: not a report: it has no list 'benchmarks'")
+                other = renamed(other, renames) if renames else other
                 if not file.samefile(path):
-                    stub = {"machine_info": other.get("machine_info"), "benchmarks": []}
+                    stub: dict[str, Any] = {
+                        "machine_info": other.get("machine_info"),
+                        "benchmarks": [],
+                    }
                     found.append(_Filed(taken(other, str(file)), file, contents(other), stub))
             except UserError as error:
                 self.problems.append(str(error))
@@ -130,7 +160,7 @@ class _History:
         """The report, once; None where it has not the shape of one."""
         if filed.file not in self._read:
             try:
-                self._read[filed.file] = read_report(filed.file)
+                self._read[filed.file] = renamed(read_report(filed.file), self._renames)
             except UserError as error:
                 self._read[filed.file] = None
                 self.problems.append(str(error))
@@ -148,7 +178,9 @@ class _History:
         return found
 
 
-def from_history(report: Mapping[str, Any], path: Path, folder: Path, count: int) -> Baseline:
+def from_history(
+    report: Mapping[str, Any], path: Path, folder: Path, count: int, renames: Renames = UNCHANGED
+) -> Baseline:
     """Of each case the newest `count` reports that have it: older than `report`, and of its machine
     and weights. What asks for a case that `report` lacks is among them.
 
@@ -157,14 +189,16 @@ def from_history(report: Mapping[str, Any], path: Path, folder: Path, count: int
     """
     fingerprint(report, str(path))
     before, ours = taken(report, str(path)), contents(report)
-    history = _History(path, folder)
+    history = _History(path, folder, renames)
     older = [each for each in history.newest_first if each.when < before]
     chosen: dict[Path, _Filed] = {}
     like: set[Path] = set()
     most = 0
+    hints: dict[str, str] = {}
     for model in models(report):
         mine = of_model(ours, model)
         fit = [each for each in older if not differing(report, each.stub, model)]
+        hints |= {} if fit else _by_other_names(report, model, older)
         held = [of_model(each.holds, model) for each in fit]
         timed = [f for f, c in zip(fit, held, strict=True) if any(g in TIMED for _, g in c.keys)]
         like |= {each.file for each in timed}
@@ -181,6 +215,7 @@ def from_history(report: Mapping[str, Any], path: Path, folder: Path, count: int
     )
     if most:
         words = f"the newest of {folder}" if count == 1 else f"the median of {most} reports"
+    words += hint(hints)
     counts = Counts(
         len(older),
         len(like),
@@ -188,6 +223,19 @@ def from_history(report: Mapping[str, Any], path: Path, folder: Path, count: int
         _compared(older),
     )
     return Baseline(tuple(found_reports), words, tuple(history.problems), count, counts)
+
+
+def _by_other_names(
+    report: Mapping[str, Any], model: str, older: Sequence[_Filed]
+) -> dict[str, str]:
+    """Old and new name of a model whose weights older reports of its machine have by another."""
+    here = [
+        each
+        for each in older
+        if set(differing(report, each.stub, model)) <= {f"weights of {model}"}
+    ]
+    found = [suggestions(report, each.stub).items() for each in here]
+    return {old: new for pairs in found for old, new in pairs if new == model}
 
 
 def _compared(older: Sequence[_Filed]) -> datetime | None:

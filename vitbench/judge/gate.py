@@ -13,6 +13,7 @@ from vitbench.judge.footprint import Footprints
 from vitbench.judge.hardware import hardware
 from vitbench.judge.machine import changed, differing
 from vitbench.judge.notes import notes
+from vitbench.judge.rename import gone, with_hints
 from vitbench.judge.report import Row, rows
 from vitbench.judge.sound import left_out, name_of, sound
 from vitbench.judge.verdict import Verdict
@@ -48,7 +49,7 @@ def judge(
         plain = _known(_judge_plain(head, bases, rules), bases)
         doubt = hardware(head.get("machine_info")).doubt
         plain += [*unsound, *_failed_only(head, past, set())]
-        return Judgement(tuple(plain), (doubt,) if doubt else ())
+        return Judgement(tuple(with_hints(plain, head, bases)), (doubt,) if doubt else ())
     ours = _timed(head)
     theirs = {key: [each.benchmark for each in found] for key, found in past.past.items()}
     since = {key: changed(head, found[0].report) for key, found in past.past.items()}
@@ -67,7 +68,8 @@ def judge(
     verdicts += [_missing(key, head, [k for k in ours if k not in theirs]) for key in missing]
     verdicts += unsound
     verdicts += _failed_only(head, past, {key[0] for key in (*here, *missing)})
-    return Judgement(tuple(verdicts), (*footprints.notes(states), *drift.notes, *notes(head, past)))
+    beneath = (*footprints.notes(states), *drift.notes, *notes(head, past), *gone(head, bases))
+    return Judgement(tuple(with_hints(verdicts, head, bases)), beneath)
 
 
 def _of_vitbench(report: Mapping[str, Any]) -> bool:

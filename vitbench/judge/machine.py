@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -51,6 +51,14 @@ def alone(found: Mapping[str, Any], model: str) -> dict[str, Any]:
     rest = {key: each for key, each in found.items() if key != "fingerprint"}
     own = {"fingerprint": _digest(_recorded(found, mine))} if _follows(found) else {}
     return {**own, **rest, "weights": mine, "classes": {model: class_of(found, model)}}
+
+
+def with_models(found: Mapping[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
+    """`machine(report)` as if its models had been called otherwise: `name` of each."""
+    weights = {name(model): each for model, each in _table(found.get("weights")).items()}
+    own = {"fingerprint": _digest(_recorded(found, weights))} if _follows(found) else {}
+    renamed = {**found, **own, "weights": weights}
+    return renamed | ({"classes": classes(renamed)} if "classes" in found else {})
 
 
 def taken(report: Mapping[str, Any], name: str) -> datetime:
