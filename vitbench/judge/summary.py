@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from vitbench.errors import UserError
@@ -12,6 +13,9 @@ from vitbench.judge.figures import Figures, figures_of, table
 from vitbench.judge.hardware import hardware
 from vitbench.judge.report import refuse_newer
 from vitbench.judge.sound import by_vitbench
+
+# The node of figures of timm that an older vitbench imported, whatever machine they were from.
+OLD_IMPORT = "imported from timm"
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,11 @@ def summarise(report: Any, file: str, written: float) -> tuple[Run, dict[str, Fi
 def _run(report: Mapping[str, Any], file: str, written: float, left_out: Mapping[str, str]) -> Run:
     ours = table(report, "vitbench")
     commit, machine = table(report, "commit_info"), table(report, "machine_info")
+    if machine.get("node") == OLD_IMPORT:
+        machine = {**machine, "node": PurePosixPath(file).stem}
     here, known = table(machine, "vitbench"), hardware(machine)
     weights = _texts(here.get("weights"))
-    versions = _texts(here.get("versions"))
+    versions = {**_cuda(here), **_texts(here.get("versions"))}
     if not here and isinstance(machine.get("python_version"), str):
         versions = {"python": machine["python_version"]}
     missing = {
@@ -89,6 +95,14 @@ def _run(report: Mapping[str, Any], file: str, written: float, left_out: Mapping
         str(table(ours, "images").get("sha256") or ""), _seen(ours), missing,
         not by_vitbench(report), left_out, known.node,
     )  # fmt: skip
+
+
+def _cuda(here: Mapping[str, Any]) -> dict[str, str]:
+    """CUDA's version: no part of the machine, though reports have it beside the GPU's name."""
+    gpus = here.get("gpus")
+    cards = [gpu for gpu in gpus if isinstance(gpu, dict)] if isinstance(gpus, list) else []
+    known = [gpu["cuda"] for gpu in cards if gpu.get("cuda")]
+    return _texts({"cuda": known[0]}) if known else {}
 
 
 def _seen(ours: Mapping[str, Any]) -> dict[str, str]:

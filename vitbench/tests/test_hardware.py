@@ -9,7 +9,7 @@ from vitbench.cli import main
 from vitbench.judge.hardware import hardware
 from vitbench.judge.machine import differing
 from vitbench.judge.store import load
-from vitbench.judge.trends import trends
+from vitbench.judge.trends import trends, what_differs
 from vitbench.tests.test_store import own_cache, run_of, write  # noqa: F401 - a fixture
 
 EPYC = {"brand_raw": "AMD EPYC 7763", "count": 4, "family": 25, "model": 1, "stepping": 1}
@@ -204,3 +204,17 @@ def test_an_x86_machine_of_linux_keeps_its_name(tmp_path, monkeypatch):
         "model": "AMD EPYC (family 25, model 1, stepping 1)",
         "isa": ["avx2", "avx512f", "avx512_vnni"],
     }
+
+
+def test_a_newer_cuda_is_named_beside_a_change(tmp_path):
+    reports = [run_of(1), run_of(2)]
+    for report, cuda in zip(reports, ("12.6", "13.0"), strict=True):
+        report["machine_info"]["vitbench"]["gpus"] = [{"name": "H100", "cuda": cuda}]
+    one, other = load(write(tmp_path / "r", reports)).runs
+    assert one.classes == other.classes
+    assert what_differs(one, other) == ("cuda 12.6 to 13.0",)
+
+
+def test_what_an_older_vitbench_imported_is_of_the_machine_of_its_file(tmp_path):
+    write(tmp_path, [plain({"node": "imported from timm"})] * 2)
+    assert [run.machine for run in load(tmp_path).runs] == ["0000", "0001"]
