@@ -1,7 +1,11 @@
 """What globs of contracts can match: errors for those that can match nothing, with what is near."""
 
+from pathlib import Path
+
 import pytest
 
+from vitbench import cli_duet
+from vitbench.case import Case
 from vitbench.catalogue import device_kinds
 from vitbench.errors import UserError
 from vitbench.judge.globs import can_match, check_globs
@@ -54,6 +58,21 @@ def test_what_can_match_none_names_its_line_and_what_is_near(glob, words):
         check(glob)
     assert str(caught.value).startswith(f"pyproject.toml:7: {glob!r} matches no")
     assert words in str(caught.value)
+
+
+def test_a_duet_checks_the_globs_and_names_tolerances_for_none_of_its_cases(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert cli_duet._own([Case("mine", "fp32", "cpu", 1)]) == {}
+    text = '[tool.vitbench.contracts]\n"*/fp32/*" = ["tolerance = 5 %"]\n'
+    text += '"*/scripted/*" = ["tolerance = 9 %"]\n'
+    Path("pyproject.toml").write_text(text)
+    assert cli_duet._own([Case("mine", "fp32", "cpu", 1)]) == {"mine/fp32/cpu/b1": 0.05}
+    assert "'*/scripted/*' (tolerance = 9 %) is for none" in capsys.readouterr().err
+    Path("pyproject.toml").write_text(text.replace("scripted", "scriptd"))
+    with pytest.raises(UserError, match=r"pyproject.toml:3: .* matches no variant: nearest: scrip"):
+        cli_duet._own([Case("mine", "fp32", "cpu", 1)])
 
 
 def test_models_and_devices_of_a_run():

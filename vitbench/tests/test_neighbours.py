@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from _pytest.config import get_config
+from pytest_benchmark.session import PerformanceRegression
 
 from fixtures import neighbours, options
 from fixtures.options import given
@@ -90,7 +91,9 @@ def test_progress_is_told_without_capturing_too():
 def config_of(*arguments, **options):
     option = {"benchmark_quiet": True, "benchmark_json": None, **options}
     return SimpleNamespace(
-        option=SimpleNamespace(**option), invocation_params=SimpleNamespace(args=arguments)
+        option=SimpleNamespace(**option),
+        invocation_params=SimpleNamespace(args=arguments),
+        getini=lambda _: ["--benchmark-quiet"],
     )
 
 
@@ -106,6 +109,13 @@ def test_pytest_benchmarks_table_is_there_where_it_is_asked_for(argument, quiet)
     config = config_of(argument)
     neighbours.pytest_configure(config)
     assert config.option.benchmark_quiet is quiet
+
+
+def test_options_of_the_environment_count_too(monkeypatch):
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--benchmark-compare")
+    config = config_of()
+    neighbours.pytest_configure(config)
+    assert config.option.benchmark_quiet is False
 
 
 def test_options_that_choose_rounds_are_told_to_be_without_effect():
@@ -145,6 +155,16 @@ def test_another_machine_and_a_storage_elsewhere_is_a_warning():
     (line,) = compared({"cpu": {"brand_raw": "EPYC"}}, {"machine_info": {"cpu": {}}})
     assert line.startswith("The benchmarks in /elsewhere are of another machine")
     assert compared({"node": "a"}, {}) != []
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 1), (6, 1), (2, 2)])
+def test_a_comparison_that_fails_is_an_exit_code(before, after):
+    reporter = SimpleNamespace(_session=SimpleNamespace(exitstatus=before))
+    summary = neighbours.pytest_terminal_summary(reporter)
+    next(summary)
+    with pytest.raises(StopIteration):
+        summary.throw(PerformanceRegression("slower"))
+    assert reporter._session.exitstatus == after
 
 
 @pytest.mark.parametrize(("loops", "calls"), [(None, 1), (3, 3)])

@@ -41,7 +41,13 @@ def finish(tmp_path):
         session, lines = SimpleNamespace(config=config, exitstatus=status, items=[item]), []
         promising.pytest_configure(config)
         promising.pytest_sessionfinish(session)
-        promising.pytest_terminal_summary(SimpleNamespace(write_line=lines.append), config)
+        summary = promising.pytest_terminal_summary(
+            SimpleNamespace(write_line=lines.append), config
+        )
+        next(summary)
+        assert lines == []  # all other tables come first
+        with pytest.raises(StopIteration):
+            next(summary)
         return session.exitstatus, "\n".join(lines)
 
     return end
