@@ -11,24 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.changes import LEAST_BEFORE, SPANS
 from vitbench.judge.machine import classes, machine
+from vitbench.judge.needed import needed
 from vitbench.judge.store import History, decode
 from vitbench.judge.summary import Run, summarise
 from vitbench.judge.trends import Trend
 
 # Of runs older than is kept whole, one of a week stays.
 WEEK_SECONDS = 7 * 86400
-# Runs on either side of a change that stay: enough for it to be told again.
-AROUND = max(LEAST_BEFORE, SPANS[4])
 
 
 def prunable(history: History, found: Sequence[Trend], keep_seconds: float) -> list[Run]:
     """The runs that the history does not need, oldest first.
 
     Kept: runs younger than `keep_seconds` before vitbench's newest, the first run of each week and
-    fingerprint class, the AROUND runs of a series on either side of each of its changes, and the
-    newest run of every series.
+    fingerprint class, the newest run of every series, and those without which a change of it would
+    not be told again.
     """
     if not history.runs:
         return []
@@ -42,10 +40,8 @@ def prunable(history: History, found: Sequence[Trend], keep_seconds: float) -> l
         weeks.setdefault(week, index)
     keep |= set(weeks.values())
     for each in found:
-        keep.add(each.runs[-1])
-        for event in each.events:
-            at = each.runs.index(event.run)
-            keep |= set(each.runs[max(0, at - AROUND) : at + AROUND])
+        places = {place for place, run in enumerate(each.runs) if run in keep}
+        keep |= {each.runs[place] for place in needed(each.values, places)}
     return [run for index, run in enumerate(history.runs) if index not in keep]
 
 

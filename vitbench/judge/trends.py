@@ -17,13 +17,17 @@ FALSE_DISCOVERIES = 0.05
 class Event:
     """A change of one series. `run` is the first run with it, an index into the history's runs.
 
-    `change` is relative, of the time a call takes (0.05: takes 5 % longer), within `low` and
-    `high`. `stands` where it holds over all cases of the page at a false-discovery rate of 5 %.
-    `with_it` names what else changed between the two runs.
+    A gradual one goes on up to `until`; else that is `run`. `since`, the first run after the change
+    before it, and the runs from there on are what it rests on. `change` is relative, of the time a
+    call takes (0.05: takes 5 % longer), within `low` and `high`. `stands` where it holds over all
+    cases of the page at a false-discovery rate of 5 %. `with_it` names what else changed between
+    the two runs.
     """
 
     case: str
+    since: int
     run: int
+    until: int
     told: int
     change: float
     low: float
@@ -31,6 +35,10 @@ class Event:
     p: float
     stands: bool
     with_it: tuple[str, ...]
+
+    @property
+    def gradual(self) -> bool:
+        return self.until > self.run
 
 
 @dataclass(frozen=True)
@@ -91,10 +99,10 @@ def _trend(
 
 
 def _event(history: History, case: str, runs: Sequence[int], change: Change) -> Event:
-    earlier, later = history.runs[runs[change.at - 1]], history.runs[runs[change.at]]
+    earlier, later = history.runs[runs[change.at - 1]], history.runs[runs[change.until]]
     return Event(
-        case, runs[change.at], runs[change.told], math.expm1(change.size),
-        math.expm1(change.low), math.expm1(change.high), change.p, False,
+        case, runs[change.since], runs[change.at], runs[change.until], runs[change.told],
+        math.expm1(change.size), math.expm1(change.low), math.expm1(change.high), change.p, False,
         what_differs(earlier, later, case.partition("/")[0]),
     )  # fmt: skip
 

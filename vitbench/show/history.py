@@ -10,6 +10,7 @@ from typing import Any
 from vitbench.judge.figures import FIGURES, STATES
 from vitbench.judge.remarks import left_out, remarks
 from vitbench.judge.store import COLUMN, History
+from vitbench.judge.summary import Run
 from vitbench.judge.trends import Event, Trend, latest
 
 CHARS_OF_A_COMMIT = 8
@@ -65,16 +66,25 @@ def summary(history: History, found: Sequence[Trend], folder: str) -> str:
 
 
 def sentence(history: History, event: Event) -> str:
-    """What changed, by how much, since when, and what changed with it."""
-    run = history.runs[event.run]
+    """What changed, by how much, since when or from when to when, and what changed with it."""
     how = "slower" if event.change > 0 else "faster"
     low, high = sorted((abs(event.low), abs(event.high)))
-    words = f"{abs(event.change):.1%} {how} [{low:.1%}, {high:.1%}] since {run.date}"
-    if event.low <= 0 <= event.high:
-        words = f"{abs(event.change):.1%} {how} since {run.date}"
-    words += f" ({run.commit[:CHARS_OF_A_COMMIT] or run.file})"
-    words += f", with {', '.join(event.with_it)}" if event.with_it else ", nothing known changed"
+    words = f"{abs(event.change):.1%} {how}"
+    if not event.low <= 0 <= event.high:
+        words += f" [{low:.1%}, {high:.1%}]"
+    if event.gradual:
+        words += f", gradually, from {_place(history.runs[event.run])}"
+        words += f" to {_place(history.runs[event.until])}"
+        words += f"; in that time {', '.join(event.with_it)}" if event.with_it else ""
+    else:
+        words += f" since {_place(history.runs[event.run])}"
+        words += f", with {', '.join(event.with_it)}" if event.with_it else ""
+    words += "" if event.with_it else ", nothing known changed"
     return words if event.stands else f"{words} (by this series alone, not over all cases)"
+
+
+def _place(run: Run) -> str:
+    return f"{run.date} ({run.commit[:CHARS_OF_A_COMMIT] or run.file})"
 
 
 def to_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
@@ -90,7 +100,8 @@ def to_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
              "paired": each.paired, "runs": list(each.runs),
              "values": [math.exp(value) for value in each.values],
              "changes": [
-                 {"run": event.run, "told": event.told, "change": event.change,
+                 {"kind": "gradual" if event.gradual else "step", "run": event.run,
+                  "until": event.until, "told": event.told, "change": event.change,
                   "low": event.low, "high": event.high, "p": event.p, "stands": event.stands,
                   "with": list(event.with_it), "sentence": sentence(history, event)}
                  for event in each.events

@@ -100,7 +100,8 @@ function overview() {
       if (name === "machine") td.classList.add("long");
       if (name === "state" && v) td.classList.add(v);
       if (name === "change" && has(v)) {
-        td.textContent = (v > 0 ? "+" : "\u2212") + Math.abs(v).toFixed(1) + (v > 0 ? " slower" : " faster");
+        td.textContent = (v > 0 ? "+" : "\u2212") + Math.abs(v).toFixed(1) + (v > 0 ? " slower" : " faster") +
+          (r.gradual ? ", gradually" : "");
         td.classList.add(v > 0 ? "slower" : "faster");
       }
       if (name === "case") {
@@ -173,8 +174,10 @@ function trend() {
     array: t.high.map((h, i) => (has(h) ? h - y[i] : 0)), arrayminus: t.low.map((l, i) => (has(l) ? y[i] - l : 0)),
   } : undefined;
   const layout = look("", "date, UTC", unit);
+  // A step is a line, a gradual change the stretch over which it went.
   layout.shapes = t.events.map((e) => ({
-    type: "line", xref: "x", yref: "paper", x0: D.runs[e.run].date, x1: D.runs[e.run].date, y0: 0, y1: 1,
+    type: e.until > e.run ? "rect" : "line", xref: "x", yref: "paper", x0: D.runs[e.run].date,
+    x1: D.runs[e.until].date, y0: 0, y1: 1, fillcolor: bad(), opacity: e.until > e.run ? 0.2 : 1,
     line: { color: bad(), width: 2, dash: e.stands ? "solid" : "dot" },
   }));
   layout.annotations = t.events.map((e, i) => ({

@@ -179,6 +179,7 @@ def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
         "peak": _scaled(rate / row["peak_per_second"], 100) if row["peak_per_second"] > 0 else None,
         "runs": len(each.runs),
         "change": _scaled(standing[-1].change, 100) if standing else None,
+        "gradual": bool(standing) and standing[-1].gradual,
         "date": history.runs[each.runs[-1]].date,
     }  # fmt: skip
 
@@ -195,8 +196,8 @@ def _trend(history: History, each: Trend, name: str, short: str) -> dict[str, An
         "case": each.case, "name": name, "short": short, "paired": each.paired,
         "runs": each.runs, "y": [_scaled(math.exp(sign * v), scale) for v in each.values],
         "low": bounds[0], "high": bounds[1],
-        "events": [{"run": e.run, "stands": e.stands, "words": sentence(history, e)}
-                   for e in each.events],
+        "events": [{"run": e.run, "until": e.until, "stands": e.stands,
+                    "words": sentence(history, e)} for e in each.events],
     }  # fmt: skip
 
 
