@@ -105,15 +105,18 @@ def days(text: str) -> float:
 def _prune(history: "History", folder: Path, seconds: float, delete: bool) -> None:
     """Names the reports that can go, and deletes them if told to; then what is left, and why."""
     from vitbench.cli_gate import BASELINES
-    from vitbench.judge.prune import accepted_in, prunable, spared
+    from vitbench.judge.prune import accepted_in, copies, prunable, spared
     from vitbench.judge.trends import trends
 
     runs = prunable(history, trends(history), seconds)
     accepted = accepted_in(folder, BASELINES) if runs else []
+    twins = copies(history) if runs else {}
     left, gone = [], 0
     for run in runs:
         path = folder / run.file
         why = spared(run, folder, accepted)
+        if not why and run.file in twins:
+            why = f"{folder / twins[run.file]} is a copy of it, and either may be a baseline"
         if not why and delete:
             try:
                 path.unlink()

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,19 @@ def spared(run: Run, folder: Path, accepted: Collection[Trace]) -> str:
     # What was accepted may be one model of several.
     known = any(when == its and some <= benchmarks for its, some in accepted if some)
     return "it is an accepted baseline" if known else ""
+
+
+def copies(history: History) -> dict[str, str]:
+    """By file, another one of the same run in another folder: one of the two may be a baseline that
+    somebody chose by hand."""
+    found: dict[str, str] = {}
+    first: dict[str, str] = {}
+    for run in history.runs:
+        key = json.dumps(asdict(replace(run, file="")), sort_keys=True)
+        other = first.setdefault(key, run.file)
+        if Path(other).parent != Path(run.file).parent:
+            found |= {run.file: other, other: run.file}
+    return found
 
 
 def accepted_in(folder: Path, default: Path) -> list[Trace]:

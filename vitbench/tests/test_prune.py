@@ -167,5 +167,15 @@ def test_what_the_command_accepted_is_left(tmp_path, capsys, monkeypatch):
     assert main(["accept", "r/0003.json", "--baselines=r/kept"]) == 0
     assert main(["accept", "r/0002.json", "--baselines=baselines"]) == 0
     _, left, _ = old(folder, capsys)
-    assert {"0002.json", "kept/0123456789abcdef.json"} <= left
-    assert "0003.json" not in left
+    assert {"0002.json", "0003.json", "kept/0123456789abcdef.json"} <= left
+    assert "0004.json" not in left
+
+
+def test_a_copy_in_another_folder_is_left_with_what_it_is_of(tmp_path, capsys):
+    folder = write(tmp_path / "history", stepped(7))
+    (tmp_path / "chosen").mkdir()
+    (tmp_path / "chosen" / "base.json").write_bytes((folder / "0003.json").read_bytes())
+    _, left, told = old(tmp_path, capsys)
+    assert {"chosen/base.json", "history/0003.json"} <= left
+    assert "history/0002.json" not in left
+    assert "history/0003.json is a copy of it, and either may be a baseline" in told.err
