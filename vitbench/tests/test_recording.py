@@ -50,6 +50,18 @@ def test_a_full_disk_stops_no_measurement(recorder):
     assert recorder.path.exists()
 
 
+def test_a_run_whose_cases_all_failed_leaves_a_report(recorder):
+    """Else the newest report of the folder would be an older run's."""
+    recorder.disk.full = False
+    recorder.benchmarks.benchmarks.clear()
+    recorder.failed["a"] = "no"
+    recorder.write()  # a run that times nothing, of the consistency suite, has no report
+    assert recorder.path is None
+    recorder.times = True
+    recorder.write()
+    assert recorder.path.exists()
+
+
 @pytest.mark.parametrize(
     ("full", "words"), [(True, "the report is in"), ("everywhere", "the report is lost")]
 )
