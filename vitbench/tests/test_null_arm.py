@@ -66,7 +66,7 @@ def test_a_null_arm_inside_the_tolerance_changes_nothing():
 def test_each_rejection_is_one_that_is_made_without_a_null_arm():
     """Over random suites, whose changes and null arms are of all sizes. So 1 % holds."""
     draw, rule, found = np.random.default_rng(5), Rule(), 0
-    for _ in range(150):
+    for _ in range(60):
         names = [str(number) for number in range(draw.integers(1, 7))]
         count = int(draw.integers(2, 21))
         centre, wide = draw.normal(0, 0.1), draw.exponential(0.03)
