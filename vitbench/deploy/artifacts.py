@@ -238,7 +238,7 @@ class ArtifactCache:
                 require_trust(self.folder, name)
             lock = acquire(lock_file(entry))
         except OSError as error:
-            if error.errno not in READ_ONLY or not entry.is_dir():
+            if error.errno not in READ_ONLY or not os.path.isdir(entry):
                 raise UserError(self._complaint(error.strerror or str(error))) from error
             lock = None
         try:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,78 @@ def test_what_does_not_exist_yet_is_made_for_this_user_alone(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="/var may be of another kind elsewhere")
 def test_the_system_s_own_folders_are_safe():
     require_trust(Path("/var/cache/vitbench-not-there/cache"), "artifacts")
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user can reach."""
+    with tempfile.TemporaryDirectory(prefix="vitbench-test-") as name:
+        folder = Path(name).resolve()
+        folder.chmod(0o755)
+        yield folder
+
+
+def as_another_user(act):
+    """What `act` returns or says in a process of a user without any right, as text."""
+    import fcntl  # noqa: F401 - that user cannot import it: this Python may be root's alone
+    import grp  # noqa: F401
+    import pwd  # noqa: F401
+
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.setgroups([])
+            os.setgid(ANOTHER)
+            os.setuid(ANOTHER)
+            said = str(act())
+        except UserError as error:
+            said = str(error)
+        except BaseException as error:
+            said = f"a traceback: {error!r}"
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said
+
+
+@chowns
+def test_a_cache_that_root_made_serves_users_who_can_read_it(open_folder):
+    """As in an image that brings the artifacts along."""
+    cache = open_folder / "cache"
+    made = use(cache)
+    assert "Permission denied; choose another with --cache DIR" in as_another_user(
+        lambda: use(cache)
+    )
+    for place in (cache, *cache.rglob("*")):
+        place.chmod(0o755 if place.is_dir() else 0o644)
+    found = as_another_user(lambda: use(cache).path)
+    assert found == str(made.path)
+
+    def another():
+        return ArtifactCache(cache).json("agreement", {"a": 2}, lambda: 1)
+
+    assert "Permission denied; choose another with --cache DIR" in as_another_user(another)
+    assert not use(cache).built
+
+
+@chowns
+def test_a_third_user_s_cache_is_refused_to_a_user(open_folder):
+    cache = open_folder / "cache"
+    use(cache)
+    for place in (cache, *cache.rglob("*")):
+        os.chown(place, 12345, 12345)
+        place.chmod(0o755 if place.is_dir() else 0o644)
+    assert "belongs to the user 12345" in as_another_user(lambda: use(cache))
+
+
+@chowns
+def test_a_user_s_own_cache_is_theirs(open_folder):
+    own = open_folder / "own"
+    own.mkdir()
+    os.chown(own, ANOTHER, ANOTHER)
+    assert as_another_user(lambda: use(own / "cache").built) == "True"
+    refused(own / "cache", f"{own} belongs to the user {ANOTHER}")
