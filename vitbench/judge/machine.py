@@ -88,7 +88,10 @@ def differing(head: Mapping[str, Any], base: Mapping[str, Any], model: str = "")
     infos = [_table(each.get("machine_info")) for each in (head, base)]
     if not ours or not theirs:
         infos = [{k: v for k, v in info.items() if k != "vitbench"} for info in infos]
-    told = [_differs(*each) for each in differing_parts(*map(hardware, infos))]
+    told = [
+        _differs(*each) + (", and the CPU is not named" if each[0] == "node" else "")
+        for each in differing_parts(*map(hardware, infos))
+    ]
     if not ours or not theirs:
         return told
     if _table(ours.get("weights")).get(model) != _table(theirs.get("weights")).get(model):

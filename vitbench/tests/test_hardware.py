@@ -91,7 +91,7 @@ def test_older_reports_of_unknown_arm_machines_are_told_apart_by_their_node(tmp_
     for report, node in zip(reports, ("pi-1", "pi-2"), strict=True):
         report["machine_info"]["node"] = node
         report["machine_info"]["vitbench"]["cpu"] = {"model": "aarch64", "isa": ["asimddp"]}
-    assert differing(*reports) == ["node pi-2 -> pi-1"]
+    assert differing(*reports) == ["node pi-2 -> pi-1, and the CPU is not named"]
     assert len({trend.fingerprint for trend in trends(load(write(tmp_path / "r", reports)))}) == 2
 
 

@@ -14,6 +14,7 @@ from vitbench.judge.figures import LONGEST_NAME, shortened
 from vitbench.judge.report import read_report, rows
 from vitbench.judge.store import load
 from vitbench.judge.trends import trends
+from vitbench.show.page import data
 from vitbench.tests.reports import TINY, a_report
 from vitbench.tests.test_gate import baseline, run, timed
 from vitbench.tests.test_hardware import EPYC, info, plain
@@ -54,6 +55,7 @@ def test_a_median_that_is_no_time_is_counted_and_named(tmp_path, capsys, median,
     assert "its median" in told(tmp_path, capsys, "--csv").err
     (left,) = json.loads(told(tmp_path, capsys, "--json").out)["remarks"]
     assert "its median" in left
+    assert data(load(tmp_path), [], {}, [], "r")["remarks"] == [left]
 
 
 def test_of_a_case_of_ours_a_speedup_that_is_none_does_not_start_a_series(tmp_path, capsys):
