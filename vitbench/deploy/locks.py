@@ -77,15 +77,32 @@ class Leases:
         try:
             file = acquire(path, shared=True)
         except OSError as error:
-            if error.errno not in READ_ONLY:
+            if error.errno in READ_ONLY:
+                return
+            if error.errno != errno.EMFILE or not _allow_more_files():
                 raise
-            return
+            file = acquire(path, shared=True)
         assert file is not None
         self._files[path] = file
 
     def release(self) -> None:
         """Let go of all."""
         _close(self._files)
+
+
+def _allow_more_files() -> bool:
+    """Let this process open as many files as it may; whether those are more than before.
+
+    A lease is an open file, and some systems grant 256 unless asked.
+    """
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    more = min(hard, 65536) if hard != resource.RLIM_INFINITY else 65536
+    if soft >= more:
+        return False
+    resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
+    return True
 
 
 def _close(files: dict[Path, int]) -> None:

@@ -1,10 +1,12 @@
 """What is deleted of the cache, and what is not: in use here, in use elsewhere, or not ours."""
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +110,23 @@ def test_a_build_that_lives_is_left_alone_and_a_dead_one_is_swept(tmp_path, othe
     assert not lock_file(tmp_path / "artifacts" / key({"n": 0})).exists()
 
 
+def test_who_waits_for_a_build_that_is_killed_builds_itself(tmp_path, other):
+    process, said = other("slow")
+    assert said == "building"
+    waiting, built = ThreadPoolExecutor(1), []
+
+    def get():
+        return ArtifactCache(tmp_path).get(
+            {"n": 0}, ".pt", lambda path: built.append(1) or build(path)
+        )
+
+    found = waiting.submit(get)
+    assert not built
+    process.kill()
+    assert found.result(timeout=60).path.read_bytes() == BIG
+    assert built == [1]
+
+
 @pytest.mark.parametrize("kind", ["logits", "agreement", "another kind"])
 def test_every_kind_of_entry_is_evicted_the_least_recently_used_first(tmp_path, kind):
     def put(number, limit=10**9):
@@ -204,6 +223,39 @@ def test_a_lock_whose_file_was_deleted_is_no_lock(tmp_path, monkeypatch):
     os.close(held)
 
 
+FEW = """
+import resource, sys
+from pathlib import Path
+from vitbench.deploy.locks import Leases
+
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (32, hard))
+leases = Leases()
+for number in range(100):
+    leases.take(Path(sys.argv[1]) / f"{number}.lease")
+"""
+
+
+def test_more_leases_than_files_that_a_process_has_unless_it_asks(tmp_path):
+    command = [sys.executable, "-c", FEW, str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len([*tmp_path.iterdir()]) == 100
+
+
+def test_a_folder_without_locks_is_named(tmp_path, monkeypatch):
+    """Two builds there would spoil each other."""
+
+    def none(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(UserError, match=r"No locks available; choose another with --cache DIR"):
+        ArtifactCache(tmp_path).get({"n": 0}, ".pt", build)
+
+
 def test_a_duet_holds_what_its_workers_prepared(tmp_path):
     """The worker that prepared an artifact ends, and others load it by its path, blocks later."""
     (path,) = fill(tmp_path / "cache", 0)
@@ -243,7 +295,7 @@ def test_a_folder_that_cannot_be_written_serves_with_what_lies_in_it(tmp_path, m
     cache.json("agreement", {}, lambda: {"share": 1})
 
     def refused(*arguments, **_):
-        raise OSError(30, os.strerror(30), str(arguments[0]))  # EROFS; root may write anywhere else
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(arguments[0]))
 
     with monkeypatch.context() as patched:
         for function in ("open", "utime", "mkdir"):
@@ -260,7 +312,7 @@ def test_a_folder_that_cannot_be_written_serves_with_what_lies_in_it(tmp_path, m
 def test_a_result_for_which_there_is_no_space_leaves_nothing(tmp_path, monkeypatch):
     def full(self, *_):
         self.touch()
-        raise OSError(28, os.strerror(28), str(self))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
 
     cache = ArtifactCache(tmp_path)
     with monkeypatch.context() as patched:
