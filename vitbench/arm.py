@@ -69,7 +69,7 @@ class Arm:
         model = session.model(case.model)
         images = Path(request["folder"]) / f"{case.model}-b{case.batch}.npy"
         if not images.exists():
-            np.save(images, np.take(sample.images, range(case.batch), axis=0, mode="wrap"))
+            np.save(images, session.first_batch(case))
         verified = images.with_name(f"{images.stem}-{case.variant}-{case.device}".replace(":", "-"))
         np.save(f"{verified}.npy", verification.first_output)
         return {

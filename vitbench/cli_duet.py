@@ -86,6 +86,7 @@ def play(chosen: argparse.Namespace) -> int:
                 case: [asdict(block) for block in blocks]
                 for case, blocks in progress.blocks.items()
             },
+            "outputs": progress.outputs,
         }
 
     def keep(progress: Progress) -> None:

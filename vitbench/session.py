@@ -24,6 +24,8 @@ from vitbench.deploy.worker import ask
 from vitbench.errors import Unavailable
 from vitbench.judge.contracts import Agreement, doomed, judge_agreement
 from vitbench.measure.agreement import compare, logits_of, unpacked
+from vitbench.measure.first_load import FirstLoads
+from vitbench.measure.footprint import Loadable, profile
 from vitbench.measure.peak import peaks
 from vitbench.measure.sample import (
     Photo,
@@ -37,7 +39,7 @@ from vitbench.measure.sample import (
 from vitbench.measure.stages import usual_seconds
 from vitbench.models import Model, flops, load_model
 from vitbench.options import Options
-from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, operators, variant
+from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, variant
 
 # The reference for agreement, whatever the reference for time is.
 TRUTH = "fp32"
@@ -59,12 +61,19 @@ class Verification:
 class Session:
     """Everything is made when it is first asked for, and once.
 
-    `say` receives a line whenever something long begins or ends.
+    `say` receives a line whenever something long begins or ends. An `isolated` session loads a case
+    that was never loaded here in a process of its own first: a crash there costs the case alone.
     """
 
-    def __init__(self, options: Options, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        options: Options,
+        say: Callable[[str], None] = lambda _: None,
+        isolated: bool = False,
+    ) -> None:
         self.options = options
         self.say = say
+        self.isolated = isolated
         self.cache = ArtifactCache(options.cache, options.rebuild, options.cache_limit_bytes, say)
         self.artifacts: dict[Case, Artifact] = {}
         self._models: dict[str, Model] = {}
@@ -75,6 +84,7 @@ class Session:
         self._calibrations: dict[str, Sample] = {}
         self._verified: dict[tuple[Case, Case], Verification] = {}
         self._pool = Pool(self._load)
+        self.first_loads = FirstLoads(self.cache, self._loadable, self._execution, self.first_batch)
 
     @cached_property
     def devices(self) -> tuple[str, ...]:
@@ -106,6 +116,12 @@ class Session:
             source = images.resolve().name if images else "scikit-image crops"
             self._samples[name] = make_sample(self.photos, model.preprocess, indices, source)
         return self._samples[name]
+
+    def first_batch(self, case: Case) -> NDArray[np.float32]:
+        """What a case is timed on: the sample's first images, from the beginning again where it has
+        fewer than a batch. Verification begins with them."""
+        images = self.sample(case.model).images
+        return np.take(images, range(case.batch), axis=0, mode="wrap")
 
     def preprocess_seconds(self, name: str, batch: int) -> float:
         """What a batch of photographs takes that are decoded already; measured once."""
@@ -180,6 +196,8 @@ class Session:
 
     def deployment(self, case: Case, copy: int = 0) -> Deployment:
         """The loaded deployment of a case; `copy` 1 is a second one, for the null arm."""
+        if self.isolated:
+            self.first_loads.prove(case)
         return self._pool.get(Case(case.model, case.variant, case.device, 1), copy)
 
     def profile(self, case: Case, images: NDArray[np.float32]) -> list[dict[str, Any]]:
@@ -190,10 +208,7 @@ class Session:
         if not self.options.profile:
             return []
         self.say(f"profiling {case.id}")
-        architecture, path = self.model(case.model).architecture, self.artifact(case).path
-        threads = self.options.threads
-        found = operators(path, variant(case.variant), case.device, architecture, threads, images)
-        return [asdict(each) for each in found[:PROFILED]]
+        return profile(self._loadable(case), images)[:PROFILED]
 
     def flops(self, name: str) -> int:
         """Operations that one image takes in a model."""
@@ -280,6 +295,15 @@ class Session:
         recipe, artifact = self.require(key), self.artifact(key)
         architecture = self.model(key.model).architecture
         return load(artifact.path, recipe, key.device, architecture, self.options.threads)
+
+    def _loadable(self, case: Case) -> Loadable:
+        architecture = self.model(case.model).architecture
+        return Loadable(case, self.artifact(case).path, self.options.threads, architecture)
+
+    def _execution(self, case: Case) -> dict[str, Any]:
+        """What loading and calling a case depends on: the images do not matter."""
+        recipe, sha256 = self.require(case), self.artifact(case).sha256
+        return identity.of_logits(case, recipe, sha256, "", self.options.threads)
 
     def _conditions(self, case: Case) -> dict[str, Any]:
         return identity.of_logits(

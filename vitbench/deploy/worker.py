@@ -15,6 +15,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -37,13 +38,14 @@ def ask(
     timeout_seconds: float,
     command: Sequence[str] = COMMAND,
     option: str = "",
+    name: str = "",
 ) -> dict[str, Any]:
     """The answer of a fresh worker, which is gone, with all it started, when this returns.
 
-    `option` is what a user sets the timeout with.
+    `option` is what a user sets the timeout with, `name` what errors call the worker.
     Raises UserError and Unavailable as the worker raised them; WorkerFailed for all else.
     """
-    name = f"the {request.get('verb')} worker"
+    name = name or f"the {request.get('verb')} worker"
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     # Files, not pipes: a grandchild that holds a pipe open would keep the parent waiting.
@@ -148,6 +150,8 @@ def footprint(request: Mapping[str, Any]) -> dict[str, Any]:
 
     The baseline is what is resident with the runtime imported and the images read. What else an
     artifact needs imported counts as loading it, and what it compiles as its first inference.
+    When all is measured, it is called again; both logits go to `answers`, a .npy file, (2, N, C).
+    At last it is called on each of the `others`, .npy files too, since that may crash.
     """
     with tempfile.TemporaryDirectory() as empty:
         # To be set before torch is imported: what an earlier run compiled is not this one's.
@@ -171,15 +175,38 @@ def _footprint(request: Mapping[str, Any]) -> dict[str, Any]:
     )
     deployment.synchronize()
     loaded = perf_counter()
-    deployment.logits(images)
+    first = deployment.logits(images)
     inferred = perf_counter()
-    return {
+    figures = {
         "load_seconds": loaded - start,
         "first_inference_seconds": inferred - loaded,
         "peak_memory_bytes": peak_resident_bytes(),
         "baseline_memory_bytes": baseline,
         "cuda_peak_bytes": _cuda_peak_bytes(device),
     }
+    np.save(request["answers"], np.stack([first, deployment.logits(images)]))
+    for file in request["others"]:
+        more = np.load(file, allow_pickle=False)
+        print(f"calling it on {len(more)} images", file=sys.stderr, flush=True)
+        deployment.logits(more)
+    return figures
+
+
+def operators(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The operators of one call of the artifact at `path` on `images`, the slowest first.
+
+    Raises Unavailable where the runtime has no profiler.
+    """
+    import numpy as np
+
+    from vitbench import runtimes
+
+    _, recipe = _prepare(request)
+    images = np.load(request["images"], allow_pickle=False)
+    device, architecture, threads = (request[k] for k in ("device", "architecture", "threads"))
+    path = Path(request["path"])
+    found = runtimes.operators(path, recipe, device, architecture, threads, images)
+    return {"operators": [asdict(each) for each in found]}
 
 
 def _prepare(request: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -218,6 +245,7 @@ def _resident_bytes() -> int:
 VERBS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "build": build,
     "footprint": footprint,
+    "operators": operators,
 }
 
 
@@ -227,9 +255,16 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def die_before_parent() -> None:
+    """Have Linux take this process first where memory runs out: the run goes on without it."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
 def main() -> int:
     """Answer one request. What libraries print goes to stderr, and cannot spoil the answer."""
     die_with_parent()
+    die_before_parent()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as reply:
         os.dup2(2, 1)
         try:

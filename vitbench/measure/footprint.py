@@ -1,7 +1,12 @@
-"""What a deployment costs where nothing else runs: a fresh process loads it and infers once."""
+"""A fresh process that loads a case: what that costs, what it answers, and where its time goes.
+
+What crashes there costs its case, and nobody else.
+"""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +20,73 @@ from vitbench.deploy.worker import ask
 FRESH_SECONDS = 900.0
 
 
-def fresh_process(
-    artifact: Path,
-    case: Case,
-    threads: int,
-    architecture: Mapping[str, Any],
-    images: NDArray[np.float32],
-) -> dict[str, Any]:
-    """Load `artifact` in a process of its own and call it once on `images`, (N, 3, H, W).
+@dataclass(frozen=True)
+class Fresh:
+    """What a process of its own measured of a case, by its own clock, and its logits (2, N, C) of
+    two calls on the same images.
 
-    Returns `load_seconds`, `first_inference_seconds`, `peak_memory_bytes` (highest resident memory
-    of the process), `baseline_memory_bytes` (resident once the runtime is imported) and
-    `cuda_peak_bytes` (of the CUDA allocator; None on a CPU), by that process' own clock.
+    `figures` are `load_seconds`, `first_inference_seconds`, `peak_memory_bytes` (highest resident
+    memory of the process), `baseline_memory_bytes` (resident once the runtime is imported) and
+    `cuda_peak_bytes` (of the CUDA allocator; None on a CPU).
+    """
+
+    figures: dict[str, Any]
+    answers: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Loadable:
+    """What a process needs to load a case: its artifact's file, and how it is executed."""
+
+    case: Case
+    artifact: Path
+    threads: int
+    architecture: Mapping[str, Any]
+
+
+def fresh_process(
+    what: Loadable,
+    images: NDArray[np.float32],
+    others: Sequence[NDArray[np.float32]] = (),
+) -> Fresh:
+    """Load a case in a process of its own; call it on `images`, (N, 3, H, W), then on the others.
+
     Raises what `ask` raises.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "images.npy"
-        np.save(file, images)
-        request = {
-            "verb": "footprint",
-            "variant": case.variant,
-            "path": str(artifact),
-            "device": case.device,
-            "threads": threads,
-            "architecture": dict(architecture),
-            "images": str(file),
-        }
-        return ask(request, FRESH_SECONDS)
+    with _request("footprint", what, images) as (request, folder):
+        answers, files = folder / "answers.npy", [folder / f"{len(each)}.npy" for each in others]
+        for file, each in zip(files, others, strict=True):
+            np.save(file, each)
+        request |= {"answers": str(answers), "others": [str(file) for file in files]}
+        figures = ask(request, FRESH_SECONDS, name=f"the process that loads {what.case.id}")
+        return Fresh(figures, np.load(answers, allow_pickle=False))
+
+
+def profile(what: Loadable, images: NDArray[np.float32]) -> list[dict[str, Any]]:
+    """The operators of a call: name, seconds, calls; the slowest first. Raises what `ask` does."""
+    with _request("operators", what, images) as (request, _):
+        name = f"the process that profiles {what.case.id}"
+        found: list[dict[str, Any]] = ask(request, FRESH_SECONDS, name=name)["operators"]
+        return found
+
+
+@contextmanager
+def _request(
+    verb: str, what: Loadable, images: NDArray[np.float32]
+) -> Iterator[tuple[dict[str, Any], Path]]:
+    """A request on these images, and the folder that they lie in until it is answered."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.save(folder / "images.npy", images)
+        yield (
+            {
+                "verb": verb,
+                "variant": what.case.variant,
+                "path": str(what.artifact),
+                "device": what.case.device,
+                "threads": what.threads,
+                "architecture": dict(what.architecture),
+                "images": str(folder / "images.npy"),
+            },
+            folder,
+        )

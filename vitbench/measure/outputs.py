@@ -48,10 +48,9 @@ class Witness:
         self.largest_difference = 0.0
         self._repeats_within = 0.0
 
-    def begin(self, answers: Sequence[Logits]) -> None:
+    def begin(self, answers: Sequence[Logits], when: str = "before its rounds") -> None:
         """The answers of two or more calls in a row, of which the last two say whether the
         deployment repeats itself. Raises WrongOutputs where they are not what was verified."""
-        when = "before its rounds"
         for answer in answers:
             self._refuse(when, unusable(answer, self.verified.shape))
         self._repeats_within = _largest(answers[-1], answers[-2])

@@ -58,5 +58,5 @@ def _beside(*_):
 
 
 if "PLANTED_BESIDE" in os.environ:
-    session.flops = session.operators = _beside
+    session.flops = session.profile = _beside
 eager.load = _hanging if os.environ["PLANTED"] == "hang" else _planted

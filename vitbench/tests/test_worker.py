@@ -201,6 +201,8 @@ def test_a_build_and_its_footprint(tmp_path, variant):
     np.save(images, np.zeros((1, 3, 224, 224), np.float32))
     request |= {
         "verb": "footprint",
+        "answers": str(tmp_path / "answers.npy"),
+        "others": [str(images)],
         "device": "cpu",
         "architecture": dict(load_model(spec, "seeded").architecture),
         "images": str(images),
@@ -210,6 +212,11 @@ def test_a_build_and_its_footprint(tmp_path, variant):
     assert 0 < measured["first_inference_seconds"] < 60
     assert 0 < measured["load_seconds"] < 60
     assert 0 < measured["baseline_memory_bytes"] < measured["peak_memory_bytes"]
+    first, second = np.load(tmp_path / "answers.npy")
+    assert first.shape == (1, 1000)
+    assert first.tobytes() == second.tobytes()
+    found = ask({**request, "verb": "operators"}, 120)["operators"]
+    assert found[0]["seconds"] >= found[-1]["seconds"] >= 0
 
 
 def test_a_pool_loads_each_copy_once_and_counts():
