@@ -184,7 +184,7 @@ def run_gate(chosen: argparse.Namespace) -> int:
             chosen.tolerance, between, lambda case: tolerances(promises, case),
             chosen.size_tolerance, lambda case: tolerances(promises, case, "size_tolerance"),
         )  # fmt: skip
-        judgement = judge(report, baseline.reports, rules, baseline.count)
+        judgement = judge(report, baseline.reports, rules, baseline.count, baseline.anchors)
         found, notes = judgement.verdicts, judgement.notes
         settings = read_settings(chosen.contracts or Path("pyproject.toml"))
         nothing = uncompared(
@@ -232,11 +232,12 @@ def _baseline(
     if wanted == "accepted":
         return accepted(report, str(chosen.report), chosen.baselines, renames)
     if wanted == "latest":
-        return from_history(report, chosen.report, chosen.history, 1, renames)
+        return from_history(report, chosen.report, chosen.history, 1, renames, chosen.baselines)
     if wanted.startswith("median:"):
         if not re.fullmatch(r"median:[1-9]\d{0,3}", wanted):
             raise UserError(f"--baseline={wanted}: give a number of reports, such as median:10")
-        return from_history(report, chosen.report, chosen.history, int(wanted[7:]), renames)
+        count = int(wanted[7:])
+        return from_history(report, chosen.report, chosen.history, count, renames, chosen.baselines)
     return named(report, Path(wanted), renames)
 
 

@@ -9,6 +9,7 @@ from vitbench.errors import UserError
 from vitbench.judge.earlier import TIMED, contents, model_of, models
 from vitbench.judge.files import write
 from vitbench.judge.machine import alone, class_of, differing, fingerprint, machine, origin
+from vitbench.judge.rename import Renames, renamed
 from vitbench.judge.report import read_report, rows
 from vitbench.judge.sound import is_ours, left_out
 from vitbench.judge.text import text_of
@@ -29,6 +30,17 @@ def accepted_of(
         if model in models(found) and not differing(report, found, model):
             return other, only(found, model)
     return None
+
+
+def accepted_as(
+    report: Mapping[str, Any], model: str, folder: Path, renames: Renames
+) -> tuple[Path, dict[str, Any]] | None:
+    """What is accepted for a model, by its name or else by the one that it had before; renamed."""
+    back = {new: old for old, new in renames.items()}
+    found = accepted_of(report, model, folder)
+    if found is None and model in back:
+        found = accepted_of(renamed(report, {model: back[model]}), back[model], folder)
+    return found and (found[0], renamed(found[1], renames))
 
 
 def only(report: Mapping[str, Any], model: str) -> dict[str, Any]:

@@ -1,18 +1,17 @@
 """The reports to hold another one against: accepted ones, or those found in the history."""
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.accepted import accepted_of, benchmarks_of
+from vitbench.judge.accepted import accepted_as, benchmarks_of
 from vitbench.judge.earlier import (
     TIMED,
-    Contents,
+    Anchor,
     Key,
     asking,
     contents,
@@ -20,10 +19,10 @@ from vitbench.judge.earlier import (
     models,
     of_model,
 )
+from vitbench.judge.filed import Filed, History
 from vitbench.judge.machine import class_of, differing, fingerprint, machine, taken
 from vitbench.judge.rename import UNCHANGED, Renames, hint, renamed, suggestions
 from vitbench.judge.report import read_report
-from vitbench.judge.text import text_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,8 @@ class Counts:
 class Baseline:
     """Reports to compare with, newest first, and what they are in words.
 
-    `count`: of each case the newest so many, None for all. `problems`: a sentence for each file
+    `count`: of each case the newest so many, None for all. `anchors`: what the same case was long
+    ago. `problems`: a sentence for each file
     that could not be read. `history`: None where the reports are not from one. Where no report
     was found, `words` says why.
     """
@@ -52,6 +52,7 @@ class Baseline:
     words: str
     problems: tuple[str, ...] = ()
     count: int | None = None
+    anchors: Mapping[Key, Anchor] = field(default_factory=dict)
     history: Counts | None = None
 
 
@@ -60,7 +61,7 @@ def accepted(
 ) -> Baseline:
     """The accepted baselines of the report's models. Raises UserError where there is none."""
     fingerprint(report, name)
-    found = [_accepted_as(report, model, folder, renames) for model in models(report)]
+    found = [accepted_as(report, model, folder, renames) for model in models(report)]
     pairs = [each for each in found if each is not None]
     words = hint(_elsewhere(report, folder)) if None in found else ""
     if not pairs:
@@ -69,19 +70,8 @@ def accepted(
             f"with `vitbench accept REPORT`, or give --baseline=FILE, latest or median:N{words}"
         )
     names = dict.fromkeys(path.name for path, _ in pairs)
-    found_reports = tuple(renamed(only, renames) for _, only in pairs)
+    found_reports = tuple(only for _, only in pairs)
     return _without(report, Baseline(found_reports, f"the accepted {', '.join(names)}{words}"))
-
-
-def _accepted_as(
-    report: Mapping[str, Any], model: str, folder: Path, renames: Renames
-) -> tuple[Path, dict[str, Any]] | None:
-    """What is accepted for a model, by its name or else by the one that it had before."""
-    back = {new: old for old, new in renames.items()}
-    found = accepted_of(report, model, folder)
-    if found is None and model in back:
-        return accepted_of(renamed(report, {model: back[model]}), back[model], folder)
-    return found
 
 
 def _elsewhere(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
@@ -114,85 +104,30 @@ def _is_of(report: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
     return all(benchmarks_of(base, each) == benchmarks_of(report, each) for each in models(base))
 
 
-@dataclass(frozen=True)
-class _Filed:
-    """A file of the history, as far as its shape was not judged. `stub`: what differing() asks."""
-
-    when: datetime
-    file: Path
-    holds: Contents
-    stub: Mapping[str, Any]
-
-
-class _History:
-    """The reports of a folder, dated; one is read as a report only where it is chosen."""
-
-    def __init__(self, path: Path, folder: Path, renames: Renames) -> None:
-        self.problems: list[str] = []
-        self._renames = renames
-        self._read: dict[Path, dict[str, Any] | None] = {}
-        try:
-            files = sorted(file for file in folder.iterdir() if file.suffix == ".json")
-        except OSError as error:
-            raise UserError(f"--history={folder}: cannot list it: {error.strerror}") from error
-        self.files = len(files)
-        found = []
-        for file in files:
-            try:
-                # Shape is judged only of those that are chosen: a history may hold years.
-                other = json.loads(text_of(file))
-                if not isinstance(other.get("benchmarks"), list):
-                    raise UserError(f"{file}: not a report: it has no list 'benchmarks'")
-                other = renamed(other, renames) if renames else other
-                if not file.samefile(path):
-                    stub: dict[str, Any] = {
-                        "machine_info": other.get("machine_info"),
-                        "benchmarks": [],
-                    }
-                    found.append(_Filed(taken(other, str(file)), file, contents(other), stub))
-            except UserError as error:
-                self.problems.append(str(error))
-            except (ValueError, RecursionError, AttributeError, LookupError, TypeError) as error:
-                self.problems.append(f"{file}: damaged, or not a report: {error}")
-        self.newest_first = sorted(found, key=lambda each: (each.when, each.file), reverse=True)
-
-    def report(self, filed: _Filed) -> dict[str, Any] | None:
-        """The report, once; None where it has not the shape of one."""
-        if filed.file not in self._read:
-            try:
-                self._read[filed.file] = renamed(read_report(filed.file), self._renames)
-            except UserError as error:
-                self._read[filed.file] = None
-                self.problems.append(str(error))
-        return self._read[filed.file]
-
-    def having(self, key: Key, files: Sequence[_Filed], count: int) -> list[_Filed]:
-        """The first `count` of `files` whose figures of a case can be used."""
-        found: list[_Filed] = []
-        for filed in files:
-            if len(found) == count:
-                break
-            report = self.report(filed) if filed.holds.usable(key) else None
-            if report is not None and contents(report).usable(key):
-                found.append(filed)
-        return found
-
-
 def from_history(
-    report: Mapping[str, Any], path: Path, folder: Path, count: int, renames: Renames = UNCHANGED
+    report: Mapping[str, Any],
+    path: Path,
+    folder: Path,
+    count: int,
+    renames: Renames = UNCHANGED,
+    baselines: Path | None = None,
 ) -> Baseline:
     """Of each case the newest `count` reports that have it: older than `report`, and of its machine
     and weights. What asks for a case that `report` lacks is among them.
+
+    Beside them an anchor, which does not move as time goes by: the report accepted in `baselines`,
+    or else the first reports after the accepted one, as far as they are not the newest.
 
     A file that cannot be read is named among the problems, and the others still count. Raises
     UserError where the folder cannot be listed.
     """
     fingerprint(report, str(path))
     before, ours = taken(report, str(path)), contents(report)
-    history = _History(path, folder, renames)
+    history = History(path, folder, renames)
     older = [each for each in history.newest_first if each.when < before]
-    chosen: dict[Path, _Filed] = {}
+    chosen: dict[Path, Filed] = {}
     like: set[Path] = set()
+    anchors: dict[Key, Anchor] = {}
     most = 0
     hints: dict[str, str] = {}
     for model in models(report):
@@ -202,8 +137,11 @@ def from_history(
         held = [of_model(each.holds, model) for each in fit]
         timed = [f for f, c in zip(fit, held, strict=True) if any(g in TIMED for _, g in c.keys)]
         like |= {each.file for each in timed}
+        accepted = history.accepted(report, model, baselines)
         for key in mine.keys:
             found = history.having(key, fit, count)
+            if key[1] in TIMED and (anchor := history.anchor(key, fit, found, accepted)):
+                anchors[key] = anchor
             most = max(most, len(found) if key[1] in TIMED else 0)
             chosen |= {each.file: each for each in found}
         chosen |= {each.file: each for each in (fit[i] for i in asking(mine, held))}
@@ -222,11 +160,12 @@ def from_history(
         older[-1].when if older else None,
         _compared(older),
     )
-    return Baseline(tuple(found_reports), words, tuple(history.problems), count, counts)
+    problems = tuple(history.problems)
+    return Baseline(tuple(found_reports), words, problems, count, anchors, counts)
 
 
 def _by_other_names(
-    report: Mapping[str, Any], model: str, older: Sequence[_Filed]
+    report: Mapping[str, Any], model: str, older: Sequence[Filed]
 ) -> dict[str, str]:
     """Old and new name of a model whose weights older reports of its machine have by another."""
     here = [
@@ -238,7 +177,7 @@ def _by_other_names(
     return {old: new for pairs in found for old, new in pairs if new == model}
 
 
-def _compared(older: Sequence[_Filed]) -> datetime | None:
+def _compared(older: Sequence[Filed]) -> datetime | None:
     """The newest of the reports, newest first, that has a case which one before it had too."""
     seen: set[tuple[str, Key]] = set()
     newest = None

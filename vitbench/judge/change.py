@@ -15,6 +15,9 @@ BETWEEN = 0.026
 measured on shared two-core machines by alternating single calls of two processes."""
 BETWEEN_RUNS = 0.20
 """The same of the log of a plain median, not paired with anything: METHODOLOGY.md, Pairs."""
+CORRELATED = 3.0
+"""Nights resemble their neighbours: where the correlation of one night with the next is 0.5, the
+median of ten nights in a row varies as that of a third of them, (1 - 0.5) / (1 + 0.5)."""
 FEW = 10
 MOST = 5.0
 """A log ratio of 5 is a factor of 148: a bound so far away says nothing."""
@@ -101,8 +104,29 @@ def change(head: Timing, bases: Sequence[Timing], between: float) -> Change:
     cases of 2 and 4 rounds, Satterthwaite's alone fails 17 and 4 % of the suites in which nothing
     changed.
     """
-    n, times = len(bases), [base.log_time for base in bases]
-    share = 1 / n if n <= 2 else math.pi / (2 * n)
+    return _against(head, bases, between, (bases,), 1.0)
+
+
+def anchored(
+    head: Timing, anchors: Sequence[Timing], newest: Sequence[Timing], between: float
+) -> Change:
+    """Head against the median of `anchors`, runs of long ago: what creeps moves `newest` along.
+
+    As `change`, but both groups show how much runs vary, each about its own mean, and CORRELATED
+    runs in a row say less of where they were.
+    """
+    return _against(head, anchors, between, (anchors, newest), CORRELATED)
+
+
+def _against(
+    head: Timing,
+    bases: Sequence[Timing],
+    between: float,
+    groups: Sequence[Sequence[Timing]],
+    correlated: float,
+) -> Change:
+    n = len(bases)
+    share = min(1.0, correlated * (1 / n if n <= 2 else math.pi / (2 * n)))
     within = float(np.median([base.variance for base in bases]))
     least = min(head.freedom, *(base.freedom for base in bases))
     variance = head.variance + between**2 + (within + between**2) * share
@@ -110,11 +134,13 @@ def change(head: Timing, bases: Sequence[Timing], between: float) -> Change:
     freedom = min(CERTAIN, variance**2 / spent) if spent else CERTAIN
     if least < FEW:
         freedom = least
-    estimate = head.log_time - float(np.median(times))
-    shown = float(np.var(times, ddof=1)) if n >= 3 else 0.0
+    estimate = head.log_time - float(np.median([base.log_time for base in bases]))
+    runs = [[each.log_time for each in group] for group in groups if len(group) >= 3]
+    known = sum(len(times) - 1 for times in runs)
+    shown = sum(float(np.var(times)) * len(times) for times in runs) / known if known else 0.0
     if shown * (1 + share) > variance:
         error = math.sqrt(shown * (1 + share))
-        return Change(estimate, error, min(least, n - 1), math.sqrt(shown))
+        return Change(estimate, error, min(least, known), math.sqrt(shown))
     return Change(estimate, max(math.sqrt(variance), 1e-12), freedom)
 
 

@@ -3,10 +3,20 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
-from vitbench.judge.change import BETWEEN, FEW, MOST, Change, change, decide, paired_timing
-from vitbench.judge.earlier import Key
+from vitbench.judge.change import (
+    BETWEEN,
+    FEW,
+    MOST,
+    Change,
+    anchored,
+    change,
+    decide,
+    paired_timing,
+)
+from vitbench.judge.earlier import Anchor, Key
 from vitbench.judge.footprint import SIZE_TOLERANCE, TIMES
 from vitbench.judge.multiplicity import SUITE_LEVEL
 from vitbench.judge.notes import grown
@@ -47,11 +57,12 @@ def compare(
     since: Mapping[Key, str],
     others: Mapping[Key, Change],
     others_tolerances: Mapping[Key, float],
+    anchors: Mapping[Key, Anchor] = MappingProxyType({}),
 ) -> tuple[list[Verdict], dict[Key, str]]:
-    """The verdicts of what the report has, and the state of each test: those of times and of
-    `others` are one family. `theirs`: of each the same case of earlier reports, newest first;
-    `since`: what changed since the newest of them. A reference whose predictions hold has no
-    verdict: its ratio to itself says nothing; notes tell its seconds."""
+    """The verdicts of what the report has, and the state of each test: those of times, against the
+    newest and against `anchors`, and of `others` are one family. `theirs`: of each the same case of
+    earlier reports, newest first; `since`: what changed since the newest of them. A reference whose
+    predictions hold has no verdict: its ratio to itself says nothing; notes tell its seconds."""
     told: dict[Key, Verdict] = {}
     changes: dict[Key, Change] = {}
     for key, benchmark in ours.items():
@@ -64,10 +75,26 @@ def compare(
         elif found:
             told[key] = Verdict(label(key), *found, figures={"compared": False})
     tolerances = {key: rules.of(key[0]) for key in changes}
-    states = decide({**changes, **others}, {**tolerances, **others_tolerances})
+    long_ago = {
+        _anchor_key(key): found
+        for key in changes
+        if key in anchors and (found := _anchored(ours[key], anchors[key], theirs[key], rules))
+    }
+    states = decide(
+        {**changes, **long_ago, **others},
+        {**{key: rules.of(key[0]) for key in (*changes, *long_ago)}, **others_tolerances},
+    )
     for key in changes:
-        state = states[key]
+        state, anchor = states[key], _anchor_key(key)
         verdict = timed_verdict(label(key), state, changes[key], tolerances[key], len(states))
+        if anchor in long_ago:
+            old = timed_verdict(
+                label(key), states[anchor], long_ago[anchor], tolerances[key], len(states)
+            )
+            verdict = _crept(verdict, old, anchors[key])
+            if verdict.state != state:
+                told[key] = verdict
+                continue
         if state == "SLOWER":
             verdict = replace(verdict, sentence=verdict.sentence + grown(
                 ours[key], theirs[key][0], math.expm1(changes[key].estimate)))  # fmt: skip
@@ -108,6 +135,37 @@ def _change(
     if head is None or not known:
         return "INCONCLUSIVE", "a single round has no spread to judge by: give it more --seconds"
     return change(head, known, rules.between)
+
+
+def _anchor_key(key: Key) -> Key:
+    return key[0], f"{key[1]} of the anchor"
+
+
+def _anchored(
+    benchmark: Mapping[str, Any], anchor: Anchor, bases: Sequence[Mapping[str, Any]], rules: Rules
+) -> Change | None:
+    """The change since the anchor; None where that was not timed in pairs with the same variant."""
+    name = benchmark["extra_info"]["reference"]["variant"]
+    groups = [
+        [paired_timing(b) for b in group if b["extra_info"]["reference"]["variant"] == name]
+        for group in ([benchmark], anchor.benchmarks, bases)
+    ]
+    (head,), old, newest = ([each for each in group if each is not None] for group in groups)
+    return anchored(head, old, newest, rules.between) if old else None
+
+
+def _crept(newest: Verdict, old: Verdict, anchor: Anchor) -> Verdict:
+    """The verdict against the newest runs, unless that against the anchor is SLOWER alone."""
+    told = {"change": old.change, "low": old.low, "high": old.high, "of": anchor.words}
+    figures = {**newest.figures, "anchor": told}
+    if old.state != "SLOWER" or newest.state == "SLOWER":
+        return replace(newest, figures=figures)
+    now = 100 * (newest.change or 0.0)
+    words = (
+        f"{old.sentence}, against {anchor.words}; against the newest runs {now:+.1f} %: it crept. "
+        "Where that is wanted, `vitbench accept` begins anew"
+    )
+    return replace(old, sentence=words, figures=figures)
 
 
 def _remedy(found: Change) -> str:

@@ -24,6 +24,15 @@ class Past:
 
 
 @dataclass(frozen=True)
+class Anchor:
+    """The same case long ago, which creeping change cannot move: of the accepted report, or of the
+    first ones of the history, oldest first. `words` says which."""
+
+    benchmarks: tuple[dict[str, Any], ...]
+    words: str
+
+
+@dataclass(frozen=True)
 class Contents:
     """Which cases a report has, and those of it that cannot be judged. `selected`: the words that
     chose fewer cases than the suite has, () where none did; None where the report does not say, as

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from vitbench.case import Case
 from vitbench.judge.change import BETWEEN_RUNS, Timing, change, decide, plain_timing
 from vitbench.judge.compare import Rules, compare, label, timed_verdict
 from vitbench.judge.drift import Drift, compared, drift_of, pixels_of
-from vitbench.judge.earlier import TIMED, Earlier, Key, earlier, model_of
+from vitbench.judge.earlier import TIMED, Anchor, Earlier, Key, earlier, model_of
 from vitbench.judge.footprint import Footprints
 from vitbench.judge.hardware import hardware
 from vitbench.judge.machine import changed, differing
@@ -33,9 +34,10 @@ def judge(
     bases: Sequence[Mapping[str, Any]],
     rules: Rules,
     count: int | None = None,
+    anchors: Mapping[Key, Anchor] = MappingProxyType({}),
 ) -> Judgement:
     """Hold `head` against `bases`, newest first: each case against the newest `count` (None: all)
-    that have it, within the class of its model.
+    that have it, within the class of its model, and against its anchor where it has one.
 
     Where either has no rows of vitbench, the native medians are compared by test name. What cannot
     be judged (`sound`) is INCOMPARABLE, and the others are judged.
@@ -57,7 +59,7 @@ def judge(
     footprints = Footprints(_by_id(head), theirs, rules.of_figure)
     others = footprints.changes, footprints.tolerances
     drift = _drift(head, past)
-    verdicts, states = compare(fit, theirs, rules, drift.drifted, since, *others)
+    verdicts, states = compare(fit, theirs, rules, drift.drifted, since, *others, anchors)
     verdicts = _known(_doubted(verdicts, drift.doubtful, fit), bases)
     for verdict, key in footprints.verdicts(states):
         words = f"; since then {since[key]}" if since[key] and verdict.state == "LARGER" else ""

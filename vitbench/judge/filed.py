@@ -1,0 +1,123 @@
+"""The reports of a history folder, dated; one is read as a report only where it is chosen."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from vitbench.errors import UserError
+from vitbench.judge.accepted import accepted_as
+from vitbench.judge.earlier import Anchor, Contents, Key, contents
+from vitbench.judge.machine import taken
+from vitbench.judge.rename import Renames, renamed
+from vitbench.judge.report import read_report, rows
+from vitbench.judge.text import text_of
+
+FIRST = 10
+"""The anchor is the median of so many reports, the oldest ones."""
+LEAST = 3
+"""Of fewer the newest ones see as much."""
+
+
+@dataclass(frozen=True)
+class Filed:
+    """A file of the history, as far as its shape was not judged. `stub`: what differing() asks."""
+
+    when: datetime
+    file: Path
+    holds: Contents
+    stub: Mapping[str, Any]
+
+
+class History:
+    """The reports of a folder, dated; one is read as a report only where it is chosen."""
+
+    def __init__(self, path: Path, folder: Path, renames: Renames) -> None:
+        self.problems: list[str] = []
+        self._renames = renames
+        self._read: dict[Path, dict[str, Any] | None] = {}
+        try:
+            files = sorted(file for file in folder.iterdir() if file.suffix == ".json")
+        except OSError as error:
+            raise UserError(f"--history={folder}: cannot list it: {error.strerror}") from error
+        self.files = len(files)
+        found = []
+        for file in files:
+            try:
+                # Shape is judged only of those that are chosen: a history may hold years.
+                other = json.loads(text_of(file))
+                if not isinstance(other.get("benchmarks"), list):
+                    raise UserError(f"{file}: not a report: it has no list 'benchmarks'")
+                other = renamed(other, renames) if renames else other
+                if not file.samefile(path):
+                    stub: dict[str, Any] = {
+                        "machine_info": other.get("machine_info"),
+                        "benchmarks": [],
+                    }
+                    found.append(Filed(taken(other, str(file)), file, contents(other), stub))
+            except UserError as error:
+                self.problems.append(str(error))
+            except (ValueError, RecursionError, AttributeError, LookupError, TypeError) as error:
+                self.problems.append(f"{file}: damaged, or not a report: {error}")
+        self.newest_first = sorted(found, key=lambda each: (each.when, each.file), reverse=True)
+
+    def report(self, filed: Filed) -> dict[str, Any] | None:
+        """The report, once; None where it has not the shape of one."""
+        if filed.file not in self._read:
+            try:
+                self._read[filed.file] = renamed(read_report(filed.file), self._renames)
+            except UserError as error:
+                self._read[filed.file] = None
+                self.problems.append(str(error))
+        return self._read[filed.file]
+
+    def having(self, key: Key, files: Sequence[Filed], count: int) -> list[Filed]:
+        """The first `count` of `files` whose figures of a case can be used."""
+        found: list[Filed] = []
+        for filed in files:
+            if len(found) == count:
+                break
+            report = self.report(filed) if filed.holds.usable(key) else None
+            if report is not None and contents(report).usable(key):
+                found.append(filed)
+        return found
+
+    def accepted(
+        self, report: Mapping[str, Any], model: str, folder: Path | None
+    ) -> dict[str, Any] | None:
+        """What is accepted for a model, if it is older than the report."""
+        try:
+            found = accepted_as(report, model, folder, self._renames) if folder else None
+            if found and taken(found[1], str(found[0])) < taken(report, "the report"):
+                return found[1]
+        except UserError as error:
+            self.problems.append(str(error))
+        return None
+
+    def anchor(
+        self,
+        key: Key,
+        fit: Sequence[Filed],
+        newest: Sequence[Filed],
+        accepted: Mapping[str, Any] | None,
+    ) -> Anchor | None:
+        """The anchor of a case; None where there is no accepted one and too few reports before
+        the `newest`. `fit`: the comparable ones, newest first."""
+        if accepted is not None and contents(accepted).usable(key):
+            benchmark = _benchmark(accepted, key)
+            return Anchor((benchmark,), f"the accepted report of {str(accepted['datetime'])[:10]}")
+        since = taken(accepted, "the accepted report") if accepted is not None else None
+        older = [x for x in reversed(fit) if x not in newest and (since is None or x.when > since)]
+        found = self.having(key, older, FIRST)
+        if len(found) < LEAST:
+            return None
+        reports = [report for each in found if (report := self.report(each)) is not None]
+        words = f"the first {len(found)} reports, since {found[0].when:%Y-%m-%d}"
+        return Anchor(tuple(_benchmark(each, key) for each in reports), words)
+
+
+def _benchmark(report: Mapping[str, Any], key: Key) -> dict[str, Any]:
+    (row,) = [row for row in rows(report) if row.case.id == key[0]]
+    return row.benchmarks[key[1]]
