@@ -41,6 +41,10 @@ def test_a_report_says_which_schema_it_is_of_and_nothing_of_it_is_left_out():
         report = read_report(GOLDEN / f"schema-{schema}.json")
         assert report["vitbench"]["schema"] == schema
         assert left_out(report) == ()
+        if schema >= 2:
+            assert report["machine_info"]["vitbench"]["classes"].keys() == {TINY}
+            assert report["vitbench"]["selected"]
+            assert report["vitbench"]["models"][TINY]["images"]["pixels_sha256"]
         groups = {group for row in rows(report) for group in row.benchmarks}
         assert groups == {"latency", "throughput", "footprint"}
 
@@ -57,7 +61,7 @@ def test_every_command_reads_it(golden, capsys):
     assert "2 reports" in told.out
     assert told.err == ""
     assert "note: " not in told.out
-    assert main(["accept", golden]) == 0
+    assert main(["accept", golden, "--selected"]) == 0
     for baseline in (golden, "latest", "accepted"):
         capsys.readouterr()
         assert main(["gate", "reports/history/new.json", f"--baseline={baseline}"]) in (0, 1, 3)
