@@ -194,13 +194,15 @@ def _write_page(history: "History", folder: Path, path: Path) -> None:
     from vitbench.judge.best import choose
     from vitbench.judge.report import read_report
     from vitbench.judge.sound import left_out
-    from vitbench.judge.trends import trends
+    from vitbench.judge.trends import older_runs, trends
     from vitbench.show.page import recommendations, write
 
     newest: dict[str, Any] = {}
     best: list[str] = []
-    for run in reversed(history.runs):
-        if run.plain or not run.complete:
+    found = trends(history)
+    older = older_runs(found)
+    for index, run in reversed(list(enumerate(history.runs))):
+        if index in older or run.plain or not run.complete:
             continue
         try:
             newest = read_report(folder / run.file)
@@ -210,7 +212,7 @@ def _write_page(history: "History", folder: Path, path: Path) -> None:
             break
         except UserError:  # Nor is there anything to recommend of a run without paired timings.
             newest = {}
-    write(history, trends(history), newest, best, folder.resolve().name, path)
+    write(history, found, newest, best, folder.resolve().name, path)
 
 
 def _load(folder: Path, fresh: bool) -> "History":

@@ -26,8 +26,8 @@ def prunable(history: History, found: Sequence[Trend], keep_seconds: float) -> l
     """The runs that the history does not need, oldest first.
 
     Kept: runs younger than `keep_seconds` before vitbench's newest, the first run of each week and
-    fingerprint class, the newest run of every series, and those without which a change of it would
-    not be told again.
+    fingerprint class, of every series, too, and its newest; and those without which a change of it
+    would not be told again, or the older commit of a run that is kept would pass for a new one.
     """
     if not history.runs:
         return []
@@ -41,6 +41,12 @@ def prunable(history: History, found: Sequence[Trend], keep_seconds: float) -> l
         weeks.setdefault(week, index)
     keep |= set(weeks.values())
     for each in found:
+        first = {int(history.runs[run].time // WEEK_SECONDS): run for run in reversed(each.runs)}
+        keep |= set(first.values())
+        for older, *_ in each.older:
+            if older in keep:
+                before = (run for run in reversed(each.runs) if run < older)
+                keep |= {next(run for run in before if history.runs[run].committed is not None)}
         places = {place for place, run in enumerate(each.runs) if run in keep}
         keep |= {each.runs[place] for place in needed(each.values, places)}
     return [run for index, run in enumerate(history.runs) if index not in keep]

@@ -23,7 +23,7 @@ from vitbench.judge.summary import Run, summarise
 from vitbench.judge.text import text_of
 
 # Raise when what is kept of a report changes its meaning.
-CACHE_FORMAT = 4
+CACHE_FORMAT = 5
 COLUMN = {name: index for index, name in enumerate(COLUMNS)}
 # Folders that hold no run of this project's own: a baseline is a copy of one, an example another's.
 SKIPPED_FOLDERS = ("baselines", "calibrations", "example")

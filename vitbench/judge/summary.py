@@ -22,14 +22,16 @@ OLD_IMPORT = "imported from timm"
 class Run:
     """One report, without its figures. `time` is seconds since 1970, UTC; `classes` is the
     fingerprint class of each model ("" for what has no model), within which figures compare.
-    `seen`: by model, digests of the image files and of the pixels that reach it, with a colon
-    between them; reports of schema 1 do not have them. `left_out`: why a case of it has no figures,
-    by name ("": what is said of the whole report); `node`: what the machine is known by where
-    nothing names its CPU, None elsewhere."""
+    `committed`: when its commit was made, None where the report does not say (of Mercurial it is
+    the time of the tip). `seen`: by model, digests of the image files and of the pixels that reach
+    it, with a colon between them; reports of schema 1 do not have them. `left_out`: why a case of
+    it has no figures, by name ("": what is said of the whole report); `node`: what the machine is
+    known by where nothing names its CPU, None elsewhere."""
 
     file: str
     time: float
     commit: str
+    committed: float | None
     dirty: bool
     reference: str
     complete: bool
@@ -88,7 +90,7 @@ def _run(report: Mapping[str, Any], file: str, written: float, left_out: Mapping
         }
     return Run(
         file, written if time is None else time, str(commit.get("id") or "")[:40],
-        bool(commit.get("dirty")), str(ours.get("reference") or ""),
+        _time(commit.get("time")), bool(commit.get("dirty")), str(ours.get("reference") or ""),
         ours.get("complete") is not False, known.name,
         {model: _digest([known.parts, weights.get(model)]) for model in ("", *weights)},
         versions, _texts(here.get("variables")), weights,

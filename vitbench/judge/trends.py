@@ -4,10 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from vitbench.judge.changes import Change, changes
-from vitbench.judge.store import COLUMN, History
+from vitbench.judge.series import Point, Series, series
+from vitbench.judge.store import History
 from vitbench.judge.summary import Run
 
 FALSE_DISCOVERIES = 0.05
@@ -45,57 +44,35 @@ class Event:
 class Trend:
     """One case within one fingerprint class: log time, relative to the reference if `paired`.
 
-    `runs` are indices of the history's runs, `rows` of its figures, `values` the series.
+    `versions`: those that are its own where versions alternate, "" elsewhere. `runs` are indices of
+    the history's runs, `rows` of its figures, `values` the series. `older` are the points (run,
+    row, value) of commits older than one measured before: they are no part of the series.
     """
 
     case: str
     machine: str
     fingerprint: str
+    versions: str
     paired: bool
     runs: tuple[int, ...]
     rows: tuple[int, ...]
     values: tuple[float, ...]
+    older: tuple[Point, ...]
     events: tuple[Event, ...]
 
 
 def trends(history: History) -> list[Trend]:
-    """A trend per case, fingerprint class and reference, in order of first appearance.
-
-    The value of a run is -log(speed-up over the reference of the same run), and where there is
-    none (plain reports, the reference itself) log(median seconds): larger is slower in both.
-    """
-    series: dict[tuple[int, str, str], list[tuple[int, int, float]]] = {}
-    figures = history.figures
-    cases = history.column("case").astype(int).tolist()
-    runs = history.column("run").astype(int).tolist()
-    speedups = np.where(history.column("null_arm") > 0, np.nan, history.column("speedup"))
-    paired = np.isfinite(speedups)
-    values = np.where(paired, -np.log(np.where(paired, speedups, 1.0)),
-                      np.log(figures[:, COLUMN["seconds"]]))  # fmt: skip
-    models = [name.partition("/")[0] for name in history.cases]
-    for row, value in enumerate(values.tolist()):
-        if math.isnan(value):
-            continue
-        run = history.runs[runs[row]]
-        kind = run.classes.get(models[cases[row]], run.classes[""])
-        reference = run.reference if paired[row] else ""
-        series.setdefault((cases[row], kind, reference), []).append((runs[row], row, value))
-    found = [
-        _trend(history, history.cases[case], kind, bool(reference), points)
-        for (case, kind, reference), points in series.items()
-    ]
-    return _discoveries(found)
+    """A trend per case, fingerprint class, reference and versions that alternate, in order of first
+    appearance."""
+    return _discoveries([_trend(history, each) for each in series(history)])
 
 
-def _trend(
-    history: History, case: str, kind: str, paired: bool, points: Sequence[tuple[int, int, float]]
-) -> Trend:
-    runs = tuple(run for run, _, _ in points)
-    values = tuple(value for _, _, value in points)
-    events = tuple(_event(history, case, runs, change) for change in changes(values))
+def _trend(history: History, each: Series) -> Trend:
+    runs, rows, values = zip(*each.points, strict=True)
+    events = tuple(_event(history, each.case, runs, change) for change in changes(values))
     machine = history.runs[runs[-1]].machine
-    return Trend(case, machine, kind, paired, runs, tuple(row for _, row, _ in points), values,
-                 events)  # fmt: skip
+    return Trend(each.case, machine, each.fingerprint, each.versions, bool(each.reference), runs,
+                 rows, values, each.older, events)  # fmt: skip
 
 
 def _event(history: History, case: str, runs: Sequence[int], change: Change) -> Event:
@@ -178,3 +155,9 @@ def latest(found: Sequence[Trend]) -> dict[str, Trend]:
         if each.case not in newest or each.runs[-1] >= newest[each.case].runs[-1]:
             newest[each.case] = each
     return newest
+
+
+def older_runs(found: Sequence[Trend]) -> set[int]:
+    """Runs of which every figure is of an older commit, measured later."""
+    ordered = {run for each in found for run in each.runs}
+    return {run for each in found for run, _, _ in each.older} - ordered

@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+from vitbench.judge.series import older_rows
 from vitbench.judge.store import COLUMN, History
 from vitbench.judge.summary import Run
 from vitbench.show.history import clean
@@ -94,11 +95,13 @@ def _commit(run: Run) -> str:
 
 
 def _newest(history: History, column: str) -> dict[tuple[int, str], list[float]]:
-    """By case and machine, the row of the newest run that has a figure in `column`."""
+    """By case and machine, the row of the newest run that has a figure in `column`, and not of an
+    older commit, measured later."""
+    older = older_rows(history)
     return {
         (int(row[COLUMN["case"]]), history.runs[int(row[COLUMN["run"]])].machine): row
-        for row in history.figures.tolist()
-        if math.isfinite(row[COLUMN[column]])
+        for index, row in enumerate(history.figures.tolist())
+        if math.isfinite(row[COLUMN[column]]) and index not in older
     }
 
 

@@ -11,7 +11,7 @@ from vitbench.judge.figures import FIGURES, STATES
 from vitbench.judge.remarks import left_out, remarks
 from vitbench.judge.store import COLUMN, History
 from vitbench.judge.summary import Run
-from vitbench.judge.trends import Event, Trend, latest
+from vitbench.judge.trends import Event, Trend, latest, older_runs
 
 CHARS_OF_A_COMMIT = 8
 
@@ -32,18 +32,33 @@ def text(history: History, found: Sequence[Trend], folder: str) -> str:
                 on = "" if each is newest[case] else f"on {place}: "
                 lines += [f"    {on}{sentence(history, event)}" for event in each.events]
     lines += ["", *(f"skipped: {why}" for why in history.damaged)]
-    lines += [f"note: {why}" for why in remarks(history)]
+    lines += [f"note: {why}" for why in notes(history, found)]
     return clean("\n".join(lines).rstrip())
 
 
+def notes(history: History, found: Sequence[Trend]) -> list[str]:
+    """What is not used of what was read, and what is not known of it: a sentence for each."""
+    files = [history.runs[run].file for run in sorted(older_runs(found))]
+    told = remarks(history)
+    if files:
+        told.append(
+            f"{_count(len(files), 'report')} of commits older than the newest one measured before "
+            f"({', '.join(files[-3:])}{' and more' if len(files) > 3 else ''}): no part of what "
+            "changed, and not taken for the newest"
+        )
+    return told
+
+
 def places(history: History, found: Sequence[Trend]) -> list[str]:
-    """The machine of every series. Where a case has several on one, as after other weights or
-    another reference, the date of the first run tells them apart."""
-    count = Counter((each.case, each.machine) for each in found)
+    """The machine of every series, and its versions where they alternate. Where a case has several
+    on one, as after other weights or another reference, the date of the first run tells them apart.
+    """
+    where = [each.machine + (f", {each.versions}" if each.versions else "") for each in found]
+    count = Counter((each.case, place) for each, place in zip(found, where, strict=True))
     first = [history.runs[each.runs[0]].date for each in found]
     return [
-        each.machine + (f" (from {date})" if count[each.case, each.machine] > 1 else "")
-        for each, date in zip(found, first, strict=True)
+        place + (f" (from {date})" if count[each.case, place] > 1 else "")
+        for each, place, date in zip(found, where, first, strict=True)
     ]
 
 
@@ -89,15 +104,18 @@ def _place(run: Run) -> str:
 
 def to_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
     """Runs, trends with their events, what could not be read, and what is not used of the rest."""
+    older = older_runs(found)
     return {
         "runs": [
             {"file": run.file, "time": run.date, "commit": run.commit, "dirty": run.dirty,
-             "complete": run.complete, "machine": run.machine, "versions": dict(run.versions)}
-            for run in history.runs
+             "complete": run.complete, "machine": run.machine, "versions": dict(run.versions),
+             "older": index in older}
+            for index, run in enumerate(history.runs)
         ],
         "trends": [
             {"case": each.case, "machine": each.machine, "fingerprint": each.fingerprint,
-             "paired": each.paired, "runs": list(each.runs),
+             "versions": each.versions, "paired": each.paired, "runs": list(each.runs),
+             "older": [run for run, _, _ in each.older],
              "values": [math.exp(value) for value in each.values],
              "changes": [
                  {"kind": "gradual" if event.gradual else "step", "run": event.run,
@@ -109,7 +127,7 @@ def to_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
             for each in found
         ],
         "damaged": list(history.damaged),
-        "remarks": remarks(history),
+        "remarks": notes(history, found),
     }  # fmt: skip
 
 
@@ -150,7 +168,9 @@ def _figures(history: History, each: Trend) -> str:
     if each.paired:
         words += f"{', ' if words else ''}{math.exp(-each.values[-1]):.2f}x"
     state = STATES[int(row[COLUMN["state"]])]
-    return f"{words}{', ' if state else ''}{state}, {_count(len(each.runs), 'run')}"
+    words += f"{', ' if state else ''}{state}, {_count(len(each.runs), 'run')}"
+    words += f" and {len(each.older):,} of older commits" if each.older else ""
+    return words + (f", {each.versions}" if each.versions else "")
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,7 +9,7 @@ const has = (v) => v !== null && v !== undefined;
 const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 const byName = new Intl.Collator("en", { numeric: true }).compare; // b8 before b32
 // A run need not have rounds: the report of a duet has none.
-const lastRounds = D.rounds.findLastIndex((rounds) => rounds.length);
+const lastRounds = D.rounds.findLastIndex((rounds, i) => rounds.length && !D.runs[i].older);
 const state = { sort: "case", down: false, trend: 0, run: lastRounds < 0 ? D.runs.length - 1 : lastRounds };
 
 function el(tag, text, cls) {
@@ -187,15 +187,21 @@ function trend() {
   layout.xaxis.type = "date";
   draw("trend", [{ x, y, error_y: error, mode: "lines+markers", line: { color: accent(), width: 1 },
     marker: { color: accent(), size: 6 }, text: t.runs.map((r) => plain(D.runs[r].commit || D.runs[r].file)),
-    hovertemplate: "%{x}: %{y:.3f}<br>%{text}<extra></extra>", type: "scatter" }], layout);
+    hovertemplate: "%{x}: %{y:.3f}<br>%{text}<extra></extra>", type: "scatter", name: "in order" },
+  ...(t.older.length ? [{ x: t.older.map(([r]) => D.runs[r].date), y: t.older.map(([, v]) => v), mode: "markers",
+    marker: { color: grey(), symbol: "circle-open", size: 6 }, text: t.older.map(([r]) => plain(D.runs[r].commit)),
+    hovertemplate: "%{x}: %{y:.3f}<br>%{text}<extra></extra>", type: "scatter", name: "older commit, measured later" }] : [])], layout);
   $("trend-words").textContent = `${t.name}: ${unit}, ${count(t.runs.length, "run")}` +
     (t.low.some(has) ? ", with the 95 % interval within each run" : "") +
     `; ${count(t.events.length, "change")}, numbered in the chart.` +
+    (t.older.length ? ` ${count(t.older.length, "run")} of older commits, measured later: no part of the changes.` : "") +
     (t.runs.length < 13 ? " With fewer than 13 runs no change can be told." : "");
   fill($("trend-events"), t.events.map((e, i) => el("li", `${i + 1}: ${e.words}`)));
-  table($("trend-table"), t.case, ["report, UTC", "commit", unit, "low", "high"], t.runs.map((r, i) => [
-    D.runs[r].date, D.runs[r].commit.slice(0, 8), number(y[i], 4), number(t.low[i], 4), number(t.high[i], 4),
-  ]).reverse(), [0, 1]);
+  const figures = [...t.runs.map((r, i) => [r, "", y[i], t.low[i], t.high[i]]),
+    ...t.older.map(([r, v]) => [r, " (older, measured later)", v])].sort((a, b) => b[0] - a[0]);
+  table($("trend-table"), t.case, ["report, UTC", "commit", unit, "low", "high"], figures.map(([r, mark, ...v]) => [
+    D.runs[r].date, D.runs[r].commit.slice(0, 8) + mark, number(v[0], 4), number(v[1], 4), number(v[2], 4),
+  ]), [0, 1]);
 }
 function choose(index) {
   state.trend = index; $("case").value = index; trend(); overview();
@@ -326,7 +332,7 @@ function start() {
     D.flips.rows.map((r) => [thumbnail(r[6], r[1]), r[0], r[1], r[2], r[3], number(r[4], 3), number(r[5], 3)]), [1, 2, 3, 4]);
   $("flips-words").textContent = D.flips.words;
   table($("runs"), "Newest first.", ["date, UTC", "report", "commit", "machine", "versions", "cases"],
-    D.runs.map((r, i) => [r.date, r.file + (r.complete ? "" : " (incomplete)"), r.commit.slice(0, 8) + (r.dirty ? " *" : ""), r.machine,
+    D.runs.map((r, i) => [r.date, r.file + (r.complete ? "" : " (incomplete)") + (r.older ? " (of an older commit, measured later)" : ""), r.commit.slice(0, 8) + (r.dirty ? " *" : ""), r.machine,
       Object.entries(r.versions).map(([k, v]) => `${k} ${v}`).join(", "), String((D.rounds[i] || []).length)]).reverse(), [0, 1, 2, 3, 4]);
   const first = D.changes.length ? D.changes[0].trend : 0;
   state.trend = first; $("case").value = first;

@@ -13,11 +13,10 @@ from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.judge.best import Choice
 from vitbench.judge.figures import QUANTILES, STATES
-from vitbench.judge.remarks import remarks
 from vitbench.judge.report import rows
 from vitbench.judge.store import COLUMN, History
-from vitbench.judge.trends import Trend, latest
-from vitbench.show.history import clean, places, sentence, summary
+from vitbench.judge.trends import Trend, latest, older_runs
+from vitbench.show.history import clean, notes, places, sentence, summary
 
 MOST_FLIPS = 200
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -94,6 +93,7 @@ def data(
         for each, where in zip(ordered, places(history, ordered), strict=True)
     ]
     count = Counter(each.case for each in ordered)
+    older = older_runs(found)
     rounds: dict[int, list[Any]] = {}
     recent = history.column("run") >= len(history.runs) - MOST_ROUNDS
     for row in history.figures[recent].tolist():
@@ -105,7 +105,7 @@ def data(
     return {
         "summary": clean(summary(history, found, folder)),
         "damaged": [clean(why) for why in history.damaged],
-        "remarks": [clean(why) for why in remarks(history)],
+        "remarks": [clean(why) for why in notes(history, found)],
         "best": list(best),
         "most": MOST_ROUNDS,
         "names": history.cases,
@@ -113,8 +113,9 @@ def data(
         "runs": [
             {"file": run.file, "date": run.date, "commit": run.commit, "dirty": run.dirty,
              "complete": run.complete, "machine": run.machine, "versions": dict(run.versions),
-             "variables": dict(run.variables), "missing": dict(run.missing)}
-            for run in history.runs
+             "variables": dict(run.variables), "missing": dict(run.missing),
+             "older": index in older}
+            for index, run in enumerate(history.runs)
         ],
         "cases": [_case(history, each, place[id(each)]) for each in latest(ordered).values()],
         "trends": [
@@ -195,6 +196,7 @@ def _trend(history: History, each: Trend, name: str, short: str) -> dict[str, An
     return {
         "case": each.case, "name": name, "short": short, "paired": each.paired,
         "runs": each.runs, "y": [_scaled(math.exp(sign * v), scale) for v in each.values],
+        "older": [[run, _scaled(math.exp(sign * v), scale)] for run, _, v in each.older],
         "low": bounds[0], "high": bounds[1],
         "events": [{"run": e.run, "until": e.until, "stands": e.stands,
                     "words": sentence(history, e)} for e in each.events],

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.judge.changes import changes
+from vitbench.judge.lanes import lanes
 from vitbench.judge.looks import first_alarms
 
 CV = 0.02
@@ -97,6 +98,44 @@ def called_gradual(before: int, after: int, step: float, correlation: float, ser
     return sum(any(change.gradual for change in each) for each in found) / max(1, len(found))
 
 
+def alternating_rates(
+    runs: int, at: int, step: float, apart: float, series: int, seed: int = 5
+) -> tuple[float, float, float, float]:
+    """Of series whose two versions take turns, the second `apart` slower, and which a commit slows
+    by `step` from run `at` on: the share in which each version's own series tells it, in which one
+    of them does, in which anything is blamed on the versions; and that by one series of both."""
+    values = noises(np.random.default_rng(seed), series, runs, 0.0)
+    values[:, 1::2] += math.log1p(apart)
+    values[:, at:] += math.log1p(step)
+    versions = [("2.12.1", "2.13.0")[run % 2] for run in range(runs)]
+    turns = [lane.members for lane in lanes([{"torch": version} for version in versions])]
+    counts = np.zeros(4)
+    for one in values:
+        found = [[lane[x.at] for x in changes(one[list(lane)])] for lane in turns]
+        told = [any(abs(run - at) <= 8 for run in each) for each in found]
+        counts[:2] += all(told), any(told)
+        blamed = (
+            versions[lane[x.at]] != versions[lane[x.at - 1]]
+            for lane in turns for x in changes(one[list(lane)])
+        )  # fmt: skip
+        counts[2] += any(blamed)
+        counts[3] += any(versions[x.at] != versions[x.at - 1] for x in changes(one))
+    each, either, wrong, joint = counts / series
+    return each, either, wrong, joint
+
+
+def report_alternating(series: int) -> None:
+    for runs in (60, 100, 200):
+        for step, apart in ((0.1, 0.0), (0.1, 0.1), (0.0, 0.1)):
+            each, either, wrong, joint = alternating_rates(runs, runs * 3 // 5, step, apart, series)
+            print(
+                f"two versions in turns, {runs} runs, {apart:.0%} apart, +{step:.0%} at a commit: "
+                f"told by each {each:.1%}, by one {either:.1%}, blamed on the versions {wrong:.1%} "
+                f"(as one series {joint:.1%})",
+                flush=True,
+            )
+
+
 def otava(values: Floats) -> Sequence[object]:
     """What Otava's defaults (window 50, p 0.001, no least magnitude) find in the whole series."""
     from otava.analysis import TTestSignificanceTester  # noqa: F401 - its absence is the reason
@@ -149,6 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 rate = found_rate(before, 0.05, correlation, some, runs)
                 print(f"{where}: {share(rate, some)} told within {runs} runs", flush=True)
     report_creep(max(1, chosen.series // 40))
+    report_alternating(200)
     if chosen.otava:
         for n in (100, 200):
             for correlation in CORRELATIONS:
