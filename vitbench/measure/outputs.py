@@ -85,7 +85,7 @@ class Witness:
         if problem:
             raise WrongOutputs(
                 f"{self.name}: its outputs {when} are not those that were verified: {problem}. It "
-                "is not timed; if it was verified in an earlier run, --rebuild verifies it again"
+                "is not timed; if an earlier run verified it, use --rebuild or another --cache"
             )
 
 
@@ -130,12 +130,13 @@ def beyond(answer: Logits, verified: Logits, limits: Contract, repeats_within: f
     first, second = order[:, 0], order[:, min(1, b.shape[1] - 1)]
     rows = np.arange(len(b))
     sure = b[rows, first] - b[rows, second] > NEAR * repeats_within
-    others = np.linalg.norm(a[:, None] - b[None], axis=2).min(axis=1)
+    squares = np.square(a).sum(1)[:, None] + np.square(b).sum(1) - 2 * a @ b.T
+    others = np.sqrt(np.maximum(squares, 0.0)).min(axis=1)
     reach = NEAR * repeats_within * np.sqrt(b.shape[1])
     for wrong, what in (
         (~(error <= limits.relative_error), f"relative logit error over {limits.relative_error:g}"),
         (~(cosine >= limits.cosine), f"a cosine under {limits.cosine:g}"),
-        ((own > others) & (own > reach), "the answer of another image"),
+        (own - others > reach, "the answer of another image"),
         (sure & (a.argmax(1) != first), "another top-1"),
     ):
         if wrong.any():
