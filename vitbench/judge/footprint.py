@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import median
+from statistics import median, stdev
 from typing import Any
 
 from vitbench.judge.change import CERTAIN, MOST, Change, Timing, change
@@ -14,6 +14,8 @@ from vitbench.judge.stats import CONFIDENCE
 from vitbench.judge.verdict import Verdict
 
 SIZE_TOLERANCE = 0.01
+MANY = 10
+"""Of so many reports the spread is known well enough to stand for itself."""
 FOOTPRINT = "footprint"
 GROUPS = ("latency", "throughput", FOOTPRINT)
 Key = tuple[str, str]
@@ -23,11 +25,13 @@ Key = tuple[str, str]
 @dataclass(frozen=True)
 class Figure:
     """A figure of a footprint. `between`: standard deviation of its log between processes of
-    unchanged code, METHODOLOGY.md, Gate over history. `scale` makes it `unit`."""
+    unchanged code, METHODOLOGY.md, Gate over history; `least`: what MANY reports must show at
+    least to be believed. `scale` makes it `unit`."""
 
     name: str
     field: str
     between: float
+    least: float
     unit: str
     scale: float
     is_time: bool = False
@@ -37,14 +41,25 @@ class Figure:
         value = benchmark["extra_info"].get(self.field)
         return float(value) if value else None
 
+    def change(self, ours: float, theirs: Sequence[float]) -> Change:
+        """Against the median of `theirs`. MANY of them say themselves how far they lie apart,
+        fewer only where that is more than `between`."""
+        head, *bases = (Timing(math.log(x), 0.0, CERTAIN) for x in (ours, *theirs))
+        if len(bases) < MANY:
+            return change(head, bases, self.between)
+        logs = [each.log_time for each in bases]
+        spread = max(stdev(logs), self.least)
+        error = spread * math.sqrt(1 + math.pi / (2 * len(logs)))
+        return Change(head.log_time - median(logs), error, len(logs) - 1, spread)
+
     def shown(self, value: float) -> str:
         return f"{value * self.scale:.4g} {self.unit}"
 
 
 FIGURES = (
-    Figure("peak memory", "peak_memory_bytes", 0.01, "MB", 1e-6),
-    Figure("GPU memory", "cuda_peak_bytes", 0.01, "MB", 1e-6),
-    Figure("load time", "load_seconds", 0.3, "s", 1.0, is_time=True),
+    Figure("peak memory", "peak_memory_bytes", 0.03, 0.005, "MB", 1e-6),
+    Figure("GPU memory", "cuda_peak_bytes", 0.03, 0.005, "MB", 1e-6),
+    Figure("load time", "load_seconds", 0.4, 0.1, "s", 1.0, is_time=True),
 )
 FIGURE = {figure.name: figure for figure in FIGURES}
 TIMES = frozenset(figure.name for figure in FIGURES if figure.is_time)
@@ -69,8 +84,7 @@ class Footprints:
             for figure in FIGURES:
                 ours, theirs = self._sides(case, figure)
                 if ours is not None and theirs:
-                    head, *bases = (Timing(math.log(x), 0.0, CERTAIN) for x in (ours, *theirs))
-                    found[case, figure.name] = change(head, bases, figure.between)
+                    found[case, figure.name] = figure.change(ours, theirs)
         return found
 
     @cached_property
