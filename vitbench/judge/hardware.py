@@ -36,7 +36,7 @@ class Hardware:
         if self.known:
             return ""
         if self.node:
-            return f"the CPU is not named: what the node {self.node} took is compared"
+            return f"the CPU is not named, so only figures of the node {self.node} are compared"
         return "neither the CPU nor the node is named: the machine may be any"
 
 

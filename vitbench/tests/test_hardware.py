@@ -65,7 +65,7 @@ def test_gate_and_history_take_the_same_two_for_one_machine(tmp_path, one, other
 @pytest.mark.parametrize("cpu", NAMELESS)
 def test_a_line_says_that_the_node_decides(tmp_path, capsys, cpu):
     write(tmp_path, [plain(info(cpu)), plain(info(cpu))])
-    words = "the CPU is not named: what the node ci-1 took is compared"
+    words = "the CPU is not named, so only figures of the node ci-1 are compared"
     main(["gate", str(tmp_path / "0000.json"), f"--baseline={tmp_path / '0001.json'}"])
     assert words in capsys.readouterr().out
     assert main(["history", str(tmp_path)]) == 0
