@@ -149,6 +149,8 @@ def predict_image(chosen: argparse.Namespace) -> int:
             f"{spec.name} ({len(model.labels)} classes; {model.weights.origin} weights "
             f"{model.weights.sha256[:12]}{synthetic})"
         )
+        for note in model.notes:
+            print(f"  {note}")
         images = model.preprocess(image)[None]
         for recipe in variants:
             case = Case(spec.name, recipe.name, "cpu", 1)

@@ -40,6 +40,7 @@ def export(
         "model": model.spec.public,
         "architecture": dict(model.architecture),
         "weights": asdict(model.weights),
+        "notes": list(model.notes),
         "variant": variant.name,
         "runtime": runtime.version(),
         "precision": variant.precision,

@@ -58,7 +58,8 @@ class Model:
     (N, C). `preprocess` takes an RGB image to a float32 array (3, H, W). `labels` has C entries.
     `architecture` is JSON: enough for `models.skeleton` to make the module again without its
     weights, and `image`, the shape (3, H, W) that it takes. `scriptable` is False where
-    torch.jit.script is known to fail and tracing serves.
+    torch.jit.script is known to fail and tracing serves. `notes` are sentences on how the files
+    were read that the user must see: what was chosen, left out or taken from elsewhere.
     """
 
     spec: ModelSpec
@@ -68,3 +69,4 @@ class Model:
     labels: tuple[Label, ...]
     weights: Weights
     scriptable: bool
+    notes: tuple[str, ...] = ()

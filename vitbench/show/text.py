@@ -174,6 +174,7 @@ def _foundations(run: Mapping[str, Any]) -> Iterator[str]:
             f"{name}: {weights['origin']} weights, sha256 {weights['sha256'][:12]}{synthetic} "
             f"({weights['note']})"
         )
+        yield from (f"{name}: {note}" for note in model.get("notes", ()))
     if "images" in run:
         images = run["images"]
         labelled = "labelled" if images["labelled"] else "without labels"

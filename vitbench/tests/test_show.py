@@ -107,6 +107,12 @@ def test_synthetic_weights_are_marked_and_claim_nothing():
     assert "SYNTHETIC: agreement is shown, never claimed" in text
 
 
+def test_how_a_model_was_read_stands_below_the_table():
+    report = a_run()
+    report["vitbench"]["models"][TINY] |= {"notes": ["the EMA weights are taken"]}
+    assert f"  {TINY}: the EMA weights are taken\n" in table(report, None)
+
+
 def test_agreement_that_was_never_a_number():
     agreement = agreement_of(state="UNPROVEN", share=None, cosine=None, claimed=False)
     text = table(report_of(benchmark_of(f"{TINY}/a/cpu/b1", agreement=agreement)), None)
