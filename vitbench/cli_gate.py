@@ -21,6 +21,7 @@ from vitbench.judge.verdict import (
 
 if TYPE_CHECKING:
     from vitbench.judge.baseline import Baseline
+    from vitbench.judge.keeping import Kept
     from vitbench.judge.uncompared import Uncompared
 
 WORST_FIRST = (USAGE, REGRESSION, INCONCLUSIVE, NOTHING_COMPARABLE, PASS)
@@ -159,7 +160,7 @@ def run_gate(chosen: argparse.Namespace) -> int:
     from vitbench.judge.report import read_report
     from vitbench.judge.scope import known_variants
     from vitbench.judge.settings import read_settings
-    from vitbench.judge.uncompared import uncompared
+    from vitbench.judge.uncompared import Uncompared, uncompared
     from vitbench.show import verdicts as show
 
     strict = chosen.inconclusive == "fail"
@@ -177,7 +178,11 @@ def run_gate(chosen: argparse.Namespace) -> int:
     codes = [PASS]
     if chosen.baseline or all(each.kind in TOLERANCES for each in promises):
         renames = renames_of(chosen.rename, report)
-        baseline = _baseline(chosen, report, renames)
+        try:
+            baseline = _baseline(chosen, report, renames)
+        except UserError as error:  # The outputs say so too: nobody may take an old one for it.
+            _write(_outputs(chosen, (), (), (), (), Uncompared(str(error), True)))
+            raise
         problems += baseline.problems
         print(f"{chosen.report} against {baseline.words}")
         rules = Rules(
@@ -204,23 +209,37 @@ def run_gate(chosen: argparse.Namespace) -> int:
     codes += [REGRESSION] * ("BROKEN" in states)
     codes += [INCONCLUSIVE] * ("UNPROVEN" in states and strict)
 
+    problems += _write(_outputs(chosen, found, notes, kept, apart, nothing))
+    for problem in problems:
+        print(f"vitbench: error: {problem}", file=sys.stderr)
+    codes += [USAGE] * bool(problems)
+    return min(codes, key=WORST_FIRST.index)
+
+
+def _outputs(
+    chosen: argparse.Namespace,
+    found: Sequence[Verdict],
+    notes: Sequence[str],
+    kept: Sequence["Kept"],
+    apart: Sequence[str],
+    nothing: "Uncompared | None",
+) -> list[tuple[Path | None, str]]:
+    """What goes into which file; prints the annotations where GitHub reads them."""
+    from vitbench.show import verdicts as show
+
     both: list[show.Judged] = [*found, *kept]
+    strict = chosen.inconclusive == "fail"
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for annotation in show.annotations(both, strict, nothing):
             print(annotation)
     pages = [show.nothing_words(nothing, markup=True)] if nothing else []
     pages += [show.markdown(found, notes)] * bool(found or notes)
     pages += [show.markdown(kept, apart, "contract")] * bool(kept)
-    outputs = (
+    return [
         (chosen.markdown, "\n".join(pages)),
         (chosen.junit, show.junit(both, strict, nothing=nothing)),
         (chosen.json, show.to_json(both, [*notes, *apart], nothing)),
-    )
-    problems += _write(outputs)
-    for problem in problems:
-        print(f"vitbench: error: {problem}", file=sys.stderr)
-    codes += [USAGE] * bool(problems)
-    return min(codes, key=WORST_FIRST.index)
+    ]
 
 
 def _baseline(

@@ -80,9 +80,12 @@ def accept(path: Path, folder: Path, selected: bool = False) -> str:
     for model in filter(targets.get, models(report)):
         target = targets[model]
         try:
-            replaced = f", replacing {origin(read_report(target))}" if target.exists() else ""
+            before = accepted_of(report, model, folder)
+            replaced = f", replacing {origin(before[1])}" if before else ""
+            if before and before[0] != target:
+                replaced += f" in {before[0].name}, which is not read for it any more"
         except UserError:
-            replaced = ", replacing a damaged one"
+            replaced = ", replacing a damaged one" if target.exists() else ""
         whole = models(report) == [model]
         text = text_of(path) if whole else json.dumps(only(report, model))
         write(target, text)

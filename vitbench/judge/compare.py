@@ -160,10 +160,10 @@ def _crept(newest: Verdict, old: Verdict, anchor: Anchor) -> Verdict:
     figures = {**newest.figures, "anchor": told}
     if old.state != "SLOWER" or newest.state == "SLOWER":
         return replace(newest, figures=figures)
-    now = 100 * (newest.change or 0.0)
     words = (
-        f"{old.sentence}, against {anchor.words}; against the newest runs {now:+.1f} %: it crept. "
-        "Where that is wanted, `vitbench accept` begins anew"
+        f"{old.sentence}, against {anchor.words}; the newest runs do not show it "
+        f"({100 * (newest.change or 0.0):+.1f} %): it crept, or came before them. Where it is "
+        "wanted, `vitbench accept` begins anew"
     )
     return replace(old, sentence=words, figures=figures)
 

@@ -1,7 +1,7 @@
 """What of earlier reports each case of a report is compared with: for each case the newest."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vitbench.judge.machine import differing
@@ -41,6 +41,7 @@ class Contents:
     keys: tuple[Key, ...]
     left_out: tuple[Key, ...]
     failed: frozenset[str]
+    unavailable: frozenset[str]
     selected: tuple[str, ...] | None
     complete: bool
 
@@ -93,6 +94,7 @@ def contents(report: Mapping[str, Any]) -> Contents:
         tuple(dict.fromkeys(keys)),
         tuple((each.name, each.group) for each in report.get(LEFT_OUT, ()) if each.group),
         frozenset(run.get("failed") or {}),
+        frozenset(run.get("unavailable") or {}),
         tuple(map(str, selected)) if isinstance(selected, list) else None,
         bool(run.get("complete", True)),
     )
@@ -135,9 +137,13 @@ def earlier(
 
 
 def wanted_of(head: Contents, bases: Sequence[Contents]) -> Iterator[Key]:
-    """The timed cases that `bases`, newest first, ask of `head`, all of one model."""
+    """The timed cases that `bases`, newest first, ask of `head`, all of one model: not what a newer
+    one of them says was unavailable or failed."""
+    gone: set[str] = set()
     for base in (bases[index] for index in asking(head, bases)):
-        yield from (key for key in (*base.keys, *base.left_out) if key[1] in TIMED)
+        keys = [key for key in (*base.keys, *base.left_out) if key[1] in TIMED]
+        yield from (key for key in keys if key[0] not in gone)
+        gone |= (base.failed | base.unavailable) - {case for case, _ in keys}
 
 
 def asking(head: Contents, bases: Sequence[Contents]) -> Iterator[int]:
@@ -160,4 +166,4 @@ def of_model(found: Contents, model: str) -> Contents:
         tuple(key for key in each if model_of(key[0]) == model)
         for each in (found.keys, found.left_out)
     )
-    return Contents(keys, left_out, found.failed, found.selected, found.complete)
+    return replace(found, keys=keys, left_out=left_out)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any
 
-from vitbench.judge.earlier import TIMED, Earlier
+from vitbench.judge.earlier import TIMED, Earlier, contents, model_of
 from vitbench.judge.hardware import hardware
 from vitbench.judge.machine import changed
 from vitbench.judge.report import rows
@@ -18,8 +18,8 @@ Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 def notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
-    """References that drifted, what is not known of the machine, and what changed since the newest
-    of the reports that the cases are held against."""
+    """References that drifted, what is not known of the machine, what a selection left out, and
+    what changed since the newest of the reports that the cases are held against."""
     ours: Rows = {row.case.id: row.benchmarks for row in rows(head)}
     theirs: dict[str, dict[str, Mapping[str, Any]]] = {}
     for (case, group), found in past.past.items():
@@ -28,8 +28,26 @@ def notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
     held = [then.report for case in ours if (then := past.newest(case))]
     if doubt := hardware(head.get("machine_info")).doubt:
         yield doubt
+    yield from _unselected(head, past)
     if held and (since := changed(head, max(held, key=lambda each: str(each.get("datetime"))))):
         yield f"changed since the baseline: {since}"
+
+
+def _unselected(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
+    """How many cases of the newest whole reports a report of selected cases does not have."""
+    ours = contents(head)
+    if not ours.selected:
+        return
+    left = 0
+    for model, bases in past.bases.items():
+        whole = (c for c in map(contents, bases) if c.complete and not c.selected)
+        timed = [key for key in next(whole, ours).keys if key[1] in TIMED]
+        left += len({key for key in timed if model_of(key[0]) == model} - {*ours.keys})
+    others = f"{left} other case{'' if left == 1 else 's'}"
+    yield (
+        f"its cases were selected by {' '.join(ours.selected)}: {others} of the newest whole "
+        "report are not judged"
+    )
 
 
 def grown(head: Mapping[str, Any], base: Mapping[str, Any], change: float) -> str:

@@ -56,7 +56,7 @@ def uncompared(
         hint = (
             "a history that was lost looks the same"
             if since
-            else 'until it has some, write history_since = "DATE" into [tool.vitbench]'
+            else 'where it has yet to begin, write history_since = "DATE" into [tool.vitbench]'
         )
         return Uncompared(f"{words}: the history is empty; {hint}", True)
     last = history.compared or history.oldest

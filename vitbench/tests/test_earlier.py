@@ -78,6 +78,14 @@ def test_what_is_missing(head, bases, missing):
     assert found[SCRIPTED] == "SAME"
 
 
+def test_what_a_newer_report_says_was_unavailable_is_not_asked_for():
+    """Reports that do not say whether their cases were selected ask further back."""
+    gone = run(timed(SCRIPTED, 1.0), unavailable={INT8: "no engine"})
+    head = run(timed(SCRIPTED, 1.0), unavailable={INT8: "no engine"})
+    assert INT8 not in states(head, [gone, suite()])
+    assert states(head, [only_scripted(), suite()])[INT8] == "MISSING"
+
+
 def test_a_case_that_somebody_added_by_another_selection_is_not_missing():
     big = run(timed(f"{TINY}/scripted/cpu/b64", 1.0), selected=["--batch=64"])
     assert set(states(suite(selected=[]), [big, suite(selected=[])])) == {INT8, SCRIPTED}

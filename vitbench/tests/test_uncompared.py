@@ -172,6 +172,27 @@ def test_a_day_as_toml_writes_it(folder, day):
     assert read_settings(folder / "none.toml").history_since is None
 
 
+@pytest.mark.parametrize("option", ["--baseline=accepted", "--baseline=none.json"])
+def test_a_baseline_that_is_not_there_is_told_in_every_output(gate, option):
+    """Exit code 4 as for any bad input; an output of the run before is not left as it was."""
+    code, out, page, suite, told = gate(head(), option)
+    assert code == 4
+    assert "::error title=nothing was compared::" in out
+    assert page.startswith("**nothing was compared**: ")
+    assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
+    assert told["fails"] is True
+
+
+def test_a_selected_report_says_how_many_cases_are_not_judged(gate):
+    chosen = run(timed(), when=HEAD, selected=["-k int8-dynamic"])
+    code, out, *_ = gate(chosen, old=nights([1, 2]))
+    assert code == 0
+    assert (
+        "note: its cases were selected by -k int8-dynamic: 1 other case of the newest whole" in out
+    )
+    assert "selected by" not in gate(head())[1]
+
+
 OTHER = "deit_base_patch16_224"
 
 
@@ -191,7 +212,9 @@ def test_a_baseline_for_each_class_and_an_older_one_is_still_found(gate, folder,
     assert "1 SLOWER, 1 NEW" in out
     (folder / "two.json").write_text(json.dumps(two() | {"datetime": "2026-03-01"}))
     assert main(["accept", "two.json"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert "in 0123456789abcdef.json, which is not read for it any more" in lines[0]
     assert len(list(accepted.iterdir())) == 3
     code, out, *_ = gate(two(), "--baseline=accepted")
     assert (code, "2 SAME" in out) == (0, True)
