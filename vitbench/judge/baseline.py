@@ -19,7 +19,7 @@ from vitbench.judge.earlier import (
     models,
     of_model,
 )
-from vitbench.judge.filed import Filed, History
+from vitbench.judge.filed import Filed, History, in_order
 from vitbench.judge.machine import class_of, differing, fingerprint, machine, taken
 from vitbench.judge.rename import UNCHANGED, Renames, hint, renamed, suggestions
 from vitbench.judge.report import read_report
@@ -115,8 +115,9 @@ def from_history(
     """Of each case the newest `count` reports that have it: older than `report`, and of its machine
     and weights. What asks for a case that `report` lacks is among them.
 
-    Beside them an anchor, which does not move as time goes by: the report accepted in `baselines`,
-    or else the first reports after the accepted one, as far as they are not the newest.
+    A report of a commit older than one measured before it is not among them. Beside them an anchor,
+    which does not move as time goes by: the report accepted in `baselines`, or else the first
+    reports after the accepted one, as far as they are not the newest.
 
     A file that cannot be read is named among the problems, and the others still count. Raises
     UserError where the folder cannot be listed.
@@ -127,12 +128,15 @@ def from_history(
     older = [each for each in history.newest_first if each.when < before]
     chosen: dict[Path, Filed] = {}
     like: set[Path] = set()
+    late: set[Path] = set()
     anchors: dict[Key, Anchor] = {}
     most = 0
     hints: dict[str, str] = {}
     for model in models(report):
         mine = of_model(ours, model)
-        fit = [each for each in older if not differing(report, each.stub, model)]
+        alike = [each for each in older if not differing(report, each.stub, model)]
+        fit = in_order(alike)
+        late |= {each.file for each in alike} - {each.file for each in fit}
         hints |= {} if fit else _by_other_names(report, model, older)
         held = [of_model(each.holds, model) for each in fit]
         timed = [f for f, c in zip(fit, held, strict=True) if any(g in TIMED for _, g in c.keys)]
@@ -153,6 +157,7 @@ def from_history(
     )
     if most:
         words = f"the newest of {folder}" if count == 1 else f"the median of {most} reports"
+        words += f", {len(late)} of older commits left out" if late else ""
     words += hint(hints)
     counts = Counts(
         len(older),

@@ -11,6 +11,7 @@ from vitbench.errors import UserError
 from vitbench.judge.accepted import accepted_as
 from vitbench.judge.earlier import Anchor, Contents, Key, contents
 from vitbench.judge.machine import taken
+from vitbench.judge.order import out_of_order, timestamp
 from vitbench.judge.rename import Renames, renamed
 from vitbench.judge.report import read_report, rows
 from vitbench.judge.text import text_of
@@ -23,10 +24,12 @@ LEAST = 3
 
 @dataclass(frozen=True)
 class Filed:
-    """A file of the history, as far as its shape was not judged. `stub`: what differing() asks."""
+    """A file of the history, as far as its shape was not judged. `committed`: when its commit was
+    made, seconds since 1970. `stub`: what differing() asks."""
 
     when: datetime
     file: Path
+    committed: float | None
     holds: Contents
     stub: Mapping[str, Any]
 
@@ -56,7 +59,8 @@ class History:
                         "machine_info": other.get("machine_info"),
                         "benchmarks": [],
                     }
-                    found.append(Filed(taken(other, str(file)), file, contents(other), stub))
+                    when, made = taken(other, str(file)), _committed(other)
+                    found.append(Filed(when, file, made, contents(other), stub))
             except UserError as error:
                 self.problems.append(str(error))
             except (ValueError, RecursionError, AttributeError, LookupError, TypeError) as error:
@@ -116,6 +120,18 @@ class History:
         reports = [report for each in found if (report := self.report(each)) is not None]
         words = f"the first {len(found)} reports, since {found[0].when:%Y-%m-%d}"
         return Anchor(tuple(_benchmark(each, key) for each in reports), words)
+
+
+def in_order(files: Sequence[Filed]) -> list[Filed]:
+    """Of files, newest first, those that are not of a commit older than one measured before."""
+    times = [(each.committed, each.when.timestamp()) for each in reversed(files)]
+    late = out_of_order([made for made, _ in times], [when for _, when in times])
+    return [each for each, older in zip(files, reversed(late), strict=True) if not older]
+
+
+def _committed(report: Mapping[str, Any]) -> float | None:
+    commit = report.get("commit_info")
+    return timestamp(commit.get("time")) if isinstance(commit, dict) else None
 
 
 def _benchmark(report: Mapping[str, Any], key: Key) -> dict[str, Any]:

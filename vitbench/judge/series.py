@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vitbench.judge.lanes import lanes
+from vitbench.judge.order import out_of_order
 from vitbench.judge.store import COLUMN, History
 
 Point = tuple[int, int, float]
@@ -83,19 +84,6 @@ def _by_versions(
         for point, older in zip(those, behind, strict=True):
             parts[older].append(point)
         found.append(Series(case, kind, reference, words, tuple(parts[0]), tuple(parts[1])))
-    return found
-
-
-def out_of_order(committed: Sequence[float | None], taken: Sequence[float]) -> list[bool]:
-    """Whether each run, in the order in which they were taken, is of a commit older than the
-    newest one measured before it. Times are seconds since 1970; None, a commit without one, is in
-    order. No commit is newer than its run: a clock that was ahead would hide all after it.
-    """
-    newest, found = -math.inf, []
-    for commit, run in zip(committed, taken, strict=True):
-        time = newest if commit is None else min(commit, run)
-        found.append(time < newest)
-        newest = max(newest, time)
     return found
 
 

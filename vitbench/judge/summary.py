@@ -11,6 +11,7 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.judge.figures import Figures, figures_of, table
 from vitbench.judge.hardware import hardware
+from vitbench.judge.order import timestamp
 from vitbench.judge.report import refuse_newer
 from vitbench.judge.sound import by_vitbench
 
@@ -82,7 +83,7 @@ def _run(report: Mapping[str, Any], file: str, written: float, left_out: Mapping
         for state in ("unavailable", "failed")
         for name, reason in _texts(ours.get(state)).items()
     }
-    time = _time(report.get("datetime"))
+    time = timestamp(report.get("datetime"))
     if time is None:
         left_out = {
             "": "it does not say when it was taken: the date of the file counts",
@@ -90,7 +91,7 @@ def _run(report: Mapping[str, Any], file: str, written: float, left_out: Mapping
         }
     return Run(
         file, written if time is None else time, str(commit.get("id") or "")[:40],
-        _time(commit.get("time")), bool(commit.get("dirty")), str(ours.get("reference") or ""),
+        timestamp(commit.get("time")), bool(commit.get("dirty")), str(ours.get("reference") or ""),
         ours.get("complete") is not False, known.name,
         {model: _digest([known.parts, weights.get(model)]) for model in ("", *weights)},
         versions, _texts(here.get("variables")), weights,
@@ -123,16 +124,6 @@ def _tables(holder: Mapping[str, Any], key: str) -> dict[str, dict[str, Any]]:
 
 def _texts(value: Any) -> dict[str, str]:
     return {k: str(v)[:500] for k, v in value.items()} if isinstance(value, dict) else {}
-
-
-def _time(text: Any) -> float | None:
-    try:
-        found = datetime.fromisoformat(text)
-        seconds = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-        datetime.fromtimestamp(seconds, UTC)  # Near year 1 or 9999 there is no way back.
-        return seconds
-    except (TypeError, ValueError, OverflowError, OSError):
-        return None
 
 
 def _digest(identity: Any) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from vitbench.judge.figures import FIGURES, STATES
 from vitbench.judge.remarks import left_out, remarks
+from vitbench.judge.series import older_rows
 from vitbench.judge.store import COLUMN, History
 from vitbench.judge.summary import Run
 from vitbench.judge.trends import Event, Trend, latest, older_runs
@@ -132,15 +133,17 @@ def to_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
 
 
 def to_csv(history: History) -> str:
-    """A line per run and case, with every figure; empty where a report has none.
+    """A line per run and case, with every figure; empty where a report has none. `older` is 1 for
+    commits older than one measured before.
 
     A text that a spreadsheet would take for a formula gets a ' before it.
     """
     names = [name for name, _, _ in FIGURES]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["time", "file", "commit", "machine", "case", "state", *names])
-    for row in history.figures:
+    writer.writerow(["time", "file", "commit", "machine", "case", "state", *names, "older"])
+    older = older_rows(history)
+    for index, row in enumerate(history.figures):
         run = history.runs[int(row[COLUMN["run"]])]
         case = history.cases[int(row[COLUMN["case"]])]
         figures = [row[COLUMN[name]] for name in names]
@@ -148,6 +151,7 @@ def to_csv(history: History) -> str:
             [_cell(x) for x in (run.date, run.file, run.commit, run.machine, case)]
             + [STATES[int(row[COLUMN["state"]])]]
             + ["" if math.isnan(x) else f"{x:.9g}" for x in figures]
+            + ["1" if index in older else ""]
         )
     return out.getvalue()
 

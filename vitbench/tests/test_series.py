@@ -1,5 +1,7 @@
 """Which runs of a case belong together: commits measured later, and versions that alternate."""
 
+import csv
+import io
 import json
 import math
 from datetime import datetime, timedelta
@@ -9,33 +11,15 @@ import pytest
 
 from vitbench.cli import main
 from vitbench.judge.prune import prunable
-from vitbench.judge.series import out_of_order
 from vitbench.judge.store import load
 from vitbench.judge.trends import older_runs, trends
 from vitbench.show.exports import github, prometheus
-from vitbench.show.history import text, to_json
+from vitbench.show.history import text, to_csv, to_json
 from vitbench.show.page import data
 from vitbench.tests.change_points_rates import alternating_rates
 from vitbench.tests.test_store import CASE, own_cache, run_of, write  # noqa: F401 - a fixture
 
 START = datetime.fromisoformat("2025-01-01T00:00:00+00:00")
-
-
-@pytest.mark.parametrize(
-    ("committed", "taken", "right"),
-    [
-        ([1, 2, 3], [1, 2, 3], [0, 0, 0]),
-        ([1, 9, 2, 3, 9, 10], [11, 12, 13, 14, 15, 16], [0, 0, 1, 1, 0, 0]),
-        ([9, 2, 2, 9], [10, 11, 12, 13], [0, 1, 1, 0]),  # newest first
-        ([5, 5, 5], [6, 7, 8], [0, 0, 0]),  # the same again, or rebased in one second
-        ([None, 9, None, 2, None], [9, 10, 11, 12, 13], [0, 0, 0, 1, 0]),
-        ([1, 999, 6, 7], [2, 5, 7, 8], [0, 0, 0, 0]),  # a clock that was ahead
-        ([1, 5, 0, 7], [2, 6, 7, 8], [0, 0, 1, 0]),  # and one that was behind
-        ([], [], []),
-    ],
-)
-def test_a_commit_older_than_one_measured_before_is_out_of_order(committed, taken, right):
-    assert out_of_order(committed, taken) == [bool(x) for x in right]
 
 
 def commit_of(day, length=40):
@@ -69,6 +53,8 @@ def test_commits_measured_later_are_marked_and_no_change(tmp_path):
     words = text(history, found, "r")
     assert "80 runs and 30 of older commits" in words
     assert "note: 30 reports of commits older than the newest one measured before (" in words
+    marks = [row["older"] for row in csv.DictReader(io.StringIO(to_csv(history)))]
+    assert marks == [""] * 120 + ["1"] * 60 + [""] * 40
     answer = to_json(history, found)
     assert [run["older"] for run in answer["runs"]] == [60 <= n < 90 for n in range(110)]
     assert answer["trends"][1]["older"] == list(range(60, 90))
