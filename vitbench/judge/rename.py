@@ -61,7 +61,7 @@ def renamed(report: Mapping[str, Any], renames: Renames) -> dict[str, Any]:
         out[LEFT_OUT] = tuple(replace(each, name=of(each.name)) for each in report[LEFT_OUT])
     if not whose:
         return out
-    run = dict(report["vitbench"])
+    run = dict(report.get("vitbench", {}))
     for part in ("models", "unavailable", "failed"):
         if isinstance(run.get(part), dict):
             run[part] = {of(name): each for name, each in run[part].items()}

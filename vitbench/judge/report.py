@@ -116,7 +116,7 @@ def refuse_newer(report: Any, name: str) -> None:
         return
     found = report.get("benchmarks")
     ours = [each["extra_info"] for each in found if is_ours(each)] if type(found) is list else []
-    for holder in (report["vitbench"], *ours):
+    for holder in (report.get("vitbench", {}), *ours):
         version = holder.get("schema")
         if type(version) is int and version > SCHEMA_VERSION:
             raise UserError(

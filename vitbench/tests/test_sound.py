@@ -162,3 +162,20 @@ def test_a_footprint_that_cannot_be():
     found, why = states(run(timed(FP32, 1.0), timed(), row), baseline())
     assert found[f"{INT8} (footprint)"] == "INCOMPARABLE"
     assert "its peak_memory_bytes is 0" in why[f"{INT8} (footprint)"]
+
+
+def test_a_report_cut_down_to_its_benchmarks_is_vitbenchs_still(reports_here, capsys):
+    head, base = (
+        {"benchmarks": run(timed(FP32, 1.0), timed(speedup=x))["benchmarks"]} for x in (1, 2)
+    )
+    reports_here(head=head, base=base)
+    assert main(["gate", "head.json", "--baseline=base.json"]) == 1
+    assert f"SLOWER  {INT8}" in capsys.readouterr().out
+    assert main(["show", "head.json"]) == 0
+    assert "1.00x" in capsys.readouterr().out
+    # Another suite's own `case` and `schema` are no case of ours.
+    for each in head["benchmarks"]:
+        each["extra_info"] = {"schema": 9, "case": {"id": "small"}}
+    reports_here(head=head)
+    assert main(["show", "head.json"]) == 0
+    assert "no vitbench benchmarks" in capsys.readouterr().out
