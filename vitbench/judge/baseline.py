@@ -187,8 +187,9 @@ def _compared(older: Sequence[Filed]) -> datetime | None:
     seen: set[tuple[str, Key]] = set()
     newest = None
     for each in reversed(older):
-        here = machine(each.stub)
-        keys = {(class_of(here, model_of(k[0])), k) for k in each.holds.keys if k[1] in TIMED}
+        timed = [key for key in each.holds.keys if key[1] in TIMED]
+        kinds = {m: class_of(machine(each.stub), m) for m in {model_of(case) for case, _ in timed}}
+        keys = {(kinds[model_of(key[0])], key) for key in timed}
         if keys & seen:
             newest = each.when
         seen |= keys

@@ -13,7 +13,8 @@ from vitbench.judge.earlier import Anchor, Contents, Key, contents
 from vitbench.judge.machine import taken
 from vitbench.judge.order import out_of_order, timestamp
 from vitbench.judge.rename import Renames, renamed
-from vitbench.judge.report import read_report, rows
+from vitbench.judge.report import read_report
+from vitbench.judge.sound import is_ours
 from vitbench.judge.text import text_of
 
 FIRST = 10
@@ -41,6 +42,7 @@ class History:
         self.problems: list[str] = []
         self._renames = renames
         self._read: dict[Path, dict[str, Any] | None] = {}
+        self._held: dict[Path, Contents] = {}
         try:
             files = sorted(file for file in folder.iterdir() if file.suffix == ".json")
         except OSError as error:
@@ -71,7 +73,8 @@ class History:
         """The report, once; None where it has not the shape of one."""
         if filed.file not in self._read:
             try:
-                self._read[filed.file] = renamed(read_report(filed.file), self._renames)
+                report = renamed(read_report(filed.file), self._renames)
+                self._read[filed.file], self._held[filed.file] = report, contents(report)
             except UserError as error:
                 self._read[filed.file] = None
                 self.problems.append(str(error))
@@ -83,8 +86,11 @@ class History:
         for filed in files:
             if len(found) == count:
                 break
-            report = self.report(filed) if filed.holds.usable(key) else None
-            if report is not None and contents(report).usable(key):
+            if (
+                filed.holds.usable(key)
+                and self.report(filed)
+                and self._held[filed.file].usable(key)
+            ):
                 found.append(filed)
         return found
 
@@ -135,5 +141,9 @@ def _committed(report: Mapping[str, Any]) -> float | None:
 
 
 def _benchmark(report: Mapping[str, Any], key: Key) -> dict[str, Any]:
-    (row,) = [row for row in rows(report) if row.case.id == key[0]]
-    return row.benchmarks[key[1]]
+    """Of a report that was read, so that what cannot be judged is not in it any more."""
+    return next(
+        dict(each)
+        for each in report["benchmarks"]
+        if is_ours(each) and (each["extra_info"]["case"]["id"], each["group"]) == key
+    )

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -56,3 +57,21 @@ def test_the_quota_of_either_kind_of_cgroup(tmp_path, files, cores):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert environment.cgroup_quota(tmp_path) == cores
+
+
+def test_cuda_and_the_driver_are_versions_and_no_part_of_a_machine(monkeypatch):
+    def on(cuda, driver):
+        torch = SimpleNamespace(
+            version=SimpleNamespace(cuda=cuda), cuda=SimpleNamespace(is_available=lambda: False)
+        )
+        monkeypatch.setitem(sys.modules, "torch", torch)
+        monkeypatch.setattr(environment, "_nvidia_smi", lambda _: driver)
+        return environment.describe(2, {"m": "aa"})
+
+    assert "cuda" not in on("12.8", [])["versions"]
+    monkeypatch.setattr(environment, "gpus", lambda: [{"name": "H100", "memory_bytes": 1}])
+    old, new = on("12.8", ["550.54", "550.54"]), on("13.0", [])
+    assert (old["versions"]["cuda"], old["versions"]["driver"]) == ("12.8", "550.54")
+    assert new["versions"]["cuda"] == "13.0"
+    assert "driver" not in new["versions"]
+    assert old["fingerprint"] == new["fingerprint"]
