@@ -91,7 +91,7 @@ def compare(
             old = timed_verdict(
                 label(key), states[anchor], long_ago[anchor], tolerances[key], len(states)
             )
-            verdict = _crept(verdict, old, anchors[key])
+            verdict = _crept(verdict, old, anchors[key], tolerances[key])
             if verdict.state != state:
                 told[key] = verdict
                 continue
@@ -154,18 +154,22 @@ def _anchored(
     return anchored(head, old, newest, rules.between) if old else None
 
 
-def _crept(newest: Verdict, old: Verdict, anchor: Anchor) -> Verdict:
-    """The verdict against the newest runs, unless that against the anchor is SLOWER alone."""
+def _crept(newest: Verdict, old: Verdict, anchor: Anchor, tolerance: float) -> Verdict:
+    """The verdict against the newest runs, unless that against the anchor alone is SLOWER. It is
+    not SAME while the anchor's estimate is beyond the tolerance."""
     told = {"change": old.change, "low": old.low, "high": old.high, "of": anchor.words}
     figures = {**newest.figures, "anchor": told}
-    if old.state != "SLOWER" or newest.state == "SLOWER":
-        return replace(newest, figures=figures)
-    words = (
-        f"{old.sentence}, against {anchor.words}; the newest runs do not show it "
-        f"({100 * (newest.change or 0.0):+.1f} %): it crept, or came before them. Where it is "
-        "wanted, `vitbench accept` begins anew"
-    )
-    return replace(old, sentence=words, figures=figures)
+    if old.state == "SLOWER" and newest.state != "SLOWER":
+        words = (
+            f"{old.sentence}, against {anchor.words}; the newest runs do not show it "
+            f"({100 * (newest.change or 0.0):+.1f} %): it crept, or came before them. Where it is "
+            "wanted, `vitbench accept` begins anew"
+        )
+        return replace(old, sentence=words, figures=figures)
+    if newest.state == "SAME" and (old.change or 0.0) > tolerance:
+        words = f"{newest.sentence}, but against {anchor.words}: {old.sentence}"
+        return replace(newest, state="INCONCLUSIVE", sentence=words, figures=figures)
+    return replace(newest, figures=figures)
 
 
 def _remedy(found: Change) -> str:

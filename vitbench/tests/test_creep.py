@@ -22,11 +22,11 @@ def gate(tmp_path, monkeypatch, capsys):
     history = tmp_path / "reports/history"
     history.mkdir(parents=True)
 
-    def gate(nights, baseline="median:10"):
+    def gate(nights, baseline="median:10", *options):
         for number, each in enumerate(nights):
             (history / f"{number:03d}.json").write_text(json.dumps(each))
         head = history / f"{len(nights) - 1:03d}.json"
-        code = main(["gate", str(head), f"--baseline={baseline}", "--json=out.json"])
+        code = main(["gate", str(head), f"--baseline={baseline}", "--json=out.json", *options])
         told = json.loads((tmp_path / "out.json").read_text())["verdicts"]
         return code, {each["case"]: each for each in told}[INT8], capsys.readouterr().out, head
 
@@ -50,6 +50,16 @@ def test_creep_is_slower_than_the_first_reports(gate, baseline):
 def test_a_flat_history_and_a_little_creep_pass(gate):
     assert gate(crept(40, share=0.0))[0] == 0
     code, verdict, *_ = gate(crept(40, share=0.002))
+    assert (code, verdict["state"]) == (0, "SAME")
+
+
+def test_beyond_the_tolerance_of_the_anchor_nothing_is_same(gate):
+    """10.4 % where 10 % is the tolerance, and too little to be sure of."""
+    nights = crept(40, share=0.0033)
+    code, verdict, *_ = gate(nights, "median:10", "--tolerance=0.10", "--between=0.033")
+    assert (code, verdict["state"]) == (3, "INCONCLUSIVE")
+    assert "within the tolerance of 10 %, but against the first 10 reports" in verdict["sentence"]
+    code, verdict, *_ = gate(nights, "median:10", "--tolerance=0.12", "--between=0.033")
     assert (code, verdict["state"]) == (0, "SAME")
 
 
