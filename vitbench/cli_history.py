@@ -193,16 +193,15 @@ def _export(history: "History", kind: str, output: Path | None) -> None:
 def _write_page(history: "History", folder: Path, path: Path) -> None:
     from vitbench.judge.best import choose
     from vitbench.judge.report import read_report
+    from vitbench.judge.series import newest_first
     from vitbench.judge.sound import left_out
-    from vitbench.judge.trends import older_runs, trends
+    from vitbench.judge.trends import trends
     from vitbench.show.page import recommendations, write
 
     newest: dict[str, Any] = {}
     best: list[str] = []
-    found = trends(history)
-    older = older_runs(found)
-    for index, run in reversed(list(enumerate(history.runs))):
-        if index in older or run.plain or not run.complete:
+    for run in (history.runs[index] for index in newest_first(history)):
+        if run.plain or not run.complete:
             continue
         try:
             newest = read_report(folder / run.file)
@@ -212,7 +211,7 @@ def _write_page(history: "History", folder: Path, path: Path) -> None:
             break
         except UserError:  # Nor is there anything to recommend of a run without paired timings.
             newest = {}
-    write(history, found, newest, best, folder.resolve().name, path)
+    write(history, trends(history), newest, best, folder.resolve().name, path)
 
 
 def _load(folder: Path, fresh: bool) -> "History":

@@ -90,3 +90,10 @@ def _by_versions(
 def older_rows(history: History) -> set[int]:
     """Rows of figures of older commits, measured later: no case's newest ones."""
     return {row for one in series(history) for _, row, _ in one.older}
+
+
+def newest_first(history: History) -> list[int]:
+    """Runs, the newest first; after them those of a commit older than one that was measured before
+    them, on whatever machine: nothing of what is newest is taken from those."""
+    late = out_of_order([x.committed for x in history.runs], [x.time for x in history.runs])
+    return sorted(range(len(late)), key=lambda run: (late[run], -run))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vitbench.judge.changes import Change, changes
-from vitbench.judge.series import Point, Series, series
+from vitbench.judge.series import Point, Series, newest_first, series
 from vitbench.judge.store import History
 from vitbench.judge.summary import Run
 
@@ -148,13 +148,13 @@ def _discoveries(found: list[Trend]) -> list[Trend]:
     ]  # fmt: skip
 
 
-def latest(found: Sequence[Trend]) -> dict[str, Trend]:
+def latest(history: History, found: Sequence[Trend]) -> dict[str, Trend]:
     """By case, the trend that has its newest run."""
+    place = {run: index for index, run in enumerate(newest_first(history))}
     newest: dict[str, Trend] = {}
-    for each in found:
-        if each.case not in newest or each.runs[-1] >= newest[each.case].runs[-1]:
-            newest[each.case] = each
-    return newest
+    for each in sorted(found, key=lambda each: place[each.runs[-1]]):
+        newest.setdefault(each.case, each)
+    return {each.case: newest[each.case] for each in found}
 
 
 def older_runs(found: Sequence[Trend]) -> set[int]:

@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from vitbench.judge.series import older_rows
+from vitbench.judge.series import newest_first, older_rows
 from vitbench.judge.store import COLUMN, History
 from vitbench.judge.summary import Run
 from vitbench.show.history import clean
@@ -22,7 +22,8 @@ GAUGES = (
 def github(history: History) -> str:
     """JSON for github-action-benchmark, `customSmallerIsBetter`: the medians of the newest run
     that took any; a duet alone, say, takes none."""
-    last = max((row[COLUMN["run"]] for row in _newest(history, "seconds").values()), default=-1)
+    runs = {int(row[COLUMN["run"]]) for row in _newest(history, "seconds").values()}
+    last = next((run for run in newest_first(history) if run in runs), -1)
     found = []
     for row in history.figures.tolist():
         if row[COLUMN["run"]] != last or not row[COLUMN["seconds"]] > 0:

@@ -20,7 +20,7 @@ CHARS_OF_A_COMMIT = 8
 def text(history: History, found: Sequence[Trend], folder: str) -> str:
     """Every case by model: its newest figures, and each change with what changed with it."""
     lines = [summary(history, found, folder), ""]
-    newest, where = latest(found), places(history, found)
+    newest, where = latest(history, found), places(history, found)
     model = None
     for case in sorted(newest):
         name, _, short = case.partition("/")

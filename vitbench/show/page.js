@@ -8,9 +8,7 @@ const number = (v, digits) => (v === null || v === undefined ? "" : v.toFixed(di
 const has = (v) => v !== null && v !== undefined;
 const count = (n, noun) => `${n} ${noun}${n === 1 ? "" : "s"}`;
 const byName = new Intl.Collator("en", { numeric: true }).compare; // b8 before b32
-// A run need not have rounds: the report of a duet has none.
-const lastRounds = D.rounds.findLastIndex((rounds, i) => rounds.length && !D.runs[i].older);
-const state = { sort: "case", down: false, trend: 0, run: lastRounds < 0 ? D.runs.length - 1 : lastRounds };
+const state = { sort: "case", down: false, trend: 0, run: D.newest < 0 ? D.runs.length - 1 : D.newest };
 
 function el(tag, text, cls) {
   const e = document.createElement(tag);

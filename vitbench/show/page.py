@@ -14,6 +14,7 @@ from vitbench.errors import UserError
 from vitbench.judge.best import Choice
 from vitbench.judge.figures import QUANTILES, STATES
 from vitbench.judge.report import rows
+from vitbench.judge.series import newest_first
 from vitbench.judge.store import COLUMN, History
 from vitbench.judge.trends import Trend, latest, older_runs
 from vitbench.show.history import clean, notes, places, sentence, summary
@@ -117,7 +118,9 @@ def data(
              "older": index in older}
             for index, run in enumerate(history.runs)
         ],
-        "cases": [_case(history, each, place[id(each)]) for each in latest(ordered).values()],
+        "cases": [
+            _case(history, each, place[id(each)]) for each in latest(history, ordered).values()
+        ],
         "trends": [
             _trend(history, each, name, name if count[each.case] > 1 else each.case)
             for each, name in zip(ordered, names, strict=True)
@@ -126,6 +129,7 @@ def data(
             {"case": event.case, "trend": index, "words": sentence(history, event)}
             for event, index in events if event.stands
         ],
+        "newest": next((run for run in newest_first(history) if run in rounds), -1),
         "rounds": [rounds.get(index, []) for index in range(len(history.runs))],
         "flips": flips(newest),
     }  # fmt: skip

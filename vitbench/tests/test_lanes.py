@@ -1,6 +1,8 @@
 """Versions that take turns are apart, one that replaces another is not."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from vitbench.judge.lanes import lanes
 
@@ -100,3 +102,14 @@ def test_a_release_does_not_go_on_with_nightly_builds():
 def test_a_package_that_only_some_have_takes_turns_too():
     days = [versions for _ in range(4) for versions in ({"a": "1"}, {"a": "1", "b": "2"})]
     assert words(days) == ["b none", "b 2"]
+
+
+SETS = st.lists(st.dictionaries(st.sampled_from("ab"), st.sampled_from("123"), max_size=2))
+
+
+@given(SETS)
+def test_every_run_is_in_one_lane_and_no_two_have_one_name(sets):
+    found = lanes(sets)
+    assert sorted(run for lane in found for run in lane.members) == list(range(len(sets)))
+    assert len({lane.words for lane in found}) == len(found)
+    assert all(list(lane.members) == sorted(lane.members) for lane in found)

@@ -12,7 +12,7 @@ import pytest
 from vitbench.cli import main
 from vitbench.judge.prune import prunable
 from vitbench.judge.store import load
-from vitbench.judge.trends import older_runs, trends
+from vitbench.judge.trends import latest, older_runs, trends
 from vitbench.show.exports import github, prometheus
 from vitbench.show.history import text, to_csv, to_json
 from vitbench.show.page import data
@@ -85,6 +85,25 @@ def test_an_older_commit_is_never_the_newest(tmp_path):
     assert float(entry["extra"].split("x")[0]) == pytest.approx(3, rel=0.1)
     (line,) = [x for x in prometheus(history).splitlines() if f'speedup_ratio{{case="{CASE}' in x]
     assert float(line.split()[-1]) == pytest.approx(3, rel=0.1)
+
+
+def test_old_commits_on_another_machine_are_not_the_newest_either(tmp_path):
+    pytest.importorskip("plotly", reason="the extra `history` is not installed")
+    reports, page = backfilled()[30:90], tmp_path / "index.html"
+    for report in reports[30:]:
+        report["machine_info"]["vitbench"]["cpu"]["model"] = "Xeon"
+    for report in reports[-5:]:
+        report["benchmarks"].pop()
+    folder = write(tmp_path / "r", reports)
+    history = load(folder)
+    found, newest = trends(history), history.runs[29]
+    assert {each.machine for each in latest(history, found).values()} == {newest.machine}
+    shown = data(history, found, {}, [], "r")
+    assert {case["date"] for case in shown["cases"]} == {newest.date}
+    assert shown["newest"] == 29
+    assert "x the reference" in json.loads(github(history))[1]["extra"]
+    assert main(["history", str(folder), f"--html={page}"]) == 0
+    assert "int8-dynamic/cpu/b1: least latency" in page.read_text()
 
 
 def test_a_real_change_is_found_past_commits_measured_later(tmp_path):
