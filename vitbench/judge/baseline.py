@@ -28,8 +28,8 @@ from vitbench.judge.report import read_report
 @dataclass(frozen=True)
 class Counts:
     """What a history holds besides what a report is compared with. `older`: reports that could be
-    read and are older than it; `like`: those of them with times, of its machine and the weights of
-    one of its models. `oldest`, and `compared`, the newest older report that could itself be
+    read and are older than it; `like`: those of them with figures, of its machine and the weights
+    of one of its models. `oldest`, and `compared`, the newest older report that could itself be
     compared with one before it: None where there is none."""
 
     older: int
@@ -139,8 +139,12 @@ def from_history(
         late |= {each.file for each in alike} - {each.file for each in fit}
         hints |= {} if fit else _by_other_names(report, model, older)
         held = [of_model(each.holds, model) for each in fit]
-        timed = [f for f, c in zip(fit, held, strict=True) if any(g in TIMED for _, g in c.keys)]
-        like |= {each.file for each in timed}
+        measured = (*TIMED, "footprint")
+        like |= {
+            filed.file
+            for filed, what in zip(fit, held, strict=True)
+            if any(group in measured for _, group in what.keys)
+        }
         accepted = history.accepted(report, model, baselines)
         for key in mine.keys:
             found = history.having(key, fit, count)

@@ -46,7 +46,8 @@ def uncompared(
     if history is None:
         return Uncompared(f"{told} against {baseline.words}", True)
     unheld = any(each.state in ("NEW", "INCOMPARABLE") for each in verdicts)
-    if not unheld or not any(row.timed for row in rows(report)):
+    measured = any(row.timed or "footprint" in row.benchmarks for row in rows(report))
+    if not measured or (history.like and not unheld):
         return Uncompared(f"{told}: this report has nothing that could be compared", True)
     when = taken(report, "the report")
     words = f"{told}; {baseline.words}"

@@ -8,7 +8,7 @@ import pytest
 from vitbench.cli import main
 from vitbench.errors import UserError
 from vitbench.judge.settings import read_settings
-from vitbench.tests.reports import TINY
+from vitbench.tests.reports import TINY, benchmark_of
 from vitbench.tests.test_gate import FP32, INT8, MACHINE, baseline, run, timed
 
 ELSEWHERE = {"cpu": {"model": "Xeon", "isa": []}, "fingerprint": "e" * 16}
@@ -119,6 +119,21 @@ def test_a_report_without_a_timed_case_fails_whatever_the_history_says(gate):
                                    old=nights([1, 2]), since=since)  # fmt: skip
         assert (code, told["fails"]) == (2, True)
     assert "this report has nothing that could be compared" in out
+
+
+def test_footprints_alone_begin_a_history_too(gate):
+    duet = run(benchmark_of(INT8), when=HEAD)
+    duet["benchmarks"][0]["group"] = "duet"
+    duet["benchmarks"][0]["extra_info"] |= {"verdict": {}, "blocks": []}
+    assert gate(duet, since="2026-12-01")[0] == 2
+    foot = run(benchmark_of(INT8, "footprint"), when=HEAD)
+    assert gate(foot, since="2026-12-01")[0] == 0
+    before = run(benchmark_of(INT8, "footprint"), when="2026-06-19T03:00:00+00:00")
+    assert gate(foot, old=[before])[0] == 0
+
+
+def test_the_reference_alone_is_no_comparison(gate):
+    assert gate(run(timed(FP32, 1.0), when=HEAD, selected=["-k fp32"]), old=nights([1]))[0] == 2
 
 
 def test_a_single_round_is_no_comparison(gate):
