@@ -8,6 +8,7 @@ from vitbench.judge.gate import judge
 from vitbench.judge.keeping import judge_promises
 from vitbench.judge.promises import Promise
 from vitbench.judge.sound import left_out, sound
+from vitbench.show.text import table
 from vitbench.tests.reports import TINY, a_report, benchmark_of
 from vitbench.tests.test_gate import FP32, INT8, baseline, run, timed
 
@@ -117,7 +118,11 @@ def test_what_is_there_twice_is_left_out(seconds):
     assert states(plain(a=0.3, b=0.3), twice)[0]["t.py::a"] == "INCOMPARABLE"
     ours = run(timed(FP32, 1.0), *(timed(speedup=each) for each in seconds), timed(OTHER))
     assert states(ours, baseline())[0] == {INT8: "INCOMPARABLE", OTHER: "NEW"}
-    # One case of two groups is no double.
+    shown = " ".join(table(ours, None).split())
+    assert f"Left out: {INT8}: it is there {len(seconds)} times" in shown
+    # One case of two groups is no double, and long names are told apart by their ends.
+    long = plain(**{"a" * 400 + end: 0.1 for end in "xy"})
+    assert list(states(long, long)[0].values()) == ["INCONCLUSIVE"] * 2
     assert left_out(run(timed(), timed(group="throughput"))) == ()
 
 
