@@ -181,12 +181,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for n, rate in false_rates(correlation, chosen.series).items():
             where = f"null, {n} runs, AR(1) {correlation}"
             print(f"{where}: {share(rate, chosen.series)} with a false change", flush=True)
-    for correlation in CORRELATIONS:
-        for before in (20, 30, 50, 100, 200):
-            where = f"+5 % after {before} runs, AR(1) {correlation}"
-            for runs in (5, 10, 20):
-                rate = found_rate(before, 0.05, correlation, some, runs)
-                print(f"{where}: {share(rate, some)} told within {runs} runs", flush=True)
+    for step in (0.05, 0.1):
+        for correlation in CORRELATIONS:
+            for before in (20, 30, 50, 100, 200):
+                for runs in (5, 10, 20):
+                    rate = found_rate(before, step, correlation, some, runs)
+                    print(
+                        f"+{step:.0%} after {before} runs, AR(1) {correlation}: "
+                        f"{share(rate, some)} told within {runs} runs",
+                        flush=True,
+                    )
     report_creep(max(1, chosen.series // 40))
     report_alternating(200)
     if chosen.otava:
