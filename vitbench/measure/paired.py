@@ -80,14 +80,15 @@ class PairedRounds:
         seconds = 0.0
         for who, (deployment, staged) in (("case", self._case), ("reference", self._reference)):
             taken: list[float] = []
-            answers = []
+            witness, answers = self._witness.get(who), []
             with deployment.active():
                 while len(taken) < calls and (len(taken) < 2 or sum(taken[1:]) < enough_seconds):
                     output, call_seconds = self._clock.call(deployment, staged)
                     taken.append(call_seconds)
-                    answers.append(deployment.read(output))
-            if who in self._witness:
-                self._witness[who].begin(answers)
+                    if witness:
+                        answers.append(deployment.read(output))
+            if witness:
+                witness.begin(answers)
             seconds += min(taken)  # the first call may have compiled
         return 1.5 * seconds
 

@@ -79,7 +79,6 @@ def test_a_run_verifies_times_and_reports(suite, tmp_path):
         ("scaled", "relative logit error"),
         ("swapped after 67", "its outputs in round"),  # of 64 images, and three calls to warm up
         ("nan", "finite"),
-        ("shape", "shape"),
     ],
 )
 def test_a_wrong_variant_is_never_timed(suite, tmp_path, environment, damage, words):
