@@ -15,7 +15,8 @@ class ModelSpec:
 
     `name` is the slug that stands in case ids. `source` is `timm`, `hf` or `hub`; `ident` is
     the name that source knows; `path` is a local folder or checkpoint file, or None.
-    `public` is the spec as a report stores it, without absolute paths.
+    `public` is the spec as a report stores it, without absolute paths. `ema` chooses the averaged
+    or the plain weights of a checkpoint that has both; None leaves it to the source.
     """
 
     name: str
@@ -23,6 +24,7 @@ class ModelSpec:
     ident: str
     path: str | None
     public: str
+    ema: bool | None = None
 
 
 @dataclass(frozen=True)

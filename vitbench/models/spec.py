@@ -8,7 +8,8 @@ from vitbench.case import SLUG
 from vitbench.errors import UserError
 from vitbench.models.base import ModelSpec
 
-_NAMED = re.compile(r"(?P<name>[^=/@:]*)=(?P<spec>.*)", re.DOTALL)
+SETTINGS = {",ema=true": True, ",ema=false": False}
+_NAMED = re.compile(r"(?P<name>[^=/@:,]*)=(?P<spec>.*)", re.DOTALL)
 
 
 def parse_spec(text: str, base: Path) -> ModelSpec:
@@ -21,10 +22,11 @@ def parse_spec(text: str, base: Path) -> ModelSpec:
         )
     if not spec:
         raise UserError(f"--model {text}: no model is named")
+    spec, settings = _settings(spec, base)
     source, ident, path, slug, public = _parse(spec, base)
     if name is None:
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", slug).strip("-") or "model"
-    return ModelSpec(name, source, ident, path, public)
+    return ModelSpec(name, source, ident, path, public + settings, _ema(settings, spec, path))
 
 
 def parse_specs(texts: Sequence[str], base: Path) -> tuple[ModelSpec, ...]:
@@ -35,6 +37,25 @@ def parse_specs(texts: Sequence[str], base: Path) -> tuple[ModelSpec, ...]:
         if names.count(name) > 1:
             raise UserError(f"--model: two models are called {name!r}; set a name: NAME=SPEC")
     return specs
+
+
+def _settings(spec: str, base: Path) -> tuple[str, str]:
+    """A spec without, and only, what follows a path as `,KEY=VALUE`; a file may be called so."""
+    match = re.fullmatch(r"(?P<spec>.*?)(?P<settings>(,\w+=[^,/]*)+)", spec, re.DOTALL)
+    if not match or (base / spec.rpartition("@")[2]).exists():
+        return spec, ""
+    return match["spec"], match["settings"]
+
+
+def _ema(settings: str, spec: str, path: str | None) -> bool | None:
+    """What `,ema=true` or `,ema=false` behind a checkpoint asks for. Raises UserError."""
+    if not settings:
+        return None
+    if settings not in SETTINGS:
+        raise UserError(f"--model {spec}{settings}: {settings!r} is not {' or '.join(SETTINGS)}")
+    if path is None or not Path(path).is_file():
+        raise UserError(f"--model {spec}{settings}: {settings} belongs behind a checkpoint file")
+    return SETTINGS[settings]
 
 
 def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:

@@ -9,14 +9,13 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.models import labels
 from vitbench.models.base import Model, ModelSpec, Weights
+from vitbench.models.checkpoint import Checkpoint, load_strictly, matched, read_checkpoint
 from vitbench.models.preprocess import TUTORIAL, as_array, tutorial
 from vitbench.models.weights import (
     cached_file,
     file_sha256,
     first_line,
     hub_answers,
-    load_strictly,
-    read_checkpoint,
     synthesize,
     tensors_sha256,
 )
@@ -50,42 +49,43 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     if "." in name and name not in timm.list_pretrained(f"{name.split('.')[0]}.*"):
         known = ", ".join(timm.list_pretrained(f"{name.split('.')[0]}.*"))
         raise UserError(f"--model {name}: timm has no such tag; it has {known or 'none'}")
-    state, weights, config = _state(spec, mode)
-    head = next(
-        (v for k, v in (state or {}).items() if k in ("head.weight", "head.fc.weight")), None
-    )
+    checkpoint, weights, config = _state(spec, mode)
     declared = timm.get_pretrained_cfg(name)
-    classes = (
-        int(head.shape[0]) if head is not None else (declared and declared.num_classes) or 1000
-    )
+    classes = (declared and declared.num_classes) or 1000
+    if checkpoint is not None:
+        classes = _classes(checkpoint, declared, classes)
     architecture = {"source": "timm", "name": name, "num_classes": classes}
-    if state is None:
+    notes: tuple[str, ...] = ()
+    if checkpoint is None:
         module = synthesize(lambda: skeleton(architecture))
     else:
         module = skeleton(architecture)
-        load_strictly(module, state, Path(spec.path) if spec.path else Path(weights["note"]))
+        file = Path(spec.path) if spec.path else Path(weights["note"])
+        checkpoint = matched(checkpoint, module.state_dict(), file)
+        load_strictly(module, checkpoint.state, file)
+        notes = checkpoint.notes
     data = timm.data.resolve_model_data_config(module, pretrained_cfg=config.get("pretrained_cfg"))
     transform = tutorial() if config.get("input") == TUTORIAL else as_array(
         timm.data.create_transform(**data, is_training=False)
     )  # fmt: skip
     return Model(
         spec, module, architecture, transform, labels.of_config(config, classes),
-        Weights(sha256=tensors_sha256(module), synthetic=state is None, **weights),
-        scriptable=True,
+        Weights(sha256=tensors_sha256(module), synthetic=checkpoint is None, **weights),
+        scriptable=True, notes=notes,
     )  # fmt: skip
 
 
 def _state(
     spec: ModelSpec, mode: str | None
-) -> tuple[dict[str, Any] | None, dict[str, Any], dict[str, Any]]:
-    """The state dict (None: seed it), what is known of it, and its config.
+) -> tuple[Checkpoint | None, dict[str, Any], dict[str, Any]]:
+    """The checkpoint (None: seed it), what is known of it, and its config.
 
     Of a config count our own `classes` and `input`, and timm's `pretrained_cfg` and labels.
     """
     if spec.path:
         path = Path(spec.path)
         about = {"origin": "checkpoint", "file_sha256": file_sha256(path), "note": path.name}
-        return read_checkpoint(path), about, _config_beside(path)
+        return read_checkpoint(path, spec.ema), about, _config_beside(path)
     bundled = BUNDLED.get(spec.ident)
     if mode == "bundled" or (mode is None and bundled):
         return _bundled(spec.ident)
@@ -106,7 +106,17 @@ def _state(
     return None, {"origin": "seeded", "file_sha256": None, "note": f"synthetic: {why}"}, {}
 
 
-def _bundled(name: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def _classes(checkpoint: Checkpoint, declared: Any, otherwise: int) -> int:
+    """How many classes the head has that a checkpoint of timm's names, maybe prefixed, holds."""
+    names = (declared and declared.classifier) or "head"
+    ends = tuple(f"{name}.weight" for name in ([names] if isinstance(names, str) else names))
+    for name, tensor in checkpoint.state.items():
+        if f".{name}".endswith(tuple(f".{end}" for end in ends)):
+            return int(tensor.shape[0])
+    return otherwise
+
+
+def _bundled(name: str) -> tuple[Checkpoint, dict[str, Any], dict[str, Any]]:
     if name not in BUNDLED:
         raise UserError(
             f"--weights bundled: there is no bundled checkpoint for {name}, "

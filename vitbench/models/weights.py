@@ -1,76 +1,17 @@
-"""Weights: read as data and never as code, digested, or seeded with a few outlier channels."""
+"""Weights: digested, found in the hub's cache, or seeded with a few outlier channels."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
-
-from vitbench.errors import UserError
 
 SEED = 0
 # Trained ViTs have a few residual channels far larger than the rest; random ones have none, and so
 # hide what int8 does to them. The bias is in units of a fresh residual stream's spread.
 OUTLIERS = 4
 OUTLIER_BIAS = 6.0
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Tensors by name, floats as float32, on the CPU; a `model` or `state_dict` key is unwrapped.
-
-    Raises UserError for a file that is no checkpoint, and for a pickle that holds more than data:
-    it is not executed.
-    """
-    import torch
-
-    advice = "give a .safetensors file, or a .pth that holds nothing but tensors"
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state: Any = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file leads the readers to
-        reason = first_line(error)
-        if isinstance(error, UnpicklingError):
-            reason = (
-                "not in torch's format, or its pickle holds more than data: nothing was executed"
-            )
-        raise UserError(
-            f"{path} is not a checkpoint that can be read ({reason}): {advice}"
-        ) from None
-    for key in ("model", "state_dict"):
-        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-            state = state[key]
-    if not isinstance(state, Mapping) or not state:
-        raise UserError(f"{path} holds no state dict: {advice}")
-    if not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise UserError(f"{path} holds more than tensors: {advice}")
-    return {
-        name: value.float() if value.is_floating_point() else value for name, value in state.items()
-    }
-
-
-def load_strictly(module: Any, state: Mapping[str, Any], path: Path) -> None:
-    """Load every tensor and no other. Raises UserError that names a few that do not fit."""
-    own = module.state_dict()
-    problems = [f"{name} is missing" for name in own if name not in state]
-    problems += [f"{name} is unexpected" for name in state if name not in own]
-    problems += [
-        f"{name} has shape {tuple(state[name].shape)}, expected {tuple(own[name].shape)}"
-        for name in own
-        if name in state and state[name].shape != own[name].shape
-    ]
-    if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise UserError(
-            f"{path} does not fit the architecture: {'; '.join(problems[:3])}{more}; "
-            "name the architecture that it was saved from"
-        )
-    module.load_state_dict(state)
 
 
 def tensors_sha256(module: Any) -> str:

@@ -13,8 +13,9 @@ from PIL import Image
 
 from vitbench.errors import UserError
 from vitbench.models import load_model, parse_spec
+from vitbench.models.checkpoint import read_checkpoint
 from vitbench.models.preprocess import TUTORIAL, tutorial
-from vitbench.models.weights import read_checkpoint, tensors_sha256
+from vitbench.models.weights import tensors_sha256
 from vitbench.tests.conftest import IMAGES, ROOT
 
 PHOTO = Image.fromarray(skimage.data.astronaut())

@@ -4,7 +4,7 @@ import pytest
 
 from vitbench.errors import UserError
 from vitbench.models import load_model, parse_spec, parse_specs
-from vitbench.models.weights import read_checkpoint
+from vitbench.models.checkpoint import read_checkpoint
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,213 @@
+"""A checkpoint: which of its state dicts, under which names. Read as data and never as code."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vitbench.errors import UserError
+from vitbench.models.unpickle import ADVICE, read_pickle
+from vitbench.models.weights import first_line
+
+# Where training scripts keep weights: the first that is there is taken. timm's own come first, in
+# the order of timm.models.load_state_dict.
+SMOOTHED = ("state_dict_ema", "model_ema", "ema_state_dict", "model_ema_state_dict", "ema_model",
+            "net_ema", "ema")  # fmt: skip
+PLAIN = ("state_dict", "model", "model_state_dict", "model_state", "net", "net_state_dict",
+         "network", "module", "weights")  # fmt: skip
+# What wrappers put before names: DistributedDataParallel and torch.compile, in timm's order.
+WRAPPERS = ("_orig_mod.", "module.", "_orig_mod.")
+# What they put between them: torch.compile of a part, FSDP, activation checkpointing.
+INNER = ("._orig_mod.", "._fsdp_wrapped_module.", "._checkpoint_wrapped_module.")
+# Counters that are no weights: thop's, and that of torch's AveragedModel.
+LEFTOVERS = ("total_ops", "total_params", "n_averaged")
+DEPTH = 4  # of keys in keys; a pickle can hold itself
+LISTED = 3  # names of each kind in a message
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors by name, floats as float32, on the CPU; and sentences on how they were chosen."""
+
+    state: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def read_checkpoint(path: Path, ema: bool | None = None) -> Checkpoint:
+    """The state dict of a file. `ema` chooses between averaged and plain weights; None takes the
+    averaged ones where there are any, as timm does.
+
+    Raises UserError for a file that is no checkpoint, that holds more than data (nothing of it is
+    executed), or that lacks what `ema` asks for.
+    """
+    import torch
+
+    content: Any = _safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
+    state, notes = _chosen(content, ema, path)
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            kind = type(value).__name__
+            raise UserError(f"{path} holds more than tensors: {name} is of type {kind}; {ADVICE}")
+    tensors = {
+        name: value.detach().float() if value.is_floating_point() else value.detach()
+        for name, value in state.items()
+    }
+    return Checkpoint(tensors, notes)
+
+
+def _safetensors(path: Path) -> dict[str, Any]:
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except Exception as error:  # whatever a damaged file leads the reader to
+        raise UserError(
+            f"{path} is not a checkpoint that can be read ({first_line(error)}): {ADVICE}"
+        ) from None
+
+
+def _chosen(
+    content: Any, ema: bool | None, path: Path
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """The state dict under a checkpoint's keys, however deep; a sentence where it is one of
+    several."""
+    notes, averaged = [], False
+    for _ in range(DEPTH):
+        if not (keys := _keys(content)):
+            break
+        smoothed = [key for key in keys if key in SMOOTHED]
+        wanted = keys if ema is not False else [key for key in keys if key in PLAIN]
+        if not wanted:
+            raise UserError(
+                f"{path} holds no weights but averaged (EMA) ones, {smoothed[0]}: leave out "
+                "ema=false"
+            )
+        key = wanted[0]
+        averaged = averaged or key in SMOOTHED
+        if len(keys) > 1:
+            kind = "averaged (EMA) weights" if key in SMOOTHED else "weights"
+            others = " and ".join(each for each in keys if each != key)
+            note = f"of {path.name} the {kind} {key} are taken, {others} left out"
+            if smoothed and ema is None:
+                note += "; ,ema=false behind the path takes the plain ones"
+            notes.append(note)
+        content = content[key]
+    if ema and not averaged:
+        raise UserError(f"{path} holds no averaged (EMA) weights: leave out ema=true")
+    if not _is_state(content):
+        raise UserError(f"{path} holds no state dict: {ADVICE}")
+    return content, tuple(notes)
+
+
+def _keys(content: Any, depth: int = DEPTH) -> list[str]:
+    """The keys under which a mapping holds weights, the preferred first."""
+    if not isinstance(content, Mapping) or not depth:
+        return []
+    found = ((key, content.get(key)) for key in (*SMOOTHED, *PLAIN))
+    return [key for key, value in found if _is_state(value) or _keys(value, depth - 1)]
+
+
+def _is_state(content: Any) -> bool:
+    import torch
+
+    return isinstance(content, Mapping) and any(
+        isinstance(value, torch.Tensor) for value in content.values()
+    )
+
+
+def matched(checkpoint: Checkpoint, own: Mapping[str, Any], path: Path) -> Checkpoint:
+    """A checkpoint under the names of `own`, a module's state dict; shapes may differ.
+
+    Wrappers' prefixes are stripped as timm does, another one where all names have it and the rest
+    then fits exactly; leftovers are dropped. Raises UserError that lists what is missing, or in it
+    and not in `own`.
+    """
+    kept = [name for name in checkpoint.state if name in own or not _leftover(name)]
+    bare = {name: name if name in own else _unwrapped(name) for name in kept}
+    prefix = _prefix(bare.values(), own)
+    names = {name: each.removeprefix(prefix) for name, each in bare.items()}
+    owners = {each: name for name, each in names.items()}
+    check(path, {
+        "missing": [name for name in own if name not in owners],
+        "unexpected": [name for name, each in names.items() if each not in own],
+        "without the prefix": [name for name, each in bare.items() if not each.startswith(prefix)],
+        "two tensors of one name": [
+            f"{owners[each]} and {name}" for name, each in names.items() if owners[each] != name
+        ],
+    }, f"with the prefix {prefix!r} stripped" if prefix else "")  # fmt: skip
+    state = {each: checkpoint.state[name] for name, each in names.items()}
+    return Checkpoint(state, (*checkpoint.notes, *_changes(checkpoint, names, path)))
+
+
+def _changes(checkpoint: Checkpoint, names: Mapping[str, str], path: Path) -> list[str]:
+    """A sentence on the names that were shortened and the tensors that were left out, if any."""
+    changed = {name: each for name, each in names.items() if name != each}
+    words = []
+    if changed:
+        ends = [name.removesuffix(each) for name, each in changed.items() if name.endswith(each)]
+        stripped = [repr(each) for each in dict.fromkeys(ends)]
+        stripped += [repr(i[1:]) for i in INNER if len(ends) < len(changed) if i in str(changed)]
+        words.append(f"{', '.join(stripped)} stripped from the names of {len(changed)} tensors")
+    if left := [name for name in checkpoint.state if name not in names]:
+        kinds = sorted({name.rpartition(".")[2] for name in left})
+        words.append(f"{len(left)} counters left out ({', '.join(kinds)})")
+    return [f"of {path.name}: {'; '.join(words)}"] if words else []
+
+
+def _leftover(name: str) -> bool:
+    return name.rpartition(".")[2] in LEFTOVERS
+
+
+def _unwrapped(name: str) -> str:
+    for wrapper in WRAPPERS:
+        name = name.removeprefix(wrapper)
+    for inner in INNER:
+        name = name.replace(inner, ".")
+    return name
+
+
+def _prefix(names: Iterable[str], own: Mapping[str, Any]) -> str:
+    """What stands before the most names of `own`; "" where they stand there bare."""
+    found: Counter[str] = Counter({"": 0})
+    for name in names:
+        parts = name.split(".")
+        for start in range(len(parts)):
+            if ".".join(parts[start:]) in own:
+                found[".".join([*parts[:start], ""])] += 1
+                break
+    return max(found, key=lambda prefix: found[prefix])
+
+
+def load_strictly(module: Any, state: Mapping[str, Any], path: Path) -> None:
+    """Load every tensor and no other. Raises UserError that lists what does not fit."""
+    own = module.state_dict()
+    both = [(name, state[name], own[name]) for name in own if name in state]
+    check(path, {
+        "missing": [name for name in own if name not in state],
+        "unexpected": [name for name in state if name not in own],
+        "of another shape": [
+            f"{name} has shape {tuple(given.shape)}, expected {tuple(needed.shape)}"
+            for name, given, needed in both if given.shape != needed.shape
+        ],
+        "of another type": [
+            f"{name} has type {given.dtype}, expected {needed.dtype}"
+            for name, given, needed in both
+            if needed.is_floating_point() and not given.is_floating_point()
+        ],
+    })  # fmt: skip
+    module.load_state_dict(state)
+
+
+def check(path: Path, problems: Mapping[str, list[str]], how: str = "") -> None:
+    """Raises UserError that names the first of each kind of problem, where there is any."""
+    listed = []
+    for kind, names in problems.items():
+        if names:
+            more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+            listed.append(f"{kind}: {', '.join(names[:LISTED])}{more}")
+    if listed:
+        raise UserError(
+            f"{path} does not fit the architecture{how and ', ' + how}: {'; '.join(listed)}. "
+            "Name the architecture that it was saved from"
+        )
