@@ -37,6 +37,7 @@ KNOWN = {
     "facebook/deit-base-patch16-224": _BASE,
 }
 TYPES = ("vit", "deit")
+ATTENTION = "sdpa_unmasked"  # a name of ours
 FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 
 
@@ -55,8 +56,18 @@ def _quiet() -> Iterator[None]:
 
 
 def _logits(model: Any) -> Any:
-    """transformers returns an output object; a deployment returns logits."""
+    """transformers returns an output object; a deployment returns logits.
+
+    An image has no padding, and attention no mask. transformers makes one of nothing but True where
+    a graph is exported; it makes none for an attention that it has no function of masks for.
+    """
     import torch
+    from transformers import AttentionInterface
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    AttentionInterface.register(ATTENTION, sdpa_attention_forward)
+    with _quiet():
+        model.set_attn_implementation(ATTENTION)
 
     class Logits(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:

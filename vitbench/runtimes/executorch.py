@@ -133,12 +133,23 @@ def _attention(
     query: Any, key: Any, value: Any, mask: Any = None, dropout: float = 0.0, causal: bool = False,
     *, scale: float | None = None, enable_gqa: bool = False,
 ) -> Any:  # fmt: skip
-    """Attention without a mask, of products of three dimensions, which need no `expand`."""
-    if mask is not None or dropout or causal or enable_gqa:
-        raise RuntimeError("attention with a mask, dropout or shared keys is no ViT's")
+    """Attention of products of three dimensions, which need no `expand`; its arguments are those of
+    torch.nn.functional.scaled_dot_product_attention."""
+    import torch
+
+    if dropout:
+        raise RuntimeError("attention drops weights at random, in eval mode too")
     heads = query.shape[:2]
+    if enable_gqa:
+        key, value = (x.repeat_interleave(heads[1] // x.shape[1], 1) for x in (key, value))
+    if causal:
+        mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril()
     query, key, value = (x.flatten(0, 1) for x in (query, key, value))
     scores = (query * (scale or query.shape[-1] ** -0.5)).bmm(key.transpose(1, 2))
+    if mask is not None:
+        mask = mask.expand(*heads, *scores.shape[1:]).flatten(0, 1)
+        masked = mask.dtype == torch.bool
+        scores = scores.masked_fill(~mask, float("-inf")) if masked else scores + mask
     return scores.softmax(-1).bmm(value).unflatten(0, heads)
 
 

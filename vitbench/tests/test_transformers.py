@@ -108,6 +108,18 @@ def test_hugging_face_cache(tmp_path, folder, monkeypatch):
         load_model(parse_spec("hf:me/mine", tmp_path), "auto")
 
 
+def test_an_exported_graph_has_no_mask(tmp_path, folder):  # noqa: ARG001 - folder writes
+    """transformers makes one of nothing but True under export, and runtimes would keep it."""
+    import torch
+
+    model = load_model(parse_spec("./my_model/", tmp_path), None)
+    graph = torch.export.export(model.module, (torch.zeros(1, 3, 64, 64),)).graph
+    attentions = [node for node in graph.nodes if "dot_product" in str(node.target)]
+    assert len(attentions) == 2
+    assert all([*node.args, None][3] is None and not node.kwargs.get("attn_mask")
+               for node in attentions)  # fmt: skip
+
+
 @pytest.mark.parametrize("text", ["vit_tiny_patch16_224", "./my_model/"])
 def test_creation_code_makes_the_same_module(tmp_path, folder, text):  # noqa: ARG001 - folder writes
     model = load_model(parse_spec(text, tmp_path), "seeded")
