@@ -1,8 +1,10 @@
 """Names of classes: ImageNet's, a config's, or numbers."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from vitbench.errors import UserError
 from vitbench.models.base import Label
 
 
@@ -24,18 +26,45 @@ def numbered(count: int) -> tuple[Label, ...]:
     return tuple(Label(str(index), f"class {index}") for index in range(count))
 
 
-def of_config(config: Mapping[str, Any], count: int) -> tuple[Label, ...]:
+def of_config(
+    config: Mapping[str, Any], count: int, file: str = "config.json"
+) -> tuple[Label, ...]:
     """By a config's `classes` (index, wnid, name), timm's `label_names` or `id2label`, else
-    numbered."""
+    numbered.
+
+    A class that an index by number leaves out is `class INDEX`; a list of another length than
+    `count` is none of this model. Raises UserError, which names `file`, for an index of words.
+    """
     if config.get("classes"):
         rows = sorted(config["classes"], key=lambda row: row["index"])
-        named = tuple(Label(str(row.get("wnid", row["name"])), str(row["name"])) for row in rows)
-    elif config.get("label_names"):
-        described = config.get("label_descriptions") or {}
-        names = [str(name) for name in config["label_names"]]
-        named = tuple(Label(name, str(described.get(name, name))) for name in names)
+        named = [Label(str(row.get("wnid", row["name"])), str(row["name"])) for row in rows]
+        return tuple(named) if len(named) == count else numbered(count)
+    if config.get("label_names"):
+        names = config["label_names"]
+        if isinstance(names, Mapping):
+            texts = indexed(names, file, "label_names")
+        else:
+            texts = dict(enumerate(map(str, names))) if len(names) == count else {}
     else:
-        texts = {int(index): str(text) for index, text in (config.get("id2label") or {}).items()}
-        generic = all(text == f"LABEL_{index}" for index, text in texts.items())
-        named = () if generic else tuple(Label(texts[i], texts[i]) for i in sorted(texts))
-    return named if len(named) == count else numbered(count)
+        texts = indexed(config.get("id2label") or {}, file)
+        if all(text == f"LABEL_{index}" for index, text in texts.items()):
+            texts = {}
+    if not texts:
+        return numbered(count)
+    described = config.get("label_descriptions") or {}
+    others = {index: Label(str(index), f"class {index}") for index in range(count)}
+    named_by = {index: Label(text, str(described.get(text, text))) for index, text in texts.items()}
+    return tuple({**others, **named_by}[index] for index in range(count))
+
+
+def indexed(names: Any, file: str, key: str = "id2label") -> dict[int, str]:
+    """Names by the number of their class. Raises UserError where a key is no such number."""
+    if not isinstance(names, Mapping):
+        raise UserError(f"{file}: {key} is no table of names by the number of their class")
+    wrong = [index for index in names if not re.fullmatch(r"\d+", str(index))]
+    if wrong:
+        raise UserError(
+            f"{file}: {key} has the key {wrong[0]!r}, which is no number of a class: write it as "
+            '{"0": "cat", "1": "dog"}'
+        )
+    return {int(index): str(text) for index, text in names.items()}

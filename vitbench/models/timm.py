@@ -69,7 +69,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
         timm.data.create_transform(**data, is_training=False)
     )  # fmt: skip
     return Model(
-        spec, module, architecture, transform, labels.of_config(config, classes),
+        spec, module, architecture, transform, labels.of_config(config, classes, str(spec.path)),
         Weights(sha256=tensors_sha256(module), synthetic=checkpoint is None, **weights),
         scriptable=True, notes=notes,
     )  # fmt: skip

@@ -113,6 +113,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
         names = labels.numbered(1000)
     else:
         config = _config(folder)
+        labels.indexed(config.get("id2label") or {}, str(folder / "config.json"))
         architecture = {"source": "hf", "config": config}
         file = folder / "model.safetensors"
         if not file.exists():
