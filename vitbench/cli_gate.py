@@ -148,7 +148,18 @@ def run_accept(chosen: argparse.Namespace) -> int:
 def run_gate(chosen: argparse.Namespace) -> int:
     """0 pass, 1 regression, drift or broken contract, 2 nothing was compared, 3 inconclusive, 4
     damaged input or an output that cannot be written; the worst of 4, 1, 3, 2 where several. Where
-    it is a warning only that nothing was compared, that does not count."""
+    it is a warning only that nothing was compared, that does not count. Where bad input ends it,
+    the outputs say so too: nobody may take old ones for those of this run."""
+    from vitbench.judge.uncompared import Uncompared
+
+    try:
+        return _gate(chosen)
+    except UserError as error:
+        _write(_outputs(chosen, (), (), (), (), Uncompared(str(error), True)))
+        raise
+
+
+def _gate(chosen: argparse.Namespace) -> int:
     from vitbench.catalogue import device_kinds
     from vitbench.judge.change import BETWEEN
     from vitbench.judge.compare import Rules
@@ -178,11 +189,8 @@ def run_gate(chosen: argparse.Namespace) -> int:
     codes = [PASS]
     if chosen.baseline or all(each.kind in TOLERANCES for each in promises):
         renames = renames_of(chosen.rename, report)
-        try:
-            baseline = _baseline(chosen, report, renames)
-        except UserError as error:  # The outputs say so too: nobody may take an old one for it.
-            _write(_outputs(chosen, (), (), (), (), Uncompared(str(error), True)))
-            raise
+        settings = read_settings(chosen.contracts or Path("pyproject.toml"))
+        baseline = _baseline(chosen, report, renames)
         problems += baseline.problems
         print(f"{chosen.report} against {baseline.words}")
         rules = Rules(
@@ -191,7 +199,6 @@ def run_gate(chosen: argparse.Namespace) -> int:
         )  # fmt: skip
         judgement = judge(report, baseline.reports, rules, baseline.count, baseline.anchors)
         found, notes = judgement.verdicts, judgement.notes
-        settings = read_settings(chosen.contracts or Path("pyproject.toml"))
         nothing = uncompared(
             report, found, baseline, settings.history_since, chosen.uncompared_days
         )

@@ -27,11 +27,13 @@ from vitbench.judge.report import read_report
 
 @dataclass(frozen=True)
 class Counts:
-    """What a history holds besides what a report is compared with. `older`: reports that could be
-    read and are older than it; `like`: those of them with figures, of its machine and the weights
-    of one of its models. `oldest`, and `compared`, the newest older report that could itself be
-    compared with one before it: None where there is none."""
+    """What a history holds besides what a report is compared with. `others`: its files without that
+    of the report; `older`: those that could be read and are older than it; `like`: those of them
+    with figures, of its machine and the weights of one of its models. `oldest`, and `compared`,
+    the newest older report that could itself be compared with one before it: None where there is
+    none."""
 
+    others: int
     older: int
     like: int
     oldest: datetime | None
@@ -97,10 +99,11 @@ def _without(report: Mapping[str, Any], found: Baseline) -> Baseline:
 
 
 def _is_of(report: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
-    """Whether `base` is the report, or what it says of some of its models. (A plain report tells
-    so little that it is never SAME as itself.)"""
-    if base.get("datetime") != report.get("datetime") or not models(base):
+    """Whether `base` is the report, or what it says of some of its models."""
+    if base.get("datetime") != report.get("datetime"):
         return False
+    if not models(base):  # A plain one: of rows that are there, since none equal any none.
+        return bool(base["benchmarks"]) and base["benchmarks"] == report["benchmarks"]
     return all(benchmarks_of(base, each) == benchmarks_of(report, each) for each in models(base))
 
 
@@ -156,14 +159,15 @@ def from_history(
     order = sorted(chosen.values(), key=lambda each: (each.when, each.file), reverse=True)
     found_reports = [each for each in map(history.report, order) if each is not None]
     words = (
-        f"{folder} has {history.files} reports, {len(older)} of them older than this one, and "
+        f"{folder} has {_reports(history.files)}, {len(older)} of them older than this one, and "
         f"{len(like)} others of this machine and these weights"
     )
     if most:
-        words = f"the newest of {folder}" if count == 1 else f"the median of {most} reports"
+        words = f"the newest of {folder}" if count == 1 else f"the median of {_reports(most)}"
         words += f", {len(late)} of older commits left out" if late else ""
     words += hint(hints)
     counts = Counts(
+        history.others,
         len(older),
         len(like),
         older[-1].when if older else None,
@@ -171,6 +175,10 @@ def from_history(
     )
     problems = tuple(history.problems)
     return Baseline(tuple(found_reports), words, problems, count, anchors, counts)
+
+
+def _reports(number: int) -> str:
+    return f"{number} report{'' if number == 1 else 's'}"
 
 
 def _by_other_names(

@@ -21,7 +21,7 @@ from vitbench.judge.footprint import SIZE_TOLERANCE, TIMES
 from vitbench.judge.multiplicity import SUITE_LEVEL
 from vitbench.judge.notes import grown
 from vitbench.judge.stats import CONFIDENCE
-from vitbench.judge.verdict import Verdict
+from vitbench.judge.verdict import Verdict, together
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def timed_verdict(case: str, state: str, found: Change, tolerance: float, tests:
     said = {
         "SAME": f"within the tolerance of {tolerance * 100:g} %",
         "SLOWER": f"beyond the tolerance of {tolerance * 100:g} %, and above 0 at 1 % "
-        f"for all {tests} tests together",
+        f"{together(tests)}",
         "FASTER": f"beyond the tolerance of {tolerance * 100:g} %",
         "INCONCLUSIVE": f"for sure neither within the tolerance of {tolerance * 100:g} % nor "
         f"beyond it; this comparison sees {sees}",

@@ -44,10 +44,12 @@ class History:
         self._read: dict[Path, dict[str, Any] | None] = {}
         self._held: dict[Path, Contents] = {}
         try:
-            files = sorted(file for file in folder.iterdir() if file.suffix == ".json")
+            files = sorted(
+                each for each in folder.iterdir() if each.suffix == ".json" and each.name[0] != "."
+            )
         except OSError as error:
             raise UserError(f"--history={folder}: cannot list it: {error.strerror}") from error
-        self.files = len(files)
+        self.files = self.others = len(files)
         found = []
         for file in files:
             try:
@@ -56,7 +58,9 @@ class History:
                 if not isinstance(other.get("benchmarks"), list):
                     raise UserError(f"{file}: not a report: it has no list 'benchmarks'")
                 other = renamed(other, renames) if renames else other
-                if not file.samefile(path):
+                if file.samefile(path):
+                    self.others -= 1
+                else:
                     stub: dict[str, Any] = {
                         "machine_info": other.get("machine_info"),
                         "benchmarks": [],

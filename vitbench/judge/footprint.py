@@ -11,7 +11,7 @@ from vitbench.judge.change import CERTAIN, MOST, Change, Timing, change
 from vitbench.judge.multiplicity import SUITE_LEVEL
 from vitbench.judge.report import Row
 from vitbench.judge.stats import CONFIDENCE
-from vitbench.judge.verdict import Verdict
+from vitbench.judge.verdict import Verdict, together
 
 SIZE_TOLERANCE = 0.01
 MANY = 10
@@ -155,7 +155,7 @@ class Footprints:
         words = (
             f"{key[1]} {more * 100:+.1f} % [{low * 100:+.1f}, {high * 100:+.1f}], "
             f"{self._both(key)}: beyond the tolerance of {tolerance * 100:g} %, and above 0 at 1 % "
-            f"for all {tests} tests together"
+            f"{together(tests)}"
         )
         figures = {"standard_error": found.standard_error, "tolerance": tolerance}
         return Verdict(f"{key[0]} ({key[1]})", "LARGER", words, more, low, high, figures)

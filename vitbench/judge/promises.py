@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.settings import KNOWN
+from vitbench.judge.settings import refuse_unknown
 
 TABLE = ("tool", "vitbench", "contracts")
 SHARE = {"": 1.0, "%": 0.01}
@@ -75,11 +75,8 @@ def read_promises(path: Path) -> tuple[Promise, ...]:
         raise UserError(f"{path}: not a TOML file: {error}") from error
     lines = text.splitlines()
     for depth, key in enumerate(TABLE):
-        if key == "contracts" and (unknown := [name for name in found if name not in KNOWN]):
-            raise UserError(
-                f"{path}:{_line(lines, unknown[0])}: beside `history_since`, [tool.vitbench] "
-                f"knows only `contracts`, not {unknown[0]!r}"
-            )
+        if key == "contracts":
+            refuse_unknown(found, path, text)
         found = found.get(key, {})
         if not isinstance(found, dict):
             name = ".".join(TABLE[: depth + 1])

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -38,8 +39,19 @@ def read_settings(path: Path) -> Settings:
         found = found.get(key, {})
         if not isinstance(found, dict):
             raise UserError(f"{path}: {key} should be a table")
+    refuse_unknown(found, path, text)
     since = found.get("history_since")
     return Settings(None if since is None else _day(since, path, text))
+
+
+def refuse_unknown(table: Mapping[str, Any], path: Path, text: str) -> None:
+    """Raises UserError for a key of `[tool.vitbench]`, in `text`, that means nothing."""
+    unknown = next((name for name in table if name not in KNOWN), None)
+    if unknown is not None:
+        raise UserError(
+            f"{path}:{_line(text, unknown)}: beside `history_since`, [tool.vitbench] knows only "
+            f"`contracts`, not {unknown!r}"
+        )
 
 
 def _day(value: Any, path: Path, text: str) -> date:
@@ -50,8 +62,13 @@ def _day(value: Any, path: Path, text: str) -> date:
     try:
         return date.fromisoformat(value)
     except (TypeError, ValueError) as error:
-        lines = enumerate(text.splitlines(), 1)
-        line = next((n for n, each in lines if re.match(r"\s*[\"']?history_since\b", each)), 1)
+        where = f"{path}:{_line(text, 'history_since')}"
         raise UserError(
-            f'{path}:{line}: history_since is {value!r}: give a day such as "2026-12-01"'
+            f'{where}: history_since is {value!r}: give a day such as "2026-12-01"'
         ) from error
+
+
+def _line(text: str, key: str) -> int:
+    """The line, from 1, of a key of `[tool.vitbench]`, or of a table below it."""
+    form = re.compile(rf"""\s*(\[.*\bvitbench\s*\.\s*)?["']?{re.escape(key)}\b""")
+    return next((n for n, each in enumerate(text.splitlines(), 1) if form.match(each)), 1)

@@ -59,7 +59,9 @@ def uncompared(
             if since
             else 'where it has yet to begin, write history_since = "DATE" into [tool.vitbench]'
         )
-        return Uncompared(f"{words}: the history is empty; {hint}", True)
+        what = "no other report in it could be read and is older than this one"
+        what = what if history.others else "the history is empty"
+        return Uncompared(f"{words}: {what}; {hint}", True)
     last = history.compared or history.oldest
     gap = when - last
     what = "the newest report that could be compared" if history.compared else "the oldest report"

@@ -49,6 +49,11 @@ def compared(verdicts: Sequence[Verdict]) -> int:
     return count
 
 
+def together(tests: int) -> str:
+    """What an error rate is for: words after "at 1 %"."""
+    return "for its only test" if tests == 1 else f"for all {tests} tests together"
+
+
 def exit_code(verdicts: Sequence[Verdict], inconclusive_fails: bool = True) -> int:
     """1 regression or drift, before 3 inconclusive or missing, before 2 nothing comparable."""
     states = {verdict.state for verdict in verdicts}

@@ -1,0 +1,80 @@
+"""What a gate says of odd input: of a bad file in every output, and no figure that rests on
+nothing."""
+
+import json
+
+import pytest
+
+from vitbench.cli import main
+from vitbench.tests.test_gate import FP32, run, timed
+from vitbench.tests.test_hardware import EPYC, info, plain
+from vitbench.tests.test_uncompared import HEAD, folder, gate, head, nights  # noqa: F401 - fixtures
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options"),
+    [
+        ("head.json", '{"benchmarks": [', ("--baseline=latest",)),
+        ("pyproject.toml", '[tool.vitbench]\nhistory_since = "soon"\n', ("--baseline=latest",)),
+        ("pyproject.toml", "[tool.vitbench]\nhistory_sinse = 1\n", ("--baseline=latest",)),
+        ("pyproject.toml", "[tool.vitbench\n", ("--contracts",)),
+        (
+            "pyproject.toml",
+            '[tool.vitbench.contracts]\n"*/int8-dynamc/*" = ["size <= 1 MB"]\n',
+            ("--contracts",),
+        ),
+        ("x", "", ("--baseline=latest", "--rename=a=b")),
+    ],
+)
+def test_bad_input_leaves_no_output_as_it_was(folder, capsys, name, text, options):  # noqa: F811
+    (folder / "head.json").write_text(json.dumps(head()))
+    (folder / name).write_text(text)
+    (folder / "out.xml").write_text("that of last night")
+    command = ["gate", "head.json", *options, "--junit=out.xml", "--markdown=out.md"]
+    assert main(command) == 4
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert line.startswith("vitbench: error: ")
+    assert 'failures="1"' in (folder / "out.xml").read_text()
+    assert (folder / "out.md").read_text().startswith("**nothing was compared**: ")
+    assert out.count("::error title=nothing was compared::") == 1
+
+
+def test_a_plain_report_is_not_held_against_itself(gate, folder):  # noqa: F811
+    one = plain(info(EPYC))
+    (folder / "copy.json").write_text(json.dumps(one))
+    code, out, *_ = gate(one, "--baseline=copy.json", "--inconclusive=pass")
+    assert code == 2
+    assert "copy.json, which is this very report" in out
+    (folder / "copy.json").write_text(json.dumps(one | {"datetime": "2024-01-01"}))
+    assert gate(one, "--baseline=copy.json", "--inconclusive=pass")[0] == 0
+
+
+def test_a_history_is_empty_only_where_no_other_report_is_in_it(gate, folder):  # noqa: F811
+    assert "the history is empty" in gate(head())[1]
+    (folder / "reports/history/._head.json").write_text("what macOS puts beside a file")
+    code, out, *_ = gate(head())
+    assert (code, "the history is empty" in out) == (2, True)
+    later = run(timed(FP32, 1.0), when="2026-07-01T00:00:00+00:00")
+    code, out, *_ = gate(head(), old=[later])
+    assert (code, "the history is empty" in out) == (2, False)
+    assert "reports/history has 1 report, 0 of them older than this one" in out
+    assert "no other report in it could be read and is older than this one" in out
+
+
+def test_a_selected_report_counts_others_only_by_a_whole_one(gate):  # noqa: F811
+    chosen = {"selected": ["-k int8-dynamic"]}
+    old = [run(timed(), when=f"2026-06-0{day}T00:00:00+00:00", **chosen) for day in range(1, 4)]
+    code, out, *_ = gate(run(timed(), when=HEAD, **chosen), old=old)
+    assert code == 0
+    assert "note: its cases were selected by -k int8-dynamic: the other cases of the suite" in out
+    assert (
+        "1 other case of the newest whole"
+        in gate(run(timed(), when=HEAD, **chosen), old=nights([1]))[1]
+    )
+
+
+def test_one_is_not_many(gate):  # noqa: F811
+    out = gate(head(1.0), old=nights([1]))[1]
+    assert "against the median of 1 report\n" in out
+    assert "above 0 at 1 % for its only test" in out
