@@ -137,10 +137,12 @@ def predict_image(chosen: argparse.Namespace) -> int:
     import numpy as np
 
     from vitbench.case import Case
-    from vitbench.measure.sample import read_image
+    from vitbench.measure.images import changes_of, read_image
 
     variants = select(chosen.variant, "fp32") if chosen.variant else select(["fp32"], "fp32")
     image = read_image(chosen.image)
+    for change in changes_of(image):
+        print(f"{chosen.image.name}: {change}")
     session, code = session_of(chosen), OK
     for spec in session.options.models:
         model = session.model(spec.name)

@@ -13,7 +13,7 @@ from vitbench.errors import UserError
 from vitbench.judge.promises import BYTES
 from vitbench.models import ModelSpec
 
-_PATHS = ("images", "calibration", "cache")
+_PATHS = ("images", "labels", "calibration", "cache")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class Options:
     cache: Path
     rebuild: str | None = None
     cache_limit_bytes: int = LIMIT_BYTES
+    labels: Path | None = None
+    thumbnails: bool = True
 
     @classmethod
     def names(cls) -> list[str]:
@@ -61,14 +63,15 @@ class Options:
 
     def set_beyond(self, known: Collection[str]) -> list[str]:
         """The options, as a user writes them, that are not in `known` and have not their default:
-        they cannot be left out. The cache's limit can: nothing that is compared depends on it."""
+        they cannot be left out. The cache's limit and thumbnails can: nothing that is compared
+        depends on them."""
         owners: list[tuple[str, Options | ModelSpec]] = [("", self)]
         owners += [("models.", spec) for spec in self.models]
         names = [
             (prefix + field.name).partition(".")[0]
             for prefix, owner in owners
             for field in fields(owner)
-            if prefix + field.name not in {*known, "cache_limit_bytes"}
+            if prefix + field.name not in {*known, "cache_limit_bytes", "thumbnails"}
             and getattr(owner, field.name) != _default(field)
         ]
         flags = {"models": "model", "variants": "variant", "batches": "batch"}

@@ -22,20 +22,13 @@ from vitbench.deploy.artifacts import Artifact, ArtifactCache
 from vitbench.deploy.pool import Pool
 from vitbench.deploy.worker import ask
 from vitbench.errors import Unavailable
+from vitbench.inputs import Inputs
 from vitbench.judge.contracts import Agreement, doomed, judge_agreement
 from vitbench.measure.agreement import compare, logits_of, unpacked
 from vitbench.measure.first_load import FirstLoads
 from vitbench.measure.footprint import Loadable, profile
 from vitbench.measure.peak import peaks
-from vitbench.measure.sample import (
-    Photo,
-    Sample,
-    calibration_photos,
-    class_indices,
-    default_photos,
-    folder_photos,
-    make_sample,
-)
+from vitbench.measure.sample import Photo, Sample
 from vitbench.measure.stages import usual_seconds
 from vitbench.models import Model, flops, load_model
 from vitbench.options import Options
@@ -43,8 +36,6 @@ from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, variant
 
 # The reference for agreement, whatever the reference for time is.
 TRUTH = "fp32"
-DEFAULT_PHOTOS = 256
-CALIBRATION_PHOTOS = 64
 PROFILED = 20  # operators that a report keeps
 
 
@@ -77,13 +68,12 @@ class Session:
         self.cache = ArtifactCache(options.cache, options.rebuild, options.cache_limit_bytes, say)
         self.artifacts: dict[Case, Artifact] = {}
         self._models: dict[str, Model] = {}
-        self._samples: dict[str, Sample] = {}
         self._flops: dict[str, int] = {}
         self._peaks: dict[str, dict[str, float]] = {}
         self._preprocess_seconds: dict[tuple[str, int], float] = {}
-        self._calibrations: dict[str, Sample] = {}
         self._verified: dict[tuple[Case, Case], Verification] = {}
         self._pool = Pool(self._load)
+        self.inputs = Inputs(options, self.model, say)
         self.first_loads = FirstLoads(self.cache, self._loadable, self._execution, self.first_batch)
 
     @cached_property
@@ -100,22 +90,18 @@ class Session:
             self._models[name] = load_model(spec, self.options.weights)
         return self._models[name]
 
-    @cached_property
+    @property
     def photos(self) -> list[Photo]:
-        folder, limit = self.options.images, self.options.verify_images
-        if folder is None:
-            return default_photos(min(DEFAULT_PHOTOS, limit))
-        return folder_photos(folder, limit)
+        """What variants are judged on."""
+        return self.inputs.photos
 
     def sample(self, name: str) -> Sample:
-        """The photographs, preprocessed for a model; labelled where its classes are the folders."""
-        if name not in self._samples:
-            model, images = self.model(name), self.options.images
-            folders = sorted({photo.folder for photo in self.photos if photo.folder is not None})
-            indices = class_indices(folders, model.labels) if folders else None
-            source = images.resolve().name if images else "scikit-image crops"
-            self._samples[name] = make_sample(self.photos, model.preprocess, indices, source)
-        return self._samples[name]
+        """The photographs, preprocessed for a model."""
+        return self.inputs.sample(name)
+
+    def calibration(self, name: str) -> Sample:
+        """Other photographs, for static int8."""
+        return self.inputs.calibration(name)
 
     def first_batch(self, case: Case) -> NDArray[np.float32]:
         """What a case is timed on: the sample's first images, from the beginning again where it has
@@ -179,21 +165,6 @@ class Session:
             )
         return self.artifacts[key]
 
-    def calibration(self, name: str) -> Sample:
-        """Other photographs than a variant is judged on, preprocessed for a model."""
-        if name not in self._calibrations:
-            folder, count = self.options.calibration, CALIBRATION_PHOTOS
-            photos = (
-                folder_photos(folder, count, "--calibration")
-                if folder
-                else calibration_photos(count)
-            )
-            source = folder.name if folder else "scikit-image crops"
-            self._calibrations[name] = make_sample(
-                photos, self.model(name).preprocess, None, source
-            )
-        return self._calibrations[name]
-
     def deployment(self, case: Case, copy: int = 0) -> Deployment:
         """The loaded deployment of a case; `copy` 1 is a second one, for the null arm."""
         if self.isolated:
@@ -252,6 +223,8 @@ class Session:
             measured = self.cache.json(
                 "agreement", judged, lambda: self._compare(case, against, recipe)
             )
+            if against.variant == TRUTH:
+                self.inputs.doubt(case.model, measured["reference_top1"])
             subject = f"{case.variant} on {case.device}, batch {case.batch}"
             if against.variant != TRUTH or against.batch != case.batch:
                 subject += f", against {against.variant} on {against.device}, batch {against.batch}"

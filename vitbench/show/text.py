@@ -166,7 +166,8 @@ def _null_arm(case: Case, ratio: Mapping[str, Any]) -> str:
 
 
 def _foundations(run: Mapping[str, Any]) -> Iterator[str]:
-    """Weights of each model, images and threads."""
+    """Weights of each model, images, what static int8 was calibrated on, and threads."""
+    remarks = dict[str, None]()
     for name, model in run.get("models", {}).items():
         weights = model["weights"]
         synthetic = ", SYNTHETIC: agreement is shown, never claimed" if weights["synthetic"] else ""
@@ -175,6 +176,9 @@ def _foundations(run: Mapping[str, Any]) -> Iterator[str]:
             f"({weights['note']})"
         )
         yield from (f"{name}: {note}" for note in model.get("notes", ()))
+        remarks.update(dict.fromkeys((model.get("images") or {}).get("remarks", ())))
+        if found := model.get("calibration"):
+            yield _calibrated(name, found)
     if "images" in run:
         images = run["images"]
         labelled = "labelled" if images["labelled"] else "without labels"
@@ -182,3 +186,14 @@ def _foundations(run: Mapping[str, Any]) -> Iterator[str]:
             f"{images['count']} images of {images['photographs']} photographs, {labelled} "
             f"({images['source']}), sha256 {images['sha256'][:12]}; threads: {run['threads']}"
         )
+    yield from remarks
+
+
+def _calibrated(name: str, found: Mapping[str, Any]) -> str:
+    words = f"{name}: static int8 is calibrated on {found['count']} images"
+    if found["own"]:
+        return f"{words} of {found['source']}, none of which it is judged on"
+    return (
+        f"{words} of {found['photographs']} photographs ({found['source']}), which may be unlike "
+        "yours: --calibration=DIR with yours"
+    )
