@@ -11,12 +11,12 @@ with their 95 % intervals over the pairs of segments.
 import argparse
 import math
 import time
-from pathlib import Path
 
 import numpy as np
 
 from vitbench import environment
 from vitbench.case import Case
+from vitbench.cli_session import add_model, session_of
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.outputs import Witness, drawn_rounds
 from vitbench.measure.paired import PairedRounds
@@ -58,17 +58,16 @@ def main():
     parser.add_argument("--variant", action="append", default=[])
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--cache", type=Path)
+    add_model(parser)
     chosen = parser.parse_args()
     environment.settle_idle_threads()
-    from vitbench.cli_session import session_of
-
-    chosen.model, chosen.weights, chosen.threads, chosen.verify_images = [], None, None, 16
+    chosen.verify_images = 16
     session = session_of(chosen)
+    model = session.options.models[0].name
     for name in chosen.variant or ["fp32", "tuned-int8"]:
-        case = Case("deit_tiny_patch16_224", name, "cpu", chosen.batch)
+        case = Case(model, name, "cpu", chosen.batch)
         verification = session.verify(case)
-        images = np.take(session.sample(case.model).images, range(case.batch), 0, mode="wrap")
+        images = session.first_batch(case)
         turns = [(d, d.stage(images)) for d in (session.deployment(case, copy) for copy in (0, 1))]
         limits = session.require(case).contract
 
