@@ -165,13 +165,14 @@ def _gate(chosen: argparse.Namespace) -> int:
     from vitbench.judge.compare import Rules
     from vitbench.judge.gate import judge
     from vitbench.judge.globs import check_globs
+    from vitbench.judge.idle import idle_options
     from vitbench.judge.keeping import judge_promises, unjudged_words
     from vitbench.judge.promises import TOLERANCES, read_promises, tolerances
     from vitbench.judge.rename import renames_of
     from vitbench.judge.report import read_report
     from vitbench.judge.scope import known_variants
     from vitbench.judge.settings import read_settings
-    from vitbench.judge.uncompared import Uncompared, uncompared
+    from vitbench.judge.uncompared import DAYS, Uncompared, uncompared
     from vitbench.show import verdicts as show
 
     strict = chosen.inconclusive == "fail"
@@ -187,7 +188,13 @@ def _gate(chosen: argparse.Namespace) -> int:
     nothing: Uncompared | None = None
     problems: list[str] = []
     codes = [PASS]
-    if chosen.baseline or all(each.kind in TOLERANCES for each in promises):
+    compares = chosen.baseline or all(each.kind in TOLERANCES for each in promises)
+    given = {
+        "--history": chosen.history != HISTORY, "--baselines": chosen.baselines != BASELINES,
+        "--uncompared-days": chosen.uncompared_days != DAYS, "--rename": bool(chosen.rename),
+    }  # fmt: skip
+    idle = idle_options(given, (chosen.baseline or "accepted") if compares else None)
+    if compares:
         renames = renames_of(chosen.rename, report)
         settings = read_settings(chosen.contracts or Path("pyproject.toml"))
         baseline = _baseline(chosen, report, renames)
@@ -198,7 +205,7 @@ def _gate(chosen: argparse.Namespace) -> int:
             chosen.size_tolerance, lambda case: tolerances(promises, case, "size_tolerance"),
         )  # fmt: skip
         judgement = judge(report, baseline.reports, rules, baseline.count, baseline.anchors)
-        found, notes = judgement.verdicts, judgement.notes
+        found, notes = judgement.verdicts, (*judgement.notes, *idle)
         nothing = uncompared(
             report, found, baseline, settings.history_since, chosen.uncompared_days
         )
@@ -209,7 +216,7 @@ def _gate(chosen: argparse.Namespace) -> int:
         if nothing:
             print(show.nothing_words(nothing))
     kept = judge_promises(promises, report, known, between)
-    apart = unjudged_words(kept)
+    apart = [*unjudged_words(kept), *([] if compares else idle)]
     if promises:
         print(show.text(kept, apart, "contract"))
     states = {each.state for each in kept}

@@ -21,7 +21,7 @@ from vitbench.judge.earlier import (
 )
 from vitbench.judge.filed import Filed, History, in_order
 from vitbench.judge.machine import class_of, differing, fingerprint, machine, taken
-from vitbench.judge.rename import UNCHANGED, Renames, hint, renamed, suggestions
+from vitbench.judge.rename import UNCHANGED, Renames, hint, idle, names_in, renamed, suggestions
 from vitbench.judge.report import read_report
 
 
@@ -87,7 +87,9 @@ def _elsewhere(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
 
 def named(report: Mapping[str, Any], path: Path, renames: Renames = UNCHANGED) -> Baseline:
     """The report of a file, unless it is the very one that is held against it."""
-    return _without(report, Baseline((renamed(read_report(path), renames),), str(path)))
+    found = read_report(path)
+    words = f"{path}{idle(renames, {*names_in(found)})}"
+    return _without(report, Baseline((renamed(found, renames),), words))
 
 
 def _without(report: Mapping[str, Any], found: Baseline) -> Baseline:
@@ -165,7 +167,7 @@ def from_history(
     if most:
         words = f"the newest of {folder}" if count == 1 else f"the median of {_reports(most)}"
         words += f", {len(late)} of older commits left out" if late else ""
-    words += hint(hints)
+    words += hint(hints) + idle(renames, history.names)
     counts = Counts(
         history.others,
         len(older),

@@ -12,7 +12,7 @@ from vitbench.judge.accepted import accepted_as
 from vitbench.judge.earlier import Anchor, Contents, Key, contents
 from vitbench.judge.machine import taken
 from vitbench.judge.order import out_of_order, timestamp
-from vitbench.judge.rename import Renames, renamed
+from vitbench.judge.rename import Renames, names_in, renamed
 from vitbench.judge.report import read_report
 from vitbench.judge.sound import is_ours
 from vitbench.judge.text import text_of
@@ -36,10 +36,12 @@ class Filed:
 
 
 class History:
-    """The reports of a folder, dated; one is read as a report only where it is chosen."""
+    """The reports of a folder, dated; one is read as a report only where it is chosen. `names`: all
+    that can be renamed in them, where something is to be."""
 
     def __init__(self, path: Path, folder: Path, renames: Renames) -> None:
         self.problems: list[str] = []
+        self.names: set[str] = set()
         self._renames = renames
         self._read: dict[Path, dict[str, Any] | None] = {}
         self._held: dict[Path, Contents] = {}
@@ -57,7 +59,9 @@ class History:
                 other = json.loads(text_of(file))
                 if not isinstance(other.get("benchmarks"), list):
                     raise UserError(f"{file}: not a report: it has no list 'benchmarks'")
-                other = renamed(other, renames) if renames else other
+                if renames:
+                    self.names |= {*names_in(other)}
+                    other = renamed(other, renames)
                 if file.samefile(path):
                     self.others -= 1
                 else:

@@ -1,6 +1,6 @@
 """Names that changed since the baseline: of models, cases, tests and files of tests."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
@@ -23,7 +23,7 @@ def renames_of(texts: Sequence[str], head: Mapping[str, Any]) -> dict[str, str]:
     Raises UserError for what is no OLD=NEW, for a NEW that the report lacks, and for an OLD that
     is given twice.
     """
-    known, found = set(_names(head)), dict[str, str]()
+    known, found = set(names_in(head)), dict[str, str]()
     for text in texts:
         parts = text.split("=")
         pairs = [("=".join(parts[:i]), "=".join(parts[i:])) for i in range(1, len(parts))]
@@ -44,7 +44,7 @@ def renames_of(texts: Sequence[str], head: Mapping[str, Any]) -> dict[str, str]:
 
 def renamed(report: Mapping[str, Any], renames: Renames) -> dict[str, Any]:
     """The report by its new names; a name stays where the report has the new one already."""
-    known = set(_names(report))
+    known = set(names_in(report))
     names = {old: new for old, new in renames.items() if old in known and new not in known}
     if not names:
         return dict(report)
@@ -69,6 +69,13 @@ def renamed(report: Mapping[str, Any], renames: Renames) -> dict[str, Any]:
     if found := machine(report):
         out["machine_info"] = {**report["machine_info"], "vitbench": with_models(found, of)}
     return out
+
+
+def idle(renames: Renames, names: Collection[str]) -> str:
+    """What to say of an OLD that is no name of any earlier report; "" where all are."""
+    told = [f"--rename={old}={new}" for old, new in renames.items() if old not in names]
+    what = "its old name" if len(told) == 1 else "their old names"
+    return f"; {' '.join(told)}: no earlier report has {what}" if told else ""
 
 
 def suggestions(head: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, str]:
@@ -127,7 +134,7 @@ def gone(head: Mapping[str, Any], bases: Sequence[Mapping[str, Any]]) -> list[st
     return [f"the baseline has models that this report lacks: {', '.join(lost)}"] if lost else []
 
 
-def _names(report: Mapping[str, Any]) -> Iterator[str]:
+def names_in(report: Mapping[str, Any]) -> Iterator[str]:
     """All that can be renamed in a report."""
     yield from models(report)
     for each in report["benchmarks"]:

@@ -78,3 +78,36 @@ def test_one_is_not_many(gate):  # noqa: F811
     out = gate(head(1.0), old=nights([1]))[1]
     assert "against the median of 1 report\n" in out
     assert "above 0 at 1 % for its only test" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--baseline=latest", "--history=reports/history/", "--uncompared-days=3"], ""),
+        (["--baseline=old.json", "--history=x"], "--history means nothing here: --baseline=old"),
+        (
+            ["--baseline=old.json", "--uncompared-days=3", "--baselines=x"],
+            "--uncompared-days and --baselines mean nothing here: --baseline=old.json does not use",
+        ),
+        (["--contracts", "--history=x"], "--history means nothing here: nothing is held against a"),
+    ],
+)
+def test_an_option_that_is_not_used_is_told(gate, folder, options, words):  # noqa: F811
+    (folder / "old.json").write_text(json.dumps(nights([1])[0]))
+    (folder / "pyproject.toml").write_text(
+        '[tool.vitbench.contracts]\n"*/int8-dynamic/cpu/b1" = ["size <= 30 MB"]\n'
+    )
+    _, out, page, *_ = gate(head(), *options, old=nights([1]))
+    notes = [line for line in out.splitlines() if "nothing here" in line]
+    assert [line.startswith(f"note: {words}") for line in notes] == [True] * bool(words)
+    assert ("nothing here" in page) == bool(words)
+
+
+@pytest.mark.parametrize("options", [["--baseline=latest"], ["--baseline=old.json"]])
+def test_an_old_name_that_no_earlier_report_has_is_told(gate, folder, options):  # noqa: F811
+    (folder / "old.json").write_text(json.dumps(nights([1])[0]))
+    rename = f"--rename=deit={FP32}"
+    code, out, *_ = gate(head(), *options, rename, old=nights([1]))
+    assert (code, f"{rename}: no earlier report has its old name" in out) == (0, True)
+    rename = f"--rename={FP32}={FP32}"
+    assert "no earlier report" not in gate(head(), *options, rename, old=nights([1]))[1]
