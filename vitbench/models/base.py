@@ -1,7 +1,7 @@
 """The model noun: what is computed, with which weights, on which input."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ class ModelSpec:
     `name` is the slug that stands in case ids. `source` is `timm`, `hf` or `hub`; `ident` is
     the name that source knows; `path` is a local folder or checkpoint file, or None.
     `public` is the spec as a report stores it, without absolute paths. `ema` chooses the averaged
-    or the plain weights of a checkpoint that has both; None leaves it to the source.
+    or the plain weights of a checkpoint that has both; None leaves it to the source. `args` are
+    arguments of a timm model that the user set.
     """
 
     name: str
@@ -25,6 +26,7 @@ class ModelSpec:
     path: str | None
     public: str
     ema: bool | None = None
+    args: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,11 @@ class Model:
 
     `module` is a float32 torch module in eval mode on the CPU: images (N, 3, H, W) to logits
     (N, C). `preprocess` takes an RGB image to a float32 array (3, H, W). `labels` has C entries.
-    `architecture` is JSON: enough for `models.skeleton` to make the module again without its
-    weights, and `image`, the shape (3, H, W) that it takes. `scriptable` is False where
-    torch.jit.script is known to fail and tracing serves. `notes` are sentences on how the files
-    were read that the user must see: what was chosen, left out or taken from elsewhere.
+    A grey model takes 1 channel instead of 3. `architecture` is JSON: enough for `models.skeleton`
+    to make the module again without its weights, and `image`, the shape (3, H, W) that it takes.
+    `scriptable` is False where torch.jit.script is known to fail and tracing serves. `notes` are
+    sentences on how the files were read that the user must see: what was chosen, left out or taken
+    from elsewhere.
     """
 
     spec: ModelSpec

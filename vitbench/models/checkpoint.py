@@ -209,5 +209,6 @@ def check(path: Path, problems: Mapping[str, list[str]], how: str = "") -> None:
     if listed:
         raise UserError(
             f"{path} does not fit the architecture{how and ', ' + how}: {'; '.join(listed)}. "
-            "Name the architecture that it was saved from"
+            "Name the architecture that it was saved from, and what it was made with: "
+            "NAME@PATH,img_size=384"
         )

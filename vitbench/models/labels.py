@@ -8,21 +8,24 @@ from vitbench.errors import UserError
 from vitbench.models.base import Label
 
 
-def imagenet() -> tuple[Label, ...]:
-    """The 1000 classes of ILSVRC 2012 in their usual order, by timm's tables."""
+def imagenet(subset: str = "imagenet-1k") -> tuple[Label, ...]:
+    """The 1000 classes of ILSVRC 2012, or those of another set of timm's, in their usual order."""
     from timm.data import ImageNetInfo
 
-    info = ImageNetInfo()
+    info = ImageNetInfo(subset)
     return tuple(
         Label(info.index_to_label_name(index), info.index_to_description(index))
-        for index in range(1000)
+        for index in range(info.num_classes())
     )
 
 
 def numbered(count: int) -> tuple[Label, ...]:
-    """`class 0` and so on; ImageNet's where there are a thousand."""
-    if count == 1000:
-        return imagenet()
+    """`class 0` and so on; ImageNet's where there are as many as one of its sets has."""
+    if count >= 1000:
+        from timm.data import infer_imagenet_subset
+
+        if subset := infer_imagenet_subset({"num_classes": count}):
+            return imagenet(subset)
     return tuple(Label(str(index), f"class {index}") for index in range(count))
 
 

@@ -1,14 +1,16 @@
-"""`--model [NAME=]SPEC`: from text to a ModelSpec. Reads no file but to see that it is there."""
+"""`--model [NAME=]SPEC`: from text to a ModelSpec. Of files it reads a folder's config alone."""
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from vitbench.case import SLUG
 from vitbench.errors import UserError
 from vitbench.models.base import ModelSpec
+from vitbench.models.timm_files import is_timm_folder
 
-SETTINGS = {",ema=true": True, ",ema=false": False}
 _NAMED = re.compile(r"(?P<name>[^=/@:,]*)=(?P<spec>.*)", re.DOTALL)
 
 
@@ -24,9 +26,10 @@ def parse_spec(text: str, base: Path) -> ModelSpec:
         raise UserError(f"--model {text}: no model is named")
     spec, settings = _settings(spec, base)
     source, ident, path, slug, public = _parse(spec, base)
+    ema, args = _settings_of(settings, spec, source, path)
     if name is None:
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", slug).strip("-") or "model"
-    return ModelSpec(name, source, ident, path, public + settings, _ema(settings, spec, path))
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", slug + settings).strip("-") or "model"
+    return ModelSpec(name, source, ident, path, public + settings, ema, args)
 
 
 def parse_specs(texts: Sequence[str], base: Path) -> tuple[ModelSpec, ...]:
@@ -47,15 +50,33 @@ def _settings(spec: str, base: Path) -> tuple[str, str]:
     return match["spec"], match["settings"]
 
 
-def _ema(settings: str, spec: str, path: str | None) -> bool | None:
-    """What `,ema=true` or `,ema=false` behind a checkpoint asks for. Raises UserError."""
-    if not settings:
-        return None
-    if settings not in SETTINGS:
-        raise UserError(f"--model {spec}{settings}: {settings!r} is not {' or '.join(SETTINGS)}")
-    if path is None or not Path(path).is_file():
-        raise UserError(f"--model {spec}{settings}: {settings} belongs behind a checkpoint file")
-    return SETTINGS[settings]
+def _settings_of(
+    text: str, spec: str, source: str, path: str | None
+) -> tuple[bool | None, dict[str, Any]]:
+    """`ema`, and the arguments of a timm model, of `,KEY=VALUE` behind a spec. Raises UserError."""
+    pairs = [each.split("=", 1) for each in text.split(",")[1:]]
+    given = {key: _value(value) for key, value in pairs}
+    if pairs and source != "timm":
+        raise UserError(f"--model {spec}{text}: only a timm model can be set something: {text}")
+    if len(given) < len(pairs):
+        raise UserError(f"--model {spec}{text}: {text} sets one thing twice")
+    ema = given.pop("ema", None)
+    if not isinstance(ema, bool | None):
+        raise UserError(f"--model {spec}{text}: ema is true or false")
+    if ema is not None and path is None:
+        raise UserError(
+            f"--model {spec}{text}: ema belongs behind a checkpoint: NAME@PATH,ema=true"
+        )
+    return ema, given
+
+
+def _value(text: str) -> Any:
+    """A number, true or false where it is one, else the text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float) else text
 
 
 def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
@@ -85,7 +106,8 @@ def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
                 f"--model {spec}: a checkpoint file does not say its architecture; "
                 "write deit_base_patch16_224@PATH"
             )
-        return "hf", path.name, str(path), path.name, f"folder:{path.name}"
+        source = "timm" if is_timm_folder(path) else "hf"
+        return source, path.name, str(path), path.name, f"folder:{path.name}"
     return "timm", architecture, None, architecture, architecture
 
 

@@ -1,176 +1,199 @@
-"""Models of timm: its names, its files, and checkpoints in its or DeiT's key names."""
+"""Models of timm: its names and arguments, its folders, and checkpoints in its key names."""
 
-import json
+import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from vitbench.errors import UserError
 from vitbench.models import labels
 from vitbench.models.base import Model, ModelSpec, Weights
-from vitbench.models.checkpoint import Checkpoint, load_strictly, matched, read_checkpoint
-from vitbench.models.preprocess import TUTORIAL, as_array, tutorial
-from vitbench.models.weights import (
-    cached_file,
-    file_sha256,
-    first_line,
-    hub_answers,
-    synthesize,
-    tensors_sha256,
-)
-
-BUNDLED = {"deit_tiny_patch16_224": "deit_tiny_tin20"}
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "fixtures" / "checkpoints"
-FILES = ("model.safetensors", "pytorch_model.bin")
+from vitbench.models.checkpoint import Checkpoint, load_strictly, matched
+from vitbench.models.preprocess import TUTORIAL, Preprocess, as_array, tutorial
+from vitbench.models.timm_files import Config, Found, config_at, config_of, find
+from vitbench.models.timm_names import current_name, doubts
+from vitbench.models.weights import first_line, synthesize, tensors_sha256
 
 
 def skeleton(architecture: Mapping[str, Any]) -> Any:
     """The bare module; its weights mean nothing."""
     import timm
 
-    return timm.create_model(architecture["name"], num_classes=architecture["num_classes"])
+    return timm.create_model(architecture["name"], **_arguments(architecture))
 
 
 def creation_code(architecture: Mapping[str, Any]) -> str:
-    name, classes = architecture["name"], architecture["num_classes"]
-    return f"import timm\nmodel = timm.create_model({name!r}, num_classes={classes})"
+    arguments = "".join(f", {name}={value!r}" for name, value in _arguments(architecture).items())
+    return f"import timm\nmodel = timm.create_model({architecture['name']!r}{arguments})"
+
+
+def _arguments(architecture: Mapping[str, Any]) -> dict[str, Any]:
+    """Of timm.create_model: `args` are the model's own, `pretrained_cfg` what timm derives the
+    size of images from where a config says another one than timm's registry."""
+    given = {"num_classes": architecture["num_classes"], **architecture.get("args", {})}
+    if "pretrained_cfg" in architecture:
+        given["pretrained_cfg"] = dict(architecture["pretrained_cfg"])
+    return given
 
 
 def load(spec: ModelSpec, mode: str | None) -> Model:
     """Load a timm model. `mode` is the value of --weights, or None where it was not given."""
-    import timm
-
-    name = spec.ident
-    if not timm.is_model(name.split(".")[0]):
-        near = get_close_matches(name, timm.list_models(), n=3, cutoff=0.6)
-        hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() names them"
-        raise UserError(f"--model {name}: timm has no such model; {hint}")
-    if "." in name and name not in timm.list_pretrained(f"{name.split('.')[0]}.*"):
-        known = ", ".join(timm.list_pretrained(f"{name.split('.')[0]}.*"))
-        raise UserError(f"--model {name}: timm has no such tag; it has {known or 'none'}")
-    checkpoint, weights, config = _state(spec, mode)
-    declared = timm.get_pretrained_cfg(name)
-    classes = (declared and declared.num_classes) or 1000
-    if checkpoint is not None:
-        classes = _classes(checkpoint, declared, classes)
-    architecture = {"source": "timm", "name": name, "num_classes": classes}
-    notes: tuple[str, ...] = ()
-    if checkpoint is None:
-        module = synthesize(lambda: skeleton(architecture))
+    config = config_at(Path(spec.path) if spec.path else None)
+    folder = spec.path is not None and Path(spec.path).is_dir()
+    name, notes = current_name(str(config.architecture) if folder else spec.ident)
+    found = find(spec, mode, name)
+    if found.config:
+        config = config_of(found.config, config.path)
+    if not folder and config.architecture not in (None, name.split(".")[0], spec.ident):
+        config = Config(config.path, config.raw, None, {}, config.pretrained)
+    where = str(config.path) if folder else f"--model {spec.ident}"
+    architecture = _architecture(name, config, spec.args, found, where)
+    classes = architecture["num_classes"]
+    if found.checkpoint is None:
+        module = synthesize(lambda: _made(architecture, where))
     else:
-        module = skeleton(architecture)
-        file = Path(spec.path) if spec.path else Path(weights["note"])
-        checkpoint = matched(checkpoint, module.state_dict(), file)
-        load_strictly(module, checkpoint.state, file)
-        notes = checkpoint.notes
-    data = timm.data.resolve_model_data_config(module, pretrained_cfg=config.get("pretrained_cfg"))
-    transform = tutorial() if config.get("input") == TUTORIAL else as_array(
-        timm.data.create_transform(**data, is_training=False)
-    )  # fmt: skip
+        module = _made(architecture, where)
+        checkpoint = _fitting(found.checkpoint, module, architecture, found.file)
+        load_strictly(module, checkpoint.state, found.file)
+        notes += checkpoint.notes
+    if spec.path is None:
+        notes += doubts(name, classes)
+    transform, how = _preprocess(module, config)
     return Model(
-        spec, module, architecture, transform, labels.of_config(config, classes, str(spec.path)),
-        Weights(sha256=tensors_sha256(module), synthetic=checkpoint is None, **weights),
-        scriptable=True, notes=notes,
+        spec, module, architecture, transform,
+        labels.of_config(config.labelled, classes, str(config.path)),
+        Weights(sha256=tensors_sha256(module), synthetic=found.checkpoint is None, **found.about),
+        scriptable=True, notes=(*notes, *found.notes, *how),
     )  # fmt: skip
 
 
-def _state(
-    spec: ModelSpec, mode: str | None
-) -> tuple[Checkpoint | None, dict[str, Any], dict[str, Any]]:
-    """The checkpoint (None: seed it), what is known of it, and its config.
+def _architecture(
+    name: str, config: Config, settings: Mapping[str, Any], found: Found, where: str
+) -> dict[str, Any]:
+    """What makes the module: the config's arguments, and the user's `settings` before them.
 
-    Of a config count our own `classes` and `input`, and timm's `pretrained_cfg` and labels.
+    The number of classes is that of the user, the checkpoint's head, the config or timm's registry.
     """
-    if spec.path:
-        path = Path(spec.path)
-        about = {"origin": "checkpoint", "file_sha256": file_sha256(path), "note": path.name}
-        return read_checkpoint(path, spec.ema), about, _config_beside(path)
-    bundled = BUNDLED.get(spec.ident)
-    if mode == "bundled" or (mode is None and bundled):
-        return _bundled(spec.ident)
-    if mode in ("auto", "pretrained", None):
-        file, why = _pretrained(spec.ident)
-        if file:
-            about = {"origin": "pretrained", "file_sha256": file_sha256(file), "note": why}
-            return read_checkpoint(file), about, {}
-        if mode == "pretrained":
-            raise UserError(
-                f"--weights pretrained: {spec.ident}: {why}; "
-                "use --weights seeded, or a checkpoint: NAME@PATH"
-            )
-        if bundled:
-            return _bundled(spec.ident)
-    else:
-        why = "asked for"
-    return None, {"origin": "seeded", "file_sha256": None, "note": f"synthetic: {why}"}, {}
-
-
-def _classes(checkpoint: Checkpoint, declared: Any, otherwise: int) -> int:
-    """How many classes the head has that a checkpoint of timm's names, maybe prefixed, holds."""
-    names = (declared and declared.classifier) or "head"
-    ends = tuple(f"{name}.weight" for name in ([names] if isinstance(names, str) else names))
-    for name, tensor in checkpoint.state.items():
-        if f".{name}".endswith(tuple(f".{end}" for end in ends)):
-            return int(tensor.shape[0])
-    return otherwise
-
-
-def _bundled(name: str) -> tuple[Checkpoint, dict[str, Any], dict[str, Any]]:
-    if name not in BUNDLED:
-        raise UserError(
-            f"--weights bundled: there is no bundled checkpoint for {name}, "
-            f"only for {', '.join(BUNDLED)}; use --weights auto"
-        )
-    folder = CHECKPOINTS / BUNDLED[name]
-    path = folder / "model.safetensors"
-    if not path.exists():
-        raise UserError(
-            f"the bundled checkpoint {path.name} is not there: it lies in a checkout of vitbench, "
-            "not in an installed package; use --weights seeded or a checkout"
-        )
-    config = json.loads((folder / "config.json").read_text())
-    digest = file_sha256(path)
-    if digest != config["sha256"]:
-        raise UserError(f"{path} is damaged: its sha256 is not that of config.json; restore it")
-    about = {"origin": "bundled", "file_sha256": digest, "note": folder.name}
-    return read_checkpoint(path), about, config
-
-
-def _pretrained(name: str) -> tuple[Path | None, str]:
-    """timm's own file from the hub's cache or the hub, and where it came from, or why not."""
     import timm
 
-    config = timm.get_pretrained_cfg(name)
-    repo = config.hf_hub_id if config else None
-    if not repo:
-        return None, "timm has no pretrained weights for it"
-    if found := cached_file(repo, FILES):
-        return found, f"{repo}, cached"
-    if not hub_answers():
-        return None, f"{repo} is not in the cache and the hub does not answer"
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-    for file in FILES:
-        try:
-            return Path(hf_hub_download(repo, file)), repo
-        except Exception as error:  # whatever a broken connection leads the library to
-            absent = isinstance(error, EntryNotFoundError)
-            if absent and not isinstance(error, LocalEntryNotFoundError):
-                continue
-            return None, f"{repo} cannot be downloaded ({first_line(error)})"
-    return None, f"{repo} holds none of {', '.join(FILES)}"
-
-
-def _config_beside(path: Path) -> dict[str, Any]:
-    """What lies beside a checkpoint; {} for one that comes alone."""
-    file = path.parent / "config.json"
-    try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, TypeError) as error:
+    declared = timm.get_pretrained_cfg(name)
+    args = {**config.args, **settings}
+    reserved = inspect.signature(timm.create_model).parameters
+    for key in args:
+        if key in reserved or not key.isidentifier():
+            raise UserError(f"{where}: {key} is no argument of a timm model that can be set")
+    classes = args.pop("num_classes", None)
+    if classes is None and found.checkpoint is not None:
+        classes = _classes(found.checkpoint, declared)
+    said = config.pretrained.get("num_classes") if config.architecture else None
+    if said is not None and classes not in (None, said) and "num_classes" not in settings:
         raise UserError(
-            f"{file}, beside the checkpoint, cannot be read ({error}): repair it or move it away"
+            f"{config.path} says num_classes {said}, and the head of {found.file.name} has "
+            f"{classes}: one of them is another model's"
+        )
+    classes = said if classes is None else classes
+    if classes is None:
+        classes = (declared and declared.num_classes) or 1000
+    _check_head(classes, where)
+    architecture = {"source": "timm", "name": name, "num_classes": classes}
+    if args:
+        architecture["args"] = args
+    size = {
+        key: config.pretrained[key]
+        for key in ("input_size", "fixed_input_size")
+        if config.architecture and key in config.pretrained
+    }
+    if size and any(declared is None or _listed(getattr(declared, key)) != _listed(value)
+                    for key, value in {"fixed_input_size": False, **size}.items()):  # fmt: skip
+        architecture["pretrained_cfg"] = {key: _listed(value) for key, value in size.items()}
+    return architecture
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _check_head(classes: Any, where: str) -> None:
+    if classes == 0:
+        raise UserError(
+            f"{where}: the model has no head (num_classes is 0): it answers with features and not "
+            "with classes, which vitbench cannot judge; give a model with a classifier"
+        )
+    if classes == 1:
+        raise UserError(
+            f"{where}: the model has one output: which class is likeliest says nothing of it, and "
+            "vitbench cannot judge a sigmoid or a regression yet"
+        )
+    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
+        raise UserError(f"{where}: num_classes is {classes!r}, which is no number of classes")
+
+
+def _classes(checkpoint: Checkpoint, declared: Any) -> int | None:
+    """How many outputs the head has, by timm's names of heads, which may have a prefix."""
+    names = (declared and declared.classifier) or ("head", "head.fc", "fc", "classifier")
+    ends = tuple(f".{name}.weight" for name in ([names] if isinstance(names, str) else names))
+    for name, tensor in checkpoint.state.items():
+        if f".{name}".endswith(ends):
+            return int(tensor.shape[0])
+    return None
+
+
+def _made(architecture: Mapping[str, Any], where: str) -> Any:
+    try:
+        module = skeleton(architecture)
+    except Exception as error:  # whatever an argument leads timm to
+        args = ", ".join(f"{k}={v!r}" for k, v in architecture.get("args", {}).items())
+        raise UserError(
+            f"{where}: timm cannot make {architecture['name']} with {args or 'its config'}: "
+            f"{first_line(error)}"
         ) from error
+    if getattr(module, "num_classes", None) != architecture["num_classes"]:
+        raise UserError(f"{where}: {architecture['name']} is made without a head for classes")
+    return module
+
+
+def _fitting(
+    checkpoint: Checkpoint, module: Any, architecture: Mapping[str, Any], file: Path
+) -> Checkpoint:
+    """The checkpoint under the module's names. Raises UserError, which says where only the head is
+    missing."""
+    own = module.state_dict()
+    try:
+        return matched(checkpoint, own, file)
+    except UserError as error:
+        try:
+            bare = skeleton({**architecture, "num_classes": 0}).state_dict()
+            matched(checkpoint, bare, file)
+        except Exception:  # timm's, or what does not fit without a head either
+            raise error from None
+    _check_head(0, str(file))
+    raise AssertionError
+
+
+def _preprocess(module: Any, config: Config) -> tuple[Preprocess, tuple[str, ...]]:
+    """timm's for evaluation, and a sentence where photographs lose their colours."""
+    from timm.data import create_transform
+    from timm.data.model_config import resolve_input_data_config
+
+    if config.raw.get("input") == TUTORIAL:
+        return tutorial(), ()
+    try:
+        data = resolve_input_data_config(module, pretrained_cfg=dict(config.pretrained) or None)
+        transform = as_array(create_transform(**data, is_training=False))
+    except Exception as error:  # whatever a value of the config leads timm to
+        raise UserError(f"{config.path}: timm cannot prepare images by it: {error}") from error
+    channels = data["input_size"][0]
+    if channels == 3:
+        return transform, ()
+    if channels == 1:  # as timm's own scripts read images for such a model
+        return lambda image: transform(_grey(image)), ("photographs are made grey for it",)
+    raise UserError(
+        f"{config.path}: the model takes images of {channels} channels; photographs have 3, or "
+        "1 if made grey"
+    )
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    return image.convert("L")

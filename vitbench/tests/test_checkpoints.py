@@ -246,21 +246,6 @@ def test_what_is_no_state_dict(tmp_path, content, said):
         read_checkpoint(saved(tmp_path / "best.pth", content))
 
 
-def test_ema_in_a_spec(tmp_path):
-    (tmp_path / "best.pth").touch()
-    (tmp_path / "odd,ema=no").touch()
-    spec = parse_spec("deit_tiny_patch16_224@best.pth,ema=false", tmp_path)
-    assert (spec.ema, spec.name) == (False, "deit_tiny_patch16_224-best")
-    assert spec.public == "deit_tiny_patch16_224@best.pth,ema=false"
-    assert parse_spec("x=deit_tiny_patch16_224@best.pth,ema=true", tmp_path).ema is True
-    assert parse_spec("deit_tiny_patch16_224@odd,ema=no", tmp_path).ema is None
-    for wrong in ("best.pth,ema=1", "best.pth,ema=true,ema=false"):
-        with pytest.raises(UserError, match="is not ,ema=true or ,ema=false"):
-            parse_spec(f"deit_tiny_patch16_224@{wrong}", tmp_path)
-    with pytest.raises(UserError, match="belongs behind a checkpoint file"):
-        parse_spec("deit_tiny_patch16_224,ema=true", tmp_path)
-
-
 @pytest.mark.parametrize("name", ["levit_128s", "deit_tiny_distilled_patch16_224"])
 def test_the_head_of_any_architecture(tmp_path, name):
     """LeViT's is head.linear; both have a second head, and the logits are timm's."""

@@ -1,9 +1,12 @@
 """What --model may name."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
 from vitbench.errors import UserError
-from vitbench.models import load_model, parse_spec, parse_specs
+from vitbench.models import ModelSpec, load_model, parse_spec, parse_specs
 from vitbench.models.checkpoint import read_checkpoint
 
 
@@ -46,6 +49,60 @@ def test_spec(tmp_path, text, name, source, ident, public):
 def test_spec_that_names_nothing(tmp_path, text, words):
     with pytest.raises(UserError, match=words):
         parse_spec(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "ema", "args"),
+    [
+        ("deit@best.pth,ema=false", "deit-best-ema-false", False, {}),
+        ("x=deit@best.pth,ema=true", "x", True, {}),
+        ("deit@odd,ema=no", "deit-odd-ema-no", None, {}),
+        ("vit,img_size=384,global_pool=avg", "vit-img_size-384-global_pool-avg", None,
+         {"img_size": 384, "global_pool": "avg"}),
+        ("vit@best.pth,img_size=384,ema=false,qkv_bias=false",
+         "vit-best-img_size-384-ema-false-qkv_bias-false", False,
+         {"img_size": 384, "qkv_bias": False}),
+    ],
+)  # fmt: skip
+def test_settings_behind_a_spec(tmp_path, text, name, ema, args):
+    (tmp_path / "best.pth").touch()
+    (tmp_path / "odd,ema=no").touch()
+    spec = parse_spec(text, tmp_path)
+    assert (spec.name, spec.ema, spec.args) == (name, ema, args)
+    assert spec.public == text.removeprefix("x=")
+    assert ModelSpec(**json.loads(json.dumps(asdict(spec)))) == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("deit_tiny_patch16_224@best.pth,ema=1", "ema is true or false"),
+        ("deit_tiny_patch16_224@best.pth,ema=true,ema=false", "sets one thing twice"),
+        ("deit_tiny_patch16_224,ema=true", "belongs behind a checkpoint"),
+        ("hf:google/vit-base-patch16-224,img_size=384", "only a timm model"),
+    ],
+)
+def test_settings_that_set_nothing(tmp_path, text, said):
+    (tmp_path / "best.pth").touch()
+    with pytest.raises(UserError, match=said):
+        parse_spec(text, tmp_path)
+
+
+def test_a_folder_is_timms_or_transformers_by_its_config(tmp_path):
+    for name, config in {
+        "timm": {"architecture": "vit_tiny_patch16_224"},
+        "wrapped": {"architecture": "vit_tiny_patch16_224", "model_type": "timm_wrapper"},
+        "hf": {"architectures": ["ViTForImageClassification"], "model_type": "vit"},
+        "both": {"architecture": "x", "model_type": "vit"},
+        "neither": [],
+    }.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    (tmp_path / "bare").mkdir()
+    sources = {each: parse_spec(f"./{each}", tmp_path).source
+               for each in ("timm", "wrapped", "hf", "both", "neither", "bare")}  # fmt: skip
+    assert sources == {"timm": "timm", "wrapped": "timm", **dict.fromkeys(
+        ("hf", "both", "neither", "bare"), "hf")}  # fmt: skip
 
 
 def test_a_text_file_is_no_checkpoint(tmp_path):

@@ -1,0 +1,218 @@
+"""timm's folders, arguments and names: read as timm reads them, and its logits to the bit."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from vitbench.errors import UserError
+from vitbench.models import creation_code, load_model, parse_spec, skeleton
+from vitbench.models.timm_files import config_of
+from vitbench.models.timm_names import current_name
+
+timm = pytest.importorskip("timm")
+torch = pytest.importorskip("torch")
+PHOTO = Image.fromarray(skimage.data.astronaut())
+TINY = {"depth": 2, "embed_dim": 48, "num_heads": 3}
+NAME = "vit_tiny_patch16_224"
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+
+def made(folder, name=NAME, classes=5, weights="model.safetensors", small=TINY, **args):
+    """A folder as timm saves it for the hub."""
+    from safetensors.torch import save_file
+    from timm.models import save_for_hf
+
+    torch.manual_seed(2)
+    module = timm.create_model(name, num_classes=classes, **small, **args).eval()
+    save_for_hf(module, folder, model_args={**small, **args}, safe_serialization=False)
+    (folder / "pytorch_model.bin").unlink()
+    if weights == "model.safetensors":
+        save_file(module.state_dict(), folder / weights)
+    else:
+        torch.save(module.state_dict(), folder / weights)
+    return folder
+
+
+def changed(folder, **config):
+    file = folder / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **config}))
+
+
+def same_as_timm(folder, model):
+    """Logits and images as timm's own; and the same module from the architecture alone."""
+    theirs = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    images = torch.randn(2, *model.architecture["image"])
+    with torch.inference_mode():
+        assert torch.equal(model.module(images), theirs(images))
+    data = timm.data.resolve_model_data_config(theirs)
+    transform = timm.data.create_transform(**data, is_training=False)
+    if model.architecture["image"][0] == 3:
+        assert np.array_equal(model.preprocess(PHOTO), transform(PHOTO).numpy())
+    architecture = json.loads(json.dumps(model.architecture))
+    scope: dict = {}
+    exec(creation_code(architecture), scope)
+    for bare in (skeleton(architecture), scope["model"]):
+        bare.eval().load_state_dict(theirs.state_dict())
+        with torch.inference_mode():
+            assert torch.equal(bare(images), theirs(images))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"img_size": 64},
+        {"img_size": [64, 96], "patch_size": 8},
+        {"img_size": 64, "global_pool": "avg"},
+        {"img_size": 64, "reg_tokens": 4, "class_token": False, "global_pool": "avg"},
+        {"img_size": 64, "dynamic_img_size": True},
+        {"img_size": 64, "in_chans": 1},
+    ],
+)
+def test_a_folder_of_timms(tmp_path, args):
+    folder = made(tmp_path / "mine", **args)
+    model = load_model(parse_spec("./mine", tmp_path), None)
+    same_as_timm(folder, model)
+    size = 224 if "dynamic_img_size" in args else args["img_size"]
+    size = size if isinstance(size, list) else [size, size]
+    assert model.architecture["image"] == [args.get("in_chans", 3), *size]
+    assert len(model.labels) == 5
+    assert (model.weights.origin, model.spec.public) == ("checkpoint", "folder:mine")
+
+
+@pytest.mark.parametrize("weights", ["pytorch_model.bin", "best.pth"])
+def test_other_files_of_weights(tmp_path, weights):
+    folder = made(tmp_path / "mine", img_size=64, weights=weights)
+    same_as_timm(folder, load_model(parse_spec("./mine", tmp_path), None))
+
+
+@pytest.mark.parametrize("name", ["deit_tiny_distilled_patch16_224", "vit_tiny_patch16_384"])
+def test_other_architectures(tmp_path, name):
+    """Two heads; and a size that is the registry's own."""
+    folder = made(tmp_path / "mine", name, small={"depth": 1})
+    same_as_timm(folder, load_model(parse_spec("./mine", tmp_path), None))
+
+
+def test_older_and_poorer_configs(tmp_path):
+    """All in one table; without fixed_input_size; and of transformers' wrapper of timm."""
+    folder = made(tmp_path / "mine", img_size=64)
+    config = json.loads((folder / "config.json").read_text())
+    changed(folder, pretrained_cfg={"input_size": [3, 64, 64], "mean": [0.5] * 3, "std": [0.5] * 3})
+    same_as_timm(folder, load_model(parse_spec("./mine", tmp_path), None))
+    old = config_of({**config["pretrained_cfg"], "architecture": NAME, "num_classes": 5}, folder)
+    assert (old.architecture, old.pretrained["num_classes"]) == (NAME, 5)
+    assert old.pretrained["input_size"] == [3, 64, 64]
+    from safetensors.torch import load_file, save_file
+
+    wrapped = {**config, "model_type": "timm_wrapper", "label_names": list("abcde")}
+    (folder / "config.json").write_text(json.dumps(wrapped))
+    plain = load_file(folder / "model.safetensors")
+    save_file({f"timm_model.{n}": t for n, t in plain.items()}, folder / "model.safetensors")
+    model = load_model(parse_spec("./mine", tmp_path), None)
+    assert all(model.module.state_dict()[n].equal(t) for n, t in plain.items())
+    assert [label.name for label in model.labels] == list("abcde")
+
+
+def test_a_grey_model_takes_grey_photographs(tmp_path):
+    made(tmp_path / "mine", img_size=64, in_chans=1)
+    model = load_model(parse_spec("./mine", tmp_path), None)
+    found = model.preprocess(PHOTO)
+    assert found.shape == (1, 64, 64)
+    assert np.array_equal(found, model.preprocess(PHOTO.convert("L").convert("RGB")))
+    assert model.notes == ("photographs are made grey for it",)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"num_classes": 7}, r"says num_classes 7, and the head of model\.safetensors has 5"),
+        ({"architecture": "vit_tinny_patch16_224"}, "did you mean vit_tiny_patch16_224"),
+        ({"model_args": {**TINY, "img_size": 96}}, r"pos_embed has shape .*img_size=384"),
+        ({"model_args": {"nonsense": 1}}, r"config\.json: timm cannot make .* with nonsense=1"),
+        ({"model_args": {"checkpoint_path": "x.pth"}}, "checkpoint_path is no argument"),
+        ({"model_args": {**TINY, "features_only": True}}, "config.json"),
+        ({"pretrained_cfg": {"mean": "grey"}}, r"config\.json"),
+        ({"model_args": 3}, r"config\.json is no config of timm's"),
+    ],
+)
+def test_a_folder_that_cannot_be_read_is_one_sentence(tmp_path, config, said):
+    folder = made(tmp_path / "mine", img_size=64)
+    changed(folder, **config)
+    with pytest.raises(UserError, match=said) as caught:
+        load_model(parse_spec("./mine", tmp_path), None)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"), [(0, "has no head"), (1, "one output"), (2, None)]
+)  # fmt: skip
+def test_heads_that_name_no_class(tmp_path, classes, said):
+    folder = made(tmp_path / "mine", classes=classes, img_size=64)
+    (tmp_path / "alone").mkdir()
+    (folder / "model.safetensors").rename(tmp_path / "alone" / "best.safetensors")
+    more = "".join(f",{name}={value}" for name, value in {**TINY, "img_size": 64}.items())
+    alone = f"{NAME}@alone/best.safetensors{more}"
+    made(folder, classes=classes, img_size=64)
+    for text in ("./mine", alone):
+        if said is None:
+            assert len(load_model(parse_spec(text, tmp_path), None).labels) == classes
+            continue
+        with pytest.raises(UserError, match=said):
+            load_model(parse_spec(text, tmp_path), None)
+
+
+def test_arguments_behind_a_name(tmp_path):
+    text = f"{NAME},img_size=64,depth=1,num_classes=4"
+    model = load_model(parse_spec(text, tmp_path), "seeded")
+    assert model.architecture["image"] == [3, 64, 64]
+    assert len(model.module.blocks) == 1
+    assert len(model.labels) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "current"),
+    [
+        ("vit_base_patch16_224_in21k", "vit_base_patch16_224.augreg_in21k"),
+        ("vit_deit_tiny_patch16_224", "deit_tiny_patch16_224"),
+    ],
+)
+def test_names_that_timm_has_changed(name, current):
+    from timm.models._registry import get_deprecated_models
+
+    assert get_deprecated_models().get(name, current) == current
+    if name in get_deprecated_models():
+        assert current_name(name) == (current, (f"timm calls {name} {current} today",))
+    assert current_name(current) == (current, ())
+    with pytest.raises(UserError, match="no such tag; it has vit_base_patch16_224"):
+        current_name("vit_base_patch16_224_in21k.nope")
+
+
+def test_a_changed_name_has_the_classes_of_the_present_one(tmp_path):
+    spec = parse_spec("vit_tiny_patch16_224_in21k,depth=1", tmp_path)
+    model = load_model(spec, None)
+    assert len(model.labels) == 21843
+    assert "timm calls" in model.notes[0]
+    assert "timm/vit_tiny_patch16_224.augreg_in21k is not in the cache" in model.weights.note
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("vit_small_patch14_dinov2", "has no head: the 1000 classes are made up"),
+        ("vit_base_patch32_clip_224.openai", "the 512 outputs of .* are an embedding"),
+        ("vit_tiny_patch16_224", None),
+    ],
+)
+def test_a_line_where_outputs_are_no_classes(tmp_path, name, said):
+    spec = parse_spec(f"{name},depth=1,embed_dim=48,num_heads=3", tmp_path)
+    notes = load_model(spec, "seeded").notes
+    assert (notes == ()) if said is None else re.search(said, notes[0])
