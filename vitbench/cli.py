@@ -68,6 +68,8 @@ def parser() -> argparse.ArgumentParser:
     add_model(export)
     export.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     export.add_argument("--images", type=Path, metavar="DIR", help="verify on these images")
+    export.add_argument("--labels", type=Path, metavar="FILE",
+                        help="a name and a class of --images on each line")  # fmt: skip
     export.add_argument("--calibration", type=Path, metavar="DIR",
                         help="calibrate static int8 on these images")  # fmt: skip
     export.add_argument("--verify-images", type=int, default=512, metavar="N")

@@ -33,6 +33,9 @@ def register(commands: Any) -> None:
         metavar="FILE",
         help="write the page (default: reports/index.html)",
     )
+    history.add_argument(
+        "--no-thumbnails", action="store_true", help="with --html: a page without photographs"
+    )
     history.add_argument("--no-cache", action="store_true", help="read every report again")
     history.add_argument("--export", choices=list(EXPORTS), help="for another tool")
     history.add_argument(
@@ -82,7 +85,7 @@ def show_history(chosen: argparse.Namespace) -> int:
     elif chosen.export:
         _export(history, chosen.export, chosen.output)
     elif chosen.html:
-        _write_page(history, chosen.folder, chosen.html)
+        _write_page(history, chosen.folder, chosen.html, not chosen.no_thumbnails)
         print(f"wrote {chosen.html}")
     elif chosen.csv:
         print(to_csv(history), end="")
@@ -190,13 +193,13 @@ def _export(history: "History", kind: str, output: Path | None) -> None:
         raise UserError(f"--output {output}: cannot write there: {error.strerror}") from error
 
 
-def _write_page(history: "History", folder: Path, path: Path) -> None:
+def _write_page(history: "History", folder: Path, path: Path, thumbnails: bool) -> None:
     from vitbench.judge.best import choose
     from vitbench.judge.report import read_report
     from vitbench.judge.series import newest_first
     from vitbench.judge.sound import left_out
     from vitbench.judge.trends import trends
-    from vitbench.show.page import recommendations, write
+    from vitbench.show.page import recommendations, without_thumbnails, write
 
     newest: dict[str, Any] = {}
     best: list[str] = []
@@ -211,6 +214,7 @@ def _write_page(history: "History", folder: Path, path: Path) -> None:
             break
         except UserError:  # Nor is there anything to recommend of a run without paired timings.
             newest = {}
+    newest = newest if thumbnails else without_thumbnails(newest)
     write(history, trends(history), newest, best, folder.resolve().name, path)
 
 

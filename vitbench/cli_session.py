@@ -35,6 +35,7 @@ def session_of(chosen: argparse.Namespace) -> "Session":
         models=parse_specs(chosen.model or [DEFAULT_MODEL], Path.cwd()),
         weights=chosen.weights,
         images=getattr(chosen, "images", None),
+        labels=getattr(chosen, "labels", None),
         variants=(),
         reference="fp32",
         device="cpu",

@@ -12,13 +12,16 @@ SIDE = 64  # pixels; a JPEG of it is about 2 kB
 
 
 def flips(
-    measured: Mapping[str, Any], photos: Sequence[Photo], most: int = MOST
+    measured: Mapping[str, Any],
+    photos: Sequence[Photo],
+    most: int = MOST,
+    thumbnails: bool = True,
 ) -> list[dict[str, Any]]:
     """Of the images whose top-1 differs from fp32's, those that fp32 was surest of.
 
     `measured` is what `agreement.compare` returns for `photos`, in their order. Each has the
     image's id, both labels, both margins (first logit less second) and a `thumbnail` of 64 x 64
-    pixels at most, a JPEG in base64.
+    pixels at most, a JPEG in base64, or "" without `thumbnails`.
     """
     names = measured["class_names"]
     differ = [
@@ -36,7 +39,7 @@ def flips(
             "label": names[measured["top1"][at]],
             "reference_margin": measured["margin"][at],
             "margin": measured["own_margin"][at],
-            "thumbnail": thumbnail(photos[at]),
+            "thumbnail": thumbnail(photos[at]) if thumbnails else "",
         }
         for at in differ[:most]
     ]

@@ -109,7 +109,7 @@ def _by_name(
     cells, named, at = max(
         ((way, *_columns(way, known)) for way in ways),
         key=lambda way: sum(_find(cells[way[1]], known) is not None for cells in way[0]
-                            if way[1] < len(cells)),
+                            if max(way[1:]) < len(cells)),
     )  # fmt: skip
     classes: dict[str, str] = {}
     unknown: list[str] = []

@@ -5,6 +5,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,15 @@ def flips(report: Mapping[str, Any]) -> dict[str, Any]:
         "caption": "Label and margin (first logit less second) by fp32 and by the case.",
         "rows": found[:MOST_FLIPS],
     }
+
+
+def without_thumbnails(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report, for `flips`, without the pictures of its images."""
+    bare = deepcopy(dict(report))
+    for row in rows(bare) if report else []:
+        for flip in (row.timed or {}).get("flips", []):
+            flip["thumbnail"] = ""
+    return bare
 
 
 def _jpeg(text: str) -> str:

@@ -50,6 +50,16 @@ def test_the_page_shows_them():
     assert page.flips({})["rows"] == []
 
 
+def test_without_thumbnails_no_picture_is_in_a_report_or_on_a_page():
+    found = flips(MEASURED, PHOTOS, most=2, thumbnails=False)
+    assert [(each["image"], each["thumbnail"]) for each in found] == [("3.png", ""), ("5.png", "")]
+    had = report()
+    (row,) = page.flips(page.without_thumbnails(had))["rows"]
+    assert row[:4] + row[6:] == [INT8, "3.png", "orange", "lime", ""]
+    assert page.flips(had)["rows"][0][6]
+    assert page.without_thumbnails({}) == {}
+
+
 @pytest.mark.parametrize("thumbnail", ['" onerror="alert(1)', "javascript:alert(1)", ""])
 def test_what_is_no_picture_is_no_address(thumbnail):
     (row,) = page.flips(report(thumbnail=thumbnail))["rows"]
