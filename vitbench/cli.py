@@ -13,7 +13,7 @@ from vitbench import __version__, cli_duet, cli_gate, cli_history, environment
 from vitbench.catalogue import declared, select
 from vitbench.cli_session import add_model, session_of
 from vitbench.deploy.worker import WorkerFailed
-from vitbench.errors import Unavailable, UserError
+from vitbench.errors import Unavailable, UserError, with_kind
 from vitbench.judge.best import NEEDS, choose
 from vitbench.runtimes.variants import VARIANTS
 
@@ -140,6 +140,7 @@ def predict_image(chosen: argparse.Namespace) -> int:
 
     from vitbench.case import Case
     from vitbench.measure.images import changes_of, read_image
+    from vitbench.show.text import partly_quantized
 
     variants = select(chosen.variant, "fp32") if chosen.variant else select(["fp32"], "fp32")
     image = read_image(chosen.image)
@@ -163,8 +164,11 @@ def predict_image(chosen: argparse.Namespace) -> int:
             except Unavailable as reason:
                 print(f"  {recipe.name:22} unavailable: {reason}")
                 continue
-            except WorkerFailed as failure:
-                print(f"  {recipe.name:22} failed: {failure}")
+            except UserError:
+                raise
+            except Exception as failure:  # of one variant: the others go on
+                words = str(failure) if isinstance(failure, WorkerFailed) else with_kind(failure)
+                print(f"  {recipe.name:22} failed: {words}")
                 code = BROKEN
                 continue
             odds = np.exp(logits - logits.max())
@@ -172,6 +176,8 @@ def predict_image(chosen: argparse.Namespace) -> int:
             for index in np.argsort(-odds)[: max(1, chosen.top)]:
                 label = model.labels[index]
                 print(f"  {recipe.name:22} {index:5d}  {odds[index]:6.1%}  {label.name}")
+            if said := partly_quantized(session.artifact(case).layers):
+                print(f"  {'':22} {said}")
     return code
 
 
@@ -179,24 +185,38 @@ def export_variant(chosen: argparse.Namespace) -> int:
     """Copies the verified artifact and its manifest. Refuses one whose contract is BROKEN."""
     from vitbench.case import Case
     from vitbench.deploy.export import export
+    from vitbench.show.text import partly_quantized
 
     names = [row.name for row in VARIANTS]
     if chosen.variant not in names:
         raise UserError(f"{chosen.variant}: no such variant; choose from {', '.join(names)}")
-    session = session_of(chosen)
+    session, code = session_of(chosen), OK
     for spec in session.options.models:
         case = Case(spec.name, chosen.variant, "cpu", 1)
-        verification = session.verify(case)
+        try:
+            verification = session.verify(case)
+        except UserError:
+            raise
+        except Exception as failure:  # of one model: the others go on
+            meant = isinstance(failure, Unavailable | WorkerFailed)
+            words = str(failure) if meant else with_kind(failure)
+            print(f"vitbench: error: {case.id} is not exported: {words}", file=sys.stderr)
+            code = USAGE if meant else code or BROKEN
+            continue
         print(verification.agreement.sentence)
         if verification.agreement.state == "BROKEN":
             print(f"{case.id} is not exported", file=sys.stderr)
-            return BROKEN
+            code = code or BROKEN
+            continue
+        artifact = session.artifact(case)
         file = export(
-            session.model(spec.name), session.require(case), session.artifact(case),
+            session.model(spec.name), session.require(case), artifact,
             verification.agreement.to_json(), chosen.output,
         )  # fmt: skip
+        if said := partly_quantized(artifact.layers):
+            print(said)
         print("wrote", *sorted(map(str, file.parent.iterdir())))
-    return OK
+    return code
 
 
 def choose_variant(chosen: argparse.Namespace) -> int:

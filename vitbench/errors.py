@@ -11,3 +11,19 @@ class Unavailable(Exception):  # noqa: N818 - it names a state, which becomes a 
 
 class WrongOutputs(UserError):  # noqa: N818 - it names what was seen
     """What is timed does not answer what was verified. The message names what differs."""
+
+
+def in_short(error: BaseException) -> str:
+    """What an error says first, on one line of at most 300 characters; more than its first line
+    where that is a mere heading, and its kind where it says nothing."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    words = lines[0] if len(lines[0]) >= 40 else " ".join(lines)
+    return words if len(words) <= 300 else f"{words[:297]}..."
+
+
+def with_kind(error: BaseException) -> str:
+    """As `in_short`, after the kind of the error: for one that nobody wrote for a person."""
+    kind, words = type(error).__name__, in_short(error)
+    return kind if words == kind else f"{kind}: {words}"

@@ -44,6 +44,12 @@ class Artifact:
     manifest: dict[str, Any]
 
     @property
+    def layers(self) -> dict[str, int]:
+        """`quantized_layers` and `float_layers`, where its runtime counts them."""
+        names = ("quantized_layers", "float_layers")
+        return {name: self.manifest[name] for name in names if name in self.manifest}
+
+    @property
     def files(self) -> list[Path]:
         return beside(self.path)
 

@@ -45,6 +45,7 @@ def export(
         "runtime": runtime.version(),
         "precision": variant.precision,
         "options": dict(variant.options),
+        **artifact.layers,
         "labels": [asdict(label) for label in model.labels],
         "agreement": dict(agreement),
         "versions": environment.versions(),

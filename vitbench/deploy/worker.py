@@ -20,7 +20,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from vitbench.errors import Unavailable, UserError, WrongOutputs
+from vitbench.errors import Unavailable, UserError, WrongOutputs, in_short
 
 # -P: the user's folder may hold a torch.py of its own.
 COMMAND = (sys.executable, "-P", "-m", "vitbench.deploy.worker")
@@ -138,8 +138,9 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
         )
     images = request["calibration"] and np.load(request["calibration"], allow_pickle=False)
     start = perf_counter()
-    runtime.build(model, recipe, Path(request["path"]), images)
+    layers = runtime.build(model, recipe, Path(request["path"]), images)
     return {
+        **(layers or {}),
         "build_seconds": perf_counter() - start,
         "peak_memory_bytes": peak_resident_bytes(),
     }
@@ -274,7 +275,8 @@ def main() -> int:
             answer = VERBS[request["verb"]](request)
         except Exception as error:
             traceback.print_exc()
-            message = " ".join(str(error).split())
+            meant = type(error).__name__ in ERRORS
+            message = " ".join(str(error).split()) if meant else in_short(error)
             answer = {"error": {"kind": type(error).__name__, "message": message}}
         print(json.dumps(answer), file=reply)
     return 1 if "error" in answer else 0

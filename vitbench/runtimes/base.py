@@ -93,10 +93,12 @@ class Runtime(Protocol):
 
     def build(
         self, model: Model, variant: Variant, path: Path, calibration: NDArray[np.float32] | None
-    ) -> None:
+    ) -> dict[str, int] | None:
         """Write the artifact of a model to `path`, and what belongs to it beside it, named alike.
 
-        `calibration` is images (N, 3, H, W) where the recipe is calibrated, else None.
+        `calibration` is images (N, 3, H, W) where the recipe is calibrated, else None. What is
+        known of the layers is returned: `quantized_layers` and `float_layers`, linear ones both.
+        Raises Unavailable where the recipe cannot be made of this model, with the reason.
         """
 
     def load(

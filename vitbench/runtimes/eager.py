@@ -25,8 +25,10 @@ def build(
     variant: Variant,
     path: Path,
     calibration: NDArray[np.float32] | None,  # noqa: ARG001 - no recipe here is calibrated
-) -> None:
-    torch_state.save_state(torch_state.prepared(model.module, variant), variant, path)
+) -> dict[str, int]:
+    module, layers = torch_state.prepared(model, variant)
+    torch_state.save_state(module, variant, path)
+    return layers
 
 
 def load(

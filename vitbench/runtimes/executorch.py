@@ -78,8 +78,12 @@ def build(
         edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
     called = [node for node in edge.exported_program().graph.nodes if node.op == "call_function"]
     names = sorted({node.target.__name__ for node in called})
-    if "executorch_call_delegate" not in names or any(n.startswith(PRODUCTS) for n in names):
-        raise RuntimeError(f"XNNPACK does not take all of the products: left are {names}")
+    left = [name for name in names if name.startswith(PRODUCTS)]
+    if left or "executorch_call_delegate" not in names:
+        raise Unavailable(
+            f"XNNPACK does not take {', '.join(left) or 'any operator'} of this model: ExecuTorch's"
+            " own kernels, which are made to be small and not fast, would compute that"
+        )
     with path.open("wb") as file:
         edge.to_executorch().write_to_file(file)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.models import Model
-from vitbench.runtimes import torch_common, torchscript
+from vitbench.runtimes import torch_common, torch_state, torchscript
 from vitbench.runtimes.base import Deployment, Variant
 from vitbench.runtimes.torch_common import version
 from vitbench.runtimes.torchscript import supports
@@ -28,8 +28,10 @@ def build(
     variant: Variant,
     path: Path,
     calibration: NDArray[np.float32] | None,  # noqa: ARG001 - no recipe here is calibrated
-) -> None:
-    torchscript.graph(model, variant)._save_for_lite_interpreter(str(path))
+) -> dict[str, int]:
+    module, layers = torch_state.prepared(model, variant)
+    torchscript.graph(model, module, variant)._save_for_lite_interpreter(str(path))
+    return layers
 
 
 def load(

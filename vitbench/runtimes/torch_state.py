@@ -1,30 +1,49 @@
 """A module in a recipe's precision, and its state dict as an artifact: of eager and Inductor."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from vitbench.models import creation_code, skeleton
+from vitbench.models import Model, creation_code, skeleton
 from vitbench.runtimes import torch_common
 from vitbench.runtimes.base import Variant
+from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
+
+# What torch keeps of a quantized linear layer: its packed weight, by the layer's name.
+PACKED = "._packed_params._packed_params"
 
 
-def quantize(module: Any, variant: Variant) -> Any:
-    """Dynamic int8 on every linear layer: weights int8, activations int8 with one scale a call."""
+def quantize(module: Any, names: Collection[str], variant: Variant) -> Any:
+    """A copy with dynamic int8 in the linear layers of these names: weights int8, activations int8
+    with one scale a call."""
     import torch
 
+    config = torch.ao.quantization.default_dynamic_qconfig
     with torch_common.quantized_engine(torch_common.engine(variant)):
         return torch.ao.quantization.quantize_dynamic(
-            module, {torch.nn.Linear}, dtype=torch.qint8, inplace=False
+            module, dict.fromkeys(names, config), dtype=torch.qint8, inplace=False
         )
 
 
-def prepared(module: Any, variant: Variant) -> Any:
-    """The module in the recipe's precision: quantized for its engine, cast, or as it is."""
+def prepared(model: Model, variant: Variant) -> tuple[Any, dict[str, int]]:
+    """The module in the recipe's precision: quantized for its engine, cast, or as it is. With it,
+    of a quantized one, how many linear layers are.
+
+    Raises Unavailable where no layer of the model can be quantized.
+    """
+    if not torch_common.engine(variant):
+        return _cast(model.module, variant), {}
+    image = model.architecture["image"]
+    names = replaceable(model.module, image)
+    module = quantize(model.module, names, variant)
+    with torch_common.inference(variant):
+        require_call(module, image)
+    return module, layer_counts(model.module, names)
+
+
+def _cast(module: Any, variant: Variant) -> Any:
     import torch
 
-    if torch_common.engine(variant):
-        return quantize(module, variant)
     return module.to(getattr(torch, torch_common.float_type(variant)))
 
 
@@ -44,11 +63,14 @@ def load_state(path: Path, variant: Variant, architecture: Mapping[str, Any]) ->
     import torch
     from safetensors.torch import load_file
 
-    module = prepared(skeleton(architecture), variant)
+    module = skeleton(architecture)
     if torch_common.engine(variant):
         state = torch.load(path, map_location="cpu", weights_only=True)
+        names = [name.removesuffix(PACKED) for name in state if name.endswith(PACKED)]
+        module = quantize(module, names, variant)
     else:
         state = load_file(path)
+        module = _cast(module, variant)
     # Loading packs the int8 weights again, for whichever engine is set at that moment.
     with torch_common.quantized_engine(torch_common.engine(variant)):
         module.load_state_dict(state)
@@ -61,8 +83,11 @@ def state_loading_code(variant: Variant, architecture: Mapping[str, Any], file: 
     if torch_common.engine(variant):
         lines += [
             f"torch.backends.quantized.engine = {torch_common.engine(variant)!r}",
-            "model = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, torch.qint8)",
-            f"model.load_state_dict(torch.load({file!r}, weights_only=True))",
+            f"state, packed = torch.load({file!r}, weights_only=True), {PACKED!r}",
+            "config = torch.ao.quantization.default_dynamic_qconfig",
+            "int8 = {name.removesuffix(packed): config for name in state if packed in name}",
+            "model = torch.ao.quantization.quantize_dynamic(model, int8, torch.qint8)",
+            "model.load_state_dict(state)",
         ]
     else:
         dtype = torch_common.float_type(variant)

@@ -4,14 +4,14 @@ Freezing turns weights into constants and removes what inference does not need.
 `optimize_for_mobile` then rewrites the graph for XNNPACK.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.errors import Unavailable
+from vitbench.errors import Unavailable, in_short
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torch_state
 from vitbench.runtimes.base import Deployment, Variant
@@ -37,25 +37,56 @@ def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every r
     return ".pt"
 
 
-def graph(model: Model, variant: Variant) -> Any:
-    """The ScriptModule of a recipe: of dynamic int8 where it names the engine of that."""
-    import torch
+def graph(model: Model, module: Any, variant: Variant) -> Any:
+    """The ScriptModule of a model whose layers, in `module`, are those of the recipe.
 
-    engine = torch_common.engine(variant)
-    module = torch_state.quantize(model.module, variant) if engine else model.module
+    It is traced where it cannot be scripted. Raises Unavailable where it cannot be traced either.
+    """
+
     with torch_common.inference(variant):
-        if model.scriptable:
-            scripted = torch.jit.script(module)
-        else:
-            # Two images, so that no dimension of the trace is taken for the constant one.
-            images = torch.zeros(2, *model.architecture["image"])
-            scripted = torch.jit.trace(module, images, strict=False)
-        scripted = torch.jit.freeze(scripted.eval())
+        found = _frozen(model, module)
         if variant.options.get("mobile"):
             from torch.utils.mobile_optimizer import optimize_for_mobile
 
-            scripted = optimize_for_mobile(scripted)
-    return scripted
+            found = optimize_for_mobile(found)
+    return found
+
+
+def _frozen(model: Model, module: Any) -> Any:
+    import torch
+
+    why = "it is known to fail"
+    if model.scriptable:
+        try:
+            return torch.jit.freeze(torch.jit.script(module).eval())
+        except Exception as error:  # torch's compiler raises many kinds
+            why = in_short(error)
+    try:
+        return _traced(module, model.architecture["image"])
+    except Exception as error:  # whatever the network's own code does with a traced tensor
+        raise Unavailable(
+            f"torch.jit cannot script the model ({why}), and a trace of it does not serve: "
+            f"{in_short(error)}"
+        ) from error
+
+
+def _traced(module: Any, image: Sequence[int]) -> Any:
+    """Frozen. Raises ValueError where the trace answers otherwise than the module.
+
+    That is asked with other images than were traced, and another number of them: a trace has what
+    the network decided for those as constants.
+    """
+    import torch
+
+    # Two images, so that no dimension of the trace is taken for the constant one.
+    images = torch.zeros(2, *image)
+    traced = torch.jit.freeze(torch.jit.trace(module, images, strict=False).eval())
+    other = torch.linspace(-2, 2, images[0].numel()).view(1, *image)
+    wanted, found = module(other), traced(other)
+    # Rounding moves an int8 activation to the next value here and there.
+    if not (found - wanted).norm() <= 0.05 * wanted.norm():
+        raise ValueError("it answers otherwise than the model for another image")
+    return traced
 
 
 def build(
@@ -63,8 +94,10 @@ def build(
     variant: Variant,
     path: Path,
     calibration: NDArray[np.float32] | None,  # noqa: ARG001 - no recipe here is calibrated
-) -> None:
-    graph(model, variant).save(str(path))
+) -> dict[str, int]:
+    module, layers = torch_state.prepared(model, variant)
+    graph(model, module, variant).save(str(path))
+    return layers
 
 
 def load(

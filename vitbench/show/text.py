@@ -50,7 +50,7 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
         ("Failed:", [f"{name}: {why}" for name, why in run.get("failed", {}).items()]),
         ("Left out:", unsound),
         ("Where the time goes (by each runtime's profiler, which slows it):", _operators(found)),
-        ("Rests on:", [*_null_arms(found), *_foundations(run)]),
+        ("Rests on:", [*_null_arms(found), *_foundations(run), *_partly_quantized(found)]),
         ("Left out for want of width:", [", ".join(hidden)] if hidden else []),
     ):
         lines = list(told)
@@ -60,6 +60,17 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
         for line in lines:
             _say(console, line, INDENT)
     return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").split("\n"))
+
+
+def partly_quantized(artifact: Mapping[str, Any]) -> str | None:
+    """How many linear layers of an artifact stay in float, and why; None where none does."""
+    quantized, left = artifact.get("quantized_layers", 0), artifact.get("float_layers", 0)
+    if not left:
+        return None
+    return (
+        f"{quantized} of {quantized + left} linear layers are int8; the model reads the weights of "
+        f"the other{'s' if left > 1 else ''} itself, or changes what they do"
+    )
 
 
 def _text(words: str) -> Text:
@@ -163,6 +174,16 @@ def _null_arm(case: Case, ratio: Mapping[str, Any]) -> str:
     if not low <= 1 <= high:
         words += ". The interval leaves out 1, so this run is biased: two copies should be equal"
     return words
+
+
+def _partly_quantized(found: Sequence[Row]) -> Iterator[str]:
+    """Once per variant and model, whose linear layers are not all quantized."""
+    lines: dict[tuple[str, str], None] = {}
+    for row in found:
+        for extra in row.benchmarks.values():
+            if said := partly_quantized(extra["extra_info"]["artifact"]):
+                lines[f"{row.case.model}/{row.case.variant}", said] = None
+    yield from (f"{case}: {said}" for case, said in lines)
 
 
 def _foundations(run: Mapping[str, Any]) -> Iterator[str]:

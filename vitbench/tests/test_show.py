@@ -107,6 +107,17 @@ def test_synthetic_weights_are_marked_and_claim_nothing():
     assert "SYNTHETIC: agreement is shown, never claimed" in text
 
 
+def test_layers_that_stay_float_are_counted_below_the_table_once():
+    rows = [benchmark_of(f"{TINY}/{name}") for name in ("bf16/cpu/b1", "tuned-int8/cpu/b1")]
+    rows += [benchmark_of(f"{TINY}/int8-dynamic/cpu/b{batch}") for batch in (1, 8)]
+    for row, left in zip(rows[1:], (0, 13, 13), strict=True):
+        counts = {"quantized_layers": 49 - left, "float_layers": left}
+        row["extra_info"]["artifact"] |= counts
+    text = table(report_of(*rows), 180)
+    assert text.count("layers are int8") == 1
+    assert f"  {TINY}/int8-dynamic: 36 of 49 linear layers are int8; the" in text
+
+
 def test_how_a_model_was_read_stands_below_the_table():
     report = a_run()
     report["vitbench"]["models"][TINY] |= {"notes": ["the EMA weights are taken"]}

@@ -43,6 +43,13 @@ def _inference():
         yield
 
 
+def tuned_of(module, compiled):
+    """With every linear layer ours."""
+    kind = pytest.importorskip("torch").nn.Linear
+    names = [name for name, each in module.named_modules() if type(each) is kind]
+    return layers.tuned(module, names, *compiled)
+
+
 def error(found, wanted):
     """The largest relative error of a row."""
     found, wanted = found.float().flatten(0, -2), wanted.flatten(0, -2)
@@ -168,7 +175,7 @@ def test_a_block_is_timm_s(compiled, kind):
         init_values=0.3 if kind == "layer_scale" else None,
     ).eval()  # fmt: skip
     holder = torch.nn.Sequential(block)
-    changed = layers.tuned(holder, *compiled)
+    changed = tuned_of(holder, compiled)
     assert (type(changed[0]) is type(block)) == (kind == "qk_norm")
     x = torch.randn(2, 50, 192) * 3
     assert error(torch.jit.script(changed)(x), holder(x)) < 0.02
@@ -178,7 +185,7 @@ def test_a_gate_that_is_activated_alone_stays_alone(compiled):
     torch = pytest.importorskip("torch")
     glu = pytest.importorskip("timm.layers").GluMlp(64, 128, act_layer=torch.nn.GELU).eval()
     x = torch.randn(2, 5, 64)
-    assert error(layers.tuned(glu, *compiled)(x), glu(x)) < 0.05
+    assert error(tuned_of(glu, compiled)(x), glu(x)) < 0.05
 
 
 def small(name, **options):
@@ -190,10 +197,10 @@ def small(name, **options):
 def test_what_no_logit_depends_on_is_left_out(compiled, name, monkeypatch):
     torch = pytest.importorskip("torch")
     model, x = small(name), torch.randn(2, 3, 224, 224)
-    short = layers.tuned(model, *compiled)
+    short = tuned_of(model, compiled)
     assert [block.tokens for block in short.blocks] == [0, model.num_prefix_tokens]
     monkeypatch.setattr(layers, "last_block", lambda _: (None, 0))
-    whole = layers.tuned(model, *compiled)
+    whole = tuned_of(model, compiled)
     assert [block.tokens for block in whole.blocks] == [0, 0]
     # torch's attention rounds otherwise for fewer tokens; ours does not.
     assert error(short(x), whole(x)) < 0.02
@@ -218,7 +225,7 @@ def test_blocks_of_transformers_are_ours_too(compiled, ours, name):
             return self.model(pixel_values=images).logits
 
     plain, x = Logits(), torch.randn(3, 3, 224, 224)
-    changed = layers.tuned(plain, *compiled)
+    changed = tuned_of(plain, compiled)
     blocks = [each for each in changed.modules() if type(each) is ours["Block"]]
     assert [block.tokens for block in blocks] == [0, 1]
     traced = torch.jit.freeze(torch.jit.trace(changed, x[:2], strict=False).eval())
@@ -228,7 +235,7 @@ def test_blocks_of_transformers_are_ours_too(compiled, ours, name):
 
 def test_logits_of_all_tokens_take_all_of_them(compiled):
     model = small("vit_tiny_patch16_224", global_pool="avg", class_token=False)
-    changed = layers.tuned(model, *compiled)
+    changed = tuned_of(model, compiled)
     assert [block.tokens for block in changed.blocks] == [0, 0]
 
 
@@ -236,7 +243,7 @@ def test_a_model_has_our_layers_and_stays_as_it_was(compiled, ours):
     torch = pytest.importorskip("torch")
     model, x = small("deit_tiny_patch16_224"), torch.randn(2, 3, 224, 224)
     before = copy.deepcopy(model.state_dict())
-    changed = layers.tuned(model, *compiled)
+    changed = tuned_of(model, compiled)
     kinds = [type(each) for each in changed.modules()]
     assert not {torch.nn.Linear, torch.nn.Conv2d} & {*kinds}
     assert kinds.count(ours["Linear"]) == 2 * 4 + 2

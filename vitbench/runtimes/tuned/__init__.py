@@ -7,7 +7,6 @@ The artifact is a `.pt`, which says what instructions it needs, and beside it th
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -19,6 +18,7 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torchscript
 from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
 from vitbench.runtimes.torch_common import version
 from vitbench.runtimes.torchscript import suffix
 from vitbench.runtimes.tuned import layers, library
@@ -41,13 +41,17 @@ def build(
     variant: Variant,
     path: Path,
     calibration: NDArray[np.float32] | None,  # noqa: ARG001 - scales are taken in the call
-) -> None:
+) -> dict[str, int]:
+    image = model.architecture["image"]
+    names = replaceable(model.module, image)
     isa, beside = library.available()[0], path.with_suffix(".so")
     library.build(isa, beside)
-    module = layers.tuned(model.module, isa, library.register(isa.name, beside))
+    module = layers.tuned(model.module, names, isa, library.register(isa.name, beside))
+    require_call(module, image)
     needs = json.dumps({"isa": isa.name, "needs": isa.needs})
-    graph = torchscript.graph(replace(model, module=module), variant)
+    graph = torchscript.graph(model, module, variant)
     graph.save(str(path), _extra_files={NEEDS: needs})
+    return layer_counts(model.module, names)
 
 
 def load(

@@ -11,7 +11,7 @@ alone, the last block computes no other token: only its keys and values need all
 
 import copy
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Optional
 
 from vitbench.runtimes.tuned.blocks import Parts, is_plain_mlp, last_block, parts
@@ -69,6 +69,7 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
             self.register_buffer("norm", stacked)
             self.eps: float = 0.0 if norm is None else norm.eps
             self.n: int = len(weight)
+            self.in_features, self.out_features = weight.shape[1], self.n
             self.gelu, self.narrow = gelu, half
 
         def forward(
@@ -88,6 +89,9 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
             super().__init__()
             self.linear = Linear(layer)
             self.kernel: tuple[int, int] = layer.kernel_size
+            # What timm's and transformers' own code asks a convolution for.
+            self.in_channels, self.out_channels = layer.in_channels, layer.out_channels
+            self.kernel_size, self.stride = layer.kernel_size, layer.stride
             self.register_buffer("weight", torch.empty(0))  # transformers asks for its type
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -133,23 +137,25 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
     return {"Linear": Linear, "Patches": Patches, "Block": Block, "Traced": Traced}
 
 
-def tuned(module: Any, isa: Isa, operators: Any) -> Any:
-    """A copy of a module whose layers are ours, and whose blocks, where `parts` knows them."""
+def tuned(module: Any, names: Collection[str], isa: Isa, operators: Any) -> Any:
+    """A copy of a module whose linear layers of these names are ours, its patch convolution, and
+    its blocks, where `parts` knows them."""
     import torch
 
     ours = layers(isa, operators)
     module = copy.deepcopy(module)
+    replaced = {module.get_submodule(name) for name in names}
     last, tokens = last_block(module)
 
     def changed(child: Any) -> Any:
         if (found := parts(child)) is not None:
             block = ours["Block"](found, tokens if child is last else 0)
             return ours["Traced"](block) if found.traced else block
-        if isinstance(child, torch.nn.Linear):
+        if child in replaced:
             return ours["Linear"](child)
         if isinstance(child, torch.nn.Conv2d) and _is_of_patches(child):
             return ours["Patches"](child)
-        if is_plain_mlp(child):
+        if is_plain_mlp(child) and child.fc1 in replaced:
             child.fc1, child.act = ours["Linear"](child.fc1, gelu=True), torch.nn.Identity()
         for name, each in child.named_children():
             setattr(child, name, changed(each))

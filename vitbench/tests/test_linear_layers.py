@@ -1,0 +1,186 @@
+"""Linear layers whose weights a network reads itself stay float, and are counted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vitbench import models
+from vitbench.errors import Unavailable
+from vitbench.models.base import Model, ModelSpec, Weights
+from vitbench.runtimes import RUNTIMES, load, torchscript, variant
+from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
+
+IMAGE = (3, 32, 32)
+IMAGES = np.random.default_rng(0).normal(size=(3, *IMAGE)).astype(np.float32)
+BLOCK = {"img_size": 64, "depth": 2, "embed_dim": 48, "num_heads": 3}
+# timm's networks that read a weight of their own, at a size that costs nothing, and how many of
+# their linear layers that are: q, k and v of each block; in ConViT, of each that attends by place.
+READERS = {
+    "beit_base_patch16_224": (BLOCK, 2),
+    "eva02_tiny_patch14_224": ({**BLOCK, "img_size": 56}, 2),
+    "vit_tiny_patch16_dinov3_qkvb": (BLOCK, 2),
+    "swinv2_tiny_window8_256": (
+        {"img_size": 64, "depths": (1, 1), "embed_dim": 24, "num_heads": (2, 2), "window_size": 4},
+        2,
+    ),
+    "convit_tiny": (
+        {"img_size": 64, "depth": 2, "embed_dim": 12, "num_heads": 4, "local_up_to_layer": 1},
+        1,
+    ),
+}  # fmt: skip
+PLAIN = {"vit_tiny_patch16_224": (BLOCK, 0), "cait_xxs24_224": (BLOCK, 0)}
+
+
+class Source:
+    """A source of models for `models.skeleton`: timm's, with arguments."""
+
+    @staticmethod
+    def skeleton(architecture):
+        import timm
+
+        torch.manual_seed(0)
+        return timm.create_model(
+            architecture["name"], num_classes=7, **architecture["arguments"]
+        ).eval()
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Call it with a name of timm and arguments for the model."""
+    monkeypatch.setattr(models, "SOURCES", {**models.SOURCES, "small": Source})
+
+    def make(name, arguments):
+        size = arguments["img_size"]
+        architecture = {
+            "source": "small", "name": name, "arguments": arguments, "image": [3, size, size],
+        }  # fmt: skip
+        return model_of(Source.skeleton(architecture), architecture)
+
+    return make
+
+
+def model_of(module, architecture):
+    spec = ModelSpec("m", "small", "m", None, "m")
+    weights = Weights("seeded", "0", None, True, "planted")
+    module = module.eval().requires_grad_(False)
+    return Model(spec, module, architecture, None, (), weights, scriptable=True)
+
+
+def built(model, name, path):
+    """What the runtime says of its layers, and the logits of IMAGES' like from the loaded file."""
+    recipe = variant(name)
+    runtime = RUNTIMES[recipe.runtime]
+    path = path / f"artifact{runtime.suffix(recipe)}"
+    layers = runtime.build(model, recipe, path, None)
+    image = model.architecture["image"]
+    images = np.random.default_rng(0).normal(size=(3, *image)).astype(np.float32)
+    with torch.inference_mode():
+        wanted = model.module(torch.from_numpy(images)).numpy()
+    found = load(path, recipe, "cpu", model.architecture, 1).logits(images)
+    return layers, np.linalg.norm(found - wanted) / np.linalg.norm(wanted)
+
+
+@pytest.mark.parametrize("name", [*READERS, *PLAIN])
+def test_a_layer_whose_weight_is_read_elsewhere_stays_float(made, tmp_path, name):
+    arguments, read = {**READERS, **PLAIN}[name]
+    model = made(name, arguments)
+    linears = sum(type(each) is torch.nn.Linear for each in model.module.modules())
+    layers, error = built(model, "int8-dynamic", tmp_path)
+    assert layers == {"quantized_layers": linears - read, "float_layers": read}
+    assert 0 < error < 0.15
+    assert type(next(iter(model.module.modules()))).__module__.startswith("timm")
+
+
+@pytest.mark.parametrize("name", ["scripted-int8", "lite-int8"])
+def test_a_graph_of_such_a_network_is_the_same(made, tmp_path, name):
+    arguments, read = READERS["eva02_tiny_patch14_224"]
+    layers, error = built(made("eva02_tiny_patch14_224", arguments), name, tmp_path)
+    assert layers["float_layers"] == read
+    assert error < 0.15
+
+
+class Reads(torch.nn.Module):
+    """A network with a linear layer that it calls, and one whose weight or bias it reads."""
+
+    def __init__(self, what):
+        super().__init__()
+        self.what = what
+        self.one, self.two = torch.nn.Linear(32, 8), torch.nn.Linear(8, 4)
+
+    def forward(self, images):
+        x = self.one(images.mean((1, 2)))
+        if self.what == "weight":
+            return torch.nn.functional.linear(x, self.two.weight)
+        if self.what == "bias":
+            return self.two(x) + self.two.bias
+        if self.what == "device":
+            return self.two(x.to(self.two.weight.device))
+        return self.two.forward(x)
+
+
+@pytest.mark.parametrize("what", ["weight", "bias", "device", "nothing"])
+def test_whatever_is_read_of_a_layer(what):
+    module = Reads(what)
+    assert replaceable(module, IMAGE) == (["one", "two"] if what == "nothing" else ["one"])
+    assert {type(module.one), type(module.two)} == {torch.nn.Linear}
+
+
+def test_where_nothing_can_be_quantized_the_variant_is_unavailable():
+    class Alone(Reads):
+        def forward(self, images):
+            x = torch.nn.functional.linear(images.mean((1, 2)), self.one.weight)
+            return torch.nn.functional.linear(x, self.two.weight)
+
+    with pytest.raises(Unavailable, match="reads the weights of its 2 linear layers itself"):
+        replaceable(Alone(""), IMAGE)
+    with pytest.raises(Unavailable, match="the model has no linear layer"):
+        replaceable(torch.nn.Flatten(), IMAGE)
+
+
+def test_a_derived_layer_is_counted_as_float():
+    attention = torch.nn.MultiheadAttention(8, 2)
+    assert layer_counts(attention, []) == {"quantized_layers": 0, "float_layers": 1}
+
+
+def test_a_network_that_fails_with_replaced_layers_says_how():
+    class Strict(torch.nn.Module):
+        def forward(self, _):
+            raise TypeError("linear(): argument 'weight' must be Tensor, not method\n  at line 7")
+
+    with pytest.raises(Unavailable) as caught:
+        require_call(Strict(), IMAGE)
+    assert str(caught.value).endswith("TypeError: linear(): argument 'weight' must be Tensor, not "
+                                      "method")  # fmt: skip
+
+
+class Unscriptable(torch.nn.Module):
+    """TorchScript has no keyword arguments by a dict; `fixed` has the number of images decide."""
+
+    def __init__(self, fixed):
+        super().__init__()
+        self.fixed, self.head = fixed, torch.nn.Linear(32, 4)
+
+    def forward(self, images):
+        x = images.mean(**{"dim": (1, 2)})
+        return self.head(x * len([*images]) if self.fixed else x)
+
+
+@pytest.mark.parametrize("name", ["scripted", "scripted-int8"])
+def test_what_cannot_be_scripted_is_traced(tmp_path, name):
+    model = model_of(Unscriptable(fixed=False), {"image": list(IMAGE)})
+    _, error = built(model, name, tmp_path)
+    assert error < 0.05
+
+
+def test_a_trace_that_serves_one_batch_only_is_unavailable():
+    model = model_of(Unscriptable(fixed=True), {"image": list(IMAGE)})
+    with pytest.raises(Unavailable, match=r"cannot script the model \(.+\), and a trace of it"):
+        torchscript.graph(model, model.module, variant("scripted"))
+
+
+def test_a_model_that_is_known_not_to_be_scripted_is_not_tried(monkeypatch):
+    monkeypatch.delattr(torch.jit, "script")
+    model = replace(model_of(Unscriptable(fixed=False), {"image": list(IMAGE)}), scriptable=False)
+    assert torchscript.graph(model, model.module, variant("scripted"))

@@ -1,0 +1,129 @@
+"""An error that nobody foresaw costs its variant, and is a sentence: in predict, export, pytest."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitbench import cli
+from vitbench.deploy.worker import WorkerFailed
+from vitbench.errors import Unavailable, in_short, with_kind
+
+pytest_plugins = ["pytester"]
+ERRORS = {
+    "int8-dynamic": TypeError("linear(): argument 'weight' must be Tensor, not method\nat line 7"),
+    "scripted": WorkerFailed("the build worker was killed"),
+    "scripted-int8": Unavailable("there is nothing to quantize"),
+    "compiled": AttributeError("'function' object has no attribute 'device'"),
+}
+
+
+class Fake:
+    """A session whose variants raise what is planted, and else answer class 1."""
+
+    options = SimpleNamespace(models=[SimpleNamespace(name="m")])
+
+    def model(self, _):
+        return SimpleNamespace(
+            weights=SimpleNamespace(synthetic=False, origin="planted", sha256="0" * 64),
+            labels=[SimpleNamespace(name="cat"), SimpleNamespace(name="dog")],
+            notes=(), preprocess=lambda _: np.zeros((3, 8, 8), np.float32),
+        )  # fmt: skip
+
+    def deployment(self, case):
+        if case.variant in ERRORS:
+            raise ERRORS[case.variant]
+        return SimpleNamespace(logits=lambda images: np.array([[0.0, 9.0]] * len(images)))
+
+    verify = deployment
+
+    def artifact(self, _):
+        return SimpleNamespace(layers={"quantized_layers": 7, "float_layers": 2})
+
+
+@pytest.fixture
+def photo(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "session_of", lambda _: Fake())
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    return str(tmp_path / "a.png")
+
+
+def test_predict_goes_on(photo, capsys):
+    given = [f"--variant={name}" for name in (*ERRORS, "bf16")]
+    assert cli.main(["predict", photo, *given]) == cli.BROKEN
+    out = capsys.readouterr().out
+    said = {words.split()[0]: words for line in out.splitlines() if (words := line.strip())}
+    assert said["int8-dynamic"].endswith(
+        "failed: TypeError: linear(): argument 'weight' must be Tensor, not method"
+    )
+    assert said["scripted"].endswith("failed: the build worker was killed")
+    assert said["scripted-int8"].endswith("unavailable: there is nothing to quantize")
+    assert "failed: AttributeError: 'function'" in said["compiled"]
+    assert said["bf16"].endswith("dog")
+    assert "7 of 9 linear layers are int8" in out
+    assert "Traceback" not in out
+
+
+def test_predict_without_an_error_is_fine(photo):
+    assert cli.main(["predict", photo, "--variant=bf16"]) == cli.OK
+
+
+@pytest.mark.usefixtures("photo")
+@pytest.mark.parametrize("name", ERRORS)
+def test_export_says_why_there_is_no_file(tmp_path, capsys, name):
+    code = cli.main(["export", name, "--output", str(tmp_path)])
+    meant = isinstance(ERRORS[name], Unavailable | WorkerFailed)
+    assert code == (cli.USAGE if meant else cli.BROKEN)
+    said = capsys.readouterr().err
+    assert f"m/{name}/cpu/b1 is not exported: " in said
+    assert in_short(ERRORS[name]) in said
+    assert len(said.splitlines()) == 1
+
+
+def test_in_pytest_it_is_a_failure_and_no_error(pytester):
+    pytester.makeconftest(
+        """
+        import pytest
+        from fixtures.measuring import outcomes
+        from fixtures.recording import recorder_of
+        pytest_plugins = ["fixtures.options", "fixtures.failing"]
+        ERRORS = {"typed": TypeError("a first line\\nand another"), "bug": ZeroDivisionError("b")}
+
+        @pytest.fixture
+        def agreement(case, request):
+            if case.variant == "bug":
+                raise ERRORS["bug"]
+            with outcomes(case, recorder_of(request.config)):
+                if case.variant in ERRORS:
+                    raise ERRORS[case.variant]
+
+        def pytest_sessionfinish(session):
+            print("recorded", recorder_of(session.config).failed)
+        """
+    )
+    pytester.makepyfile(
+        """
+        import pytest
+        from vitbench.case import Case
+
+        @pytest.mark.measures("consistency", batches=(1,))
+        @pytest.mark.parametrize("case", [Case("m", n, "cpu", 1) for n in ("typed", "bug", "fine")])
+        def test_agreement(case, agreement):
+            pass
+        """
+    )
+    result = pytester.runpytest("-p", "no:cacheprovider", "-s")
+    result.assert_outcomes(failed=1, errors=1, passed=1)
+    text = result.stdout.str()
+    assert "m/typed/cpu/b1: TypeError: a first line and another" in text
+    assert "'m/typed/cpu/b1': 'TypeError: a first line and another'" in text
+    assert text.count("Traceback") == text.count("outcomes(") == 0
+
+
+def test_the_first_line_of_an_error_and_more_where_it_is_a_heading():
+    assert in_short(ValueError("")) == with_kind(ValueError()) == "ValueError"
+    assert in_short(RuntimeError("\n\n  compile error\n  no g++ ")) == "compile error no g++"
+    first = "a sentence that is long enough to say what went wrong"
+    assert with_kind(TypeError(first + "\nFile x, line 3")) == f"TypeError: {first}"
+    assert len(in_short(ValueError("x" * 5000))) == 300
