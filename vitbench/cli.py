@@ -208,10 +208,13 @@ def export_variant(chosen: argparse.Namespace) -> int:
             print(f"{case.id} is not exported", file=sys.stderr)
             code = code or BROKEN
             continue
-        artifact = session.artifact(case)
+        artifact, recipe = session.artifact(case), session.require(case)
+        calibration = session.inputs.calibrated(spec.name) if recipe.calibrated else None
+        if calibration:
+            print(calibration["sentence"])
         file = export(
-            session.model(spec.name), session.require(case), artifact,
-            verification.agreement.to_json(), chosen.output,
+            session.model(spec.name), recipe, artifact,
+            verification.agreement.to_json(), chosen.output, calibration,
         )  # fmt: skip
         if said := partly_quantized(artifact.layers):
             print(said)

@@ -141,11 +141,21 @@ class Inputs:
         sample = self._calibrations.get(name)
         if sample is None:
             return None
+        own, photographs = self._options.calibration is not None, len(set(sample.clusters))
+        words = f"calibrated on {counted(len(sample.ids), 'image')} of "
+        if own:
+            words += f"{sample.source}, on none of which it is judged"
+        else:
+            words += (
+                f"{photographs} photographs ({sample.source}), which may be unlike the images it "
+                "will see: --calibration=DIR takes yours"
+            )
         return {
+            "sentence": words,
             "source": sample.source,
-            "own": self._options.calibration is not None,
+            "own": own,
             "count": len(sample.ids),
-            "photographs": len(set(sample.clusters)),
+            "photographs": photographs,
             "files_sha256": sample.files_sha256,
             "pixels_sha256": sample.pixels_sha256,
         }

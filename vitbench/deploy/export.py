@@ -21,12 +21,14 @@ def export(
     artifact: Artifact,
     agreement: Mapping[str, Any],
     folder: Path,
+    calibration: Mapping[str, Any] | None = None,
 ) -> Path:
     """Copy the artifact to `folder`/MODEL-VARIANT/ and write manifest.json beside it.
 
     Returns the copy's path. The manifest's `files` are the names and sha256 of all that belongs to
     it, `sha256` that of the one file, or else of their digests in a row; `load` is Python of at
-    most ten lines that loads it without vitbench. Raises UserError where the folder cannot be
+    most ten lines that loads it without vitbench; `calibration` what a static recipe was calibrated
+    on. Raises UserError where the folder cannot be
     written.
     """
     target = folder / f"{model.spec.name}-{variant.name}"
@@ -47,6 +49,7 @@ def export(
         "options": dict(variant.options),
         **artifact.layers,
         "labels": [asdict(label) for label in model.labels],
+        "calibration": None if calibration is None else dict(calibration),
         "agreement": dict(agreement),
         "versions": environment.versions(),
         "variables": environment.variables(),

@@ -50,7 +50,10 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
         ("Failed:", [f"{name}: {why}" for name, why in run.get("failed", {}).items()]),
         ("Left out:", unsound),
         ("Where the time goes (by each runtime's profiler, which slows it):", _operators(found)),
-        ("Rests on:", [*_null_arms(found), *_foundations(run), *_partly_quantized(found)]),
+        (
+            "Rests on:",
+            [*_null_arms(found), *_throttled(found), *_foundations(run), *_partly_quantized(found)],
+        ),
         ("Left out for want of width:", [", ".join(hidden)] if hidden else []),
     ):
         lines = list(told)
@@ -186,6 +189,19 @@ def _partly_quantized(found: Sequence[Row]) -> Iterator[str]:
     yield from (f"{case}: {said}" for case, said in lines)
 
 
+def _throttled(found: Sequence[Row]) -> Iterator[str]:
+    """Each case whose rounds a quota of CPU time stopped: that is noise which no variant makes."""
+    for row in found:
+        for group, benchmark in row.benchmarks.items():
+            counted = benchmark["extra_info"].get("throttled")
+            if counted and counted["periods"]:
+                yield (
+                    f"{row.case.id}: {group} is noisy: the quota of its cgroup stopped it "
+                    f"{counted['periods']:,} times, for {counted['seconds']:.2f} s of "
+                    f"{counted['of_seconds']:.2f} s: raise the quota or lower --threads"
+                )
+
+
 def _foundations(run: Mapping[str, Any]) -> Iterator[str]:
     """Weights of each model, images, what static int8 was calibrated on, and threads."""
     remarks = dict[str, None]()
@@ -199,7 +215,7 @@ def _foundations(run: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"{name}: {note}" for note in model.get("notes", ()))
         remarks.update(dict.fromkeys((model.get("images") or {}).get("remarks", ())))
         if found := model.get("calibration"):
-            yield _calibrated(name, found)
+            yield f"{name}: static int8 is {found['sentence']}"
     if "images" in run:
         images = run["images"]
         labelled = "labelled" if images["labelled"] else "without labels"
@@ -208,13 +224,3 @@ def _foundations(run: Mapping[str, Any]) -> Iterator[str]:
             f"({images['source']}), sha256 {images['sha256'][:12]}; threads: {run['threads']}"
         )
     yield from remarks
-
-
-def _calibrated(name: str, found: Mapping[str, Any]) -> str:
-    words = f"{name}: static int8 is calibrated on {found['count']} images"
-    if found["own"]:
-        return f"{words} of {found['source']}, none of which it is judged on"
-    return (
-        f"{words} of {found['photographs']} photographs ({found['source']}), which may be unlike "
-        "yours: --calibration=DIR with yours"
-    )

@@ -146,7 +146,7 @@ def test_a_file_of_labels_that_does_not_fit_is_refused(folder, text, words):
 
 def inputs(folder, say=print, known=LABELS, **options):
     def preprocess(image):
-        return np.asarray(image, np.float32).transpose(2, 0, 1)
+        return np.asarray(image.resize((4, 4)), np.float32).transpose(2, 0, 1)
 
     spec = ModelSpec("m", "timm", "m", None, "m")
     weights = Weights("seeded", "0", None, True, "")
@@ -192,3 +192,40 @@ def test_a_wrong_order_is_said_once_and_stays_among_the_remarks(tmp_path):
     (told,) = said
     assert "WRONG ORDER" in told
     assert other.remarks("m") == [order, told.removeprefix("m: ")]
+
+
+def photographs(folder, count, shade=1):
+    folder.mkdir()
+    for index in range(count):
+        Image.new("RGB", (4, 4), (index, shade, 0)).save(folder / f"{shade}-{index}.png")
+    return folder
+
+
+def test_images_of_the_user_calibrate_unless_they_are_judged(tmp_path):
+    """By their content: a copy under another name is the same image."""
+    judged, others = photographs(tmp_path / "val", 6), photographs(tmp_path / "train", 3, shade=2)
+    for index in range(2):
+        (others / f"copy-{index}.png").write_bytes((judged / f"1-{index}.png").read_bytes())
+    run = inputs(judged, calibration=others)
+    assert run.calibrated("m") is None
+    assert sorted(run.calibration("m").ids) == ["2-0.png", "2-1.png", "2-2.png"]
+    (remark,) = run.remarks("m")
+    assert "judged on 2 images of its first 5, so others calibrate" in remark
+    found = run.calibrated("m")
+    assert found["sentence"] == "calibrated on 3 images of train, on none of which it is judged"
+    assert (found["own"], found["count"]) == (True, 3)
+    # Of one folder, those calibrate that are not judged; where all are, there is nothing to take.
+    same = inputs(judged, calibration=judged, verify_images=4)
+    assert not set(same.calibration("m").ids) & set(same.sample("m").ids)
+    assert len(same.calibration("m").ids) == 2
+    with pytest.raises(UserError, match=r"--calibration .*val: .*each of its images.*--verify-im"):
+        inputs(judged, calibration=judged).calibration("m")
+
+
+def test_a_calibration_on_scikit_images_pictures_says_so(tmp_path):
+    run = inputs(photographs(tmp_path / "val", 2))
+    run.calibration("m")
+    words = run.calibrated("m")["sentence"]
+    assert words.startswith("calibrated on 64 images of 11 photographs (scikit-image crops), which")
+    assert "--calibration=DIR" in words
+    assert run.remarks("m") == []

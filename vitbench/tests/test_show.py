@@ -124,6 +124,30 @@ def test_how_a_model_was_read_stands_below_the_table():
     assert f"  {TINY}: the EMA weights are taken\n" in table(report, None)
 
 
+def test_how_images_were_read_and_int8_was_calibrated_stand_below_the_table():
+    report = a_run()
+    report["vitbench"]["models"][TINY] |= {
+        "images": {"remarks": ["--images: 2 of 6 images: transparent, composited on white (a, b)"]},
+        "calibration": {"sentence": "calibrated on 64 images of 11 photographs"},
+    }
+    text = table(report, None)
+    assert "  --images: 2 of 6 images: transparent, composited on white (a, b)\n" in text + "\n"
+    assert f"  {TINY}: static int8 is calibrated on 64 images of 11 photographs\n" in text
+    assert "calibrated" not in table(a_run(), None)
+
+
+def test_a_throttled_case_is_named_as_noisy():
+    row = benchmark_of(f"{TINY}/a/cpu/b1")
+    for periods, shown in ((12, True), (0, False)):
+        row["extra_info"]["throttled"] = {
+            "periods": periods, "seconds": 0.75 * bool(periods), "of_seconds": 3.0
+        }  # fmt: skip
+        words = (
+            "latency is noisy: the quota of its cgroup stopped it 12 times, for 0.75 s of 3.00 s"
+        )
+        assert (f"{TINY}/a/cpu/b1: {words}" in table(report_of(row), None)) is shown
+
+
 def test_agreement_that_was_never_a_number():
     agreement = agreement_of(state="UNPROVEN", share=None, cosine=None, claimed=False)
     text = table(report_of(benchmark_of(f"{TINY}/a/cpu/b1", agreement=agreement)), None)
