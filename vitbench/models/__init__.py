@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from vitbench.errors import UserError
 from vitbench.models import hub, timm, transformers
 from vitbench.models.base import Label, Model, ModelSpec, Weights
 from vitbench.models.flops import flops
 from vitbench.models.spec import parse_spec, parse_specs
+from vitbench.models.weights import first_line
 
 __all__ = [
     "Label", "Model", "ModelSpec", "Weights",
@@ -22,12 +26,58 @@ SOURCES: Mapping[str, Any] = {"timm": timm, "hf": transformers, "hub": hub}
 def load_model(spec: ModelSpec, mode: str | None) -> Model:
     """The model of a spec; `mode` is the value of --weights, or None where it was not given.
 
-    Raises UserError where its source cannot be read.
+    Raises UserError where its source cannot be read, or where it answers an image of its own
+    preprocessing with anything but logits of its classes.
     """
     model: Model = SOURCES[spec.source].load(spec, mode)
     model.module.eval().requires_grad_(False)
-    image = model.preprocess(Image.new("RGB", (320, 320))).shape
-    return replace(model, architecture={**model.architecture, "image": list(image)})
+    image = _prepared(model)
+    _check_outputs(model, image)
+    return replace(model, architecture={**model.architecture, "image": list(image.shape)})
+
+
+def _prepared(model: Model) -> NDArray[np.float32]:
+    """A photograph as the model takes it. Raises UserError where not all have one size then."""
+    try:
+        wide = model.preprocess(Image.new("RGB", (320, 240)))
+        tall = model.preprocess(Image.new("RGB", (240, 320)))
+    except Exception as error:  # whatever a value of a config leads a library to
+        raise UserError(
+            f"--model {model.spec.public}: its preprocessing fails on a photograph "
+            f"({first_line(error)}): repair its config"
+        ) from error
+    if wide.shape != tall.shape:
+        raise UserError(
+            f"--model {model.spec.public}: its preprocessing leaves images of several sizes, such "
+            f"as {wide.shape[1:]} and {tall.shape[1:]}, which make no batch: give it a crop, or "
+            "height and width"
+        )
+    return wide
+
+
+def _check_outputs(model: Model, image: NDArray[np.float32]) -> None:
+    import torch
+
+    name = f"--model {model.spec.public}"
+    try:
+        with torch.inference_mode():
+            logits = model.module(torch.from_numpy(image)[None])
+    except Exception as error:  # whatever another size leads a model to
+        raise UserError(
+            f"{name}: the model does not take the images of its own preprocessing, "
+            f"{tuple(image.shape)} ({first_line(error)}): one of the two has the wrong size"
+        ) from error
+    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if shape == (1, 1):
+        raise UserError(
+            f"{name}: the model has one output: which class is likeliest says nothing of it, and "
+            "vitbench cannot judge a sigmoid or a regression yet"
+        )
+    if shape != (1, len(model.labels)):
+        raise UserError(
+            f"{name}: the model answers an image with {shape} and not with logits of its "
+            f"{len(model.labels)} classes"
+        )
 
 
 def skeleton(architecture: Mapping[str, Any]) -> Any:

@@ -121,11 +121,6 @@ def _check_head(classes: Any, where: str) -> None:
             f"{where}: the model has no head (num_classes is 0): it answers with features and not "
             "with classes, which vitbench cannot judge; give a model with a classifier"
         )
-    if classes == 1:
-        raise UserError(
-            f"{where}: the model has one output: which class is likeliest says nothing of it, and "
-            "vitbench cannot judge a sigmoid or a regression yet"
-        )
     if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
         raise UserError(f"{where}: num_classes is {classes!r}, which is no number of classes")
 
@@ -134,10 +129,11 @@ def _classes(checkpoint: Checkpoint, declared: Any) -> int | None:
     """How many outputs the head has, by timm's names of heads, which may have a prefix."""
     names = (declared and declared.classifier) or ("head", "head.fc", "fc", "classifier")
     ends = tuple(f".{name}.weight" for name in ([names] if isinstance(names, str) else names))
-    for name, tensor in checkpoint.state.items():
-        if f".{name}".endswith(ends):
-            return int(tensor.shape[0])
-    return None
+    heads = [name for name in checkpoint.state if f".{name}".endswith(ends)]
+    if not heads:
+        return None
+    name = min(heads, key=lambda name: name.count("."))  # a layer inside may be called like a head
+    return int(checkpoint.state[name].shape[0])
 
 
 def _made(architecture: Mapping[str, Any], where: str) -> Any:
