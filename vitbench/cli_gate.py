@@ -271,7 +271,7 @@ def _baseline(
             raise UserError(f"--baseline={wanted}: give a number of reports, such as median:10")
         count = int(wanted[7:])
         return from_history(report, chosen.report, chosen.history, count, renames, chosen.baselines)
-    return named(report, Path(wanted), renames)
+    return named(report, chosen.report, Path(wanted), renames)
 
 
 def _write(outputs: Sequence[tuple[Path | None, str]]) -> list[str]:

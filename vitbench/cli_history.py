@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitbench.cli_gate import BASELINES
 from vitbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,6 +63,13 @@ def register(commands: Any) -> None:
     history.add_argument(
         "--delete", action="store_true", help="with --keep: delete them, an accepted one never"
     )
+    history.add_argument(
+        "--baselines",
+        type=Path,
+        metavar="DIR",
+        default=BASELINES,
+        help=f"where accepted ones are, for --keep (default: {BASELINES})",
+    )
     history.set_defaults(run=show_history)
 
     compare = commands.add_parser("compare", help="reports side by side, what differs first")
@@ -78,10 +86,12 @@ def show_history(chosen: argparse.Namespace) -> int:
 
     _import(chosen.imported, chosen.folder)
     history = _load(chosen.folder, chosen.no_cache)
+    if chosen.output and not chosen.export:
+        raise UserError("--output goes with --export: say for which tool, such as --export=csv")
     if chosen.delete and chosen.keep is None:
         raise UserError("--delete goes with --keep: say how many days stay, such as --keep=365d")
     if chosen.keep is not None:
-        _prune(history, chosen.folder, chosen.keep, chosen.delete)
+        _prune(history, chosen)
     elif chosen.export:
         _export(history, chosen.export, chosen.output)
     elif chosen.html:
@@ -105,14 +115,14 @@ def days(text: str) -> float:
     return float(number) * 86400
 
 
-def _prune(history: "History", folder: Path, seconds: float, delete: bool) -> None:
+def _prune(history: "History", chosen: argparse.Namespace) -> None:
     """Names the reports that can go, and deletes them if told to; then what is left, and why."""
-    from vitbench.cli_gate import BASELINES
     from vitbench.judge.prune import accepted_in, copies, prunable, spared
     from vitbench.judge.trends import trends
 
-    runs = prunable(history, trends(history), seconds)
-    accepted = accepted_in(folder, BASELINES) if runs else []
+    folder, delete = chosen.folder, chosen.delete
+    runs = prunable(history, trends(history), chosen.keep)
+    accepted = accepted_in(folder, chosen.baselines) if runs else []
     twins = copies(history) if runs else {}
     left, gone = [], 0
     for run in runs:

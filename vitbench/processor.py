@@ -14,6 +14,7 @@ _NAMELESS = re.compile(
     r"|[-?]+|unknown|none|null|n/?a|generic|not (specified|available)"
     r"|arm|arm64\w*|armv\d\w*|aarch64\w*|amd64|x64|x86([_-](32|64))?|i\d86|ppc\w*|powerpc\w*|s390x?"
     r"|(mips|riscv|loongarch|sparc)\w*|(armv\d|aarch64)\w*[- ]?(compatible )?processor( rev .*)?"
+    r"|(unknown|generic)( \w+)* (cpu|processor)|\d+"
     r"|qemu (virtual|tcg) cpu.*|common kvm processor|virtual(apple)?( cpu)?.*|cpu",
     re.IGNORECASE,
 )

@@ -8,7 +8,7 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.judge.earlier import TIMED, contents, model_of, models
 from vitbench.judge.files import write
-from vitbench.judge.machine import alone, class_of, differing, fingerprint, machine, origin
+from vitbench.judge.machine import alone, class_of, differing, fingerprint, machine, origin, taken
 from vitbench.judge.rename import Renames, renamed
 from vitbench.judge.report import read_report, rows
 from vitbench.judge.sound import is_ours, left_out
@@ -95,6 +95,7 @@ def accept(path: Path, folder: Path, selected: bool = False) -> str:
 
 def _check(path: Path, report: Mapping[str, Any]) -> None:
     run = report.get("vitbench", {})
+    taken(report, f"{path}: not accepted as a baseline")
     broken = [
         r.case.id for r in rows(report) if r.timed and r.timed["agreement"]["state"] == "BROKEN"
     ]

@@ -85,9 +85,13 @@ def _elsewhere(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
     return found
 
 
-def named(report: Mapping[str, Any], path: Path, renames: Renames = UNCHANGED) -> Baseline:
-    """The report of a file, unless it is the very one that is held against it."""
+def named(
+    report: Mapping[str, Any], own: Path, path: Path, renames: Renames = UNCHANGED
+) -> Baseline:
+    """The report of a file, unless it is the one that is held against it, in `own`."""
     found = read_report(path)
+    if path.samefile(own):
+        return Baseline((), f"{path}, which is this very report")
     words = f"{path}{idle(renames, {*names_in(found)})}"
     return _without(report, Baseline((renamed(found, renames),), words))
 
@@ -101,11 +105,10 @@ def _without(report: Mapping[str, Any], found: Baseline) -> Baseline:
 
 
 def _is_of(report: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
-    """Whether `base` is the report, or what it says of some of its models."""
-    if base.get("datetime") != report.get("datetime"):
+    """Whether `base` is the report, or what it says of some of its models. (A plain report tells
+    so little that it is never SAME as a copy.)"""
+    if base.get("datetime") != report.get("datetime") or not models(base):
         return False
-    if not models(base):  # A plain one: of rows that are there, since none equal any none.
-        return bool(base["benchmarks"]) and base["benchmarks"] == report["benchmarks"]
     return all(benchmarks_of(base, each) == benchmarks_of(report, each) for each in models(base))
 
 

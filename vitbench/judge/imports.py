@@ -75,6 +75,7 @@ def as_report(path: Path, machine: str) -> tuple[dict[str, Any], list[str]]:
     if len(rows) == 1 and isinstance(rows[0], dict) and type(rows[0].get("benchmarks")) is list:
         return rows[0], []
     if not has_times(rows):
+        remarks += [] if rows or remarks else ["it has no rows" if text.strip() else "it is empty"]
         told = "".join(f"; {each}" for each in remarks)
         raise UserError(
             f"--import {path}: neither a pytest-benchmark JSON nor CSV or JSON of timm's "

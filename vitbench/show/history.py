@@ -27,7 +27,10 @@ def text(history: History, found: Sequence[Trend], folder: str) -> str:
         if name != model:
             model = name
             lines += ["", name] if len(lines) > 2 else [name]
-        lines.append(f"  {short or case}: {_figures(history, newest[case])}")
+        apart = [w for each, w in zip(found, where, strict=True) if each.case == case]
+        own = next(w for each, w in zip(found, where, strict=True) if each is newest[case])
+        more = f", on {own} ({len(apart) - 1} more series of it)" if len(apart) > 1 else ""
+        lines.append(f"  {short or case}: {_figures(history, newest[case])}{more}")
         for each, place in zip(found, where, strict=True):
             if each.case == case:
                 on = "" if each is newest[case] else f"on {place}: "

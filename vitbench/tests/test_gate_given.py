@@ -42,12 +42,11 @@ def test_bad_input_leaves_no_output_as_it_was(folder, capsys, name, text, option
 
 def test_a_plain_report_is_not_held_against_itself(gate, folder):  # noqa: F811
     one = plain(info(EPYC))
-    (folder / "copy.json").write_text(json.dumps(one))
-    code, out, *_ = gate(one, "--baseline=copy.json", "--inconclusive=pass")
+    code, out, *_ = gate(one, "--baseline=./head.json", "--inconclusive=pass")
     assert code == 2
-    assert "copy.json, which is this very report" in out
-    (folder / "copy.json").write_text(json.dumps(one | {"datetime": "2024-01-01"}))
-    assert gate(one, "--baseline=copy.json", "--inconclusive=pass")[0] == 0
+    assert "head.json, which is this very report" in out
+    (folder / "copy.json").write_text(json.dumps(one))
+    assert gate(one, "--baseline=copy.json")[0] == 3
 
 
 def test_a_history_is_empty_only_where_no_other_report_is_in_it(gate, folder):  # noqa: F811
@@ -111,3 +110,9 @@ def test_an_old_name_that_no_earlier_report_has_is_told(gate, folder, options): 
     assert (code, f"{rename}: no earlier report has its old name" in out) == (0, True)
     rename = f"--rename={FP32}={FP32}"
     assert "no earlier report" not in gate(head(), *options, rename, old=nights([1]))[1]
+
+
+def test_a_report_without_a_date_is_no_baseline(folder, capsys):  # noqa: F811
+    (folder / "head.json").write_text(json.dumps(head() | {"datetime": "2026-13-01"}))
+    assert main(["accept", "head.json"]) == 4
+    assert "head.json: not accepted as a baseline: it has no `datetime`" in capsys.readouterr().err

@@ -30,6 +30,7 @@ def plain(machine_info, seconds=0.02):
 
 NAMELESS = [
     {}, None, {"brand_raw": None}, {"brand_raw": ""}, {"brand_raw": "unknown"}, {"brand_raw": " "},
+    {"brand_raw": "Unknown CPU"}, {"brand_raw": "0"},
     {"brand_raw": "aarch64"}, {"brand_raw": 7}, {"brand_raw": "ARMv7 Processor rev 3 (v7l)"},
     {"brand_raw": "Common KVM processor", "count": 2}, ARM,
 ]  # fmt: skip

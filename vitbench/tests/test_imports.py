@@ -37,6 +37,15 @@ def test_what_is_no_figure_is_not_imported(tmp_path, capsys, text):
     assert "x.json: neither" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("text", "why"), [("", "it is empty"), ("model,infer_step_time\n", "it has no rows")]
+)
+def test_a_file_without_rows_is_refused_for_that(tmp_path, capsys, text, why):
+    (tmp_path / "x.csv").write_text(text)
+    assert main(["history", str(tmp_path), f"--import={tmp_path / 'x.csv'}"]) == 4
+    assert capsys.readouterr().err.endswith(f"; {why}\n")
+
+
 HEAD = "model,infer_samples_per_sec,infer_step_time,infer_batch_size,infer_img_size,error"
 GOOD, OTHER = "vit_base,1128.3,113.443,128,224,", "deit_tiny,5210.4,24.566,128,224,"
 NAME = "timm/vit_base/b128/224px"

@@ -40,6 +40,12 @@ def test_delete_wants_keep(tmp_path, capsys):
     assert json.loads((tmp_path / "0000.json").read_text())
 
 
+def test_output_wants_export(tmp_path, capsys):
+    write(tmp_path, stepped(2))
+    assert main(["history", str(tmp_path), "--output=x.csv"]) == 4
+    assert "--export=csv" in capsys.readouterr().err
+
+
 def old(folder, capsys, *more):
     """Deletes what is older than a day, and gives the names of what is there still."""
     code = main(["history", str(folder), "--keep=1d", "--delete", *more])
@@ -166,8 +172,9 @@ def test_what_the_command_accepted_is_left(tmp_path, capsys, monkeypatch):
         path.write_text(json.dumps(report))
     assert main(["accept", "r/0003.json", "--baselines=r/kept"]) == 0
     assert main(["accept", "r/0002.json", "--baselines=baselines"]) == 0
-    _, left, _ = old(folder, capsys)
-    assert {"0002.json", "0003.json", "kept/0123456789abcdef.json"} <= left
+    assert main(["accept", "r/0005.json", "--baselines=far/good"]) == 0
+    _, left, _ = old(folder, capsys, "--baselines=far/good")
+    assert {"0002.json", "0003.json", "0005.json", "kept/0123456789abcdef.json"} <= left
     assert "0004.json" not in left
 
 
