@@ -19,13 +19,15 @@ def add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--threads", type=int, metavar="N")
     command.add_argument("--cache", type=Path, metavar="DIR")
     command.add_argument("--cache-limit", metavar="SIZE", help="such as 10GB")
+    command.add_argument("--build-memory", metavar="SIZE",
+                         help="a build that takes more is ended; such as 8GB")  # fmt: skip
 
 
 def session_of(chosen: argparse.Namespace) -> "Session":
     """The session that a command's options describe. Raises UserError for a bad value."""
     from vitbench.deploy.artifacts import default_folder
     from vitbench.models import parse_specs
-    from vitbench.options import Options, cache_limit, check_counts
+    from vitbench.options import Options, build_memory, cache_limit, check_counts
     from vitbench.session import Session
 
     threads = environment.available_cores() if chosen.threads is None else chosen.threads
@@ -49,5 +51,6 @@ def session_of(chosen: argparse.Namespace) -> "Session":
         cache=chosen.cache or default_folder(),
         rebuild=None,
         cache_limit_bytes=cache_limit(chosen.cache_limit),
+        build_memory_bytes=build_memory(chosen.build_memory),
     )
     return Session(options, lambda text: print(f"  {text}", file=sys.stderr))

@@ -39,6 +39,7 @@ class Options:
     cache: Path
     rebuild: str | None = None
     cache_limit_bytes: int = LIMIT_BYTES
+    build_memory_bytes: int | None = None
     labels: Path | None = None
     thumbnails: bool = True
 
@@ -102,8 +103,16 @@ def cache_limit(given: str | None) -> int:
     text, name = given, "--cache-limit"
     if text is None:
         text, name = os.environ.get("VITBENCH_CACHE_LIMIT") or None, "VITBENCH_CACHE_LIMIT"
-    if text is None:
-        return LIMIT_BYTES
+    return LIMIT_BYTES if text is None else _size(text, name)
+
+
+def build_memory(given: str | None) -> int | None:
+    """Bytes of `--build-memory`; None where it was not given. Raises UserError for no size."""
+    return None if given is None else _size(given, "--build-memory")
+
+
+def _size(text: str, name: str) -> int:
+    """Bytes. Raises UserError, which calls the option `name`, for what is no size."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-zA-Z]+)\s*", text)
     value = float(match[1]) * BYTES.get(match[2], 0) if match else 0.0
     if not 0 < value < math.inf:

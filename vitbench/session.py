@@ -19,8 +19,9 @@ from vitbench.case import Case
 from vitbench.catalogue import missing
 from vitbench.deploy import identity
 from vitbench.deploy.artifacts import Artifact, ArtifactCache
+from vitbench.deploy.memory import default_limit
 from vitbench.deploy.pool import Pool
-from vitbench.deploy.worker import ask
+from vitbench.deploy.worker import WorkerFailed, ask
 from vitbench.errors import Unavailable
 from vitbench.inputs import Inputs
 from vitbench.judge.contracts import Agreement, doomed, judge_agreement
@@ -67,6 +68,7 @@ class Session:
         self.isolated = isolated
         self.cache = ArtifactCache(options.cache, options.rebuild, options.cache_limit_bytes, say)
         self.artifacts: dict[Case, Artifact] = {}
+        self._unbuilt: dict[Case, Unavailable | WorkerFailed] = {}
         self._models: dict[str, Model] = {}
         self._flops: dict[str, int] = {}
         self._peaks: dict[str, dict[str, float]] = {}
@@ -130,8 +132,15 @@ class Session:
         return recipe
 
     def artifact(self, case: Case) -> Artifact:
-        """The built file of a case, from the cache or from a process of its own."""
+        """The built file of a case, from the cache or from a process of its own.
+
+        A build that failed is not tried again, for whatever batch or device.
+        """
         key = Case(case.model, case.variant, "cpu", 1)  # one file serves every device and batch
+        if isinstance(known := self._unbuilt.get(key), Unavailable):
+            raise Unavailable(str(known))
+        if known:
+            raise WorkerFailed(f"{known} (it is not built again in this run)")
         if key not in self.artifacts:
             recipe, model = self.require(case), self.model(case.model)
 
@@ -151,18 +160,28 @@ class Session:
                     "threads": self.options.threads,
                     "calibration": images and str(images),
                 }
-                answer = ask(request, self.options.build_seconds, option="--build-seconds")
+                answer = ask(
+                    request,
+                    self.options.build_seconds,
+                    option="--build-seconds",
+                    name=f"the build of {case.model}/{case.variant}",
+                    memory_bytes=self.options.build_memory_bytes or default_limit(),
+                )
                 if images:
                     images.unlink()
                 self.say(f"built {case.model}/{case.variant} in {monotonic() - start:.0f} s")
                 return answer
 
             calibration = self.calibration(case.model).sha256 if recipe.calibrated else None
-            self.artifacts[key] = self.cache.get(
-                identity.of_artifact(model, recipe, calibration),
-                RUNTIMES[recipe.runtime].suffix(recipe),
-                build,
-            )
+            try:
+                self.artifacts[key] = self.cache.get(
+                    identity.of_artifact(model, recipe, calibration),
+                    RUNTIMES[recipe.runtime].suffix(recipe),
+                    build,
+                )
+            except (Unavailable, WorkerFailed) as failure:
+                self._unbuilt[key] = failure
+                raise
         return self.artifacts[key]
 
     def deployment(self, case: Case, copy: int = 0) -> Deployment:

@@ -17,13 +17,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
+from vitbench.deploy.memory import used_bytes
 from vitbench.errors import Unavailable, UserError, WrongOutputs, in_short
 
 # -P: the user's folder may hold a torch.py of its own.
 COMMAND = (sys.executable, "-P", "-m", "vitbench.deploy.worker")
+WATCH_SECONDS = 0.2  # between two looks at a worker's memory
 ERRORS: Mapping[str, type[Exception]] = {
     each.__name__: each for each in (UserError, Unavailable, WrongOutputs)
 }
@@ -39,10 +41,12 @@ def ask(
     command: Sequence[str] = COMMAND,
     option: str = "",
     name: str = "",
+    memory_bytes: int | None = None,
 ) -> dict[str, Any]:
     """The answer of a fresh worker, which is gone, with all it started, when this returns.
 
-    `option` is what a user sets the timeout with, `name` what errors call the worker.
+    `option` is what a user sets the timeout with, `name` what errors call the worker. One that
+    takes more than `memory_bytes`, with all it started, is ended.
     Raises UserError and Unavailable as the worker raised them; WorkerFailed for all else.
     """
     name = name or f"the {request.get('verb')} worker"
@@ -58,11 +62,8 @@ def ask(
             env={**os.environ, "PYTHONPATH": path},
             start_new_session=True,
         )
-        late = False
         try:
-            process.communicate(json.dumps(request).encode(), timeout=timeout_seconds)
-        except subprocess.TimeoutExpired:
-            late = True
+            stopped = _watch(process, request, timeout_seconds, memory_bytes)
         finally:  # also on Ctrl-C
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -71,7 +72,12 @@ def ask(
         stderr.seek(0)
         printed = stdout.read().decode(errors="replace").strip()
         complaint = last_line(stderr.read().decode(errors="replace"))
-    if late:
+    if stopped == "large":
+        raise WorkerFailed(
+            f"{name} was stopped: it took more than {(memory_bytes or 0) / 1e9:.3g} GB of memory "
+            f"(--build-memory){complaint}"
+        )
+    if stopped:
         advice = f" ({option})" if option else ""
         raise WorkerFailed(
             f"{name} was stopped: no answer in {timeout_seconds:g} s{advice}{complaint}"
@@ -79,6 +85,28 @@ def ask(
     if process.returncode < 0:
         raise WorkerFailed(f"{name} was killed by {signal_name(-process.returncode)}{complaint}")
     return _answer(name, printed, process.returncode, complaint)
+
+
+def _watch(
+    process: "subprocess.Popen[bytes]",
+    request: Mapping[str, Any],
+    timeout_seconds: float,
+    memory_bytes: int | None,
+) -> str:
+    """Sends the request and waits. Why the worker has to be stopped: `late` or `large`; else ""."""
+    deadline = monotonic() + timeout_seconds
+    data: bytes | None = json.dumps(request).encode()
+    while True:
+        left = deadline - monotonic()
+        try:
+            process.communicate(data, timeout=min(left, WATCH_SECONDS) if memory_bytes else left)
+            return ""
+        except subprocess.TimeoutExpired:
+            data = None  # it is on its way
+        if memory_bytes and used_bytes(process.pid) > memory_bytes:
+            return "large"
+        if monotonic() >= deadline:
+            return "late"
 
 
 def _answer(name: str, printed: str, status: int, complaint: str) -> dict[str, Any]:
