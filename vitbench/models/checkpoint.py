@@ -124,7 +124,7 @@ def matched(checkpoint: Checkpoint, own: Mapping[str, Any], path: Path) -> Check
     and not in `own`.
     """
     kept = [name for name in checkpoint.state if name in own or not _leftover(name)]
-    bare = {name: name if name in own else _unwrapped(name) for name in kept}
+    bare = {name: name if name in own else unwrapped(name) for name in kept}
     prefix = _prefix(bare.values(), own)
     names = {name: each.removeprefix(prefix) for name, each in bare.items()}
     owners = {each: name for name, each in names.items()}
@@ -159,7 +159,8 @@ def _leftover(name: str) -> bool:
     return name.rpartition(".")[2] in LEFTOVERS
 
 
-def _unwrapped(name: str) -> str:
+def unwrapped(name: str) -> str:
+    """A tensor's name without what wrappers of modules put into it."""
     for wrapper in WRAPPERS:
         name = name.removeprefix(wrapper)
     for inner in INNER:

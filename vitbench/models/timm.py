@@ -10,32 +10,19 @@ from PIL import Image
 from vitbench.errors import UserError
 from vitbench.models import labels
 from vitbench.models.base import Model, ModelSpec, Weights
-from vitbench.models.checkpoint import Checkpoint, load_strictly, matched
+from vitbench.models.checkpoint import Checkpoint
 from vitbench.models.preprocess import TUTORIAL, Preprocess, as_array, tutorial
 from vitbench.models.timm_files import Config, Found, config_at, config_of, find
+from vitbench.models.timm_module import arguments, check_head, fill, made, skeleton
 from vitbench.models.timm_names import current_name, doubts
-from vitbench.models.weights import first_line, synthesize, tensors_sha256
+from vitbench.models.weights import synthesize, tensors_sha256
 
-
-def skeleton(architecture: Mapping[str, Any]) -> Any:
-    """The bare module; its weights mean nothing."""
-    import timm
-
-    return timm.create_model(architecture["name"], **_arguments(architecture))
+__all__ = ["creation_code", "load", "skeleton"]
 
 
 def creation_code(architecture: Mapping[str, Any]) -> str:
-    arguments = "".join(f", {name}={value!r}" for name, value in _arguments(architecture).items())
-    return f"import timm\nmodel = timm.create_model({architecture['name']!r}{arguments})"
-
-
-def _arguments(architecture: Mapping[str, Any]) -> dict[str, Any]:
-    """Of timm.create_model: `args` are the model's own, `pretrained_cfg` what timm derives the
-    size of images from where a config says another one than timm's registry."""
-    given = {"num_classes": architecture["num_classes"], **architecture.get("args", {})}
-    if "pretrained_cfg" in architecture:
-        given["pretrained_cfg"] = dict(architecture["pretrained_cfg"])
-    return given
+    given = "".join(f", {name}={value!r}" for name, value in arguments(architecture).items())
+    return f"import timm\nmodel = timm.create_model({architecture['name']!r}{given})"
 
 
 def load(spec: ModelSpec, mode: str | None) -> Model:
@@ -52,12 +39,10 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     architecture = _architecture(name, config, spec.args, found, where)
     classes = architecture["num_classes"]
     if found.checkpoint is None:
-        module = synthesize(lambda: _made(architecture, where))
+        module = synthesize(lambda: made(architecture, where))
     else:
-        module = _made(architecture, where)
-        checkpoint = _fitting(found.checkpoint, module, architecture, found.file)
-        load_strictly(module, checkpoint.state, found.file)
-        notes += checkpoint.notes
+        module = made(architecture, where)
+        notes += fill(module, found, architecture)
     if spec.path is None:
         notes += doubts(name, classes)
     transform, how = _preprocess(module, config)
@@ -96,7 +81,7 @@ def _architecture(
     classes = said if classes is None else classes
     if classes is None:
         classes = (declared and declared.num_classes) or 1000
-    _check_head(classes, where)
+    check_head(classes, where)
     architecture = {"source": "timm", "name": name, "num_classes": classes}
     if args:
         architecture["args"] = args
@@ -115,16 +100,6 @@ def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _check_head(classes: Any, where: str) -> None:
-    if classes == 0:
-        raise UserError(
-            f"{where}: the model has no head (num_classes is 0): it answers with features and not "
-            "with classes, which vitbench cannot judge; give a model with a classifier"
-        )
-    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
-        raise UserError(f"{where}: num_classes is {classes!r}, which is no number of classes")
-
-
 def _classes(checkpoint: Checkpoint, declared: Any) -> int | None:
     """How many outputs the head has, by timm's names of heads, which may have a prefix."""
     names = (declared and declared.classifier) or ("head", "head.fc", "fc", "classifier")
@@ -134,38 +109,6 @@ def _classes(checkpoint: Checkpoint, declared: Any) -> int | None:
         return None
     name = min(heads, key=lambda name: name.count("."))  # a layer inside may be called like a head
     return int(checkpoint.state[name].shape[0])
-
-
-def _made(architecture: Mapping[str, Any], where: str) -> Any:
-    try:
-        module = skeleton(architecture)
-    except Exception as error:  # whatever an argument leads timm to
-        args = ", ".join(f"{k}={v!r}" for k, v in architecture.get("args", {}).items())
-        raise UserError(
-            f"{where}: timm cannot make {architecture['name']} with {args or 'its config'}: "
-            f"{first_line(error)}"
-        ) from error
-    if getattr(module, "num_classes", None) != architecture["num_classes"]:
-        raise UserError(f"{where}: {architecture['name']} is made without a head for classes")
-    return module
-
-
-def _fitting(
-    checkpoint: Checkpoint, module: Any, architecture: Mapping[str, Any], file: Path
-) -> Checkpoint:
-    """The checkpoint under the module's names. Raises UserError, which says where only the head is
-    missing."""
-    own = module.state_dict()
-    try:
-        return matched(checkpoint, own, file)
-    except UserError as error:
-        try:
-            bare = skeleton({**architecture, "num_classes": 0}).state_dict()
-            matched(checkpoint, bare, file)
-        except Exception:  # timm's, or what does not fit without a head either
-            raise error from None
-    _check_head(0, str(file))
-    raise AssertionError
 
 
 def _preprocess(module: Any, config: Config) -> tuple[Preprocess, tuple[str, ...]]:

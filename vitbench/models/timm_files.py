@@ -24,7 +24,7 @@ class Found:
     """A checkpoint, or None where weights are to be seeded, and the file it came from.
 
     `about` has the fields of Weights that are known: origin, file_sha256, note. `config` is the
-    bundled checkpoint's.
+    bundled checkpoint's. timm itself adapts weights that are `adaptable`: a folder's and its own.
     """
 
     checkpoint: Checkpoint | None
@@ -32,6 +32,7 @@ class Found:
     about: dict[str, Any]
     config: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    adaptable: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def find(spec: ModelSpec, mode: str | None, name: str) -> Found:
     if spec.path:
         path, notes = _of_folder(Path(spec.path))
         about = {"origin": "checkpoint", "file_sha256": file_sha256(path), "note": path.name}
-        return Found(read_checkpoint(path, spec.ema), path, about, notes=notes)
+        adaptable = path != Path(spec.path)
+        return Found(read_checkpoint(path, spec.ema), path, about, {}, notes, adaptable)
     bundled = BUNDLED.get(name)
     if mode == "bundled" or (mode is None and bundled):
         return _bundled(name)
@@ -109,7 +111,7 @@ def find(spec: ModelSpec, mode: str | None, name: str) -> Found:
         file, why = _pretrained(name)
         if file:
             about = {"origin": "pretrained", "file_sha256": file_sha256(file), "note": why}
-            return Found(read_checkpoint(file), file, about)
+            return Found(read_checkpoint(file), file, about, adaptable=True)
         if mode == "pretrained":
             raise UserError(
                 f"--weights pretrained: {name}: {why}; "

@@ -122,6 +122,21 @@ def test_older_and_poorer_configs(tmp_path):
     assert [label.name for label in model.labels] == list("abcde")
 
 
+def test_what_timm_adapts_is_adapted_with_a_line(tmp_path):
+    """Positions of another size of image, in a folder; a file must fit as it is."""
+    folder = made(tmp_path / "mine", img_size=64)
+    changed(folder, model_args={**TINY, "img_size": 96})
+    model = load_model(parse_spec("./mine", tmp_path), None)
+    same_as_timm(folder, model)
+    (note,) = model.notes
+    assert note.startswith("timm has adapted model.safetensors: 1 tensors are renamed or resized")
+    assert note.endswith("such as pos_embed")
+    more = "".join(f",{name}={value}" for name, value in TINY.items())
+    spec = parse_spec(f"{NAME}@mine/model.safetensors{more},img_size=96", tmp_path)
+    with pytest.raises(UserError, match=r"pos_embed has shape .*img_size=384"):
+        load_model(spec, None)
+
+
 def test_a_grey_model_takes_grey_photographs(tmp_path):
     made(tmp_path / "mine", img_size=64, in_chans=1)
     model = load_model(parse_spec("./mine", tmp_path), None)
@@ -136,7 +151,7 @@ def test_a_grey_model_takes_grey_photographs(tmp_path):
     [
         ({"num_classes": 7}, r"says num_classes 7, and the head of model\.safetensors has 5"),
         ({"architecture": "vit_tinny_patch16_224"}, "did you mean vit_tiny_patch16_224"),
-        ({"model_args": {**TINY, "img_size": 96}}, r"pos_embed has shape .*img_size=384"),
+        ({"model_args": {**TINY, "depth": 3}}, r"model\.safetensors does not fit .*blocks\.2\."),
         ({"model_args": {"nonsense": 1}}, r"config\.json: timm cannot make .* with nonsense=1"),
         ({"model_args": {"checkpoint_path": "x.pth"}}, "checkpoint_path is no argument"),
         ({"model_args": {**TINY, "features_only": True}}, "config.json"),
