@@ -126,7 +126,11 @@ def drift_of(found: Mapping[str, Comparison]) -> Drift:
             sentences[case] = f"{why}; {words}" if why else words
     for case, each in found.items():
         why = CHANGED.get(each.pixels)
-        if not why or not each.images or case in sentences:
+        if not why or case in sentences:
+            continue
+        if not each.images:
+            doubtful[case] = f"{why}; no image was predicted in both reports, so what it does to "
+            doubtful[case] += "predictions is not known"
             continue
         if not each.differ:
             same.setdefault(f"{case.partition('/')[0]}: {why}", []).append(case)

@@ -151,5 +151,6 @@ def _differs(name: str, ours: Any, theirs: Any) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict) and "model" in value:
-        return f"{value['model']} ({' '.join(map(str, value.get('isa', [])))})"
+        isa = value.get("isa")
+        return f"{value['model']} ({' '.join(map(str, isa if isinstance(isa, list) else [isa]))})"
     return "none" if value in (None, []) else str(value)

@@ -81,7 +81,8 @@ def idle(renames: Renames, names: Collection[str]) -> str:
 def suggestions(head: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, str]:
     """Old names of the baseline that may be new ones of the report: models of equal weights, and
     tests of one name whose file moved; the file itself where all of its tests went to one."""
-    ours, theirs = (machine(each).get("weights") or {} for each in (head, base))
+    tables = [machine(each).get("weights") for each in (head, base)]
+    ours, theirs = (each if isinstance(each, dict) else {} for each in tables)
     found = {
         old: new
         for new in ours if new not in theirs

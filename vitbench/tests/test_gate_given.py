@@ -116,3 +116,12 @@ def test_a_report_without_a_date_is_no_baseline(folder, capsys):  # noqa: F811
     (folder / "head.json").write_text(json.dumps(head() | {"datetime": "2026-13-01"}))
     assert main(["accept", "head.json"]) == 4
     assert "head.json: not accepted as a baseline: it has no `datetime`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "machine", [{"cpu": {"model": "X", "isa": True}}, {"weights": -1}, {"weights": None}]
+)
+def test_an_odd_machine_is_another_one(gate, machine):  # noqa: F811
+    odd = run(timed(FP32, 1.0), timed(), machine=machine, when="2026-06-01T00:00:00+00:00")
+    assert gate(head(), "--baseline=reports/history/0.json", old=[odd])[0] == 2
+    assert gate(head(), "--baseline=latest")[0] == 2

@@ -178,3 +178,12 @@ def test_a_duet_sees_it_too(head, state, words):
     (verdict,) = conclude(played, Rule())
     assert verdict.state == state, verdict.sentence
     assert words in verdict.sentence
+
+
+def test_other_pixels_and_no_image_in_common_are_no_same():
+    head = report(**OTHER_PIXELS)
+    for each in head["benchmarks"]:
+        each["extra_info"]["predictions"]["images"] = [f"other-{index}" for index in range(COUNT)]
+    found, _ = judged(head, report(**BASE))
+    assert [each.state for each in found.values()] == ["INCONCLUSIVE", "INCONCLUSIVE"]
+    assert "no image was predicted in both reports" in found[INT8].sentence
