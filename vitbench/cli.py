@@ -203,6 +203,8 @@ def export_variant(chosen: argparse.Namespace) -> int:
             print(f"vitbench: error: {case.id} is not exported: {words}", file=sys.stderr)
             code = USAGE if meant else code or BROKEN
             continue
+        for remark in session.inputs.remarks(spec.name):
+            print(remark)
         print(verification.agreement.sentence)
         if verification.agreement.state == "BROKEN":
             print(f"{case.id} is not exported", file=sys.stderr)

@@ -16,6 +16,7 @@ from vitbench.measure.photos import (
     counted,
     default_photos,
     listed,
+    some,
 )
 from vitbench.measure.sample import Sample, make_sample
 from vitbench.models import Model
@@ -78,11 +79,29 @@ class Inputs:
                     f"--labels {self._options.labels}: none of its classes, such as "
                     f"{folders[0]!r}, is one of {name}: give ids, names or indices of its classes"
                 )
+            elif images and (deeper := self._deeper(model)):
+                remarks.append(deeper)
             source = images.resolve().name if images else CROPS
             self._samples[name] = make_sample(
                 self.photos, model.preprocess, indices, source, remarks
             )
         return self._samples[name]
+
+    def _deeper(self, model: Model) -> str | None:
+        """A sentence where not the folders but those inside them are the model's classes."""
+        parts = [photo.id.split("/") for photo in self.photos]
+        if not all(len(each) > 2 for each in parts):
+            return None
+        inner, outer = sorted({each[1] for each in parts}), sorted({each[0] for each in parts})
+        try:
+            if not class_indices(inner, model.labels):
+                return None
+        except UserError:
+            return None
+        return (
+            f"--images: the images count as unlabelled: {some(outer)} are no classes of the model, "
+            f"but the folders inside are: give one of these, such as .../{outer[0]}"
+        )
 
     def doubt(self, name: str, top1: Sequence[int]) -> None:
         """Say it once where another order of the class folders fits these predictions of float32,

@@ -46,6 +46,7 @@ def read_image(path: Path | str, advice: str = "give a readable image") -> Image
     path = Path(path)
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of metadata, which nobody reads here
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=_formats(path)) as image:
                 return _rgb(image)
@@ -95,8 +96,8 @@ def _rgb(image: Image.Image) -> Image.Image:
     """The whole of `read_image` for an opened file."""
     _check_bands(image)
     deep, several = _deep(image), bool(getattr(image, "is_animated", False))
-    changes = [TURNED] if image.getexif().get(0x0112, 1) in range(2, 9) else []
     image.load()
+    changes = [TURNED] if _turned(image) else []
     if image.mode == "F" or image.mode[0] == "I":
         image, how = _scaled(image)
         changes.append(how)
@@ -118,6 +119,14 @@ def _rgb(image: Image.Image) -> Image.Image:
     made = image.convert("RGB")
     made.info = {CHANGES: tuple(changes)}
     return made
+
+
+def _turned(image: Image.Image) -> bool:
+    """Whether a loaded image is to be shown turned. Pillow turns a TIFF itself when it loads it."""
+    try:
+        return image.getexif().get(0x0112, 1) in range(2, 9)
+    except Exception:  # Damaged metadata: the pixels are none the worse.
+        return False
 
 
 def _extrema(image: Image.Image) -> tuple[tuple[int, int], ...]:

@@ -20,7 +20,7 @@ from vitbench.measure.images import is_image, read_image
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # Raw files of cameras begin like a TIFF, in which Pillow finds the thumbnail.
 RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2")
-SYSTEM = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "icon\r"})
+SYSTEM = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "icon\r"})
 SHIPPED = (  # the colour photographs inside scikit-image's wheel: no download
     "astronaut.png",
     "chelsea.png",

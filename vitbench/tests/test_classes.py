@@ -229,3 +229,17 @@ def test_a_calibration_on_scikit_images_pictures_says_so(tmp_path):
     assert words.startswith("calibrated on 64 images of 11 photographs (scikit-image crops), which")
     assert "--calibration=DIR" in words
     assert run.remarks("m") == []
+
+
+def test_class_folders_one_level_deeper_are_named(tmp_path):
+    for name in ("n01", "n02"):
+        for split in ("train", "val"):
+            path = tmp_path / "data" / split / name / "a.png"
+            path.parent.mkdir(parents=True)
+            Image.new("RGB", (4, 4)).save(path)
+    run = inputs(tmp_path / "data")
+    assert run.sample("m").labels is None
+    (remark,) = run.remarks("m")
+    assert "train, val are no classes of the model, but the folders inside are" in remark
+    assert remark.endswith(".../train")
+    assert sorted(inputs(tmp_path / "data" / "val").sample("m").labels) == [0, 1]

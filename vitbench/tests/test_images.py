@@ -205,7 +205,9 @@ def test_sixteen_bits_with_alpha_are_both(tmp_path):
 def test_an_orientation_is_left_alone_as_the_loaders_of_models_leave_it(tmp_path):
     """timm's ImageDataset and torchvision's ImageFolder convert; so does a processor's user."""
     from torchvision.datasets.folder import pil_loader
+    from transformers import ViTImageProcessor
 
+    processor = ViTImageProcessor(size={"height": 16, "width": 20})
     image, exif = Image.fromarray(rgb()), Image.Exif()
     for orientation, changes in ((6, (TURNED,)), (1, ())):
         exif[0x0112] = orientation
@@ -213,6 +215,21 @@ def test_an_orientation_is_left_alone_as_the_loaders_of_models_leave_it(tmp_path
         pixels, found = read(path)
         assert (pixels == np.asarray(pil_loader(str(path)))).all()
         assert found == changes
+        with Image.open(path) as opened:
+            theirs = processor(images=opened, return_tensors="np")["pixel_values"]
+        ours = processor(images=Image.fromarray(pixels), return_tensors="np")["pixel_values"]
+        assert (theirs == ours).all()
+    # A TIFF is turned by Pillow itself, so that those loaders turn it too.
+    path = saved(image, tmp_path / "a.tif", tiffinfo={274: 6})
+    pixels, found = read(path)
+    assert (pixels == np.asarray(pil_loader(str(path)))).all()
+    assert (pixels.shape, found) == ((20, 16, 3), ())
+
+
+def test_damaged_metadata_do_no_harm(tmp_path):
+    exif = b"Exif\0\0II*\0\xff\xff\xff\x7f" + b"\xff" * 40
+    pixels, changes = read(saved(Image.fromarray(rgb()), tmp_path / "a.jpg", exif=exif))
+    assert (pixels.shape, changes) == ((16, 20, 3), ())
 
 
 def test_files_are_images_by_content_and_the_others_are_named(tmp_path):
