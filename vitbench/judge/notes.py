@@ -8,6 +8,7 @@ from typing import Any
 from vitbench.judge.earlier import TIMED, Earlier, contents, model_of
 from vitbench.judge.hardware import hardware
 from vitbench.judge.machine import changed
+from vitbench.judge.order import timestamp
 from vitbench.judge.report import rows
 
 REFERENCE_DRIFT = 0.30
@@ -29,8 +30,18 @@ def notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
     if doubt := hardware(head.get("machine_info")).doubt:
         yield doubt
     yield from _unselected(head, past)
+    times = [made for each in held if (made := _committed(each)) is not None]
+    if times and (_committed(head) or math.inf) < max(times):
+        yield (
+            "this report is of a commit older than the newest that it is held against: no newer "
+            "commit made the difference"
+        )
     if held and (since := changed(head, max(held, key=lambda each: str(each.get("datetime"))))):
         yield f"changed since the baseline: {since}"
+
+
+def _committed(report: Mapping[str, Any]) -> float | None:
+    return timestamp(report.get("commit_info", {}).get("time"))
 
 
 def _unselected(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:

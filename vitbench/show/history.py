@@ -29,6 +29,7 @@ def text(history: History, found: Sequence[Trend], folder: str) -> str:
             lines += ["", name] if len(lines) > 2 else [name]
         apart = [w for each, w in zip(found, where, strict=True) if each.case == case]
         own = next(w for each, w in zip(found, where, strict=True) if each is newest[case])
+        own = own.replace(f", {newest[case].versions}", "") if newest[case].versions else own
         more = f", on {own} ({len(apart) - 1} more series of it)" if len(apart) > 1 else ""
         lines.append(f"  {short or case}: {_figures(history, newest[case])}{more}")
         for each, place in zip(found, where, strict=True):

@@ -125,3 +125,14 @@ def test_an_odd_machine_is_another_one(gate, machine):  # noqa: F811
     odd = run(timed(FP32, 1.0), timed(), machine=machine, when="2026-06-01T00:00:00+00:00")
     assert gate(head(), "--baseline=reports/history/0.json", old=[odd])[0] == 2
     assert gate(head(), "--baseline=latest")[0] == 2
+
+
+@pytest.mark.parametrize(("day", "told"), [("01", True), ("19", False)])
+def test_an_old_commit_that_is_measured_late_is_told(gate, day, told):  # noqa: F811
+    (before,) = nights([1])
+    before["commit_info"] |= {"time": "2026-06-18T00:00:00+00:00"}
+    late = head(1.0)
+    late["commit_info"] = {"id": "b" * 40, "time": f"2026-06-{day}T00:00:00+00:00"}
+    code, out, *_ = gate(late, "--baseline=latest", old=[before])
+    assert code == 1
+    assert ("note: this report is of a commit older than the newest" in out) is told
