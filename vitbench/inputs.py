@@ -46,7 +46,8 @@ class Inputs:
             if labels:
                 raise UserError(f"--labels {labels}: give --images=DIR with the images it names")
             return None
-        return labelled(listed(folder), labels) if labels else listed(folder)
+        listing = listed(folder, besides=labels)
+        return labelled(listing, labels) if labels else listing
 
     @cached_property
     def photos(self) -> list[Photo]:

@@ -37,7 +37,7 @@ def doubt(
         won, of, odds = sum(a > b for a, b in pairs), sum(a != b for a, b in pairs), 0.5
     if not of or _tail(won, of, odds) > SURE:
         return None
-    right = f"{sum(tried[best]) / len(top1):.1%} in class folders taken {best}"
+    right = f"{sum(tried[best]) / len(top1):.1%} taken {best}"
     if taken is None:
         return (
             f"{option}: the names of the class folders are no classes of the model, but float32 "
@@ -48,7 +48,7 @@ def doubt(
     how = next((name for name in (NUMBERS, FROM_ONE) if numbers.get(name) == taken), "by name")
     share = sum(_hits(top1, folders, taken)) / len(top1)
     return (
-        f"{option}: WRONG ORDER of classes? Top-1 of float32 is {share:.1%} with the class folders "
+        f"{option}: WRONG ORDER of classes? Top-1 of float32 is {share:.1%} with the classes "
         f"taken {how} (chance: {1 / count:.1%}), but {right}: the accuracies of this run mean "
         "nothing. Name the folders by the model's classes, or give --labels=FILE"
     )

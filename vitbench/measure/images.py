@@ -170,7 +170,7 @@ def _scaled(image: Image.Image) -> tuple[Image.Image, str]:
     Whole numbers are taken for the least of 8, 12 and 16 bits that holds them all: cameras and
     scanners of 12 bits write them as 16. Floats are 0 to 1 or 0 to 255. Others raise _UnfitError.
     """
-    values = np.asarray(image).astype(np.float64)
+    values = np.asarray(image).astype(np.float32)
     if not np.isfinite(values).all():
         raise _UnfitError("has values that are not finite: save it with 8 bits a band")
     low, high = float(values.min()), float(values.max())
@@ -201,7 +201,7 @@ def _white_is_zero(image: Image.Image) -> bool:
     return tiff and image.tag_v2.get(262) == 0  # type: ignore[attr-defined]
 
 
-def _with_alpha(shades: NDArray[np.float64], opaque: NDArray[np.bool_]) -> Image.Image:
+def _with_alpha(shades: NDArray[np.float32], opaque: NDArray[np.bool_]) -> Image.Image:
     bands = [Image.fromarray(each.astype(np.uint8)) for each in (shades, opaque * 255)]
     return Image.merge("LA", bands)
 

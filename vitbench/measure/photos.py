@@ -137,10 +137,11 @@ def folder_photos(folder: Path, limit: int, option: str = "--images") -> list[Ph
     return chosen(listed(folder, option), limit)
 
 
-def listed(folder: Path, option: str = "--images") -> Listing:
+def listed(folder: Path, option: str = "--images", besides: Path | None = None) -> Listing:
     """The images of a flat folder or of a tree with a folder per class, told by their content.
 
-    Raises UserError where there is no such folder or no image in it.
+    `besides` is a file that may lie among them and is not named as left out. Raises UserError where
+    there is no such folder or no image in it.
     """
     if not folder.exists():
         raise UserError(f"{option} {folder} does not exist: give a folder of images")
@@ -152,7 +153,7 @@ def listed(folder: Path, option: str = "--images") -> Listing:
         parts = path.relative_to(folder).parts
         if _meant(path):
             groups[parts[0] if len(parts) > 1 else None].append("/".join(parts))
-        else:
+        elif besides is None or path.resolve() != besides.resolve():
             left_out.append("/".join(parts))
     remarks = _left_out(sorted(left_out), option)
     if not groups:

@@ -163,6 +163,12 @@ def test_labels_change_labels_and_no_pixels(folder):
     assert named.ids == plain.ids
     assert named.files_sha256 == plain.files_sha256
     assert named.pixels_sha256 == plain.pixels_sha256
+    beside = folder / "labels.txt"  # a list among the images is not left out: it is no image
+    beside.write_text(WAYS["csv"])
+    assert inputs(folder, labels=beside).remarks("m") == []
+    (remark,) = inputs(folder).remarks("m")
+    assert "1 file that Pillow does not read as images is left out: labels.txt" in remark
+    beside.unlink()
     path.write_text(WAYS["csv"].replace("n0", "other"))
     with pytest.raises(UserError, match=r"--labels .*none of its classes, such as 'other1'"):
         inputs(folder, labels=path).sample("m")
