@@ -175,6 +175,8 @@ def _gate(chosen: argparse.Namespace) -> int:
     from vitbench.judge.uncompared import DAYS, Uncompared, uncompared
     from vitbench.show import verdicts as show
 
+    if chosen.baseline == "":
+        raise UserError("--baseline is empty: give a file, accepted, latest or median:N")
     strict = chosen.inconclusive == "fail"
     between = BETWEEN if chosen.between is None else chosen.between
     report = read_report(chosen.report)
@@ -223,7 +225,7 @@ def _gate(chosen: argparse.Namespace) -> int:
     codes += [REGRESSION] * ("BROKEN" in states)
     codes += [INCONCLUSIVE] * ("UNPROVEN" in states and strict)
 
-    problems += _write(_outputs(chosen, found, notes, kept, apart, nothing))
+    problems += _write(_outputs(chosen, found, [*notes, *problems], kept, apart, nothing))
     for problem in problems:
         print(f"vitbench: error: {problem}", file=sys.stderr)
     codes += [USAGE] * bool(problems)

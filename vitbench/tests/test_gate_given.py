@@ -24,6 +24,11 @@ from vitbench.tests.test_uncompared import HEAD, folder, gate, head, nights  # n
             ("--contracts",),
         ),
         ("x", "", ("--baseline=latest", "--rename=a=b")),
+        (
+            "pyproject.toml",
+            '[tool.vitbench.contracts]\n"*/int8-dynamic/*" = ["size <= 30 MB"]\n',
+            ("--contracts", "--baseline="),
+        ),
     ],
 )
 def test_bad_input_leaves_no_output_as_it_was(folder, capsys, name, text, options):  # noqa: F811
@@ -136,3 +141,11 @@ def test_an_old_commit_that_is_measured_late_is_told(gate, day, told):  # noqa: 
     code, out, *_ = gate(late, "--baseline=latest", old=[before])
     assert code == 1
     assert ("note: this report is of a commit older than the newest" in out) is told
+
+
+def test_a_damaged_file_of_the_history_stands_in_the_outputs_too(gate, folder):  # noqa: F811
+    (folder / "reports/history/x.json").write_text("{")
+    code, _, page, *_ = gate(head(), old=nights([1]))
+    assert (code, "x.json: damaged, or not a report" in page) == (4, True)
+    notes = json.loads((folder / "out.json").read_text())["notes"]
+    assert any("x.json: damaged" in note for note in notes)
