@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """All commands and options."""
-    top = Parser(prog="vitbench", description=__doc__)
+    top = Parser(
+        prog="vitbench", description="How to deploy a Vision Transformer; README.md has it all."
+    )
     top.add_argument("--version", action="version", version=f"vitbench {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 

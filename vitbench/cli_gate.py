@@ -32,7 +32,7 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
     """Adds the commands and their options."""
     gate = commands.add_parser("gate", help="hold a report against earlier ones and contracts")
     add = gate.add_argument
-    add("report", type=Path)
+    add("report", type=Path, metavar="REPORT", help="such as reports/history/NAME.json")
     add(
         "--baseline",
         metavar="FILE|accepted|latest|median:N",
@@ -106,10 +106,20 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
     gate.set_defaults(run=run_gate)
 
     accept = commands.add_parser("accept", help="make a report the baseline of its machine")
-    accept.add_argument("report", type=Path)
-    accept.add_argument("--baselines", type=Path, metavar="DIR", default=BASELINES)
     accept.add_argument(
-        "--selected", action="store_true", help="also a report that somebody chose the cases of"
+        "report", type=Path, metavar="REPORT", help="such as reports/history/NAME.json"
+    )
+    accept.add_argument(
+        "--baselines",
+        type=Path,
+        metavar="DIR",
+        default=BASELINES,
+        help=f"where it is put; commit it (default: {BASELINES})",
+    )
+    accept.add_argument(
+        "--selected",
+        action="store_true",
+        help="also a report of fewer cases than the suite has (-k, --variant, a file)",
     )
     accept.set_defaults(run=run_accept)
 
@@ -182,7 +192,10 @@ def _gate(chosen: argparse.Namespace) -> int:
     report = read_report(chosen.report)
     promises = read_promises(chosen.contracts) if chosen.contracts else ()
     if chosen.contracts and not promises:
-        raise UserError(f"{chosen.contracts}: it has no [tool.vitbench.contracts]")
+        raise UserError(
+            f"{chosen.contracts}: it has no [tool.vitbench.contracts]: write into it what must "
+            "hold (README.md, Contracts of a project), or leave --contracts out"
+        )
     known = known_variants(report, device_kinds())
     check_globs(promises, known, report.get("vitbench", {}).get("models", {}))
     found: tuple[Verdict, ...] = ()
@@ -201,7 +214,8 @@ def _gate(chosen: argparse.Namespace) -> int:
         settings = read_settings(chosen.contracts or Path("pyproject.toml"))
         baseline = _baseline(chosen, report, renames)
         problems += baseline.problems
-        print(f"{chosen.report} against {baseline.words}")
+        against = "against" if baseline.reports else "has nothing to be compared with:"
+        print(f"{chosen.report} {against} {baseline.words}")
         rules = Rules(
             chosen.tolerance, between, lambda case: tolerances(promises, case),
             chosen.size_tolerance, lambda case: tolerances(promises, case, "size_tolerance"),
@@ -229,7 +243,13 @@ def _gate(chosen: argparse.Namespace) -> int:
     for problem in problems:
         print(f"vitbench: error: {problem}", file=sys.stderr)
     codes += [USAGE] * bool(problems)
-    return min(codes, key=WORST_FIRST.index)
+    code = min(codes, key=WORST_FIRST.index)
+    if code == INCONCLUSIVE:
+        print(
+            "fails (exit code 3) by what is INCONCLUSIVE, MISSING or UNPROVEN; "
+            "--inconclusive=pass lets that pass"
+        )
+    return code
 
 
 def _outputs(
@@ -273,6 +293,10 @@ def _baseline(
             raise UserError(f"--baseline={wanted}: give a number of reports, such as median:10")
         count = int(wanted[7:])
         return from_history(report, chosen.report, chosen.history, count, renames, chosen.baselines)
+    if not Path(wanted).exists():
+        raise UserError(
+            f"--baseline={wanted}: no such file: give a report, accepted, latest or median:10"
+        )
     return named(report, chosen.report, Path(wanted), renames)
 
 

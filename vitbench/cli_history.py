@@ -23,7 +23,10 @@ EXPORTS = ("github", "asv", "csv", "prometheus")
 def register(commands: Any) -> None:
     """The parsers of both commands, in the subparsers of `vitbench`."""
     history = commands.add_parser("history", help="reports over time, and what changed when")
-    history.add_argument("folder", type=Path, nargs="?", default=Path("reports"), metavar="DIR")
+    history.add_argument(
+        "folder", type=Path, nargs="?", default=Path("reports"), metavar="DIR",
+        help="all reports in it and below (default: reports)",
+    )  # fmt: skip
     history.add_argument("--json", action="store_true", help="as JSON")
     history.add_argument("--csv", action="store_true", help="as CSV, a line per run and case")
     history.add_argument(
@@ -58,7 +61,7 @@ def register(commands: Any) -> None:
         "--keep",
         type=days,
         metavar="Nd",
-        help="name which of vitbench's older reports could go without losing a change",
+        help="name which of vitbench's reports older than N days could go without losing a change",
     )
     history.add_argument(
         "--delete", action="store_true", help="with --keep: delete them, an accepted one never"
@@ -143,7 +146,7 @@ def _prune(history: "History", chosen: argparse.Namespace) -> None:
     for words in left:
         print(f"vitbench: left: {words}", file=sys.stderr)
     what = "deleted" if delete else "could go; --delete deletes them"
-    kept = f", {len(left)} old ones left" if left else ""
+    kept = f", {len(left)} old one{'s' * (len(left) != 1)} left" if left else ""
     print(f"{gone} of {len(history.runs)} reports {what}{kept}", file=sys.stderr)
     if failed := sum("cannot delete" in words for words in left):
         raise UserError(f"{failed} of {len(runs)} old reports could not be deleted: see above")

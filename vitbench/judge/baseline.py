@@ -137,12 +137,14 @@ def from_history(
     chosen: dict[Path, Filed] = {}
     like: set[Path] = set()
     late: set[Path] = set()
+    apart: list[str] = []
     anchors: dict[Key, Anchor] = {}
     most = 0
     hints: dict[str, str] = {}
     for model in models(report):
         mine = of_model(ours, model)
         alike = [each for each in older if not differing(report, each.stub, model)]
+        apart += [] if alike or not older else differing(report, older[0].stub, model)
         fit = in_order(alike)
         late |= {each.file for each in alike} - {each.file for each in fit}
         hints |= {} if fit else _by_other_names(report, model, older)
@@ -167,6 +169,7 @@ def from_history(
         f"{folder} has {_reports(history.files)}, {len(older)} of them older than this one, and "
         f"{len(like)} others of this machine and these weights"
     )
+    words += f"; the newest older one differs: {'; '.join(dict.fromkeys(apart))}" if apart else ""
     if most:
         words = f"the newest of {folder}" if count == 1 else f"the median of {_reports(most)}"
         words += f", {len(late)} of older commits left out" if late else ""

@@ -189,11 +189,11 @@ def timed_verdict(case: str, state: str, found: Change, tolerance: float, tests:
     words = f"time {time * 100:+.1f} % [{low * 100:+.1f}, {high * 100:+.1f}]"
     said = {
         "SAME": f"within the tolerance of {tolerance * 100:g} %",
-        "SLOWER": f"beyond the tolerance of {tolerance * 100:g} %, and above 0 at 1 % "
+        "SLOWER": f"beyond the tolerance of {tolerance * 100:g} %, and chance is ruled out at 1 % "
         f"{together(tests)}",
         "FASTER": f"beyond the tolerance of {tolerance * 100:g} %",
-        "INCONCLUSIVE": f"for sure neither within the tolerance of {tolerance * 100:g} % nor "
-        f"beyond it; this comparison sees {sees}",
+        "INCONCLUSIVE": f"it may be within the tolerance of {tolerance * 100:g} % or beyond it; "
+        f"this comparison sees {sees}",
     }  # fmt: skip
     figures = {
         "standard_error": found.standard_error,

@@ -154,8 +154,8 @@ class Footprints:
         more, low, high = (math.expm1(found.estimate + min(x, MOST)) for x in (0.0, -wide, wide))
         words = (
             f"{key[1]} {more * 100:+.1f} % [{low * 100:+.1f}, {high * 100:+.1f}], "
-            f"{self._both(key)}: beyond the tolerance of {tolerance * 100:g} %, and above 0 at 1 % "
-            f"{together(tests)}"
+            f"{self._both(key)}: beyond the tolerance of {tolerance * 100:g} %, and "
+            f"chance is ruled out at 1 % {together(tests)}"
         )
         figures = {"standard_error": found.standard_error, "tolerance": tolerance}
         return Verdict(f"{key[0]} ({key[1]})", "LARGER", words, more, low, high, figures)

@@ -50,6 +50,7 @@ def judge(
     if not _of_vitbench(head) or (bases and not any(map(_of_vitbench, bases))):
         plain = _known(_judge_plain(head, bases, rules), bases)
         doubt = hardware(head.get("machine_info")).doubt
+        plain = plain if bases else [*map(_unheld, plain)]
         plain += [*unsound, *_failed_only(head, past, set())]
         return Judgement(tuple(with_hints(plain, head, bases)), (doubt,) if doubt else ())
     ours = _timed(head)
@@ -70,6 +71,7 @@ def judge(
     verdicts += [_missing(key, head, [k for k in ours if k not in theirs]) for key in missing]
     verdicts += unsound
     verdicts += _failed_only(head, past, {key[0] for key in (*here, *missing)})
+    verdicts = verdicts if bases else [*map(_unheld, verdicts)]
     beneath = (*footprints.notes(states), *drift.notes, *notes(head, past), *gone(head, bases))
     return Judgement(tuple(with_hints(verdicts, head, bases)), beneath)
 
@@ -88,6 +90,13 @@ def _known(verdicts: Sequence[Verdict], bases: Sequence[Mapping[str, Any]]) -> l
         else each
         for each in verdicts
     ]
+
+
+def _unheld(verdict: Verdict) -> Verdict:
+    """Where no baseline was found, none lacks a case."""
+    if verdict.state != "NEW":
+        return verdict
+    return replace(verdict, sentence="nothing was found to hold it against")
 
 
 def _timed(report: Mapping[str, Any]) -> dict[Key, dict[str, Any]]:

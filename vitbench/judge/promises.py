@@ -146,7 +146,7 @@ def _parse(clause: str, place: str) -> tuple[str, float]:
     except ValueError:
         value = float("nan")
     if not 0 < value <= kind.most or value == float("inf"):
-        most = f" and at most {kind.most:g}" if kind.most < float("inf") else ""
+        most = f" and at most {kind.most:g}, which is 100 %" if kind.most < float("inf") else ""
         raise UserError(f"{place}: {clause!r}: {name} should be a number above 0{most}")
     return name, value
 

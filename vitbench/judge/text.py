@@ -10,6 +10,8 @@ def text_of(path: Path, noun: str = "report") -> str:
     """The text without a byte order mark. Raises UserError, which names `path` and the cause."""
     try:
         data = path.read_bytes()
+    except IsADirectoryError as error:
+        raise UserError(f"{path}: it is a folder: name one {noun} in it") from error
     except OSError as error:
         raise UserError(f"{path}: cannot read the {noun}: {error.strerror}") from error
     encoding = json.detect_encoding(data)  # JSON and CSV begin with ASCII, which tells them apart.

@@ -57,7 +57,8 @@ def uncompared(
         hint = (
             "a history that was lost looks the same"
             if since
-            else 'where it has yet to begin, write history_since = "DATE" into [tool.vitbench]'
+            else "where it has yet to begin, write the day from which on this is an error into "
+            'pyproject.toml, below [tool.vitbench]: history_since = "2026-12-01"'
         )
         what = "no other report in it could be read and is older than this one"
         what = what if history.others else "the history is empty"
@@ -67,7 +68,7 @@ def uncompared(
     what = "the newest report that could be compared" if history.compared else "the oldest report"
     words += f"; {what} is {gap / timedelta(days=1):.1f} days older"
     fails = gap > timedelta(days=days)
-    limit = f"which is more than {days:g}" if fails else f"a warning up to {days:g}"
+    limit = f"which is more than {days:g}" if fails else f"a warning up to {days:g} days"
     return Uncompared(f"{words}, {limit} (--uncompared-days)", fails)
 
 

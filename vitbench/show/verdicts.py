@@ -40,9 +40,10 @@ class Judged(Protocol):
 
 def counts(verdicts: Sequence[Judged], noun: str = "case") -> str:
     """One line: "6 cases: 1 SLOWER, 1 INCONCLUSIVE, 4 SAME"."""
-    found = Counter(verdict.state for verdict in verdicts)
+    # A verdict named "contracts" is on all of them, and is none of them.
+    found = Counter(verdict.state for verdict in verdicts if verdict.case != f"{noun}s")
     told = ", ".join(f"{found[state]} {state}" for state in ORDER if found[state])
-    return f"{len(verdicts)} {noun}{'' if len(verdicts) == 1 else 's'}: {told or 'none'}"
+    return f"{found.total()} {noun}{'' if found.total() == 1 else 's'}: {told or 'none'}"
 
 
 def text(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = "case") -> str:

@@ -67,7 +67,9 @@ def test_memory_and_load_time_beyond_their_spread(field, name, value):
     found, notes = verdicts(whole(**{"cuda_peak_bytes": 1_000_000_000, field: value}), base)
     assert found.keys() == {INT8, f"{INT8} ({name})"}
     assert found[f"{INT8} ({name})"].state == "LARGER"
-    assert "above 0 at 1 % for all 4 tests together" in found[f"{INT8} ({name})"].sentence
+    assert (
+        "chance is ruled out at 1 % for all 4 tests together" in found[f"{INT8} ({name})"].sentence
+    )
     assert f"{name} of 1 case (" in notes
     found, notes = verdicts(base, whole(**{"cuda_peak_bytes": 1_000_000_000, field: value}))
     assert found.keys() == {INT8}

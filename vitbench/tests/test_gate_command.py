@@ -106,12 +106,15 @@ def test_the_newest_complete_older_report_of_this_machine(capsys):
     [
         ([], "no baseline is accepted for this machine and these weights: accept one with"),
         (["--baseline=median:0"], "--baseline=median:0: give a number of reports"),
-        (["--baseline=none.json"], "none.json: cannot read the report"),
+        (["--baseline=none.json"], "--baseline=none.json: no such file: give a report, accepted, "),
         (["--baseline=latest", "--history=none"], "--history=none: cannot list it"),
         (["--contracts=none.toml"], "none.toml: cannot read the contracts"),
+        (["--baseline=."], ".: it is a folder: name one report in it"),
+        (["--contracts=empty.toml"], "empty.toml: it has no [tool.vitbench.contracts]: write"),
     ],
 )
 def test_bad_input_is_one_sentence(options, words, capsys):
+    put("empty.toml", "")
     assert gate(SAME, *options) == 4
     (line,) = capsys.readouterr().err.splitlines()
     assert words in line
@@ -188,7 +191,9 @@ def test_contracts_alone_and_with_a_baseline(capsys):
     assert gate(SLOW, "--contracts") == 1
     put("pyproject.toml", '[tool.vitbench.contracts]\n"*int8*" = ["speedup >= 1.99"]\n')
     assert gate(SAME, "--contracts") == 3
+    assert "--inconclusive=pass lets that pass" in capsys.readouterr().out
     assert gate(SAME, "--contracts", "--inconclusive=pass") == 0
+    assert "lets that pass" not in capsys.readouterr().out
     put("pyproject.toml", '[tool.vitbench.contracts]\n"*int8*" = ["tolerance = 50 %"]\n')
     assert gate(SLOW, "--contracts", "--baseline=latest") == 0
     put("pyproject.toml", '[tool.vitbench.contracts]\n"*int4*" = ["tolerance = 50 %"]\n')
@@ -196,7 +201,9 @@ def test_contracts_alone_and_with_a_baseline(capsys):
     assert "pyproject.toml:2: '*int4*' matches no variant" in capsys.readouterr().err
     put("pyproject.toml", '[tool.vitbench.contracts]\n"*/fp16/*" = ["speedup >= 2"]\n')
     assert gate(SAME, "--contracts", "--junit=out.xml") == 1
-    assert "not for this machine" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "not for this machine" in out
+    assert out.endswith("1 contract: 1 UNJUDGED\n")  # What is said of all of them is none of them.
     assert "none of 1 contract was judged" in Path("out.xml").read_text()
     put("pyproject.toml", "")
     assert gate(SLOW, "--contracts") == 4

@@ -81,7 +81,7 @@ def test_a_selected_report_counts_others_only_by_a_whole_one(gate):  # noqa: F81
 def test_one_is_not_many(gate):  # noqa: F811
     out = gate(head(1.0), old=nights([1]))[1]
     assert "against the median of 1 report\n" in out
-    assert "above 0 at 1 % for its only test" in out
+    assert "chance is ruled out at 1 % for its only test" in out
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,10 @@ def test_a_history_without_this_machine_is_a_warning_for_two_weeks(
     found, out, page, suite, told = gate(head(), "--baseline=latest", *options, old=old)
     assert found == code
     assert f"{len(days)} of them older than this one, and 0 others of this machine" in out
+    assert "head.json has nothing to be compared with: reports/history has" in out
+    assert "the baseline does not have it" not in out
+    assert "the newest older one differs: " in told["sentence"]
+    assert "cpu Xeon () -> EPYC" in told["sentence"]
     assert words in out
     assert words in told["sentence"]
     assert words in page
