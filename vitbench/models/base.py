@@ -35,8 +35,9 @@ class Weights:
 
     `origin` is `pretrained`, `bundled`, `checkpoint` or `seeded`. `sha256` digests the float32
     tensors as they were loaded, in the order of their names; `file_sha256` digests the one file
-    they came from (what `sha256sum` prints), or is None. `synthetic` weights are never trained:
-    their agreement is shown, never claimed. `note` says in a few words why this origin.
+    they came from (what `sha256sum` prints; of several, of its lines), or is None. `synthetic`
+    weights are never trained: their agreement is shown, never claimed. `note` says in a few words
+    why this origin.
     """
 
     origin: str
