@@ -97,7 +97,7 @@ def differing(head: Mapping[str, Any], base: Mapping[str, Any], model: str = "")
     if _table(ours.get("weights")).get(model) != _table(theirs.get("weights")).get(model):
         told.append(f"weights of {model}")
     same = _recorded(ours, ours.get("weights")) == _recorded(theirs, theirs.get("weights"))
-    prints = {each["fingerprint"] for each in (ours, theirs) if "fingerprint" in each}
+    prints = {str(each["fingerprint"]) for each in (ours, theirs) if "fingerprint" in each}
     if same and len(prints) > 1:
         told.append("the fingerprint")  # of something that neither report records
     return told

@@ -124,7 +124,8 @@ def test_a_report_without_a_date_is_no_baseline(folder, capsys):  # noqa: F811
 
 
 @pytest.mark.parametrize(
-    "machine", [{"cpu": {"model": "X", "isa": True}}, {"weights": -1}, {"weights": None}]
+    "machine",
+    [{"cpu": {"model": "X", "isa": True}}, {"weights": -1}, {"weights": None}, {"fingerprint": {}}],
 )
 def test_an_odd_machine_is_another_one(gate, machine):  # noqa: F811
     odd = run(timed(FP32, 1.0), timed(), machine=machine, when="2026-06-01T00:00:00+00:00")
