@@ -202,7 +202,7 @@ def _gate(chosen: argparse.Namespace) -> int:
     notes: tuple[str, ...] = ()
     nothing: Uncompared | None = None
     problems: list[str] = []
-    codes = [PASS]
+    codes, held = [PASS], list[str]()
     compares = chosen.baseline or all(each.kind in TOLERANCES for each in promises)
     given = {
         "--history": chosen.history != HISTORY, "--baselines": chosen.baselines != BASELINES,
@@ -222,6 +222,7 @@ def _gate(chosen: argparse.Namespace) -> int:
         )  # fmt: skip
         judgement = judge(report, baseline.reports, rules, baseline.count, baseline.anchors)
         found, notes = judgement.verdicts, (*judgement.notes, *idle)
+        held = [f"held against {baseline.words}"] * bool(baseline.reports)
         nothing = uncompared(
             report, found, baseline, settings.history_since, chosen.uncompared_days
         )
@@ -239,7 +240,7 @@ def _gate(chosen: argparse.Namespace) -> int:
     codes += [REGRESSION] * ("BROKEN" in states)
     codes += [INCONCLUSIVE] * ("UNPROVEN" in states and strict)
 
-    problems += _write(_outputs(chosen, found, [*notes, *problems], kept, apart, nothing))
+    problems += _write(_outputs(chosen, found, [*held, *notes, *problems], kept, apart, nothing))
     for problem in problems:
         print(f"vitbench: error: {problem}", file=sys.stderr)
     codes += [USAGE] * bool(problems)
