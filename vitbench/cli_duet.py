@@ -63,6 +63,7 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.against import base, head
     from vitbench.duet import Duet, Progress
     from vitbench.judge.duet import Rule
+    from vitbench.measure.throttled import Throttling
     from vitbench.options import check_counts, check_share
     from vitbench.show.verdicts import annotations, junit, markdown, text
 
@@ -99,9 +100,11 @@ def play(chosen: argparse.Namespace) -> int:
 
     with base(chosen.against, Path.cwd()) as other:
         duet = Duet({"base": other, "head": head()}, options, _say)
+        throttling = Throttling()
         verdicts = duet.run(found, rule, chosen.minutes, keep)
+    notes = [*other.notes, *throttling.notes()]
     code = exit_code(verdicts, strict)
-    print(text(verdicts, other.notes))
+    print(text(verdicts, notes))
     if code == NOTHING_COMPARABLE:
         print(f"{NOTHING}: exit code {code}")
     if chosen.json:
@@ -112,7 +115,7 @@ def play(chosen: argparse.Namespace) -> int:
         if code == NOTHING_COMPARABLE:
             print(f"::error title=vitbench duet::{NOTHING}")
     for path, words in (
-        (chosen.markdown, markdown(verdicts, other.notes)),
+        (chosen.markdown, markdown(verdicts, notes)),
         (chosen.junit, junit(verdicts, strict, "duet")),
     ):
         if path:

@@ -28,6 +28,17 @@ class Throttling:
         seconds, periods = max(grown)
         return {"periods": periods, "seconds": seconds, "of_seconds": passed}
 
+    def notes(self) -> list[str]:
+        """A sentence for the notes of a duet that was throttled; none for one that was not."""
+        found = self.so_far()
+        if not found or not found["periods"]:
+            return []
+        return [
+            f"noisy: the quota of its cgroup stopped this duet {found['periods']:,} times, for "
+            f"{found['seconds']:.2f} s of {found['of_seconds']:.0f} s: raise the quota or lower "
+            "--threads"
+        ]
+
 
 def counters(root: Path = Path("/")) -> Counters:
     """Of each level of this process's cgroup, v2 or v1, that counts them."""

@@ -47,6 +47,9 @@ def test_what_was_throttled_since_then(tmp_path, kind):
     found = throttling.so_far()
     assert (found["periods"], found["seconds"]) == (12, pytest.approx(0.75))
     assert found["of_seconds"] >= 0
+    (note,) = throttling.notes()
+    assert "the quota of its cgroup stopped this duet 12 times, for 0.75 s of 0 s" in note
+    assert Throttling(tmp_path).notes() == []
 
 
 @pytest.mark.parametrize("text", ["", "0::/\n", "nonsense\n", "1:name=systemd:/\n"])
