@@ -112,7 +112,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
         origin = "checkpoint" if spec.path else "pretrained"
         about = {"origin": origin, "file_sha256": files.sha256(read), "note": note}
         names = labels.of_config(config, int(made.num_labels))
-        notes = (*left, *unused, *notes)
+        notes = (*left, *unused, *notes, *_names_of_none(config, len(names)))
     weights = Weights(sha256=tensors_sha256(module), synthetic=folder is None, **about)
     return Model(spec, module, architecture, preprocess, names, weights, False, notes)
 
@@ -130,6 +130,17 @@ def _configured(config: Mapping[str, Any], path: Path) -> Any:
         raise UserError(f"{path} is no config that transformers takes: {reason}") from error
     files.require_classes(int(made.num_labels), path)
     return made
+
+
+def _names_of_none(config: Mapping[str, Any], outputs: int) -> tuple[str, ...]:
+    """A sentence where id2label names classes that the model has no output for."""
+    named = labels.indexed(config.get("id2label") or {}, files.CONFIG)
+    if not (none := sorted(index for index in named if index >= outputs)):
+        return ()
+    return (
+        f"id2label names class {none[0]} ({named[none[0]]}), and the model's outputs are 0 to "
+        f"{outputs - 1}: outputs without a name are called by their number",
+    )
 
 
 def _trained(folder: Path, read: tuple[Path, ...], config: Any) -> tuple[Any, tuple[str, ...]]:

@@ -221,6 +221,16 @@ def test_configs_of_other_models(folder, values, words):
         assert words in refused(folder)
 
 
+def test_names_that_leave_out_an_output_stay_with_their_number(tmp_path):
+    names = {0: "cat", 2: "dog"}
+    folder = write(tmp_path / "vit", num_labels=2, id2label=names, label2id={})
+    model = load(folder)
+    assert [label.name for label in model.labels] == ["cat", "class 1"]
+    assert "id2label names class 2 (dog)" in model.notes[0]
+    change(folder / "config.json", id2label={"cat": "0", "dog": "1"})
+    assert "id2label has the key 'cat'" in refused(folder)
+
+
 def test_weights_without_a_classifier(folder):
     from safetensors.torch import save_file
 
