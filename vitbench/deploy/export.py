@@ -11,8 +11,9 @@ from vitbench import __version__, environment
 from vitbench.deploy.artifacts import Artifact
 from vitbench.errors import UserError
 from vitbench.models import Model
+from vitbench.models.described import describe
 from vitbench.models.weights import file_sha256
-from vitbench.runtimes import RUNTIMES, Variant
+from vitbench.runtimes import RUNTIMES, Variant, torch_common
 
 
 def export(
@@ -28,12 +29,15 @@ def export(
     Returns the copy's path. The manifest's `files` are the names and sha256 of all that belongs to
     it, `sha256` that of the one file, or else of their digests in a row; `load` is Python of at
     most ten lines that loads it without vitbench; `calibration` what a static recipe was calibrated
-    on. Raises UserError where the folder cannot be
-    written.
+    on. `preprocessing` says how an image file becomes the input; `preprocess` is that as Python of
+    Pillow and NumPy alone, and `classify` three lines that use both. Where a preprocessing cannot
+    be written out, it is the reason, and the others are empty. Raises UserError where the folder
+    cannot be written.
     """
     target = folder / f"{model.spec.name}-{variant.name}"
     file = target / f"model{artifact.path.suffix}"
     runtime = RUNTIMES[variant.runtime]
+    preprocessing, code, reason = describe(model.preprocess)
     manifest = {
         "file": file.name,
         "files": {f"model{part.suffix}": file_sha256(part) for part in artifact.files},
@@ -55,6 +59,9 @@ def export(
         "variables": environment.variables(),
         "vitbench": __version__,
         "load": runtime.loading_code(variant, model.architecture, file.name).splitlines(),
+        "preprocessing": preprocessing or reason,
+        "preprocess": code,
+        "classify": _classify(variant) if code else [],
     }
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -64,3 +71,19 @@ def export(
     except OSError as error:
         raise UserError(f"--output {folder}: cannot write there: {error.strerror}") from error
     return file
+
+
+def _classify(variant: Variant) -> list[str]:
+    """Python that runs the loaded model on a file: `logits`, a float32 array (1, C)."""
+    images = 'preprocess("photo.jpg")'
+    if variant.runtime == "onnxruntime":
+        return [f"logits = model({images})"]
+    if variant.runtime == "openvino":
+        return [f"logits = model({images})[0]"]
+    dtype = torch_common.float_type(variant)
+    tensor = f"torch.from_numpy({images}).to(torch.{dtype})"
+    return [
+        "import torch",
+        "with torch.inference_mode():",
+        f"    logits = model({tensor}).float().numpy()",
+    ]

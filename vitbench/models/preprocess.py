@@ -1,6 +1,7 @@
 """The tutorial's preprocessing, for the bundled checkpoint and for torch.hub's DeiT."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,26 @@ TUTORIAL = {
 }  # fmt: skip
 
 
-def as_array(transform: Any) -> Preprocess:
+@dataclass(frozen=True)
+class Described:
+    """A preprocessing that says what it is: `made_of` is the torchvision transform or the image
+    processor of transformers that it calls. `grey`: with an image that was made grey before."""
+
+    apply: Preprocess
+    made_of: Any
+    grey: bool = False
+
+    def __call__(self, image: Image.Image) -> NDArray[np.float32]:
+        return self.apply(image)
+
+
+def as_array(transform: Any) -> Described:
     """A torchvision transform to a tensor (3, H, W), as a function to a float32 array."""
 
     def preprocess(image: Image.Image) -> NDArray[np.float32]:
         return np.ascontiguousarray(transform(image).numpy(), dtype=np.float32)
 
-    return preprocess
+    return Described(preprocess, transform)
 
 
 def tutorial() -> Preprocess:

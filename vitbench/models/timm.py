@@ -11,7 +11,7 @@ from vitbench.errors import UserError
 from vitbench.models import labels
 from vitbench.models.base import Model, ModelSpec, Weights
 from vitbench.models.checkpoint import Checkpoint
-from vitbench.models.preprocess import TUTORIAL, Preprocess, as_array, tutorial
+from vitbench.models.preprocess import TUTORIAL, Described, Preprocess, as_array, tutorial
 from vitbench.models.timm_files import Config, Found, config_at, config_of, find
 from vitbench.models.timm_module import arguments, check_head, fill, made, skeleton
 from vitbench.models.timm_names import current_name, doubts
@@ -127,7 +127,8 @@ def _preprocess(module: Any, config: Config) -> tuple[Preprocess, tuple[str, ...
     if channels == 3:
         return transform, ()
     if channels == 1:  # as timm's own scripts read images for such a model
-        return lambda image: transform(_grey(image)), ("photographs are made grey for it",)
+        grey = Described(lambda image: transform(_grey(image)), transform.made_of, grey=True)
+        return grey, ("photographs are made grey for it",)
     raise UserError(
         f"{config.path}: the model takes images of {channels} channels; photographs have 3, or "
         "1 if made grey"

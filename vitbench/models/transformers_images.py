@@ -1,6 +1,5 @@
 """How a transformers model's images are prepared: by the processor that was saved with it."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ from PIL import Image
 
 from vitbench.errors import UserError
 from vitbench.models import transformers_files as files
+from vitbench.models.preprocess import Described, Preprocess
 
-Preprocess = Callable[[Image.Image], NDArray[np.float32]]
 # (width, height) of photographs that a processor must make images of the model's shape from.
 PROBES = ((320, 240), (240, 320), (50, 40))
 
@@ -37,7 +36,7 @@ def preprocess_of(folder: Path | None, config: Any) -> tuple[Preprocess, tuple[s
 
     if folder:
         _require(preprocess, config, file or folder)
-    return preprocess, notes
+    return Described(preprocess, processor), notes
 
 
 def _saved(file: Path) -> Any:
