@@ -131,7 +131,9 @@ def matched(checkpoint: Checkpoint, own: Mapping[str, Any], path: Path) -> Check
     check(path, {
         "missing": [name for name in own if name not in owners],
         "unexpected": [name for name, each in names.items() if each not in own],
-        "without the prefix": [name for name, each in bare.items() if not each.startswith(prefix)],
+        "without the prefix": [
+            name for name, each in bare.items() if each in own and not each.startswith(prefix)
+        ],
         "two tensors of one name": [
             f"{owners[each]} and {name}" for name, each in names.items() if owners[each] != name
         ],

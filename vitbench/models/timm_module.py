@@ -42,7 +42,7 @@ def made(architecture: Mapping[str, Any], where: str) -> Any:
 def check_head(classes: Any, where: str) -> None:
     if classes == 0:
         raise UserError(
-            f"{where}: the model has no head (num_classes is 0): it answers with features and not "
+            f"{where}: the model has no head: it answers with features and not "
             "with classes, which vitbench cannot judge; give a model with a classifier"
         )
     if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
