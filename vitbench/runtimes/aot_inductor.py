@@ -27,6 +27,7 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes import onednn, torch_common
 from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.linear_layers import replaceable
 from vitbench.runtimes.torch_common import version
 
 __all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
@@ -71,6 +72,8 @@ def build(
         "freezing": quantization in ONEDNN or (quantization is None and _has_avx512()),
         "aot_inductor.metadata": {"CPU": json.dumps(torch_common.capabilities())},
     }
+    if quantization == "pt2e-x86":
+        _require_calls(module, shape)
     # Without gradients, or Inductor does not freeze. With files of its own, or two builds of one
     # architecture would write the same ones.
     with torch.no_grad(), fresh_cache():
@@ -85,6 +88,20 @@ def build(
     if quantization:
         linears = sum(isinstance(each, torch.nn.Linear) for each in model.module.modules())
         _require_int8(path, quantization, linears)
+
+
+def _require_calls(module: Any, shape: tuple[int, ...]) -> None:
+    """Raises Unavailable for a network that PT2E's quantizer would quantize in part: what it made
+    of EVA-02 answered otherwise than the model."""
+    import torch
+
+    found = len(replaceable(module, shape))
+    linears = sum(type(each) is torch.nn.Linear for each in module.modules())
+    if found < linears:
+        raise Unavailable(
+            f"the model reads the weights of {linears - found} of its {linears} linear layers "
+            "itself, and the X86InductorQuantizer quantizes calls of layers only"
+        )
 
 
 def _export(module: Any, shape: tuple[int, ...]) -> Any:

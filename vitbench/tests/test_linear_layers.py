@@ -139,6 +139,14 @@ def test_where_nothing_can_be_quantized_the_variant_is_unavailable():
         replaceable(torch.nn.Flatten(), IMAGE)
 
 
+def test_pt2e_takes_no_network_in_part():
+    from vitbench.runtimes.aot_inductor import _require_calls
+
+    with pytest.raises(Unavailable, match="reads the weights of 1 of its 2 linear layers itself"):
+        _require_calls(Reads("weight"), IMAGE)
+    _require_calls(Reads("nothing"), IMAGE)
+
+
 def test_a_derived_layer_is_counted_as_float():
     attention = torch.nn.MultiheadAttention(8, 2)
     assert layer_counts(attention, []) == {"quantized_layers": 0, "float_layers": 1}
