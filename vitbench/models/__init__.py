@@ -73,6 +73,11 @@ def _check_outputs(model: Model, image: NDArray[np.float32]) -> None:
             f"{name}: the model has one output: which class is likeliest says nothing of it, and "
             "vitbench cannot judge a sigmoid or a regression yet"
         )
+    if isinstance(logits, torch.Tensor) and not logits.isfinite().all():
+        raise UserError(
+            f"{name}: the model answers a black photograph with values that are not finite: its "
+            "weights are damaged, or its training has diverged"
+        )
     if shape != (1, len(model.labels)):
         raise UserError(
             f"{name}: the model answers an image with {shape} and not with logits of its "

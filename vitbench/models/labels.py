@@ -50,8 +50,8 @@ def of_config(
             texts = dict(enumerate(map(str, names))) if len(names) == count else {}
     else:
         texts = indexed(config.get("id2label") or {}, file)
-        if all(text == f"LABEL_{index}" for index, text in texts.items()):
-            texts = {}
+    if all(text == f"LABEL_{index}" for index, text in texts.items()):
+        texts = {}  # what transformers writes where there are no names
     if not texts:
         return numbered(count)
     described = config.get("label_descriptions") or {}

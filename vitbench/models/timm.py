@@ -88,7 +88,7 @@ def _architecture(
     size = {
         key: config.pretrained[key]
         for key in ("input_size", "fixed_input_size")
-        if config.architecture and key in config.pretrained
+        if config.architecture and not config.wrapped and key in config.pretrained
     }
     if size and any(declared is None or _listed(getattr(declared, key)) != _listed(value)
                     for key, value in {"fixed_input_size": False, **size}.items()):  # fmt: skip

@@ -10,12 +10,14 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.models.base import ModelSpec
 from vitbench.models.checkpoint import Checkpoint, read_checkpoint
+from vitbench.models.transformers_files import require_single_label
 from vitbench.models.weights import cached_file, file_sha256, first_line, hub_answers
 
 BUNDLED = {"deit_tiny_patch16_224": "deit_tiny_tin20"}
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "fixtures" / "checkpoints"
 # Of a folder: the first that is there, by timm's load_state_dict_from_path; else by ending.
 FILES = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
+WRAPPER = "timm_wrapper"  # the model_type of a timm model that transformers has saved
 ENDINGS = (".safetensors", ".pth", ".pth.tar", ".bin")
 
 
@@ -47,6 +49,11 @@ class Config:
     pretrained: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def wrapped(self) -> bool:
+        """Whether transformers saved it, which derives no size of images from `pretrained`."""
+        return self.raw.get("model_type") == WRAPPER
+
+    @property
     def labelled(self) -> Mapping[str, Any]:
         """With timm's names of classes, wherever they stand."""
         return {**self.pretrained, **self.raw}
@@ -61,7 +68,7 @@ def is_timm_folder(folder: Path) -> bool:
         return False  # transformers' reader says why
     if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
         return False
-    return config.get("model_type") in (None, "timm_wrapper")
+    return config.get("model_type") in (None, WRAPPER)
 
 
 def config_at(place: Path | None) -> Config:
@@ -89,8 +96,16 @@ def config_of(raw: dict[str, Any], path: Path) -> Config:
         return Config(path, raw, pretrained=raw.get("pretrained_cfg") or {})
     from timm.models._hub import _parse_model_cfg
 
+    if raw.get("model_type") == WRAPPER:
+        require_single_label(raw, path)
+        if not raw.get("pretrained_cfg"):
+            raise UserError(
+                f"{path} has no pretrained_cfg: how images are prepared for the model is not known"
+            )
+    # transformers writes null where there is none; timm then expects no key.
+    given = {key: value for key, value in raw.items() if key != "model_args" or value is not None}
     try:
-        pretrained, architecture, args = _parse_model_cfg(deepcopy(raw), {})
+        pretrained, architecture, args = _parse_model_cfg(deepcopy(given), {})
         return Config(path, raw, architecture, dict(args or {}), dict(pretrained))
     except Exception as error:  # whatever another layout leads timm to
         raise UserError(f"{path} is no config of timm's ({first_line(error)})") from error

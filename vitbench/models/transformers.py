@@ -163,11 +163,13 @@ def _trained(folder: Path, read: tuple[Path, ...], config: Any) -> tuple[Any, tu
                 trust_remote_code=False,
                 dtype=torch.float32,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are named below
             )
     except Exception as error:  # whatever a damaged file leads the library to
         raise UserError(f"{file} is not a checkpoint of its config.json: {_why(error)}") from error
     lacking = sorted(info["missing_keys"])
-    wrong = [*lacking, *(str(each) for each in info["mismatched_keys"])]
+    shapes = [_of_two_shapes(*each) for each in sorted(info["mismatched_keys"])]
+    wrong = [*shapes, *lacking]
     if lacking and all("classifier" in name for name in lacking):
         raise UserError(
             f"{file} has no classifier ({', '.join(lacking)}): its model gives features and no "
@@ -175,12 +177,17 @@ def _trained(folder: Path, read: tuple[Path, ...], config: Any) -> tuple[Any, tu
         )
     if wrong:
         raise UserError(
-            f"{file} does not fit its config.json: {len(wrong)} tensors are missing or of another "
-            f"shape, such as {wrong[0]}; save the model again with save_pretrained"
+            f"{file} does not fit its config.json, which says {config.num_labels} classes: "
+            f"{len(wrong)} tensors are missing or of another shape, such as {wrong[0]}; save the "
+            "model again with save_pretrained"
         )
     unused = sorted(info["unexpected_keys"])
     said = f"{len(unused)} tensors that transformers does not take are left out, such as "
     return _logits(model), (said + unused[0],) if unused else ()
+
+
+def _of_two_shapes(name: str, given: Any, needed: Any) -> str:
+    return f"{name} ({tuple(given)} in the file, {tuple(needed)} by the config)"
 
 
 def _why(error: Exception) -> str:

@@ -103,16 +103,21 @@ def config_of(folder: Path) -> dict[str, Any]:
             f"{path}: architectures names {', '.join(named)}, which gives no classes; vitbench "
             f"judges the classes of {' and '.join(known)}: save the classifier"
         )
-    if (problem := config.get("problem_type")) not in SINGLE_LABEL:
-        raise UserError(
-            f"{path}: problem_type is {problem!r}; vitbench compares the likeliest class of "
-            "single-label classifiers, and cannot judge several labels or a regression yet"
-        )
+    require_single_label(config, path)
     dropped = ("transformers_version", "torch_dtype", "dtype", "_name_or_path")
     kept = {name: value for name, value in config.items() if name not in dropped}
     if kind == "deit":  # transformers has two classes of it, and asks which
         kept.setdefault("architectures", [known[0]])
     return kept
+
+
+def require_single_label(config: Mapping[str, Any], path: Path) -> None:
+    """Raises UserError where a config says that its model has several labels or a regression."""
+    if (problem := config.get("problem_type")) not in SINGLE_LABEL:
+        raise UserError(
+            f"{path}: problem_type is {problem!r}; vitbench compares the likeliest class of "
+            "single-label classifiers, and cannot judge several labels or a regression yet"
+        )
 
 
 def require_classes(outputs: int, path: Path) -> None:

@@ -37,6 +37,7 @@ def refuse(_):
     ("answer", "preprocess", "said"),
     [
         (lambda x: x.new_ones(1, 2), square, None),
+        (lambda x: x.new_ones(1, 2) / 0, square, "values that are not finite"),
         (lambda x: x.new_ones(1, 1), square, "has one output"),
         (lambda x: x.new_ones(1, 3), square, r"answers an image with \(1, 3\) .* its 2 classes"),
         (lambda x: x.new_ones(1, 2, 2), square, r"answers an image with \(1, 2, 2\)"),

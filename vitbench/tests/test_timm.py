@@ -122,6 +122,38 @@ def test_older_and_poorer_configs(tmp_path):
     assert [label.name for label in model.labels] == list("abcde")
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({}, None),
+        ({"problem_type": "multi_label_classification"}, "problem_type is 'multi_label_"),
+        ({"pretrained_cfg": None}, "has no pretrained_cfg"),
+    ],
+)
+def test_what_transformers_saves_of_a_timm_model(tmp_path, config, said):
+    """It writes null for no arguments, and names for classes that have none."""
+    transformers = pytest.importorskip("transformers")
+    pretrained = {"input_size": [3, 160, 160], "mean": [0.4] * 3, "std": [0.3] * 3}
+    wrapper = transformers.TimmWrapperConfig(
+        architecture="test_vit4", num_labels=5, pretrained_cfg=pretrained
+    )
+    theirs = transformers.TimmWrapperForImageClassification(wrapper).eval()
+    theirs.save_pretrained(folder := tmp_path / "mine")
+    assert json.loads((folder / "config.json").read_text())["model_args"] is None
+    changed(folder, **config)
+    if said:
+        with pytest.raises(UserError, match=said):
+            load_model(parse_spec("./mine", tmp_path), None)
+        return
+    model = load_model(parse_spec("./mine", tmp_path), None)
+    processor = transformers.AutoImageProcessor.from_pretrained(folder)
+    pixels = processor(PHOTO, return_tensors="pt")["pixel_values"]
+    assert np.array_equal(model.preprocess(PHOTO), pixels[0].numpy())
+    with torch.inference_mode():
+        assert torch.equal(model.module(pixels), theirs(pixels).logits)
+    assert model.labels[4].name == "class 4"
+
+
 def test_what_timm_adapts_is_adapted_with_a_line(tmp_path):
     """Positions of another size of image, in a folder; a file must fit as it is."""
     folder = made(tmp_path / "mine", img_size=64)

@@ -231,6 +231,14 @@ def test_names_that_leave_out_an_output_stay_with_their_number(tmp_path):
     assert "id2label has the key 'cat'" in refused(folder)
 
 
+def test_a_config_of_other_classes_than_the_weights(folder):
+    """transformers takes names from id2label alone; without it there are two classes."""
+    change(folder / "config.json", id2label=None, label2id={"a": 0, "b": 1, "c": 2})
+    said = refused(folder)
+    assert "does not fit its config.json, which says 2 classes" in said
+    assert "in the file, (2" in said
+
+
 def test_weights_without_a_classifier(folder):
     from safetensors.torch import save_file
 
