@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from fixtures import selecting
+from fixtures.cases import cases_of
 from fixtures.options import SESSION
 from vitbench import environment
+from vitbench.case import Case
 from vitbench.tests.conftest import ROOT
 
 ARGS, TESTPATHS = pytest.Config.ArgsSource.ARGS, pytest.Config.ArgsSource.TESTPATHS
@@ -104,3 +106,12 @@ def test_only_what_is_timed_counts_as_left_out():
     assert selecting.selected(config) == []
     selecting.pytest_deselected([item(config, "d")])
     assert selecting.selected(config) == ["-k x"]
+
+
+def test_parameters_of_other_suites_are_no_cases():
+    ours = Case("mine", "fp32", "cpu", 1)
+    items = [
+        SimpleNamespace(callspec=SimpleNamespace(params={"case": case}))
+        for case in (["a", "list"], ours, {"a": "dict"}, ours, None)
+    ]
+    assert cases_of([*items, SimpleNamespace()]) == [ours]
