@@ -7,22 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.models.state_dicts import chosen
 from vitbench.models.unpickle import ADVICE, read_pickle
 from vitbench.models.weights import first_line
 
-# Where training scripts keep weights: the first that is there is taken. timm's own come first, in
-# the order of timm.models.load_state_dict.
-SMOOTHED = ("state_dict_ema", "model_ema", "ema_state_dict", "model_ema_state_dict", "ema_model",
-            "net_ema", "ema")  # fmt: skip
-PLAIN = ("state_dict", "model", "model_state_dict", "model_state", "net", "net_state_dict",
-         "network", "module", "weights")  # fmt: skip
 # What wrappers put before names: DistributedDataParallel and torch.compile, in timm's order.
 WRAPPERS = ("_orig_mod.", "module.", "_orig_mod.")
 # What they put between them: torch.compile of a part, FSDP, activation checkpointing.
 INNER = ("._orig_mod.", "._fsdp_wrapped_module.", "._checkpoint_wrapped_module.")
 # Counters that are no weights: thop's, and that of torch's AveragedModel.
 LEFTOVERS = ("total_ops", "total_params", "n_averaged")
-DEPTH = 4  # of keys in keys; a pickle can hold itself
 LISTED = 3  # names of each kind in a message
 
 
@@ -43,8 +37,8 @@ def read_checkpoint(path: Path, ema: bool | None = None) -> Checkpoint:
     """
     import torch
 
-    content: Any = _safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
-    state, notes = _chosen(content, ema, path)
+    content: Any = _safetensors(path) if _is_safetensors(path) else read_pickle(path)
+    state, notes = chosen(content, ema, path)
     for name, value in state.items():
         if not isinstance(value, torch.Tensor):
             kind = type(value).__name__
@@ -56,6 +50,15 @@ def read_checkpoint(path: Path, ema: bool | None = None) -> Checkpoint:
     return Checkpoint(tensors, notes)
 
 
+def _is_safetensors(path: Path) -> bool:
+    """By content: Lightning calls them .ckpt, and the hub's cache has no endings."""
+    with path.open("rb") as file:
+        start, size = file.read(9), file.seek(0, 2)
+    if start[8:] == b"{" and int.from_bytes(start[:8], "little") <= size:
+        return True
+    return path.suffix == ".safetensors" and start[:2] not in (b"PK", b"\x80\x02")
+
+
 def _safetensors(path: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
@@ -65,55 +68,6 @@ def _safetensors(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path} is not a checkpoint that can be read ({first_line(error)}): {ADVICE}"
         ) from None
-
-
-def _chosen(
-    content: Any, ema: bool | None, path: Path
-) -> tuple[Mapping[str, Any], tuple[str, ...]]:
-    """The state dict under a checkpoint's keys, however deep; a sentence where it is one of
-    several."""
-    notes, averaged = [], False
-    for _ in range(DEPTH):
-        if not (keys := _keys(content)):
-            break
-        smoothed = [key for key in keys if key in SMOOTHED]
-        wanted = keys if ema is not False else [key for key in keys if key in PLAIN]
-        if not wanted:
-            raise UserError(
-                f"{path} holds no weights but averaged (EMA) ones, {smoothed[0]}: leave out "
-                "ema=false"
-            )
-        key = wanted[0]
-        averaged = averaged or key in SMOOTHED
-        if len(keys) > 1:
-            kind = "averaged (EMA) weights" if key in SMOOTHED else "weights"
-            others = " and ".join(each for each in keys if each != key)
-            note = f"of {path.name} the {kind} {key} are taken, {others} left out"
-            if smoothed and ema is None:
-                note += "; ,ema=false behind the path takes the plain ones"
-            notes.append(note)
-        content = content[key]
-    if ema and not averaged:
-        raise UserError(f"{path} holds no averaged (EMA) weights: leave out ema=true")
-    if not _is_state(content):
-        raise UserError(f"{path} holds no state dict: {ADVICE}")
-    return content, tuple(notes)
-
-
-def _keys(content: Any, depth: int = DEPTH) -> list[str]:
-    """The keys under which a mapping holds weights, the preferred first."""
-    if not isinstance(content, Mapping) or not depth:
-        return []
-    found = ((key, content.get(key)) for key in (*SMOOTHED, *PLAIN))
-    return [key for key, value in found if _is_state(value) or _keys(value, depth - 1)]
-
-
-def _is_state(content: Any) -> bool:
-    import torch
-
-    return isinstance(content, Mapping) and any(
-        isinstance(value, torch.Tensor) for value in content.values()
-    )
 
 
 def matched(checkpoint: Checkpoint, own: Mapping[str, Any], path: Path) -> Checkpoint:

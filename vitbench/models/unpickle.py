@@ -1,6 +1,7 @@
 """Files of torch.save, read as data: tensors, and stand-ins for the harmless things beside them."""
 
 import re
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from pickle import UnpicklingError
@@ -64,7 +65,8 @@ def read_pickle(path: Path) -> Any:
     harmless: list[Any] = [(StandIn, name) for name in OBJECTS]
     harmless += [(_mapping, name) for name in MAPPINGS if name.startswith("collections.")]
     harmless += [(OrderedDict, name) for name in MAPPINGS if not name.startswith("collections.")]
-    with torch.serialization.safe_globals(harmless):
+    with torch.serialization.safe_globals(harmless), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of TorchScript; what matters is raised
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # whatever a damaged file leads the reader to
@@ -76,6 +78,8 @@ def _reason(path: Path, error: Exception) -> str:
     """Why torch would not read it, in words; within the table of harmless names."""
     import torch
 
+    if "TorchScript archive" in str(error):
+        return "it is a TorchScript archive, a program with its weights"
     if not isinstance(error, UnpicklingError):
         return next(iter(str(error).splitlines()), type(error).__name__)
     try:

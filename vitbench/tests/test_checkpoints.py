@@ -218,6 +218,34 @@ def test_two_plain_ones_are_chosen_as_timm_does(tmp_path, module, plain, smooth)
     assert notes == "of best.pth the weights state_dict are taken, model left out"
 
 
+@pytest.mark.parametrize("key", ["params", "MODEL", "best_model_state_dict", "teacher"])
+def test_one_state_dict_under_any_key_and_a_line_says_which(tmp_path, module, plain, key):
+    found, notes = read(saved(tmp_path / "best.pth", {key: plain, **BESIDE}), module)
+    assert same(found, plain)
+    assert notes == f"of best.pth the weights {key} are taken"
+
+
+def test_state_dicts_under_unknown_keys_are_not_left_out_in_silence(
+    tmp_path, module, plain, smooth
+):
+    path = saved(tmp_path / "dino.pth", {"student": plain, "teacher": smooth})
+    with pytest.raises(UserError, match="under student and teacher, and none under a usual key"):
+        read_checkpoint(path)
+    path = saved(tmp_path / "best.pth", {"model": plain, "model_swa": smooth, **BESIDE})
+    found, notes = read(path, module)
+    assert same(found, plain)
+    assert notes == "of best.pth the weights model are taken, model_swa left out"
+
+
+def test_what_a_file_is_called_does_not_say_what_it_is(tmp_path, module, plain):
+    for here, there in (("a.safetensors", "a.ckpt"), ("b.pth", "b.safetensors")):
+        saved(tmp_path / here, plain).rename(tmp_path / there)
+        assert same(read(tmp_path / there, module)[0], plain)
+    torch.jit.script(torch.nn.Linear(1, 1)).save(tmp_path / "c.pt")
+    with pytest.raises(UserError, match="TorchScript archive, a program with its weights"):
+        read_checkpoint(tmp_path / "c.pt")
+
+
 def test_averaged_weights_that_are_not_there(tmp_path, plain):
     path = saved(tmp_path / "best.pth", {"model": plain})
     with pytest.raises(UserError, match="holds no averaged"):
