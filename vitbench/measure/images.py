@@ -158,6 +158,8 @@ def _check_bands(image: Image.Image) -> None:
         raise _UnfitError(
             f"has {bands} bands, of which {colours} are colours: save the colours alone"
         )
+    if tags.get(339, (1,))[0] == 2 and tags.get(258, (1,))[0] == 8:
+        raise _UnfitError("has signed bytes, which Pillow takes for others: save it with 0 to 255")
     if image.n_frames > 1 and any(sign in str(tags.get(270, "")) for sign in _STACKS):
         raise _UnfitError(
             f"is a stack of {image.n_frames} pages, not one picture: save one as an image"

@@ -60,6 +60,20 @@ def of_config(
     return tuple({**others, **named_by}[index] for index in range(count))
 
 
+def of_another_number(config: Mapping[str, Any], count: int, file: str) -> tuple[str, ...]:
+    """A sentence where a config lists more or fewer names than the model has outputs."""
+    for key in ("classes", "label_names"):
+        names = config.get(key)
+        if isinstance(names, list) and names:
+            if len(names) == count:
+                return ()
+            return (
+                f"{file}: {key} has {len(names)} names for {count} outputs: none is used, "
+                "classes are called by their number",
+            )
+    return ()
+
+
 def indexed(names: Any, file: str, key: str = "id2label") -> dict[int, str]:
     """Names by the number of their class. Raises UserError where a key is no such number."""
     if not isinstance(names, Mapping):

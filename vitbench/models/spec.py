@@ -13,6 +13,10 @@ from vitbench.models.timm_files import is_timm_folder
 
 _NAMED = re.compile(r"(?P<name>[^=/@:,]*)=(?P<spec>.*)", re.DOTALL)
 
+# A repository of the hub, by huggingface_hub's rule.
+_HUB = re.compile(r"(?=.{,96}$)(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
+_TIMMS = ("hf-hub:", "hf_hub:", "local-dir:")
+
 
 def parse_spec(text: str, base: Path) -> ModelSpec:
     """The model that a SPEC names; relative paths are relative to `base`. Raises UserError."""
@@ -83,14 +87,19 @@ def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
     """Source, identifier, path, default slug and public form of a spec."""
     if spec.startswith("hf:"):
         ident = spec.removeprefix("hf:")
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", ident):
-            raise UserError(f"--model {spec}: expected hf:ORG/NAME")
+        if not _HUB.fullmatch(ident):
+            folder = "; a folder here is written ./NAME" if (base / ident).is_dir() else ""
+            raise UserError(f"--model {spec}: expected hf:ORG/NAME{folder}")
         return "hf", ident, None, ident, spec
     if spec.startswith("hub:"):
         repo, _, ident = spec.removeprefix("hub:").rpartition(":")
         if "/" not in repo or not ident:
             raise UserError(f"--model {spec}: expected hub:ORG/REPO[:BRANCH]:NAME")
         return "hub", f"{repo}:{ident}", None, f"hub-{ident}", spec
+    if prefix := next((each for each in _TIMMS if spec.startswith(each)), None):
+        bare = spec.removeprefix(prefix)
+        bare = f"./{bare.removeprefix('./')}" if prefix == "local-dir:" else bare.split("/")[-1]
+        raise UserError(f"--model {spec}: {prefix} is timm's own way of writing: write {bare}")
     architecture, at, file = spec.removeprefix("timm:").partition("@")
     if at and "/" not in architecture:
         path = _existing(file, base, spec)
@@ -117,7 +126,8 @@ def _existing(text: str, base: Path, spec: str) -> Path:
     except RuntimeError as error:
         raise UserError(f"--model {spec}: {error}") from error
     if not text or not path.exists():
+        hub = f", or a model of the Hugging Face hub: hf:{text}" if _HUB.fullmatch(text) else ""
         raise UserError(
-            f"--model {spec}: {text or 'the path'} does not exist; name a file or folder"
+            f"--model {spec}: {text or 'the path'} does not exist; name a file or folder{hub}"
         )
     return path

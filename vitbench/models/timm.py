@@ -45,6 +45,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
         notes += fill(module, found, architecture)
     if spec.path is None:
         notes += doubts(name, classes)
+    notes += labels.of_another_number(config.labelled, classes, config.path.name)
     transform, how = _preprocess(module, config)
     return Model(
         spec, module, architecture, transform,

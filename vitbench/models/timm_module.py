@@ -62,6 +62,11 @@ def fill(module: Any, found: Found, architecture: Mapping[str, Any]) -> tuple[st
         load_strictly(module, checkpoint.state, found.file)
         return checkpoint.notes
     except UserError as error:
+        if any("patch_embeddings.projection" in name for name in found.checkpoint.state):
+            raise UserError(
+                f"{found.file} has transformers' names of tensors and not timm's: give the folder "
+                "that save_pretrained wrote, with its config.json"
+            ) from None
         if _is_headless(found, architecture):
             check_head(0, str(found.file))
         state = _adapted(found.checkpoint, architecture) if found.adaptable else None

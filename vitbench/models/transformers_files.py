@@ -87,6 +87,12 @@ def config_of(folder: Path) -> dict[str, Any]:
     Raises UserError where it is missing, damaged, or of a model that gives no classes.
     """
     path = folder / CONFIG
+    inner = sorted(each.parent.name for each in folder.glob(f"*/{CONFIG}"))
+    if inner and not path.exists():
+        raise UserError(
+            f"{folder} has no {CONFIG}, but {' and '.join(inner[:3])} in it "
+            f"{'have' if len(inner) > 1 else 'has'}: name the one that you mean"
+        )
     config = _json(path, "not a model folder")
     kind, named = config.get("model_type"), config.get("architectures") or []
     known = CLASSIFIERS.get(kind) if isinstance(kind, str) else None

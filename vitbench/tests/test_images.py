@@ -131,6 +131,7 @@ def test_what_has_eight_bits_is_as_it_was_and_nothing_is_said(tmp_path):
         (tiff(np.where(GREY > 9, GREY, np.nan).astype(np.float32), 32, t339=3), "not finite"),
         (tiff(GREY.astype(np.int32) * 300, 32, t339=2), r"values from 0 to 76500, not 0 to 65535"),
         (tiff(GREY.astype(np.int16) - 99, 16, t339=2), r"values from -99 to 156, not"),
+        (tiff(GREY.astype(np.int8), 8, t339=2), "has signed bytes"),
         (png16(rgb(DEEP >> 4), 2), "16 bits a band and no value above 4095"),
         (tiff(np.dstack([GREY] * 5), 8, t262=2, t338=[0, 0]), "5 bands, of which 3 are colours"),
         (tiff(np.dstack([GREY] * 4), 8, t262=2, t338=[0]), "4 bands, of which 3 are colours"),

@@ -41,12 +41,19 @@ def test_spec(tmp_path, text, name, source, ident, public):
     [
         ("hf:a/b/c", "hf:ORG/NAME"),
         ("hf:", "hf:ORG/NAME"),
+        ("hf:./mine", r"expected hf:ORG/NAME; a folder here is written \./NAME"),
+        ("hf:a--b/c", "expected hf:ORG/NAME$"),
+        ("hf:a/b.", "expected hf:ORG/NAME$"),
+        ("google/vit-base", "does not exist; .* hub: hf:google/vit-base$"),
+        ("hf-hub:timm/vit_tiny_patch16_224.x", "timm's own .*: write vit_tiny_patch16_224.x$"),
+        ("local-dir:mine", r"timm's own .*: write \./mine$"),
         ("~nobody-of-this-name/model", "--model ~nobody"),
         ("deit_tiny_patch16_224@", "does not exist"),
         ("hub:deit", "hub:ORG/REPO"),
     ],
 )
 def test_spec_that_names_nothing(tmp_path, text, words):
+    (tmp_path / "mine").mkdir()
     with pytest.raises(UserError, match=words):
         parse_spec(text, tmp_path)
 

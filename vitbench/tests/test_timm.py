@@ -217,6 +217,13 @@ def test_heads_that_name_no_class(tmp_path, classes, said):
             load_model(parse_spec(text, tmp_path), None)
 
 
+def test_weights_of_transformers_in_a_timm_name(tmp_path):
+    torch.save({"vit.embeddings.patch_embeddings.projection.bias": torch.ones(2)},
+               tmp_path / "hf.pth")  # fmt: skip
+    with pytest.raises(UserError, match="transformers' names of tensors and not timm's: give"):
+        load_model(parse_spec("test_vit@hf.pth", tmp_path), None)
+
+
 def test_arguments_behind_a_name(tmp_path):
     text = f"{NAME},img_size=64,depth=1,num_classes=4"
     model = load_model(parse_spec(text, tmp_path), "seeded")

@@ -231,6 +231,13 @@ def test_names_that_leave_out_an_output_stay_with_their_number(tmp_path):
     assert "id2label has the key 'cat'" in refused(folder)
 
 
+def test_a_folder_of_checkpoints_names_them(folder):
+    for name in ("checkpoint-10", "checkpoint-20"):
+        shutil.copytree(folder, folder.parent / "run" / name)
+    said = refused(folder.parent / "run")
+    assert "run has no config.json, but checkpoint-10 and checkpoint-20 in it have: name" in said
+
+
 def test_a_config_of_other_classes_than_the_weights(folder):
     """transformers takes names from id2label alone; without it there are two classes."""
     change(folder / "config.json", id2label=None, label2id={"a": 0, "b": 1, "c": 2})
