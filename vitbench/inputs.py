@@ -80,13 +80,20 @@ class Inputs:
                     f"--labels {self._options.labels}: none of its classes, such as "
                     f"{folders[0]!r}, is one of {name}: give ids, names or indices of its classes"
                 )
-            elif images and (deeper := self._deeper(model)):
-                remarks.append(deeper)
+            elif images and folders:
+                remarks.append(self._deeper(model) or self._unknown(model, folders))
             source = images.resolve().name if images else CROPS
             self._samples[name] = make_sample(
                 self.photos, model.preprocess, indices, source, remarks
             )
         return self._samples[name]
+
+    @staticmethod
+    def _unknown(model: Model, folders: Sequence[str]) -> str:
+        return (
+            f"--images: the images count as unlabelled: no folder ({some(folders)}) is called as a "
+            f"class of the model, such as {model.labels[0].name}"
+        )
 
     def _deeper(self, model: Model) -> str | None:
         """A sentence where not the folders but those inside them are the model's classes."""

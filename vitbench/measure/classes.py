@@ -1,11 +1,13 @@
 """Class folders, and classes of a file of labels, to the class indices of a model."""
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from vitbench.errors import UserError
 
+_JOINED = re.compile(r"_|(?<=\w)-(?=\w)")  # what stands for a space in the name of a folder
 NUMBERS, FROM_ONE, TEXT = "as class indices", "as numbers from 1", "in the order of their text"
 
 
@@ -24,10 +26,10 @@ def class_indices(
 ) -> dict[str, int] | None:
     """The class index of each folder, by a label's id, its name, or the index itself.
 
-    Case, spaces and underscores of names do not matter, and any one of a name's comma-separated
-    synonyms will do. Numbers that only counting from 1 fits are taken so. None where no folder
-    names a class. Raises UserError, naming a folder, where only some do or where a name stands for
-    several classes.
+    Case, spaces, hyphens and underscores of names do not matter, and any one of a name's
+    comma-separated synonyms will do. Numbers that only counting from 1 fits are taken so. None
+    where no folder names a class. Raises UserError, naming a folder, where only some do or where a
+    name stands for several classes.
     """
     what = "class" if option == "--labels" else "folder"
     ids = {label.id: index for index, label in enumerate(labels)}
@@ -110,4 +112,4 @@ def order_taken(
 
 
 def _plain(name: str) -> str:
-    return " ".join(name.replace("_", " ").casefold().split())
+    return " ".join(_JOINED.sub(" ", name).casefold().split())

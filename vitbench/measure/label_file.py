@@ -1,6 +1,7 @@
 """A file of labels beside a flat folder: a name and a class on each line."""
 
 import csv
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -111,6 +112,7 @@ def _by_name(
         key=lambda way: sum(_find(cells[way[1]], known) is not None for cells in way[0]
                             if max(way[1:]) < len(cells)),
     )  # fmt: skip
+    _refuse_indicators(cells, known, named, at, path)
     classes: dict[str, str] = {}
     unknown: list[str] = []
     for (number, _), row in zip(lines, cells, strict=True):
@@ -147,8 +149,29 @@ def _columns(rows: Sequence[Sequence[str]], known: Mapping[str, str]) -> tuple[i
     return named, titled[0] if titled else named + 1 if named < last or not named else named - 1
 
 
+def _refuse_indicators(
+    rows: Sequence[Sequence[str]], known: Mapping[str, str], named: int, at: int, path: Path
+) -> None:
+    """Raises UserError where each class has a column of 0 and 1, as sets of several labels have."""
+    others = [
+        [cell for place, cell in enumerate(row) if place != named]
+        for row in rows if named < len(row) and _find(row[named], known)
+    ]  # fmt: skip
+    titled = at < len(rows[0]) and rows[0][at].lower() in CLASS_COLUMNS
+    if others and not titled and all(
+        len(row) > 1 and set(row) <= {"0", "1", "0.0", "1.0"} for row in others
+    ):  # fmt: skip
+        raise UserError(
+            f"{OPTION} {path}: has several columns of 0 and 1, as if each class had one: give a "
+            "name and a class on each line"
+        )
+
+
 def _class(text: str) -> str:
-    """The class in a cell: of Kaggle's "n01440764 85 1 499 272" the first word."""
+    """The class in a cell: of Kaggle's "n01440764 85 1 499 272" the first word; of a number that
+    pandas wrote as a float the whole number."""
+    if re.fullmatch(r"\d+\.0", text):
+        return text[:-2]
     words = text.split()
     return words[0] if len(words) > 1 and words[1].isdigit() else text
 

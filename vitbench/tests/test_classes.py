@@ -102,6 +102,8 @@ WAYS = {
     "tsv": "".join(f"a {i}.JPEG\t{c}\t0\t32\t44\n" for i, c in enumerate(IDS)),
     "kaggle": "ImageId,PredictionString\n"
               + "".join(f"a {i},{c} {BOXES} {c} {BOXES} \n" for i, c in enumerate(IDS)),
+    "floats": "".join(f"a {i}.JPEG,{c}.0\n" for i, c in enumerate((0, 1, 2, 0))),
+    "flags": "image,label,seen\n" + "".join(f"a {i}.JPEG,{c},1\n" for i, c in enumerate(IDS)),
     "names": "a 0.JPEG tench\na 1.JPEG Tabby_cat\na 2.JPEG crane\na 3.JPEG tinca tinca",
     "quoted": 'a 0.JPEG,"tench, Tinca tinca"\na 1.JPEG,tabby cat\n'
               "a 2.JPEG,crane\na 3.JPEG,tench\n",
@@ -136,6 +138,7 @@ def test_what_is_missing_is_counted_and_named(folder):
         ("1\n2\n", "2 lines of one column for 4 images"),
         ("a 0.JPEG,1\na 0.JPEG,2\n", "line 2: a 0.JPEG is '2' here and '1' before"),
         ("a 0.JPEG,1\na 1.JPEG,\n", "line 2 has no class"),
+        ("image,cat,dog\na 0.JPEG,0.0,1.0\na 1.JPEG,1.0,0.0\n", "several columns of 0 and 1"),
     ],
 )
 def test_a_file_of_labels_that_does_not_fit_is_refused(folder, text, words):
@@ -235,6 +238,16 @@ def test_a_calibration_on_scikit_images_pictures_says_so(tmp_path):
     assert words.startswith("calibrated on 64 images of 11 photographs (scikit-image crops), which")
     assert "--calibration=DIR" in words
     assert run.remarks("m") == []
+
+
+def test_folders_that_are_no_classes_are_said_to_be_none(tmp_path):
+    for name in ("garden", "holiday"):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        photographs(tmp_path / "data" / name, 1)
+    run = inputs(tmp_path / "data")
+    assert run.sample("m").labels is None
+    (remark,) = run.remarks("m")
+    assert "unlabelled: no folder (garden, holiday) is called as a class of the model" in remark
 
 
 def test_class_folders_one_level_deeper_are_named(tmp_path):

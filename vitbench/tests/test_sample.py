@@ -185,6 +185,8 @@ LABELS = [
         (["n02", "n01"], {"n02": 1, "n01": 0}),
         (["tabby_CAT", "Tench"], {"tabby_CAT": 1, "Tench": 0}),
         (["Tinca  tinca", "n04"], {"Tinca  tinca": 0, "n04": 3}),
+        (["tabby-cat"], {"tabby-cat": 1}),
+        (["-1", "-2"], None),
         (["0", "003"], {"0": 0, "003": 3}),
         (["0", "4"], None),
         (["holiday", "garden"], None),
