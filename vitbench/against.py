@@ -1,5 +1,6 @@
 """What a duet is held against: a git revision, another checkout, or another environment."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ def base(against: str, start: Path) -> Iterator[Side]:
         raise UserError(f"--against={against}: it names nothing")
     path = environment.absolute(against, start, "--against")
     interpreter = path if path.is_file() else path / "bin" / "python"
-    if interpreter.is_file():
+    if interpreter.is_file() and _interpreter(interpreter):
         _no_revision(against)
         same = "base is the environment of head" if _running(interpreter) else ""
         yield Side(f"environment {path.name}", str(interpreter), ROOT, same=same)
@@ -58,6 +59,11 @@ def base(against: str, start: Path) -> Iterator[Side]:
         folder = _with_arm(path, against)
         yield Side(f"checkout {path.name}", sys.executable, folder, same=_same_files(folder))
     elif path.exists() and not _revision(against):
+        if path.is_file():
+            raise UserError(
+                f"--against={against}: a file, and no Python that can be run: name an environment, "
+                "its bin/python, a checkout or a git revision"
+            )
         raise UserError(
             f"--against={against}: neither an environment (no bin/python in it) nor a checkout of "
             "vitbench"
@@ -100,6 +106,11 @@ def _no_revision(against: str) -> None:
             f"--against={against}: a path and a revision: write one of ./{against}, "
             f"{', '.join(named)}"
         )
+
+
+def _interpreter(path: Path) -> bool:
+    """Whether a file may be run as Python. One of another name is not tried: a script would run."""
+    return path.name.startswith(("python", "pypy")) and os.access(path, os.X_OK)
 
 
 def _running(interpreter: Path) -> bool:

@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 def register(commands: Any) -> None:
     """Register both with the parser's subcommands."""
     duet = commands.add_parser("duet", help="latency against another revision or environment")
-    duet.add_argument("--against", required=True, metavar="REV|ENV|PATH")
+    duet.add_argument("--against", required=True, metavar="REV|ENV|PATH",
+                      help="a git revision, another environment or another checkout")  # fmt: skip
     _add_cases(duet)
-    duet.add_argument("--tolerance", type=float, default=0.03, metavar="SHARE")
-    duet.add_argument("--blocks-max", type=int, default=20, metavar="N")
-    duet.add_argument("--minutes", type=float, default=10.0, metavar="M")
-    duet.add_argument("--inconclusive", choices=["fail", "pass"], default="fail")
+    duet.add_argument("--tolerance", type=float, default=0.03, metavar="SHARE",
+                      help="the change that matters (default: 0.03, which is 3 %%)")  # fmt: skip
+    duet.add_argument("--blocks-max", type=int, default=20, metavar="N",
+                      help="at most this many blocks of fresh processes (default: 20)")  # fmt: skip
+    duet.add_argument("--minutes", type=float, default=10.0, metavar="M",
+                      help="begin no block that would end later (default: 10)")  # fmt: skip
+    duet.add_argument("--inconclusive", choices=["fail", "pass"], default="fail",
+                      help="whether what could not be decided fails (default: fail)")  # fmt: skip
     duet.add_argument("--json", type=Path, metavar="FILE", help="verdicts and blocks")
     duet.add_argument("--markdown", type=Path, metavar="FILE", help="for a pull request")
     duet.add_argument("--junit", type=Path, metavar="FILE", help="for a CI's test report")
@@ -49,12 +54,15 @@ def register(commands: Any) -> None:
 
 def _add_cases(command: argparse.ArgumentParser) -> None:
     add_model(command)
-    command.add_argument("--variant", action="append", metavar="GLOB", default=[])
-    command.add_argument("--batch", action="append", type=int, metavar="N", default=[])
+    command.add_argument("--variant", action="append", metavar="GLOB", default=[],
+                         help="which variants (default: duet all, calibrate six)")  # fmt: skip
+    command.add_argument("--batch", action="append", type=int, metavar="N", default=[],
+                         help="batch sizes (default: 1); repeatable")  # fmt: skip
     command.add_argument("--images", type=Path, metavar="DIR", help="verify on these images")
-    command.add_argument("--verify-images", type=int, default=512, metavar="N")
+    command.add_argument("--verify-images", type=int, default=512, metavar="N",
+                         help="verify on at most this many images (default: 512)")  # fmt: skip
     command.add_argument("--seconds", type=float, default=3.0, metavar="S",
-                         help="time for the rounds of one case in one block")  # fmt: skip
+                         help="time for the rounds of a case in a block (default: 3)")  # fmt: skip
 
 
 def play(chosen: argparse.Namespace) -> int:

@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
 def add_model(command: argparse.ArgumentParser) -> None:
     """The options that name a model and how it is run."""
-    command.add_argument("--model", action="append", metavar="[NAME=]SPEC", default=[])
-    command.add_argument("--weights", choices=["auto", "pretrained", "bundled", "seeded"])
-    command.add_argument("--threads", type=int, metavar="N")
-    command.add_argument("--cache", type=Path, metavar="DIR")
-    command.add_argument("--cache-limit", metavar="SIZE", help="such as 10GB")
+    command.add_argument("--model", action="append", metavar="[NAME=]SPEC", default=[],
+                         help="a timm name, NAME@CHECKPOINT, hf:ORG/NAME, hub:REPO:NAME or a "
+                         "folder; repeatable")  # fmt: skip
+    command.add_argument("--weights", choices=["auto", "pretrained", "bundled", "seeded"],
+                         help="where they come from (default: bundled for the default model, else "
+                         "auto)")  # fmt: skip
+    command.add_argument("--threads", type=int, metavar="N",
+                         help="of every runtime (default: cores it may use)")  # fmt: skip
+    command.add_argument("--cache", type=Path, metavar="DIR", help="where artifacts are kept")
+    command.add_argument("--cache-limit", metavar="SIZE",
+                         help="what the cache may take, such as 10GB (default: 10GiB)")  # fmt: skip
     command.add_argument("--build-memory", metavar="SIZE",
                          help="a build that takes more is ended; such as 8GB")  # fmt: skip
 

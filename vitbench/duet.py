@@ -111,7 +111,8 @@ class Duet:
                 number, longest, deadline = number + 1, max(longest, taken), deadline + waited
                 after(self.progress)
                 left = self.open_cases(cases, rule)
-                self.say(f"block {number} of at most {rule.planned}: {len(left)} cases undecided")
+                few = f"{len(left)} case{'' if len(left) == 1 else 's'}"
+                self.say(f"block {number} of at most {rule.planned}: {few} undecided")
             return self._verdicts(cases, rule)  # the operators' images lie in the folder
 
     def open_cases(self, cases: Sequence[Case], rule: Rule) -> list[Case]:

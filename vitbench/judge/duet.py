@@ -16,6 +16,8 @@ ALPHA_SAME = 0.05
 """One-sided, of one case: how often a change as large as the tolerance may be called SAME."""
 USUAL_SD = 0.026
 """Of a log ratio from block to block: METHODOLOGY.md, What is not measured yet."""
+UNTOLD = math.log(10.0)
+"""An interval that reaches ten times up or down is left out of the sentence: it only confuses."""
 MOST_BLOCKS = 100
 """Nobody plays more: beyond them another machine or another tolerance is the better advice."""
 
@@ -180,7 +182,7 @@ def _measured(blocks: Sequence[Block], change: Blocks, null: Blocks, margin: flo
     )
     count = f"{change.count} block{'s' if change.count != 1 else ''}"
     says = f"head takes {_percent(change.mean)} ({times}; {count}"
-    if math.isfinite(margin):
+    if margin < UNTOLD:
         says += f", 90 % [{_percent(change.mean - margin)}, {_percent(change.mean + margin)}]"
     return f"{says}; null arm {_percent(null.mean)})"
 

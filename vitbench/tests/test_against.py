@@ -34,6 +34,16 @@ def test_what_against_names(tmp_path):
         name("old")
 
 
+def test_a_file_that_is_no_python_is_not_run(tmp_path):
+    for name, mode in (("notes.txt", 0o644), ("run", 0o755), ("python3", 0o644)):
+        (tmp_path / name).write_text("#!/bin/sh\ntouch executed\n")
+        (tmp_path / name).chmod(mode)
+        message = f"--against={name}: a file, and no Python that can be run: name an environment"
+        with pytest.raises(UserError, match=message), base(name, tmp_path):
+            pass
+    assert not (tmp_path / "executed").exists()
+
+
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout: no revision to name")
 def test_a_revision_is_checked_out_beside_and_removed(tmp_path):
     with base("HEAD", tmp_path) as found:

@@ -146,6 +146,16 @@ def test_every_look_has_a_sentence(planned):
             assert "90 %" not in found.sentence
 
 
+def test_an_interval_that_says_nothing_is_not_in_the_sentence():
+    """Three blocks of twenty: by their level it reaches from -100 % to thousands of percent."""
+    blocks = [block(0.0, noise=0.1, seed=seed) for seed in range(20)]
+    early, late = (judge({"case": blocks[:count]}, Rule())["case"] for count in (3, 20))
+    assert early.high > 9, "this test is about a wide one"
+    assert "90 %" not in early.sentence
+    assert "blocks would decide" in early.sentence
+    assert "90 % [" in late.sentence
+
+
 def test_a_small_sure_change_is_no_regression():
     """The estimate must exceed the tolerance, however sure it is."""
     blocks = [block(0.02, noise=0.001, seed=seed) for seed in range(20)]
