@@ -43,7 +43,15 @@ OBJECTS = (
       ("Any", "Integer", "Float", "String", "Boolean", "Path", "Enum", "Bytes")),
     "mmengine.logging.history_buffer.HistoryBuffer", "torch.torch_version.TorchVersion",
     *(f"builtins.{kind}" for kind in
-      ("int", "float", "str", "bool", "list", "dict", "tuple", "bytes", "object", "slice")),
+      ("int", "float", "str", "bool", "list", "dict", "tuple", "bytes", "object", "slice",
+       "range", "frozenset")),
+    "uuid.UUID", "decimal.Decimal", "torchvision.transforms.functional.InterpolationMode",
+    *(f"torch.optim.{kind}" for kind in ("adamw.AdamW", "adam.Adam", "sgd.SGD")),
+    *(f"torch.nn.modules.loss.{kind}Loss" for kind in
+      ("CrossEntropy", "BCEWithLogits", "BCE", "NLL", "MSE")),
+    *(f"timm.loss.{kind}" for kind in
+      ("cross_entropy.LabelSmoothingCrossEntropy", "cross_entropy.SoftTargetCrossEntropy",
+       "binary_cross_entropy.BinaryCrossEntropy")),
 )  # fmt: skip
 MAPPINGS = (
     "collections.defaultdict", "easydict.EasyDict", "addict.dict.Dict", "addict.addict.Dict",

@@ -4,6 +4,7 @@ import argparse
 import os
 import pathlib
 import subprocess
+import uuid
 from collections import defaultdict
 
 import numpy as np
@@ -67,6 +68,8 @@ BESIDE = {
     "by_class": defaultdict(list, {"a": [1]}), "rng": np.random.RandomState(0).get_state(),
     "optimizer": {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": []},
     "started": __import__("datetime").datetime(2025, 1, 2), "scaler": {}, "none": None,
+    "hyper_parameters": {"criterion": torch.nn.CrossEntropyLoss(torch.ones(3)), "run": uuid.uuid4(),
+                         "optimizer": torch.optim.AdamW, "frozen": range(3)},
 }  # fmt: skip
 
 
