@@ -106,6 +106,8 @@ def test_git_is_quoted_with_its_own_reason(forked, tmp_path, monkeypatch):
         base_of("mian", forked.folder)
     with pytest.raises(UserError, match="bad revision 'nowhere'"):
         base_of("nowhere", forked.folder)
+    # Temporary folders may lie inside of a checkout.
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(UserError, match=r"\(git: not a git repository"):
         base_of("main", tmp_path)
     with pytest.raises(UserError, match="expected commit type"):
