@@ -68,9 +68,14 @@ BESIDE = {
     "by_class": defaultdict(list, {"a": [1]}), "rng": np.random.RandomState(0).get_state(),
     "optimizer": {"state": {0: {"step": torch.tensor(3.0)}}, "param_groups": []},
     "started": __import__("datetime").datetime(2025, 1, 2), "scaler": {}, "none": None,
-    "hyper_parameters": {"criterion": torch.nn.CrossEntropyLoss(torch.ones(3)), "run": uuid.uuid4(),
-                         "optimizer": torch.optim.AdamW, "frozen": range(3)},
+    "hyper_parameters": {"run": uuid.uuid4(), "optimizer": torch.optim.AdamW, "frozen": range(3)},
 }  # fmt: skip
+
+
+def test_a_loss_beside_the_weights_is_passed_over(tmp_path, module, plain):
+    loss = torch.nn.CrossEntropyLoss(torch.ones(3))
+    path = saved(tmp_path / "last.ckpt", {"state_dict": plain, "hyper_parameters": {"loss": loss}})
+    assert same(read(path, module)[0], plain)
 
 
 def test_a_training_checkpoint_is_read_whatever_stands_beside_the_weights(tmp_path, module, plain):
