@@ -3,7 +3,7 @@
 import pytest
 
 from vitbench.errors import UserError
-from vitbench.models.labels import imagenet, of_config
+from vitbench.models.labels import imagenet, of_another_number, of_config
 
 
 def names(config, count):
@@ -46,3 +46,18 @@ def test_a_thousand_classes_without_names_are_imagenets():
 def test_an_index_of_words_is_one_sentence_about_the_config(config, said):
     with pytest.raises(UserError, match=said):
         names(config, 2)
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"label_names": ["a", "b"]}, "config.json: label_names has 2 names for 3 outputs: none"),
+        ({"classes": [{"index": 0, "name": "a"}]}, "classes has 1 names for 3 outputs"),
+        ({"label_names": ["a", "b", "c"]}, None),
+        ({"label_names": {"1": "b"}}, None),
+        ({}, None),
+    ],
+)
+def test_names_of_another_number_than_outputs_are_said_to_be_unused(config, said):
+    found = of_another_number(config, 3, "config.json")
+    assert [said in each for each in found] == ([True] if said else [])
