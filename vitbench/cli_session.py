@@ -32,6 +32,7 @@ def add_model(command: argparse.ArgumentParser) -> None:
 def session_of(chosen: argparse.Namespace) -> "Session":
     """The session that a command's options describe. Raises UserError for a bad value."""
     from vitbench.deploy.artifacts import default_folder
+    from vitbench.deploy.trust import require_trust
     from vitbench.models import parse_specs
     from vitbench.options import Options, build_memory, cache_limit, check_counts
     from vitbench.session import Session
@@ -59,4 +60,5 @@ def session_of(chosen: argparse.Namespace) -> "Session":
         cache_limit_bytes=cache_limit(chosen.cache_limit),
         build_memory_bytes=build_memory(chosen.build_memory),
     )
+    require_trust(options.cache)  # before any work: it is the same for every case
     return Session(options, lambda text: print(f"  {text}", file=sys.stderr))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vitbench.cli import main
 from vitbench.deploy import trust
 from vitbench.deploy.artifacts import ArtifactCache
 from vitbench.deploy.trust import VARIABLE, require_trust
@@ -324,3 +325,13 @@ def test_a_user_s_own_cache_is_theirs(open_folder):
     os.chown(own, ANOTHER, ANOTHER)
     assert as_another_user(lambda: use(own / "cache").built) == "True"
     refused(own / "cache", f"{own} belongs to the user {ANOTHER}")
+
+
+def test_an_unsafe_cache_ends_a_command_before_any_work(way, capsys):
+    way.mkdir(mode=0o700)
+    way.chmod(0o777)
+    asked = ["--variant=fp32", f"--cache={way}"]
+    assert main(["duet", "--against=HEAD", *asked]) == 4
+    told = capsys.readouterr()
+    assert f"vitbench: error: the cache {way} is not safe" in told.err
+    assert "INCONCLUSIVE" not in told.out
