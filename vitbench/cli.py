@@ -231,7 +231,11 @@ def choose_variant(chosen: argparse.Namespace) -> int:
     from vitbench.judge.report import read_report
     from vitbench.show.best import plot, text
 
-    choices = choose(read_report(chosen.report), chosen.need, chosen.min_agreement)
+    report = read_report(chosen.report)
+    choices = choose(report, chosen.need, chosen.min_agreement)
+    if report.get("vitbench", {}).get("complete") is False:
+        cut = "INCOMPLETE: the run was cut short, or still goes on; of what it had finished"
+        print(cut, file=sys.stderr if chosen.json else sys.stdout)
     if chosen.plot:
         plot(choices, chosen.plot)
     if chosen.json:

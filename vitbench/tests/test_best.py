@@ -143,6 +143,19 @@ def test_the_command_says_it_as_text_and_as_json(report, tmp_path, capsys):
     assert "none: nothing is left" in capsys.readouterr().out
 
 
+def test_the_best_of_an_incomplete_report_is_said_to_be_that(report, tmp_path, capsys):
+    path = tmp_path / "report.json"
+    for complete in (True, False):
+        report["vitbench"]["complete"] = complete
+        path.write_text(json.dumps(report))
+        assert main(["best", str(path)]) == 0
+        assert ("INCOMPLETE: the run was cut short" in capsys.readouterr().out) is not complete
+        assert main(["best", str(path), "--json"]) == 0
+        told = capsys.readouterr()
+        assert json.loads(told.out)
+        assert ("INCOMPLETE" in told.err) is not complete
+
+
 @pytest.mark.parametrize("value", ["96", "-0.1", "most"])
 def test_a_share_is_from_0_to_1(value, capsys):
     with pytest.raises(SystemExit) as stopped:
