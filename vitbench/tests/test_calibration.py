@@ -147,6 +147,7 @@ def test_bad_options_before_anything_is_played(option, capsys):
     assert option.partition("=")[0] in capsys.readouterr().err
 
 
+@pytest.mark.thorough
 def test_a_real_recording_grows(vitbench, cache, tmp_path):
     file = tmp_path / "recording.json"
     command = ("calibrate", "--minutes=0.001", "--variant=fp32", "--seconds=0.1", f"-o={file}",
