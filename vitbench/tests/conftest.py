@@ -59,6 +59,14 @@ def environment(cache: Path) -> dict[str, str]:
 
 
 @pytest.fixture
+def pytester(pytester):
+    """pytest's own, with an ini file: its folder may lie inside a checkout, whose conftest.py
+    pytest would load as well."""
+    pytester.makeini("[pytest]")
+    return pytester
+
+
+@pytest.fixture
 def suite(cache: Path, tmp_path: Path, environment: dict[str, str]) -> Iterator[Run]:
     """Run the suite: `suite("--variant=fp32", paths=["benchmarks/test_latency.py"])`.
 

@@ -78,6 +78,9 @@ def main() -> None:
     with deployment.active():
         deployment(staged)
         shares = [helped(deployment, staged) for _ in range(3)]
+        # On a busy machine a helper may find no free core for a while.
+        while request["threads"] > 1 and max(shares) < 0.1 and len(shares) < 40:
+            shares.append(helped(deployment, staged))
         idle = []
         for _ in range(5):
             deployment(staged)
