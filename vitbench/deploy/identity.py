@@ -24,7 +24,7 @@ CODE = (
     "runtimes/tuned/*.*",
     "measure/agreement.py",
     "judge/contracts.py",
-    "judge/stats.py",
+    "stats/intervals.py",
     "deploy/worker.py",
 )
 TABLE = "variants.py"

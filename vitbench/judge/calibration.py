@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.judge.duet import Block, Rule, decide
-from vitbench.judge.sequential import Blocks
-from vitbench.judge.stats import clopper_pearson
+from vitbench.stats.intervals import clopper_pearson
+from vitbench.stats.sequential import Blocks
 
 NONE = "0"
 CONFIDENCE = 0.95

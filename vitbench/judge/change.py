@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vitbench.judge.multiplicity import SUITE_LEVEL, Key, holm
-from vitbench.judge.stats import CONFIDENCE, POWER
+from vitbench.stats.intervals import CONFIDENCE, POWER
+from vitbench.stats.multiplicity import SUITE_LEVEL, Key, holm
 
 BETWEEN = 0.026
 """Standard deviation of log speed-up between fresh processes of unchanged code: METHODOLOGY.md,

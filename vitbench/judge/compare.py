@@ -18,10 +18,10 @@ from vitbench.judge.change import (
 )
 from vitbench.judge.earlier import Anchor, Key
 from vitbench.judge.footprint import SIZE_TOLERANCE, TIMES
-from vitbench.judge.multiplicity import SUITE_LEVEL
 from vitbench.judge.notes import grown
-from vitbench.judge.stats import CONFIDENCE
 from vitbench.judge.verdict import Verdict, together
+from vitbench.stats.intervals import CONFIDENCE
+from vitbench.stats.multiplicity import SUITE_LEVEL
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vitbench.case import Contract
-from vitbench.judge.stats import CONFIDENCE, clopper_pearson, clustered_size, effective_size
+from vitbench.stats.intervals import CONFIDENCE, clopper_pearson, clustered_size, effective_size
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vitbench.judge.multiplicity import SUITE_LEVEL, holm, mcnemar_exact
 from vitbench.judge.report import Row
+from vitbench.stats.multiplicity import SUITE_LEVEL, holm, mcnemar_exact
 
 SAME_PIXELS, PREPROCESSING, UNKNOWN, OTHER = "same", "preprocessing", "unknown", "other"
 CHANGED = {

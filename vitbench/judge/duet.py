@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.judge.sequential import Blocks, rejected
 from vitbench.judge.verdict import Verdict
+from vitbench.stats.sequential import Blocks, rejected
 
 ALPHA = 0.01
 """One-sided, of all cases and looks together: how often unchanged code may be called SLOWER."""

@@ -8,10 +8,10 @@ from statistics import median, stdev
 from typing import Any
 
 from vitbench.judge.change import CERTAIN, MOST, Change, Timing, change
-from vitbench.judge.multiplicity import SUITE_LEVEL
 from vitbench.judge.report import Row
-from vitbench.judge.stats import CONFIDENCE
 from vitbench.judge.verdict import Verdict, together
+from vitbench.stats.intervals import CONFIDENCE
+from vitbench.stats.multiplicity import SUITE_LEVEL
 
 SIZE_TOLERANCE = 0.01
 MANY = 10

@@ -12,8 +12,8 @@ from vitbench.judge.contracts import percent, round_down
 from vitbench.judge.promises import TOLERANCES, Promise
 from vitbench.judge.report import Row
 from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Run
-from vitbench.judge.stats import CONFIDENCE
 from vitbench.metrics import METRIC
+from vitbench.stats.intervals import CONFIDENCE
 
 FIGURES = {"size": "size", "peak_memory": "memory", "first_inference": "first"}
 """Which metric of a row is held against a contract."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from vitbench.judge.changes import Change, changes
-from vitbench.judge.looks import FIRST, LEAST_BEFORE, SPANS
+from vitbench.stats.change_points import Change, changes
+from vitbench.stats.looks import FIRST, LEAST_BEFORE, SPANS
 
 # Runs on either side of a change that stay; more where it would not be told again.
 AROUND = max(LEAST_BEFORE, SPANS[4])

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vitbench.judge.changes import Change, changes
 from vitbench.judge.series import Point, Series, newest_first, series
 from vitbench.judge.store import History
 from vitbench.judge.summary import Run
+from vitbench.stats.change_points import Change, changes
 
 FALSE_DISCOVERIES = 0.05
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.judge.changes import changes
 from vitbench.judge.lanes import lanes
-from vitbench.judge.looks import first_alarms
+from vitbench.stats.change_points import changes
+from vitbench.stats.looks import first_alarms
 
 CV = 0.02
 NULLS = (100, 200, 500)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vitbench.judge.changes import changes
-from vitbench.judge.ramp import best_ramp
+from vitbench.stats.change_points import changes
+from vitbench.stats.ramp import best_ramp
 from vitbench.tests.change_points_rates import (
     CORRELATIONS,
     called_gradual,

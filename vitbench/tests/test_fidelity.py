@@ -23,9 +23,9 @@ import pytest
 from fixtures.cases import CLOCK
 from vitbench.case import Case
 from vitbench.errors import Unavailable
-from vitbench.judge.stats import paired_ratio
 from vitbench.measure.paired import PairedRounds
 from vitbench.runtimes import Deployment
+from vitbench.stats.intervals import paired_ratio
 
 pytestmark = pytest.mark.benchmark(timer=CLOCK)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vitbench.judge.change import BETWEEN, Timing, change, decide
-from vitbench.judge.multiplicity import holm, mcnemar_exact
+from vitbench.stats.multiplicity import holm, mcnemar_exact
 
 
 def test_holm_and_mcnemar_by_hand():

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from vitbench.judge.changes import changes
 from vitbench.judge.needed import needed
+from vitbench.stats.change_points import changes
 
 
 def noise(n, seed):

@@ -8,7 +8,7 @@ import pytest
 
 from vitbench.judge.calibration import gate, logs_of, read_blocks
 from vitbench.judge.duet import Block, Rule, decide, judge
-from vitbench.judge.sequential import Blocks
+from vitbench.stats.sequential import Blocks
 from vitbench.tests.conftest import ROOT
 
 RECORDINGS = sorted((ROOT / "reports" / "calibrations").glob("amd-*.json"))

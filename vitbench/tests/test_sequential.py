@@ -10,7 +10,7 @@ from scipy.stats import trim_mean
 from scipy.stats.mstats import winsorize
 
 from vitbench.judge.duet import Block, Rule, decide, judge
-from vitbench.judge.sequential import Blocks, nominal_levels, rejected
+from vitbench.stats.sequential import Blocks, nominal_levels, rejected
 
 
 def test_the_boundaries_are_the_published_ones():

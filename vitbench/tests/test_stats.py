@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
-from vitbench.judge.stats import clopper_pearson, clustered_size, effective_size, paired_ratio
+from vitbench.stats.intervals import clopper_pearson, clustered_size, effective_size, paired_ratio
 
 
 @pytest.mark.parametrize(("share", "images"), [(0.99, 299), (0.96, 74), (0.5, 5)])

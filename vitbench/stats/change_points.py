@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vitbench.judge.looks import (
+from vitbench.stats.looks import (
     FIRST,
     LAST,
     LEAST_BEFORE,
@@ -26,7 +26,7 @@ from vitbench.judge.looks import (
     trend_freedom,
     trend_ratio,
 )
-from vitbench.judge.ramp import best_ramp, best_split, left_by_steps
+from vitbench.stats.ramp import best_ramp, best_split, left_by_steps
 
 FALSE_PER_SERIES = 0.01
 # A ramp has a parameter more than a step, and neighbours correlate: it must fit so much better,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.judge.ramp import residuals
+from vitbench.stats.ramp import residuals
 
 Floats = NDArray[Any]
 
