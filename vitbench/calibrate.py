@@ -14,8 +14,8 @@ from vitbench.case import Case
 from vitbench.duet import Duet
 from vitbench.errors import UserError
 from vitbench.judge.calibration import NONE, logs_of, read_blocks
-from vitbench.judge.files import write
 from vitbench.options import Options
+from vitbench.report.files import write
 
 PLANTED = ("0.02", "0.05", "0.1")
 # Two of three blocks are null ones: false alarms are rare, so they want the most blocks.

@@ -228,7 +228,7 @@ def export_variant(chosen: argparse.Namespace) -> int:
 
 def choose_variant(chosen: argparse.Namespace) -> int:
     """The variant to deploy for a need, and why each other one is not it."""
-    from vitbench.judge.report import read_report
+    from vitbench.report.reader import read_report
     from vitbench.show.best import plot, text
 
     report = read_report(chosen.report)
@@ -249,7 +249,7 @@ def show_report(chosen: argparse.Namespace) -> int:
     """The table of a report, as it stood at the end of its run."""
     import shutil
 
-    from vitbench.judge.report import read_report
+    from vitbench.report.reader import read_report
     from vitbench.show.text import table
 
     print(table(read_report(chosen.report), shutil.get_terminal_size((180, 24)).columns))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from vitbench.catalogue import cases, device_kinds, select
 from vitbench.cli_session import add_model, session_of
 from vitbench.errors import UserError
-from vitbench.judge.files import write
 from vitbench.judge.globs import check_globs
 from vitbench.judge.promises import idle_tolerances, own_tolerances, read_promises
 from vitbench.judge.verdict import NOTHING, NOTHING_COMPARABLE, PASS, exit_code
+from vitbench.report.files import write
 
 if TYPE_CHECKING:
     from vitbench.case import Case

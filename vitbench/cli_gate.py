@@ -179,10 +179,10 @@ def _gate(chosen: argparse.Namespace) -> int:
     from vitbench.judge.keeping import judge_promises, unjudged_words
     from vitbench.judge.promises import TOLERANCES, read_promises, tolerances
     from vitbench.judge.rename import renames_of
-    from vitbench.judge.report import read_report
     from vitbench.judge.scope import known_variants
     from vitbench.judge.settings import read_settings
     from vitbench.judge.uncompared import DAYS, Uncompared, uncompared
+    from vitbench.report.reader import read_report
     from vitbench.show import verdicts as show
 
     if chosen.baseline == "":
@@ -303,7 +303,7 @@ def _baseline(
 
 def _write(outputs: Sequence[tuple[Path | None, str]]) -> list[str]:
     """Writes what was asked for; a sentence for each that could not be written."""
-    from vitbench.judge.files import write
+    from vitbench.report.files import write
 
     problems = []
     for path, text in outputs:

@@ -167,7 +167,7 @@ def compare_reports(chosen: argparse.Namespace) -> int:
 
 def _import(paths: Sequence[Path], folder: Path) -> None:
     """Write what the files hold as reports into `folder`/imported, and tell where; all or none."""
-    from vitbench.judge.imports import read_all, write_all
+    from vitbench.report.importers import read_all, write_all
     from vitbench.show.history import clean
 
     found = read_all(paths, folder / "imported")
@@ -208,10 +208,10 @@ def _export(history: "History", kind: str, output: Path | None) -> None:
 
 def _write_page(history: "History", folder: Path, path: Path, thumbnails: bool) -> None:
     from vitbench.judge.best import choose
-    from vitbench.judge.report import read_report
     from vitbench.judge.series import newest_first
-    from vitbench.judge.sound import left_out
     from vitbench.judge.trends import trends
+    from vitbench.report.reader import read_report
+    from vitbench.report.sound import left_out
     from vitbench.show.page import recommendations, without_thumbnails, write
 
     newest: dict[str, Any] = {}

@@ -7,12 +7,12 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.judge.earlier import TIMED, contents, model_of, models
-from vitbench.judge.files import write
-from vitbench.judge.machine import alone, class_of, differing, fingerprint, machine, origin, taken
 from vitbench.judge.rename import Renames, renamed
-from vitbench.judge.report import read_report, rows
-from vitbench.judge.sound import is_ours, left_out
-from vitbench.judge.text import text_of
+from vitbench.report.files import write
+from vitbench.report.machine import alone, class_of, differing, fingerprint, machine, origin, taken
+from vitbench.report.reader import read_report, rows
+from vitbench.report.sound import is_ours, left_out
+from vitbench.report.text import text_of
 
 
 def accepted_of(

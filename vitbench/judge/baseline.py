@@ -20,9 +20,9 @@ from vitbench.judge.earlier import (
     of_model,
 )
 from vitbench.judge.filed import Filed, History, in_order
-from vitbench.judge.machine import class_of, differing, fingerprint, machine, taken
 from vitbench.judge.rename import UNCHANGED, Renames, hint, idle, names_in, renamed, suggestions
-from vitbench.judge.report import read_report
+from vitbench.report.machine import class_of, differing, fingerprint, machine, taken
+from vitbench.report.reader import read_report
 
 
 @dataclass(frozen=True)

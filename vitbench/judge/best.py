@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.report import Row, rows
-from vitbench.judge.sound import left_out
-from vitbench.metrics import METRIC
+from vitbench.report.fields import METRIC
+from vitbench.report.reader import Row, rows
+from vitbench.report.sound import left_out
 
 # What each need minimises, and the word for having more of it.
 NEEDS = {"latency": "slower", "size": "larger", "memory": "needs more memory"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vitbench.judge.report import Row
+from vitbench.report.reader import Row
 from vitbench.stats.multiplicity import SUITE_LEVEL, holm, mcnemar_exact
 
 SAME_PIXELS, PREPROCESSING, UNKNOWN, OTHER = "same", "preprocessing", "unknown", "other"

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vitbench.judge.machine import differing
-from vitbench.judge.report import rows
-from vitbench.judge.sound import LEFT_OUT, by_vitbench, is_ours
+from vitbench.report.machine import differing
+from vitbench.report.reader import rows
+from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours
 
 TIMED = ("latency", "throughput")
 Key = tuple[str, str]

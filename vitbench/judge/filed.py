@@ -10,12 +10,12 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.judge.accepted import accepted_as
 from vitbench.judge.earlier import Anchor, Contents, Key, contents
-from vitbench.judge.machine import taken
-from vitbench.judge.order import out_of_order, timestamp
 from vitbench.judge.rename import Renames, names_in, renamed
-from vitbench.judge.report import read_report
-from vitbench.judge.sound import is_ours
-from vitbench.judge.text import text_of
+from vitbench.report.machine import taken
+from vitbench.report.order import out_of_order, timestamp
+from vitbench.report.reader import read_report
+from vitbench.report.sound import is_ours
+from vitbench.report.text import text_of
 
 FIRST = 10
 """The anchor is the median of so many reports, the oldest ones."""

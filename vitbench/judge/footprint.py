@@ -8,8 +8,8 @@ from statistics import median, stdev
 from typing import Any
 
 from vitbench.judge.change import CERTAIN, MOST, Change, Timing, change
-from vitbench.judge.report import Row
 from vitbench.judge.verdict import Verdict, together
+from vitbench.report.reader import Row
 from vitbench.stats.intervals import CONFIDENCE
 from vitbench.stats.multiplicity import SUITE_LEVEL
 

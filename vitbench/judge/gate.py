@@ -11,13 +11,13 @@ from vitbench.judge.compare import Rules, compare, label, timed_verdict
 from vitbench.judge.drift import Drift, compared, drift_of, pixels_of
 from vitbench.judge.earlier import TIMED, Anchor, Earlier, Key, earlier, model_of
 from vitbench.judge.footprint import Footprints
-from vitbench.judge.hardware import hardware
-from vitbench.judge.machine import changed, differing
 from vitbench.judge.notes import notes
 from vitbench.judge.rename import gone, with_hints
-from vitbench.judge.report import Row, rows
-from vitbench.judge.sound import left_out, name_of, sound
 from vitbench.judge.verdict import Verdict
+from vitbench.report.hardware import hardware
+from vitbench.report.machine import changed, differing
+from vitbench.report.reader import Row, rows
+from vitbench.report.sound import left_out, name_of, sound
 
 
 @dataclass(frozen=True)

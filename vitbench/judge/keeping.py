@@ -10,9 +10,9 @@ from typing import Any
 from vitbench.judge.change import BETWEEN, BETWEEN_RUNS, CERTAIN, Change, paired_timing
 from vitbench.judge.contracts import percent, round_down
 from vitbench.judge.promises import TOLERANCES, Promise
-from vitbench.judge.report import Row
 from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Run
-from vitbench.metrics import METRIC
+from vitbench.report.fields import METRIC
+from vitbench.report.reader import Row
 from vitbench.stats.intervals import CONFIDENCE
 
 FIGURES = {"size": "size", "peak_memory": "memory", "first_inference": "first"}

@@ -6,10 +6,10 @@ from statistics import median
 from typing import Any
 
 from vitbench.judge.earlier import TIMED, Earlier, contents, model_of
-from vitbench.judge.hardware import hardware
-from vitbench.judge.machine import changed
-from vitbench.judge.order import timestamp
-from vitbench.judge.report import rows
+from vitbench.report.hardware import hardware
+from vitbench.report.machine import changed
+from vitbench.report.order import timestamp
+from vitbench.report.reader import rows
 
 REFERENCE_DRIFT = 0.30
 """Identical runs of one case differ by 15 to 25 % on a shared machine: METHODOLOGY.md, Pairs."""

@@ -6,10 +6,10 @@ from typing import Any
 
 from vitbench.case import Case
 from vitbench.judge.globs import KINDS, can_match, near
-from vitbench.judge.machine import machine
 from vitbench.judge.promises import Promise
-from vitbench.judge.report import rows
-from vitbench.judge.sound import left_out
+from vitbench.report.machine import machine
+from vitbench.report.reader import rows
+from vitbench.report.sound import left_out
 
 MACHINE, RUN, SELECTION = (
     f"not {why}" for why in ("for this machine", "for this run", "in this run's selection")

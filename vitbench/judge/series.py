@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vitbench.judge.lanes import lanes
-from vitbench.judge.order import out_of_order
 from vitbench.judge.store import COLUMN, History
+from vitbench.report.order import out_of_order
 
 Point = tuple[int, int, float]
 """Index of the run, index of the row of figures, value."""

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import UserError
-from vitbench.judge.figures import COLUMNS
-from vitbench.judge.files import write
 from vitbench.judge.summary import Run, summarise
-from vitbench.judge.text import text_of
+from vitbench.report.figures import COLUMNS
+from vitbench.report.files import write
+from vitbench.report.text import text_of
 
 # Raise when what is kept of a report changes its meaning.
 CACHE_FORMAT = 5

@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.figures import Figures, figures_of, table
-from vitbench.judge.hardware import hardware
-from vitbench.judge.order import timestamp
-from vitbench.judge.report import refuse_newer
-from vitbench.judge.sound import by_vitbench
+from vitbench.report.figures import Figures, figures_of, table
+from vitbench.report.hardware import hardware
+from vitbench.report.order import timestamp
+from vitbench.report.reader import refuse_newer
+from vitbench.report.sound import by_vitbench
 
 # The node of figures of timm that an older vitbench imported, whatever machine they were from.
 OLD_IMPORT = "imported from timm"

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from vitbench.judge.baseline import Baseline
-from vitbench.judge.machine import taken
-from vitbench.judge.report import rows
 from vitbench.judge.verdict import STATES, Verdict, compared
+from vitbench.report.machine import taken
+from vitbench.report.reader import rows
 
 DAYS = 14
 """How long a gate may compare nothing before it fails, where its history is not empty."""

@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 from vitbench.judge.contracts import round_down
-from vitbench.judge.report import Row
-from vitbench.metrics import METRIC
+from vitbench.report.fields import METRIC
+from vitbench.report.reader import Row
 
 GAP = 2
 

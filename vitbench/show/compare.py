@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from vitbench.judge.figures import STATES
 from vitbench.judge.remarks import remarks
 from vitbench.judge.store import COLUMN, History
 from vitbench.judge.trends import what_differs
+from vitbench.report.figures import STATES
 from vitbench.show.history import clean
 
 

@@ -13,11 +13,11 @@ from typing import Any
 from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.judge.best import Choice
-from vitbench.judge.figures import QUANTILES, STATES
-from vitbench.judge.report import rows
 from vitbench.judge.series import newest_first
 from vitbench.judge.store import COLUMN, History
 from vitbench.judge.trends import Trend, latest, older_runs
+from vitbench.report.figures import QUANTILES, STATES
+from vitbench.report.reader import rows
 from vitbench.show.history import clean, notes, places, sentence, summary
 
 MOST_FLIPS = 200

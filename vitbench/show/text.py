@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from vitbench.case import Case
-from vitbench.judge.report import Row, rows
-from vitbench.judge.sound import left_out
-from vitbench.metrics import METRIC
+from vitbench.report.fields import METRIC
+from vitbench.report.reader import Row, rows
+from vitbench.report.sound import left_out
 from vitbench.show.columns import GAP, Column, column_width, columns, fitting
 
 EMPTY = "This report holds no vitbench benchmarks."

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from vitbench.judge.files import write
-from vitbench.judge.report import read_report
+from vitbench.report.files import write
+from vitbench.report.reader import read_report
 
 STEP_AT, STEP = 0.6, 1.08
 

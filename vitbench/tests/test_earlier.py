@@ -4,7 +4,7 @@ import pytest
 
 from vitbench.judge.compare import Rules
 from vitbench.judge.gate import judge
-from vitbench.judge.machine import classes, differing
+from vitbench.report.machine import classes, differing
 from vitbench.tests.reports import TINY
 from vitbench.tests.test_gate import FP32, INT8, MACHINE, run, timed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vitbench.cli import main
-from vitbench.judge import files
+from vitbench.report import files
 from vitbench.tests.test_gate import FP32, INT8, baseline, run, timed
 
 H = "reports/history/1.json"

@@ -6,10 +6,10 @@ import pytest
 
 from vitbench import processor
 from vitbench.cli import main
-from vitbench.judge.hardware import hardware
-from vitbench.judge.machine import differing
 from vitbench.judge.store import load
 from vitbench.judge.trends import trends, what_differs
+from vitbench.report.hardware import hardware
+from vitbench.report.machine import differing
 from vitbench.tests.test_store import own_cache, run_of, write  # noqa: F401 - a fixture
 
 EPYC = {"brand_raw": "AMD EPYC 7763", "count": 4, "family": 25, "model": 1, "stepping": 1}

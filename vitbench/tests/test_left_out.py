@@ -10,10 +10,10 @@ import os
 import pytest
 
 from vitbench.cli import main
-from vitbench.judge.figures import LONGEST_NAME, shortened
-from vitbench.judge.report import read_report, rows
 from vitbench.judge.store import load
 from vitbench.judge.trends import trends
+from vitbench.report.figures import LONGEST_NAME, shortened
+from vitbench.report.reader import read_report, rows
 from vitbench.show.page import data
 from vitbench.tests.reports import TINY, a_report
 from vitbench.tests.test_gate import baseline, run, timed

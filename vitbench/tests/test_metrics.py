@@ -2,8 +2,8 @@
 
 import pytest
 
-from vitbench.judge.report import rows
-from vitbench.metrics import METRIC, METRICS
+from vitbench.report.fields import METRIC, METRICS
+from vitbench.report.reader import rows
 from vitbench.tests.reports import TINY, benchmark_of, report_of
 
 CASE = f"{TINY}/int8-dynamic/cpu/b8"

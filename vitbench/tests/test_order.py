@@ -2,7 +2,7 @@
 
 import pytest
 
-from vitbench.judge.order import out_of_order, timestamp
+from vitbench.report.order import out_of_order, timestamp
 from vitbench.tests.test_creep import gate, night  # noqa: F401 - a fixture
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vitbench.case import Case
-from vitbench.judge.plain import dumps, plain
+from vitbench.report.plain import dumps, plain
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 
 from vitbench.cli import main
 from vitbench.errors import UserError
-from vitbench.judge.machine import _digest, _recorded
 from vitbench.judge.rename import renamed, renames_of
+from vitbench.report.machine import _digest, _recorded
 from vitbench.tests.reports import TINY
 from vitbench.tests.test_gate import FP32, INT8, MACHINE, run, timed
 from vitbench.tests.test_sound import plain

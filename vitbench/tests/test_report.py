@@ -9,11 +9,11 @@ import jsonschema
 import pytest
 
 from vitbench.errors import UserError
-from vitbench.judge import report as judged
-from vitbench.judge.files import write
-from vitbench.judge.report import SCHEMA_VERSION, read_report, rows
-from vitbench.judge.shape import misfits
-from vitbench.judge.sound import left_out
+from vitbench.report import reader as judged
+from vitbench.report.files import write
+from vitbench.report.reader import SCHEMA_VERSION, read_report, rows
+from vitbench.report.shape import misfits
+from vitbench.report.sound import left_out
 from vitbench.tests.reports import TINY, a_report, benchmark_of, report_of
 
 SCHEMA = json.loads(judged._SCHEMA.read_text())

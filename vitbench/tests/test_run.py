@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from vitbench.judge.report import read_report
+from vitbench.report.reader import read_report
 from vitbench.runtimes import VARIANTS
 from vitbench.tests.conftest import ROOT, bounded, listen
 

@@ -7,7 +7,7 @@ from vitbench.judge.compare import Rules
 from vitbench.judge.gate import judge
 from vitbench.judge.keeping import judge_promises
 from vitbench.judge.promises import Promise
-from vitbench.judge.sound import left_out, sound
+from vitbench.report.sound import left_out, sound
 from vitbench.show.text import table
 from vitbench.tests.reports import TINY, a_report, benchmark_of
 from vitbench.tests.test_gate import FP32, INT8, baseline, run, timed

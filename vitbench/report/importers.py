@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.files import write
-from vitbench.judge.text import text_of
-from vitbench.judge.timm_rows import benchmarks, has_times, parse
+from vitbench.report.files import write
+from vitbench.report.text import text_of
+from vitbench.report.timm_rows import benchmarks, has_times, parse
 
 FROM_TIMM = "imported"
 """In place of the version of pytest-benchmark."""

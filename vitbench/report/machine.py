@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.hardware import IDENTITY, differing_parts, hardware, identity
+from vitbench.report.hardware import IDENTITY, differing_parts, hardware, identity
 
 
 def machine(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from vitbench.case import Case
 from vitbench.errors import UserError
-from vitbench.judge.shape import misfits
-from vitbench.judge.sound import LEFT_OUT, by_vitbench, is_ours, sound
-from vitbench.judge.text import text_of
+from vitbench.report.shape import misfits
+from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours, sound
+from vitbench.report.text import text_of
 
 # Schema history; report.schema.json describes the newest. A reader accepts all up to its own.
 #   1  vitbench 0.1.0: top-level `vitbench`; `extra_info` of latency, throughput and footprint.

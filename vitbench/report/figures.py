@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.sound import by_vitbench, is_ours
+from vitbench.report.sound import by_vitbench, is_ours
 
 LONGEST_NAME = 300
 STATES = ("", "KEPT", "UNPROVEN", "BROKEN")

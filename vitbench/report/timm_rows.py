@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from vitbench.judge.figures import plausible
+from vitbench.report.figures import plausible
 
 # benchmark.py begins so what it prints of its results, for the program that started it.
 MARK = "--result"
