@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from vitbench.catalogue import cases, device_kinds, select
 from vitbench.cli_session import add_model, session_of
 from vitbench.errors import UserError
+from vitbench.judge.contracts import idle_tolerances, own_tolerances, read_promises
 from vitbench.judge.globs import check_globs
-from vitbench.judge.promises import idle_tolerances, own_tolerances, read_promises
 from vitbench.judge.verdict import NOTHING, NOTHING_COMPARABLE, PASS, exit_code
 from vitbench.report.files import write
 

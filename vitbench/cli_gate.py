@@ -173,11 +173,11 @@ def _gate(chosen: argparse.Namespace) -> int:
     from vitbench.catalogue import device_kinds
     from vitbench.judge.change import BETWEEN
     from vitbench.judge.compare import Rules
+    from vitbench.judge.contracts import TOLERANCES, read_promises, tolerances
     from vitbench.judge.gate import judge
     from vitbench.judge.globs import check_globs
     from vitbench.judge.idle import idle_options
     from vitbench.judge.keeping import judge_promises, unjudged_words
-    from vitbench.judge.promises import TOLERANCES, read_promises, tolerances
     from vitbench.judge.rename import renames_of
     from vitbench.judge.scope import known_variants
     from vitbench.judge.settings import read_settings

@@ -10,7 +10,7 @@ from typing import Any
 
 from vitbench.deploy.artifacts import LIMIT_BYTES
 from vitbench.errors import UserError
-from vitbench.judge.promises import BYTES
+from vitbench.judge.contracts import BYTES
 from vitbench.models import ModelSpec
 
 _PATHS = ("images", "labels", "calibration", "cache")

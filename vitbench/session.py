@@ -24,7 +24,7 @@ from vitbench.deploy.pool import Pool
 from vitbench.deploy.worker import WorkerFailed, ask
 from vitbench.errors import Unavailable
 from vitbench.inputs import Inputs
-from vitbench.judge.contracts import Agreement, doomed, judge_agreement
+from vitbench.judge.agreement import Agreement, doomed, judge_agreement
 from vitbench.measure.agreement import compare, logits_of, unpacked
 from vitbench.measure.first_load import FirstLoads
 from vitbench.measure.footprint import Loadable, profile

@@ -23,7 +23,7 @@ CODE = (
     "runtimes/*.py",
     "runtimes/tuned/*.*",
     "measure/agreement.py",
-    "judge/contracts.py",
+    "judge/agreement.py",
     "stats/intervals.py",
     "deploy/worker.py",
 )

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from fnmatch import translate
 
 from vitbench.errors import UserError
-from vitbench.judge.promises import Promise
+from vitbench.judge.contracts import Promise
 
 KINDS = ("cpu", "cuda")
 _NAME = string.ascii_letters + string.digits + "_.-"

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from vitbench.judge.agreement import percent, round_down
 from vitbench.judge.change import BETWEEN, BETWEEN_RUNS, CERTAIN, Change, paired_timing
-from vitbench.judge.contracts import percent, round_down
-from vitbench.judge.promises import TOLERANCES, Promise
+from vitbench.judge.contracts import TOLERANCES, Promise
 from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Run
 from vitbench.report.fields import METRIC
 from vitbench.report.reader import Row

@@ -5,8 +5,8 @@ from itertools import product
 from typing import Any
 
 from vitbench.case import Case
+from vitbench.judge.contracts import Promise
 from vitbench.judge.globs import KINDS, can_match, near
-from vitbench.judge.promises import Promise
 from vitbench.report.machine import machine
 from vitbench.report.reader import rows
 from vitbench.report.sound import left_out

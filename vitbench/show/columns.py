@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from vitbench.judge.contracts import round_down
+from vitbench.judge.agreement import round_down
 from vitbench.report.fields import METRIC
 from vitbench.report.reader import Row
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from vitbench.case import Contract
-from vitbench.judge.contracts import Agreement, doomed, judge_agreement, percent, round_down
+from vitbench.judge.agreement import Agreement, doomed, judge_agreement, percent, round_down
 
 INT8 = Contract(agreement=0.96, relative_error=0.15, cosine=0.99, reason="")
 FP32 = Contract(agreement=0.99, relative_error=1e-3, cosine=0.9999, reason="")

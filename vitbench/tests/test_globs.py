@@ -8,8 +8,8 @@ from vitbench import cli_duet
 from vitbench.case import Case
 from vitbench.catalogue import device_kinds
 from vitbench.errors import UserError
+from vitbench.judge.contracts import Promise
 from vitbench.judge.globs import can_match, check_globs
-from vitbench.judge.promises import Promise
 
 KINDS = device_kinds()
 

@@ -178,7 +178,7 @@ def test_a_broken_rule_is_told(path, source, why):
         ("vitbench/deploy/export.py", "from vitbench import __version__, environment"),
         ("vitbench/stats/intervals.py", "def f():\n    from scipy.stats import beta"),
         ("vitbench/show/text.py", "from vitbench.report.reader import read_report"),
-        ("vitbench/session.py", "from vitbench.judge.contracts import Agreement"),
+        ("vitbench/session.py", "from vitbench.judge.agreement import Agreement"),
         ("vitbench/tests/test_x.py", "import pytest\nimport torch\nimport vitbench.models"),
         ("fixtures/cases.py", "import pytest\nfrom vitbench.case import Case"),
         ("benchmarks/test_latency.py", "import pytest"),

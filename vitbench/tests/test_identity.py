@@ -218,7 +218,7 @@ def test_an_agreement_depends_on_who_bounds_it(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "file", ["judge/contracts.py", "stats/intervals.py", "measure/agreement.py", "models/timm.py",
+    "file", ["judge/agreement.py", "stats/intervals.py", "measure/agreement.py", "models/timm.py",
              "runtimes/compiler.py", "runtimes/tuned/linear.cpp", "deploy/worker.py"],
 )  # fmt: skip
 def test_the_code_that_decides_is_part_of_every_key(file):

@@ -4,9 +4,9 @@ import pytest
 
 from vitbench.cli import main
 from vitbench.judge.compare import Rules
+from vitbench.judge.contracts import Promise
 from vitbench.judge.gate import judge
 from vitbench.judge.keeping import judge_promises
-from vitbench.judge.promises import Promise
 from vitbench.report.sound import left_out, sound
 from vitbench.show.text import table
 from vitbench.tests.reports import TINY, a_report, benchmark_of
