@@ -20,9 +20,9 @@ from vitbench.judge.verdict import (
 )
 
 if TYPE_CHECKING:
-    from vitbench.judge.baseline import Baseline
+    from vitbench.gate.baseline import Baseline
+    from vitbench.gate.uncompared import Uncompared
     from vitbench.judge.keeping import Kept
-    from vitbench.judge.uncompared import Uncompared
 
 WORST_FIRST = (USAGE, REGRESSION, INCONCLUSIVE, NOTHING_COMPARABLE, PASS)
 BASELINES, HISTORY = Path("reports/baselines"), Path("reports/history")
@@ -148,7 +148,7 @@ def days(text: str) -> float:
 
 def run_accept(chosen: argparse.Namespace) -> int:
     """Promotes a report; says what it replaces."""
-    from vitbench.judge.accepted import accept
+    from vitbench.gate.accepted import accept
     from vitbench.show.history import clean
 
     print(clean(accept(chosen.report, chosen.baselines, chosen.selected)))
@@ -160,7 +160,7 @@ def run_gate(chosen: argparse.Namespace) -> int:
     damaged input or an output that cannot be written; the worst of 4, 1, 3, 2 where several. Where
     it is a warning only that nothing was compared, that does not count. Where bad input ends it,
     the outputs say so too: nobody may take old ones for those of this run."""
-    from vitbench.judge.uncompared import Uncompared
+    from vitbench.gate.uncompared import Uncompared
 
     try:
         return _gate(chosen)
@@ -171,17 +171,17 @@ def run_gate(chosen: argparse.Namespace) -> int:
 
 def _gate(chosen: argparse.Namespace) -> int:
     from vitbench.catalogue import device_kinds
+    from vitbench.gate.compare import Rules
+    from vitbench.gate.gate import judge
+    from vitbench.gate.idle import idle_options
+    from vitbench.gate.rename import renames_of
+    from vitbench.gate.uncompared import DAYS, Uncompared, uncompared
     from vitbench.judge.change import BETWEEN
-    from vitbench.judge.compare import Rules
     from vitbench.judge.contracts import TOLERANCES, read_promises, tolerances
-    from vitbench.judge.gate import judge
     from vitbench.judge.globs import check_globs
-    from vitbench.judge.idle import idle_options
     from vitbench.judge.keeping import judge_promises, unjudged_words
-    from vitbench.judge.rename import renames_of
     from vitbench.judge.scope import known_variants
     from vitbench.judge.settings import read_settings
-    from vitbench.judge.uncompared import DAYS, Uncompared, uncompared
     from vitbench.report.reader import read_report
     from vitbench.show import verdicts as show
 
@@ -282,7 +282,7 @@ def _outputs(
 def _baseline(
     chosen: argparse.Namespace, report: Mapping[str, Any], renames: Mapping[str, str]
 ) -> "Baseline":
-    from vitbench.judge.baseline import accepted, from_history, named
+    from vitbench.gate.baseline import accepted, from_history, named
 
     wanted = chosen.baseline or "accepted"
     if wanted == "accepted":

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 from xml.etree import ElementTree
 
-from vitbench.judge.uncompared import Uncompared
+from vitbench.gate.uncompared import Uncompared
 
 FAILED = ("SLOWER", "DRIFTED", "LARGER", "BROKEN")
 UNTOLD = ("INCONCLUSIVE", "MISSING", "UNPROVEN")

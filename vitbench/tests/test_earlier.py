@@ -2,8 +2,8 @@
 
 import pytest
 
-from vitbench.judge.compare import Rules
-from vitbench.judge.gate import judge
+from vitbench.gate.compare import Rules
+from vitbench.gate.gate import judge
 from vitbench.report.machine import classes, differing
 from vitbench.tests.reports import TINY
 from vitbench.tests.test_gate import FP32, INT8, MACHINE, run, timed

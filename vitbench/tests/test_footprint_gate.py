@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from vitbench.cli import main
+from vitbench.gate.compare import Rules
+from vitbench.gate.footprint import FIGURE
+from vitbench.gate.gate import judge
 from vitbench.judge.change import BETWEEN, CERTAIN, Timing, change, decide
-from vitbench.judge.compare import Rules
-from vitbench.judge.footprint import FIGURE
-from vitbench.judge.gate import judge
 from vitbench.tests.reports import benchmark_of
 from vitbench.tests.test_gate import FP32, INT8, run, timed
 

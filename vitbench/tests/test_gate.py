@@ -2,8 +2,8 @@
 
 import pytest
 
-from vitbench.judge.compare import Rules
-from vitbench.judge.gate import judge
+from vitbench.gate.compare import Rules
+from vitbench.gate.gate import judge
 from vitbench.tests.reports import TINY, agreement_of, benchmark_of, ratio_of, report_of
 
 INT8, FP32 = f"{TINY}/int8-dynamic/cpu/b1", f"{TINY}/fp32/cpu/b1"

@@ -3,10 +3,10 @@
 import pytest
 
 from vitbench.cli import main
-from vitbench.judge.compare import Rules
+from vitbench.gate.compare import Rules
+from vitbench.gate.gate import judge
 from vitbench.judge.conclude import Played, conclude
 from vitbench.judge.duet import Block, Rule
-from vitbench.judge.gate import judge
 from vitbench.tests.reports import TINY, agreement_of
 from vitbench.tests.test_gate import FP32, INT8, run, timed
 

@@ -6,7 +6,7 @@ import pytest
 
 from vitbench.cli import main
 from vitbench.errors import UserError
-from vitbench.judge.rename import renamed, renames_of
+from vitbench.gate.rename import renamed, renames_of
 from vitbench.report.machine import _digest, _recorded
 from vitbench.tests.reports import TINY
 from vitbench.tests.test_gate import FP32, INT8, MACHINE, run, timed

@@ -3,9 +3,9 @@
 import pytest
 
 from vitbench.cli import main
-from vitbench.judge.compare import Rules
+from vitbench.gate.compare import Rules
+from vitbench.gate.gate import judge
 from vitbench.judge.contracts import Promise
-from vitbench.judge.gate import judge
 from vitbench.judge.keeping import judge_promises
 from vitbench.report.sound import left_out, sound
 from vitbench.show.text import table

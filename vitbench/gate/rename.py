@@ -7,7 +7,7 @@ from typing import Any
 
 from vitbench.case import Case
 from vitbench.errors import UserError
-from vitbench.judge.earlier import model_of, models
+from vitbench.gate.earlier import model_of, models
 from vitbench.judge.verdict import Verdict
 from vitbench.report.machine import machine, with_models
 from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours, name_of

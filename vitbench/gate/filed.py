@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.accepted import accepted_as
-from vitbench.judge.earlier import Anchor, Contents, Key, contents
-from vitbench.judge.rename import Renames, names_in, renamed
+from vitbench.gate.accepted import accepted_as
+from vitbench.gate.earlier import Anchor, Contents, Key, contents
+from vitbench.gate.rename import Renames, names_in, renamed
 from vitbench.report.machine import taken
 from vitbench.report.order import out_of_order, timestamp
 from vitbench.report.reader import read_report

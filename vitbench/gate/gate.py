@@ -6,13 +6,13 @@ from types import MappingProxyType
 from typing import Any
 
 from vitbench.case import Case
+from vitbench.gate.compare import Rules, compare, label, timed_verdict
+from vitbench.gate.earlier import TIMED, Anchor, Earlier, Key, earlier, model_of
+from vitbench.gate.footprint import Footprints
+from vitbench.gate.notes import notes
+from vitbench.gate.rename import gone, with_hints
 from vitbench.judge.change import BETWEEN_RUNS, Timing, change, decide, plain_timing
-from vitbench.judge.compare import Rules, compare, label, timed_verdict
 from vitbench.judge.drift import Drift, compared, drift_of, pixels_of
-from vitbench.judge.earlier import TIMED, Anchor, Earlier, Key, earlier, model_of
-from vitbench.judge.footprint import Footprints
-from vitbench.judge.notes import notes
-from vitbench.judge.rename import gone, with_hints
 from vitbench.judge.verdict import Verdict
 from vitbench.report.hardware import hardware
 from vitbench.report.machine import changed, differing

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from vitbench.gate.earlier import Anchor, Key
+from vitbench.gate.footprint import SIZE_TOLERANCE, TIMES
+from vitbench.gate.notes import grown
 from vitbench.judge.change import (
     BETWEEN,
     FEW,
@@ -16,9 +19,6 @@ from vitbench.judge.change import (
     decide,
     paired_timing,
 )
-from vitbench.judge.earlier import Anchor, Key
-from vitbench.judge.footprint import SIZE_TOLERANCE, TIMES
-from vitbench.judge.notes import grown
 from vitbench.judge.verdict import Verdict, together
 from vitbench.stats.intervals import CONFIDENCE
 from vitbench.stats.multiplicity import SUITE_LEVEL

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.earlier import TIMED, contents, model_of, models
-from vitbench.judge.rename import Renames, renamed
+from vitbench.gate.earlier import TIMED, contents, model_of, models
+from vitbench.gate.rename import Renames, renamed
 from vitbench.report.files import write
 from vitbench.report.machine import alone, class_of, differing, fingerprint, machine, origin, taken
 from vitbench.report.reader import read_report, rows

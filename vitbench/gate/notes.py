@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any
 
-from vitbench.judge.earlier import TIMED, Earlier, contents, model_of
+from vitbench.gate.earlier import TIMED, Earlier, contents, model_of
 from vitbench.report.hardware import hardware
 from vitbench.report.machine import changed
 from vitbench.report.order import timestamp

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.accepted import accepted_as, benchmarks_of
-from vitbench.judge.earlier import (
+from vitbench.gate.accepted import accepted_as, benchmarks_of
+from vitbench.gate.earlier import (
     TIMED,
     Anchor,
     Key,
@@ -19,8 +19,8 @@ from vitbench.judge.earlier import (
     models,
     of_model,
 )
-from vitbench.judge.filed import Filed, History, in_order
-from vitbench.judge.rename import UNCHANGED, Renames, hint, idle, names_in, renamed, suggestions
+from vitbench.gate.filed import Filed, History, in_order
+from vitbench.gate.rename import UNCHANGED, Renames, hint, idle, names_in, renamed, suggestions
 from vitbench.report.machine import class_of, differing, fingerprint, machine, taken
 from vitbench.report.reader import read_report
 

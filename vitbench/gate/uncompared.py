@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from vitbench.judge.baseline import Baseline
+from vitbench.gate.baseline import Baseline
 from vitbench.judge.verdict import STATES, Verdict, compared
 from vitbench.report.machine import taken
 from vitbench.report.reader import rows
