@@ -12,7 +12,7 @@ from vitbench.cli_gate import BASELINES
 from vitbench.errors import UserError
 
 if TYPE_CHECKING:
-    from vitbench.judge.store import History
+    from vitbench.history.store import History
 
 OK, DAMAGED = 0, 1
 # As in `vitbench best`.
@@ -83,8 +83,8 @@ def register(commands: Any) -> None:
 
 def show_history(chosen: argparse.Namespace) -> int:
     """The history of a folder. 1 where a file could not be read; the rest is shown all the same."""
-    from vitbench.judge.remarks import remarks
-    from vitbench.judge.trends import trends
+    from vitbench.history.remarks import remarks
+    from vitbench.history.trends import trends
     from vitbench.show.history import text, to_csv, to_json
 
     _import(chosen.imported, chosen.folder)
@@ -120,8 +120,8 @@ def days(text: str) -> float:
 
 def _prune(history: "History", chosen: argparse.Namespace) -> None:
     """Names the reports that can go, and deletes them if told to; then what is left, and why."""
-    from vitbench.judge.prune import accepted_in, copies, prunable, spared
-    from vitbench.judge.trends import trends
+    from vitbench.history.prune import accepted_in, copies, prunable, spared
+    from vitbench.history.trends import trends
 
     folder, delete = chosen.folder, chosen.delete
     runs = prunable(history, trends(history), chosen.keep)
@@ -154,7 +154,7 @@ def _prune(history: "History", chosen: argparse.Namespace) -> None:
 
 def compare_reports(chosen: argparse.Namespace) -> int:
     """Two or more reports side by side."""
-    from vitbench.judge.store import load_files
+    from vitbench.history.store import load_files
     from vitbench.show.compare import text, to_json
 
     order = list(dict.fromkeys(map(str, chosen.reports)))
@@ -207,9 +207,9 @@ def _export(history: "History", kind: str, output: Path | None) -> None:
 
 
 def _write_page(history: "History", folder: Path, path: Path, thumbnails: bool) -> None:
+    from vitbench.history.series import newest_first
+    from vitbench.history.trends import trends
     from vitbench.judge.best import choose
-    from vitbench.judge.series import newest_first
-    from vitbench.judge.trends import trends
     from vitbench.report.reader import read_report
     from vitbench.report.sound import left_out
     from vitbench.show.page import recommendations, without_thumbnails, write
@@ -233,7 +233,7 @@ def _write_page(history: "History", folder: Path, path: Path, thumbnails: bool) 
 
 def _load(folder: Path, fresh: bool) -> "History":
     from vitbench.deploy.artifacts import default_folder
-    from vitbench.judge.store import load
+    from vitbench.history.store import load
 
     name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "replace")).hexdigest()[:16]
     history = load(folder, None if fresh else default_folder() / "history" / f"{name}.npz")

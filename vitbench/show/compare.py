@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from vitbench.judge.remarks import remarks
-from vitbench.judge.store import COLUMN, History
-from vitbench.judge.trends import what_differs
+from vitbench.history.remarks import remarks
+from vitbench.history.store import COLUMN, History
+from vitbench.history.trends import what_differs
 from vitbench.report.figures import STATES
 from vitbench.show.history import clean
 

@@ -4,9 +4,9 @@ import json
 import math
 from typing import Any
 
-from vitbench.judge.series import newest_first, older_rows
-from vitbench.judge.store import COLUMN, History
-from vitbench.judge.summary import Run
+from vitbench.history.series import newest_first, older_rows
+from vitbench.history.store import COLUMN, History
+from vitbench.history.summary import Run
 from vitbench.show.history import clean
 
 # Name for Prometheus, column, and its one-line help.

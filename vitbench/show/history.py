@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from vitbench.judge.remarks import left_out, remarks
-from vitbench.judge.series import older_rows
-from vitbench.judge.store import COLUMN, History
-from vitbench.judge.summary import Run
-from vitbench.judge.trends import Event, Trend, latest, older_runs
+from vitbench.history.remarks import left_out, remarks
+from vitbench.history.series import older_rows
+from vitbench.history.store import COLUMN, History
+from vitbench.history.summary import Run
+from vitbench.history.trends import Event, Trend, latest, older_runs
 from vitbench.report.figures import FIGURES, STATES
 
 CHARS_OF_A_COMMIT = 8

@@ -12,10 +12,10 @@ from typing import Any
 
 from vitbench.case import Case
 from vitbench.errors import UserError
+from vitbench.history.series import newest_first
+from vitbench.history.store import COLUMN, History
+from vitbench.history.trends import Trend, latest, older_runs
 from vitbench.judge.best import Choice
-from vitbench.judge.series import newest_first
-from vitbench.judge.store import COLUMN, History
-from vitbench.judge.trends import Trend, latest, older_runs
 from vitbench.report.figures import QUANTILES, STATES
 from vitbench.report.reader import rows
 from vitbench.show.history import clean, notes, places, sentence, summary

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.judge.lanes import lanes
+from vitbench.history.lanes import lanes
 from vitbench.stats.change_points import changes
 from vitbench.stats.looks import first_alarms
 

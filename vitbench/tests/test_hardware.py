@@ -6,8 +6,8 @@ import pytest
 
 from vitbench import processor
 from vitbench.cli import main
-from vitbench.judge.store import load
-from vitbench.judge.trends import trends, what_differs
+from vitbench.history.store import load
+from vitbench.history.trends import trends, what_differs
 from vitbench.report.hardware import hardware
 from vitbench.report.machine import differing
 from vitbench.tests.test_store import own_cache, run_of, write  # noqa: F401 - a fixture

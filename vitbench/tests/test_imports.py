@@ -7,8 +7,8 @@ import os
 import pytest
 
 from vitbench.cli import main
-from vitbench.judge.store import load
-from vitbench.judge.trends import trends
+from vitbench.history.store import load
+from vitbench.history.trends import trends
 from vitbench.tests.test_hardware import EPYC, info, plain
 from vitbench.tests.test_left_out import ENCODINGS
 from vitbench.tests.test_store import own_cache  # noqa: F401 - a fixture

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitbench.judge.lanes import lanes
+from vitbench.history.lanes import lanes
 
 
 def apart(text):

@@ -10,8 +10,8 @@ import os
 import pytest
 
 from vitbench.cli import main
-from vitbench.judge.store import load
-from vitbench.judge.trends import trends
+from vitbench.history.store import load
+from vitbench.history.trends import trends
 from vitbench.report.figures import LONGEST_NAME, shortened
 from vitbench.report.reader import read_report, rows
 from vitbench.show.page import data

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from vitbench.judge.needed import needed
+from vitbench.history.needed import needed
 from vitbench.stats.change_points import changes
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from vitbench.cli import main
 from vitbench.errors import UserError
+from vitbench.history.store import load
+from vitbench.history.trends import trends
 from vitbench.judge.best import choose
-from vitbench.judge.store import load
-from vitbench.judge.trends import trends
 from vitbench.show.page import MOST_FLIPS, data, escaped, flips, recommendations, write
 from vitbench.tests.reports import TINY, agreement_of, benchmark_of, report_of
 from vitbench.tests.test_store import CASE, own_cache, run_of, stepped  # noqa: F401

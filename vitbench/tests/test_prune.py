@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from vitbench.cli import main
-from vitbench.judge.store import load
-from vitbench.judge.trends import trends
+from vitbench.history.store import load
+from vitbench.history.trends import trends
 from vitbench.tests.test_hardware import EPYC, info, plain
 from vitbench.tests.test_store import own_cache, stepped, write  # noqa: F401 - a fixture
 
@@ -137,7 +137,7 @@ def test_a_file_that_changed_meanwhile_is_left(tmp_path, capsys, monkeypatch):
         (folder / "0004.json").unlink()
         return trends(history)
 
-    monkeypatch.setattr("vitbench.judge.trends.trends", late)
+    monkeypatch.setattr("vitbench.history.trends.trends", late)
     _, left, told = old(folder, capsys)
     assert "0003.json" in left
     assert "0003.json: it changed since the history was read" in told.err

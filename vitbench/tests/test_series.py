@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from vitbench.cli import main
-from vitbench.judge.prune import prunable
-from vitbench.judge.store import load
-from vitbench.judge.trends import latest, older_runs, trends
+from vitbench.history.prune import prunable
+from vitbench.history.store import load
+from vitbench.history.trends import latest, older_runs, trends
 from vitbench.show.exports import github, prometheus
 from vitbench.show.history import text, to_csv, to_json
 from vitbench.show.page import data

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vitbench.cli import main
-from vitbench.judge.store import load
-from vitbench.judge.trends import trends
+from vitbench.history.store import load
+from vitbench.history.trends import trends
 from vitbench.show.exports import asv, github, prometheus
 from vitbench.show.history import text, to_csv, to_json
 from vitbench.show.page import data, escaped
@@ -134,7 +134,7 @@ def test_the_cache_answers_the_same_and_may_be_deleted_or_damaged(tmp_path):
 def test_a_cached_file_is_not_read_again(tmp_path, monkeypatch):
     folder, cache = write(tmp_path / "r", stepped(5)), tmp_path / "c.npz"
     load(folder, cache)
-    monkeypatch.setattr("vitbench.judge.store.decode", lambda path: pytest.fail(f"read {path}"))
+    monkeypatch.setattr("vitbench.history.store.decode", lambda path: pytest.fail(f"read {path}"))
     assert len(load(folder, cache).runs) == 5
 
 

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from vitbench.judge.store import load
-from vitbench.judge.trends import trends
+from vitbench.history.store import load
+from vitbench.history.trends import trends
 from vitbench.show.history import text, to_json
 from vitbench.show.page import data
 from vitbench.tests.test_store import CASE, own_cache, run_of, write  # noqa: F401 - a fixture

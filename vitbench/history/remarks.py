@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vitbench.judge.store import History
+from vitbench.history.store import History
 
 
 def left_out(history: History) -> int:

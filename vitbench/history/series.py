@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitbench.judge.lanes import lanes
-from vitbench.judge.store import COLUMN, History
+from vitbench.history.lanes import lanes
+from vitbench.history.store import COLUMN, History
 from vitbench.report.order import out_of_order
 
 Point = tuple[int, int, float]

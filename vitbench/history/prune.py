@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.needed import needed
-from vitbench.judge.store import History, decode
-from vitbench.judge.summary import Run, summarise
-from vitbench.judge.trends import Trend
+from vitbench.history.needed import needed
+from vitbench.history.store import History, decode
+from vitbench.history.summary import Run, summarise
+from vitbench.history.trends import Trend
 from vitbench.report.machine import classes, machine
 
 # Of runs older than is kept whole, one of a week stays.

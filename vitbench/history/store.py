@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import UserError
-from vitbench.judge.summary import Run, summarise
+from vitbench.history.summary import Run, summarise
 from vitbench.report.figures import COLUMNS
 from vitbench.report.files import write
 from vitbench.report.text import text_of

@@ -4,9 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vitbench.judge.series import Point, Series, newest_first, series
-from vitbench.judge.store import History
-from vitbench.judge.summary import Run
+from vitbench.history.series import Point, Series, newest_first, series
+from vitbench.history.store import History
+from vitbench.history.summary import Run
 from vitbench.stats.change_points import Change, changes
 
 FALSE_DISCOVERIES = 0.05
