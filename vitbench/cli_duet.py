@@ -68,9 +68,9 @@ def _add_cases(command: argparse.ArgumentParser) -> None:
 def play(chosen: argparse.Namespace) -> int:
     """Base and head side by side. Returns 1 for a regression or drift, 3 where it cannot tell, 2
     where nothing was compared."""
-    from vitbench.against import base, head
-    from vitbench.duet import Duet, Progress
-    from vitbench.judge.duet import Rule
+    from vitbench.duet.play import Duet, Progress
+    from vitbench.duet.rule import Rule
+    from vitbench.duet.sides import base, head
     from vitbench.measure.throttled import Throttling
     from vitbench.options import check_counts, check_share
     from vitbench.show.verdicts import annotations, junit, markdown, text
@@ -145,11 +145,11 @@ def _own(found: "list[Case]") -> dict[str, float]:
 
 def calibrate_gate(chosen: argparse.Namespace) -> int:
     """Record blocks of this checkout against itself, and say what the gate makes of them."""
-    from vitbench.calibrate import VARIANTS, read_recording, record
-    from vitbench.judge.calibration import summarize
-    from vitbench.judge.duet import Rule
+    from vitbench.duet.aa_run import summarize
+    from vitbench.duet.calibrate import VARIANTS, read_recording, record
+    from vitbench.duet.rule import Rule
     from vitbench.options import check_counts, check_share
-    from vitbench.show.calibration import plot, text
+    from vitbench.show.aa_run import plot, text
 
     if chosen.minutes < 0:
         raise UserError(f"--minutes {chosen.minutes:g}: must be 0 or more")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vitbench.against import base
+from vitbench.duet.sides import base
 from vitbench.errors import UserError
 from vitbench.tests.conftest import ROOT
 

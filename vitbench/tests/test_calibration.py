@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vitbench.cli import main
-from vitbench.judge.calibration import (
+from vitbench.duet.aa_run import (
     gate,
     lag_one,
     real_gates,
@@ -16,7 +16,7 @@ from vitbench.judge.calibration import (
     summarize,
     within_blocks,
 )
-from vitbench.judge.duet import Block, Rule
+from vitbench.duet.rule import Block, Rule
 
 RULE = Rule()
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from vitbench.judge.conclude import (
+from vitbench.duet.rule import Rule
+from vitbench.duet.verdicts import (
     Played,
     conclude,
     grown_operators,
     with_operators,
 )
-from vitbench.judge.duet import Rule
 from vitbench.judge.verdict import Verdict, exit_code
 from vitbench.tests.test_sequential import block
 

@@ -14,16 +14,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from vitbench.against import Side
 from vitbench.case import Case
 from vitbench.cli import main
-from vitbench.deploy.conversation import Conversation
 from vitbench.deploy.worker import WorkerFailed
-from vitbench.duet import Duet, together
+from vitbench.duet.conversation import Conversation
+from vitbench.duet.play import Duet, together
+from vitbench.duet.rule import Block, Rule
+from vitbench.duet.sides import Side
+from vitbench.duet.turns import ARMS, rounds_for, take_turns
 from vitbench.errors import UserError
-from vitbench.judge.duet import Block, Rule
 from vitbench.judge.verdict import exit_code
-from vitbench.measure.duet import ARMS, rounds_for, take_turns
 from vitbench.models import parse_specs
 from vitbench.options import Options
 from vitbench.tests.test_conclude import answer
@@ -287,8 +287,8 @@ def alive(pid):
 def test_a_full_disk_stops_no_duet(side, monkeypatch, tmp_path, capsys):
     """What cannot be written is said, the verdicts are printed, and the exit code says so."""
     sides = {"base": side("base"), "head": side("head")}
-    monkeypatch.setattr("vitbench.against.base", lambda *_: nullcontext(sides["base"]))
-    monkeypatch.setattr("vitbench.against.head", lambda: sides["head"])
+    monkeypatch.setattr("vitbench.duet.sides.base", lambda *_: nullcontext(sides["base"]))
+    monkeypatch.setattr("vitbench.duet.sides.head", lambda: sides["head"])
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -322,8 +322,8 @@ def test_waiting_for_others_is_no_time_of_the_duet(options, monkeypatch):
             rounds = [0.01 * (1 + 0.2 * (-1) ** number)] * 24  # which decides nothing
             self.progress.blocks.setdefault(GOOD.id, []).append(Block([0.01] * 24, rounds, rounds))
 
-    monkeypatch.setattr("vitbench.duet.time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr("vitbench.duet.timing_alone", waiting)
+    monkeypatch.setattr("vitbench.duet.play.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("vitbench.duet.play.timing_alone", waiting)
     sides = dict.fromkeys(("base", "head"), Side("it", sys.executable, Path()))
     duet = Played(sides, options, told.append)
     (found,) = duet.run([GOOD], Rule(), minutes=1.5)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vitbench.arm import PROTOCOL
+from vitbench.duet.worker import PROTOCOL
 from vitbench.tests.conftest import ROOT, bounded, listen
 
 
@@ -103,7 +103,9 @@ def git(*arguments):
 def test_ctrl_c_leaves_no_process_and_no_checkout(checkout, environment, cache, tmp_path):
     mark = f"duet-{os.getpid()}-{time.monotonic_ns()}"
     # A revision, for which a checkout is made; a folder where git has none that we can talk to.
-    revision = f"PROTOCOL = {PROTOCOL}" in git("show", "HEAD~1:vitbench/arm.py").splitlines()
+    revision = (
+        f"PROTOCOL = {PROTOCOL}" in git("show", "HEAD~1:vitbench/duet/worker.py").splitlines()
+    )
     command = [
         sys.executable, "-m", "vitbench.cli", "duet", "--variant=fp32",
         f"--against={'HEAD~1' if revision else checkout}",

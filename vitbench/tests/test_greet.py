@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from vitbench.deploy.conversation import Conversation
 from vitbench.deploy.worker import WorkerFailed
+from vitbench.duet.conversation import Conversation
+from vitbench.duet.greet import greet
 from vitbench.errors import UserError
-from vitbench.greet import greet
 from vitbench.models import ModelSpec
 from vitbench.options import Options
 from vitbench.tests.conftest import ROOT
@@ -143,7 +143,7 @@ def test_a_real_arm_without_one_of_todays_options_and_with_one_more(tmp_path, sa
         names = '            "options": Options.names(),\n'
         assert names in arm.read_text()
         arm.write_text(arm.read_text().replace(names, ""))
-    command = (sys.executable, "-P", "-m", "vitbench.arm")
+    command = (sys.executable, "-P", "-m", "vitbench.duet.worker")
     with Conversation("the base worker", command, tmp_path) as base:
         assert greet(base, "v1", OPTIONS)["protocol"] == 1
         with pytest.raises(UserError, match="does not know --profile, which is set here"):

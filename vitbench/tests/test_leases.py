@@ -17,7 +17,7 @@ from vitbench.case import Case
 from vitbench.deploy.artifacts import ArtifactCache, key
 from vitbench.deploy.eviction import evict, hold, lease_file, lock_file
 from vitbench.deploy.locks import Leases, acquire, locked
-from vitbench.duet import Duet
+from vitbench.duet.play import Duet
 from vitbench.errors import UserError
 from vitbench.runtimes import variant
 from vitbench.tests.conftest import ROOT

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from vitbench.judge.calibration import gate, logs_of, read_blocks
-from vitbench.judge.duet import Block, Rule, decide, judge
+from vitbench.duet.aa_run import gate, logs_of, read_blocks
+from vitbench.duet.rule import Block, Rule, decide, judge
 from vitbench.stats.sequential import Blocks
 from vitbench.tests.conftest import ROOT
 

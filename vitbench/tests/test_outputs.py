@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from vitbench.arm import Arm
 from vitbench.case import Contract
+from vitbench.duet.worker import Arm
 from vitbench.errors import UserError, WrongOutputs
 from vitbench.measure.agreement import packed, unpacked
 from vitbench.measure.clock import BusyClock
@@ -200,7 +200,7 @@ def arm(monkeypatch, tmp_path):
 
     def play(change, since, turns):
         deployment = Fake(lambda logits, _: change(logits), since).turn[0]
-        monkeypatch.setattr("vitbench.arm.load", lambda *_: deployment)
+        monkeypatch.setattr("vitbench.duet.worker.load", lambda *_: deployment)
         arm = Arm()
         arm.load(request)
         for _ in range(turns):

@@ -3,10 +3,10 @@
 import pytest
 
 from vitbench.cli import main
+from vitbench.duet.rule import Block, Rule
+from vitbench.duet.verdicts import Played, conclude
 from vitbench.gate.compare import Rules
 from vitbench.gate.gate import judge
-from vitbench.judge.conclude import Played, conclude
-from vitbench.judge.duet import Block, Rule
 from vitbench.tests.reports import TINY, agreement_of
 from vitbench.tests.test_gate import FP32, INT8, run, timed
 

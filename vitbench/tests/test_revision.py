@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from vitbench import against
 from vitbench.cli import main
+from vitbench.duet import sides as against
+from vitbench.duet.revision import base_of, changes
 from vitbench.errors import UserError
-from vitbench.revision import base_of, changes
 
 WHO = {"GIT_AUTHOR_NAME": "n", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "n",
        "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": os.devnull,
@@ -44,7 +44,7 @@ class Repository:
 def forked(tmp_path_factory):
     """`topic`, which is checked out, left `main` at `left`; main went on by two commits."""
     repository = Repository(tmp_path_factory.mktemp("git") / "forked")
-    repository.left = repository.commit("vitbench/arm.py")
+    repository.left = repository.commit("vitbench/duet/worker.py")
     repository.git("tag", "v1")
     repository.git("checkout", "-qb", "topic")
     repository.head = repository.commit("README.md")
@@ -156,7 +156,7 @@ def test_a_shallow_clone_is_told_how_to_get_the_rest(forked, tmp_path):
 
 def test_what_is_changed_in_head(tmp_path):
     repository = Repository(tmp_path / "r")
-    repository.commit("vitbench/arm.py", "README.md", "reports/a.json")
+    repository.commit("vitbench/duet/worker.py", "README.md", "reports/a.json")
     (repository.folder / "reports" / "a.json").write_text("data")
     (repository.folder / "duet.xml").touch()
     (repository.folder / "vitbench" / "arm.py").touch()  # newer, and the same
@@ -230,7 +230,7 @@ def test_a_path_that_is_called_like_a_branch_is_refused(here, tmp_path):
 
 def test_vitbench_may_lie_in_a_folder_of_a_repository(tmp_path, monkeypatch):
     repository = Repository(tmp_path / "r")
-    repository.commit("tools/vitbench/arm.py", "README.md")
+    repository.commit("tools/vitbench/duet/worker.py", "README.md")
     monkeypatch.setattr(against, "ROOT", repository.folder / "tools")
     with against.base("HEAD~1", tmp_path) as side:
         assert side.folder.name == "tools"

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from scipy.stats import trim_mean
 from scipy.stats.mstats import winsorize
 
-from vitbench.judge.duet import Block, Rule, decide, judge
+from vitbench.duet.rule import Block, Rule, decide, judge
 from vitbench.stats.sequential import Blocks, nominal_levels, rejected
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitbench import environment
+from vitbench.duet.revision import base_of, changes, commit_of, git, refs
 from vitbench.errors import UserError
-from vitbench.revision import base_of, changes, commit_of, git, refs
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = Path("vitbench", "arm.py")
@@ -29,7 +29,7 @@ class Side:
 
     @property
     def command(self) -> tuple[str, ...]:
-        return (self.python, "-P", "-m", "vitbench.arm")
+        return (self.python, "-P", "-m", "vitbench.duet.worker")
 
 
 def head() -> Side:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from vitbench.arm import PROTOCOL
-from vitbench.deploy.conversation import Conversation
 from vitbench.deploy.worker import WorkerFailed
+from vitbench.duet.conversation import Conversation
+from vitbench.duet.worker import PROTOCOL
 from vitbench.errors import UserError
 from vitbench.options import Options
 

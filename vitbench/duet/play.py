@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vitbench.against import Side
 from vitbench.case import Case
-from vitbench.deploy.conversation import Conversation, WorkerLost
 from vitbench.deploy.eviction import hold
 from vitbench.deploy.locks import Leases
 from vitbench.deploy.worker import WorkerFailed
+from vitbench.duet.conversation import Conversation, WorkerLost
+from vitbench.duet.greet import greet
+from vitbench.duet.rule import Block, Rule, decided, judge
+from vitbench.duet.sides import Side
+from vitbench.duet.turns import ARMS, rounds_for, take_turns
+from vitbench.duet.verdicts import Played, conclude, with_operators
 from vitbench.errors import Unavailable, UserError, WrongOutputs
-from vitbench.greet import greet
-from vitbench.judge.conclude import Played, conclude, with_operators
-from vitbench.judge.duet import Block, Rule, decided, judge
 from vitbench.judge.verdict import NOTHING, Verdict
-from vitbench.measure.duet import ARMS, rounds_for, take_turns
 from vitbench.measure.outputs import added
 from vitbench.options import Options
 from vitbench.timing_lock import timing_alone

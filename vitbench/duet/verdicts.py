@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from vitbench.duet.rule import Block, Rule, judge
 from vitbench.judge.drift import (
     CHANGED,
     OTHER,
@@ -16,7 +17,6 @@ from vitbench.judge.drift import (
     Flips,
     drift_of,
 )
-from vitbench.judge.duet import Block, Rule, judge
 from vitbench.judge.verdict import Verdict
 
 SIDES = ("base", "head")

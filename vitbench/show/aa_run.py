@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vitbench.duet.aa_run import NONE
 from vitbench.errors import UserError
-from vitbench.judge.calibration import NONE
 
 
 def text(summary: Mapping[str, Any]) -> str:

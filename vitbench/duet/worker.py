@@ -1,7 +1,7 @@
-"""One arm of a duet: `python -m vitbench.arm`, a worker that prepares, loads and calls cases.
+"""One arm of a duet: `python -m vitbench.duet.worker`, a worker that prepares, loads and calls cases.
 
 It reads a line of JSON a request, `{"verb": ..., ...}`, and answers with a line
-(deploy/conversation.py). Base and head may run different versions of this file: the first request
+(duet/conversation.py). Base and head may run different versions of this file: the first request
 is `hello`, which tells them.
 
 Protocol history; both ends must speak the same.
@@ -23,9 +23,9 @@ from typing import Any, NoReturn
 from vitbench import __version__, environment
 from vitbench.case import Case
 from vitbench.deploy.worker import die_with_parent
+from vitbench.duet.planted import extra_work, with_extra
 from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
-from vitbench.measure.extra import extra_work, with_extra
 from vitbench.measure.outputs import Witness, one_of_each
 from vitbench.runtimes import VARIANTS, Deployment, load, operators, variant
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.judge.duet import Block, Rule, decide
+from vitbench.duet.rule import Block, Rule, decide
 from vitbench.stats.intervals import clopper_pearson
 from vitbench.stats.sequential import Blocks
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from vitbench import __version__, environment
-from vitbench.against import head
 from vitbench.case import Case
-from vitbench.duet import Duet
+from vitbench.duet.aa_run import NONE, logs_of, read_blocks
+from vitbench.duet.play import Duet
+from vitbench.duet.sides import head
 from vitbench.errors import UserError
-from vitbench.judge.calibration import NONE, logs_of, read_blocks
 from vitbench.options import Options
 from vitbench.report.files import write
 
@@ -33,7 +33,7 @@ def record(
 ) -> dict[str, Any]:
     """Blocks of this checkout against itself until `minutes` are over, and written after each.
 
-    Returns the recording (judge/calibration.py); blocks that a file at `path` holds are kept and
+    Returns the recording (duet/aa_run.py); blocks that a file at `path` holds are kept and
     added to, so that a calibration can be spread over quiet hours. Raises UserError where no case
     can be prepared, or the file cannot be written.
     """
