@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from vitbench import __version__, cli_duet, cli_gate, cli_history, environment
+from vitbench.build.worker import WorkerFailed
 from vitbench.catalogue import declared, select
 from vitbench.cli_session import add_model, session_of
-from vitbench.deploy.worker import WorkerFailed
 from vitbench.errors import Unavailable, UserError, with_kind
 from vitbench.judge.best import NEEDS, choose
 from vitbench.runtimes.variants import VARIANTS
@@ -185,8 +185,8 @@ def predict_image(chosen: argparse.Namespace) -> int:
 
 def export_variant(chosen: argparse.Namespace) -> int:
     """Copies the verified artifact and its manifest. Refuses one whose contract is BROKEN."""
+    from vitbench.build.export import export
     from vitbench.case import Case
-    from vitbench.deploy.export import export
     from vitbench.show.text import partly_quantized
 
     names = [row.name for row in VARIANTS]

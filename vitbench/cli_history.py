@@ -232,7 +232,7 @@ def _write_page(history: "History", folder: Path, path: Path, thumbnails: bool) 
 
 
 def _load(folder: Path, fresh: bool) -> "History":
-    from vitbench.deploy.artifacts import default_folder
+    from vitbench.build.artifacts import default_folder
     from vitbench.history.store import load
 
     name = hashlib.sha256(str(folder.resolve()).encode("utf-8", "replace")).hexdigest()[:16]

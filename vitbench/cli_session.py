@@ -31,8 +31,8 @@ def add_model(command: argparse.ArgumentParser) -> None:
 
 def session_of(chosen: argparse.Namespace) -> "Session":
     """The session that a command's options describe. Raises UserError for a bad value."""
-    from vitbench.deploy.artifacts import default_folder
-    from vitbench.deploy.trust import require_trust
+    from vitbench.build.artifacts import default_folder
+    from vitbench.build.trust import require_trust
     from vitbench.models import parse_specs
     from vitbench.options import Options, build_memory, cache_limit, check_counts
     from vitbench.session import Session

@@ -8,7 +8,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from vitbench.deploy.artifacts import LIMIT_BYTES
+from vitbench.build.artifacts import LIMIT_BYTES
 from vitbench.errors import UserError
 from vitbench.judge.contracts import BYTES
 from vitbench.models import ModelSpec

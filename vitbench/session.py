@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench import environment
+from vitbench.build import identity
+from vitbench.build.artifacts import Artifact, ArtifactCache
+from vitbench.build.memory import default_limit
+from vitbench.build.pool import Pool
+from vitbench.build.worker import WorkerFailed, ask
 from vitbench.case import Case
 from vitbench.catalogue import missing
-from vitbench.deploy import identity
-from vitbench.deploy.artifacts import Artifact, ArtifactCache
-from vitbench.deploy.memory import default_limit
-from vitbench.deploy.pool import Pool
-from vitbench.deploy.worker import WorkerFailed, ask
 from vitbench.errors import Unavailable
 from vitbench.inputs import Inputs
 from vitbench.judge.agreement import Agreement, doomed, judge_agreement

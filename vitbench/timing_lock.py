@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from vitbench.deploy.artifacts import default_folder
+from vitbench.build.artifacts import default_folder
 
 NAMES = ("timing-queue.lock", "timing.lock")
 """Who waits holds the first, so that who releases the second and wants it again stands behind."""

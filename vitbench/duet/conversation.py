@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from vitbench.deploy.worker import ERRORS, WorkerFailed, last_line, signal_name
+from vitbench.build.worker import ERRORS, WorkerFailed, last_line, signal_name
 
 GRACE_SECONDS = 5.0  # to end what it started itself, before it is killed
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from vitbench.deploy.worker import WorkerFailed
+from vitbench.build.worker import WorkerFailed
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.worker import PROTOCOL
 from vitbench.errors import UserError

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vitbench.build.eviction import hold
+from vitbench.build.locks import Leases
+from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
-from vitbench.deploy.eviction import hold
-from vitbench.deploy.locks import Leases
-from vitbench.deploy.worker import WorkerFailed
 from vitbench.duet.conversation import Conversation, WorkerLost
 from vitbench.duet.greet import greet
 from vitbench.duet.rule import Block, Rule, decided, judge

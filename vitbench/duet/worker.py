@@ -21,8 +21,8 @@ from statistics import median
 from typing import Any, NoReturn
 
 from vitbench import __version__, environment
+from vitbench.build.worker import die_with_parent
 from vitbench.case import Case
-from vitbench.deploy.worker import die_with_parent
 from vitbench.duet.planted import extra_work, with_extra
 from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock

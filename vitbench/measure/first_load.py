@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.build.artifacts import ArtifactCache
+from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
-from vitbench.deploy.artifacts import ArtifactCache
-from vitbench.deploy.worker import WorkerFailed
 from vitbench.measure.footprint import Fresh, Loadable, fresh_process
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.build.worker import ask
 from vitbench.case import Case
-from vitbench.deploy.worker import ask
 
 # Compiling is part of a compiled deployment's first inference.
 FRESH_SECONDS = 900.0

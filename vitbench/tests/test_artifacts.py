@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitbench.deploy.artifacts import ArtifactCache, default_folder, key
+from vitbench.build.artifacts import ArtifactCache, default_folder, key
 from vitbench.errors import UserError
 
 IDENTITY = {"weights": "abc", "options": {"engine": "x86", "mobile": True}}
@@ -184,7 +184,7 @@ def test_processes_that_want_the_same_artifact_build_it_once(tmp_path):
     script = """
 import sys, time
 from pathlib import Path
-from vitbench.deploy.artifacts import ArtifactCache
+from vitbench.build.artifacts import ArtifactCache
 
 def build(path):
     time.sleep(0.5)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from vitbench import session as sessions
+from vitbench.build.memory import default_limit, used_bytes
+from vitbench.build.worker import WorkerFailed, ask
 from vitbench.case import Case
-from vitbench.deploy.memory import default_limit, used_bytes
-from vitbench.deploy.worker import WorkerFailed, ask
 from vitbench.errors import Unavailable, UserError
 from vitbench.models import parse_spec
 from vitbench.options import Options, build_memory

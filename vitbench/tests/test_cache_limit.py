@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from vitbench.build.artifacts import LIMIT_BYTES
 from vitbench.cli import main
-from vitbench.deploy.artifacts import LIMIT_BYTES
 from vitbench.errors import UserError
 from vitbench.models import parse_specs
 from vitbench.options import Options, cache_limit

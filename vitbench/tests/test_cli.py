@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vitbench.build.worker import ask
 from vitbench.cli import main
-from vitbench.deploy.worker import ask
 
 
 def test_list_imports_nothing_heavy(environment):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from vitbench import cli
-from vitbench.deploy.export import export
+from vitbench.build.export import export
 from vitbench.models import load_model, parse_spec
 from vitbench.models.described import _picture, describe
 from vitbench.models.preprocess import Described, as_array, tutorial
@@ -166,7 +166,7 @@ assert not {"vitbench", "torchvision", "timm"} & {*sys.modules}
 
 @pytest.mark.parametrize("name", {row.runtime: row.name for row in VARIANTS}.values())
 def test_every_runtime_has_code_that_classifies(name):
-    from vitbench.deploy.export import _classify
+    from vitbench.build.export import _classify
 
     lines = _classify(variant(name))
     compile("\n".join(lines), "classify", "exec")

@@ -14,9 +14,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
 from vitbench.cli import main
-from vitbench.deploy.worker import WorkerFailed
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.play import Duet, together
 from vitbench.duet.rule import Block, Rule

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vitbench.build.artifacts import ArtifactCache
+from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
-from vitbench.deploy.artifacts import ArtifactCache
-from vitbench.deploy.worker import WorkerFailed
 from vitbench.errors import Unavailable
 from vitbench.measure import first_load
 from vitbench.measure.first_load import FirstLoads

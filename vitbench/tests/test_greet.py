@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vitbench.deploy.worker import WorkerFailed
+from vitbench.build.worker import WorkerFailed
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.greet import greet
 from vitbench.errors import UserError

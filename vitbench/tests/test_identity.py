@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from vitbench import environment
+from vitbench.build import identity
 from vitbench.case import Case
-from vitbench.deploy import identity
 from vitbench.errors import Unavailable
 from vitbench.models import parse_spec
 from vitbench.options import Options
@@ -219,7 +219,7 @@ def test_an_agreement_depends_on_who_bounds_it(monkeypatch):
 
 @pytest.mark.parametrize(
     "file", ["judge/agreement.py", "stats/intervals.py", "measure/agreement.py", "models/timm.py",
-             "runtimes/compiler.py", "runtimes/tuned/linear.cpp", "deploy/worker.py"],
+             "runtimes/compiler.py", "runtimes/tuned/linear.cpp", "build/worker.py"],
 )  # fmt: skip
 def test_the_code_that_decides_is_part_of_every_key(file):
     root = ROOT / "vitbench"

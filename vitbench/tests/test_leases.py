@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from vitbench import runtimes
+from vitbench.build.artifacts import ArtifactCache, key
+from vitbench.build.eviction import evict, hold, lease_file, lock_file
+from vitbench.build.locks import Leases, acquire, locked
 from vitbench.case import Case
-from vitbench.deploy.artifacts import ArtifactCache, key
-from vitbench.deploy.eviction import evict, hold, lease_file, lock_file
-from vitbench.deploy.locks import Leases, acquire, locked
 from vitbench.duet.play import Duet
 from vitbench.errors import UserError
 from vitbench.runtimes import variant
@@ -47,7 +47,7 @@ def here(folder):
 USER = """
 import sys, time
 from pathlib import Path
-from vitbench.deploy.artifacts import ArtifactCache
+from vitbench.build.artifacts import ArtifactCache
 
 def build(path):
     if sys.argv[2] == "slow":
@@ -226,7 +226,7 @@ def test_a_lock_whose_file_was_deleted_is_no_lock(tmp_path, monkeypatch):
 FEW = """
 import resource, sys
 from pathlib import Path
-from vitbench.deploy.locks import Leases
+from vitbench.build.locks import Leases
 
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (32, hard))
@@ -353,7 +353,7 @@ def test_a_lease_is_held_by_several_and_let_go_by_each(tmp_path):
 STRESS = """
 import random, sys, time
 from pathlib import Path
-from vitbench.deploy.artifacts import ArtifactCache
+from vitbench.build.artifacts import ArtifactCache
 
 folder, seed = Path(sys.argv[1]), int(sys.argv[2])
 random.seed(seed)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from vitbench import cli
-from vitbench.deploy.worker import WorkerFailed
+from vitbench.build.worker import WorkerFailed
 from vitbench.errors import Unavailable, in_short, with_kind
 
 pytest_plugins = ["pytester"]

@@ -13,9 +13,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
 from vitbench.catalogue import declared
-from vitbench.deploy.worker import WorkerFailed
 from vitbench.errors import Unavailable, UserError
 from vitbench.models import parse_spec
 from vitbench.options import Options

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from vitbench.build import trust
+from vitbench.build.artifacts import ArtifactCache
+from vitbench.build.trust import VARIABLE, require_trust
 from vitbench.cli import main
-from vitbench.deploy import trust
-from vitbench.deploy.artifacts import ArtifactCache
-from vitbench.deploy.trust import VARIABLE, require_trust
 from vitbench.errors import UserError
 
 ROOT, ME, ANOTHER = 0, os.getuid(), 54321

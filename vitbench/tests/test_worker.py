@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitbench.deploy.worker import COMMAND, WorkerFailed, ask
+from vitbench.build.worker import COMMAND, WorkerFailed, ask
 from vitbench.errors import Unavailable, UserError
 from vitbench.tests.conftest import bounded, listen
 
@@ -25,7 +25,7 @@ def python(script):
 
 
 def test_a_request_that_is_not_json_is_answered_with_an_error():
-    command = [sys.executable, "-m", "vitbench.deploy.worker"]
+    command = [sys.executable, "-m", "vitbench.build.worker"]
     done = subprocess.run(
         command, input="{not json", capture_output=True, text=True, cwd=ROOT, timeout=60
     )
@@ -158,7 +158,7 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path):
     file = tmp_path / "pids"
     asker = f"""
 import sys
-from vitbench.deploy.worker import ask
+from vitbench.build.worker import ask
 ask({REQUEST}, 30, [sys.executable, "-c", {SLEEPERS.format(file=str(file))!r}])
 """
     # Not this process: pytest-xdist's workers must not be interrupted.
@@ -180,7 +180,7 @@ ask({REQUEST}, 30, [sys.executable, "-c", {SLEEPERS.format(file=str(file))!r}])
 
 
 def test_the_default_command_is_the_module():
-    assert COMMAND[-2:] == ("-m", "vitbench.deploy.worker")
+    assert COMMAND[-2:] == ("-m", "vitbench.build.worker")
 
 
 @pytest.mark.parametrize("variant", ["fp32", "int8-dynamic"])
@@ -221,7 +221,7 @@ def test_a_build_and_its_footprint(tmp_path, variant):
 
 
 def test_a_pool_loads_each_copy_once_and_counts():
-    from vitbench.deploy.pool import Pool
+    from vitbench.build.pool import Pool
 
     pool = Pool(lambda key, copy: [key, copy])  # a list: equal loads are still two objects
     first = pool.get("case")

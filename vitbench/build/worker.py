@@ -1,6 +1,6 @@
 """A process of its own, for what must not share one: builds, and memory from a clean start.
 
-`python -m vitbench.deploy.worker` reads one JSON request on stdin and answers with one line of JSON
+`python -m vitbench.build.worker` reads one JSON request on stdin and answers with one line of JSON
 on stdout: what was measured, or `{"error": {"kind", "message"}}` and exit status 1. `ask` is the
 other end.
 """
@@ -20,11 +20,11 @@ from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
 
-from vitbench.deploy.memory import used_bytes
+from vitbench.build.memory import used_bytes
 from vitbench.errors import Unavailable, UserError, WrongOutputs, in_short
 
 # -P: the user's folder may hold a torch.py of its own.
-COMMAND = (sys.executable, "-P", "-m", "vitbench.deploy.worker")
+COMMAND = (sys.executable, "-P", "-m", "vitbench.build.worker")
 WATCH_SECONDS = 0.2  # between two looks at a worker's memory
 ERRORS: Mapping[str, type[Exception]] = {
     each.__name__: each for each in (UserError, Unavailable, WrongOutputs)

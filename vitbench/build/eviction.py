@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitbench.deploy.files import private, remove
-from vitbench.deploy.locks import Leases, locked
+from vitbench.build.files import private, remove
+from vitbench.build.locks import Leases, locked
 
 MANIFEST = "manifest.json"
 LOCKS = "locks"

@@ -25,7 +25,7 @@ CODE = (
     "measure/agreement.py",
     "judge/agreement.py",
     "stats/intervals.py",
-    "deploy/worker.py",
+    "build/worker.py",
 )
 TABLE = "variants.py"
 

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.deploy.eviction import LOCKS, MANIFEST, evict, lease_file, lock_file
-from vitbench.deploy.files import beside, private, remove, sha256
-from vitbench.deploy.locks import READ_ONLY, Leases, acquire
-from vitbench.deploy.trust import require_trust, trusted_entry
+from vitbench.build.eviction import LOCKS, MANIFEST, evict, lease_file, lock_file
+from vitbench.build.files import beside, private, remove, sha256
+from vitbench.build.locks import READ_ONLY, Leases, acquire
+from vitbench.build.trust import require_trust, trusted_entry
 from vitbench.errors import UserError
 
 T = TypeVar("T")
