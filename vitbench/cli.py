@@ -11,10 +11,10 @@ from typing import NoReturn
 
 from vitbench import __version__, cli_duet, cli_gate, cli_history, environment
 from vitbench.build.worker import WorkerFailed
-from vitbench.catalogue import declared, select
 from vitbench.cli_session import add_model, session_of
 from vitbench.errors import Unavailable, UserError, with_kind
 from vitbench.judge.best import NEEDS, choose
+from vitbench.runtimes.catalogue import declared, select
 from vitbench.runtimes.variants import VARIANTS
 
 OK, BROKEN, USAGE = 0, 1, 4

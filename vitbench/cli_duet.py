@@ -8,17 +8,17 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitbench.catalogue import cases, device_kinds, select
 from vitbench.cli_session import add_model, session_of
 from vitbench.errors import UserError
 from vitbench.judge.contracts import idle_tolerances, own_tolerances, read_promises
 from vitbench.judge.globs import check_globs
 from vitbench.judge.verdict import NOTHING, NOTHING_COMPARABLE, PASS, exit_code
 from vitbench.report.files import write
+from vitbench.runtimes.catalogue import cases, device_kinds, select
 
 if TYPE_CHECKING:
     from vitbench.case import Case
-    from vitbench.options import Options
+    from vitbench.measure.options import Options
 
 
 def register(commands: Any) -> None:
@@ -71,8 +71,8 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.duet.play import Duet, Progress
     from vitbench.duet.rule import Rule
     from vitbench.duet.sides import base, head
+    from vitbench.measure.options import check_counts, check_share
     from vitbench.measure.throttled import Throttling
-    from vitbench.options import check_counts, check_share
     from vitbench.show.verdicts import annotations, junit, markdown, text
 
     check_share(tolerance=chosen.tolerance)
@@ -148,7 +148,7 @@ def calibrate_gate(chosen: argparse.Namespace) -> int:
     from vitbench.duet.aa_run import summarize
     from vitbench.duet.calibrate import VARIANTS, read_recording, record
     from vitbench.duet.rule import Rule
-    from vitbench.options import check_counts, check_share
+    from vitbench.measure.options import check_counts, check_share
     from vitbench.show.aa_run import plot, text
 
     if chosen.minutes < 0:
@@ -170,7 +170,7 @@ def calibrate_gate(chosen: argparse.Namespace) -> int:
 
 def _chosen(chosen: argparse.Namespace, variants: list[str]) -> "tuple[Options, list[Case]]":
     """The options and the cases that a command names; `variants` where it names none."""
-    from vitbench.options import check_counts
+    from vitbench.measure.options import check_counts
 
     check_counts(seconds=chosen.seconds, verify_images=chosen.verify_images)
     options = replace(session_of(chosen).options, seconds=chosen.seconds)

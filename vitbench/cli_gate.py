@@ -170,7 +170,6 @@ def run_gate(chosen: argparse.Namespace) -> int:
 
 
 def _gate(chosen: argparse.Namespace) -> int:
-    from vitbench.catalogue import device_kinds
     from vitbench.gate.compare import Rules
     from vitbench.gate.gate import judge
     from vitbench.gate.idle import idle_options
@@ -183,6 +182,7 @@ def _gate(chosen: argparse.Namespace) -> int:
     from vitbench.judge.scope import known_variants
     from vitbench.judge.settings import read_settings
     from vitbench.report.reader import read_report
+    from vitbench.runtimes.catalogue import device_kinds
     from vitbench.show import verdicts as show
 
     if chosen.baseline == "":

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitbench import environment
-from vitbench.catalogue import DEFAULT_MODEL
+from vitbench.runtimes.catalogue import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from vitbench.session import Session
+    from vitbench.measure.session import Session
 
 
 def add_model(command: argparse.ArgumentParser) -> None:
@@ -33,9 +33,9 @@ def session_of(chosen: argparse.Namespace) -> "Session":
     """The session that a command's options describe. Raises UserError for a bad value."""
     from vitbench.build.artifacts import default_folder
     from vitbench.build.trust import require_trust
+    from vitbench.measure.options import Options, build_memory, cache_limit, check_counts
+    from vitbench.measure.session import Session
     from vitbench.models import parse_specs
-    from vitbench.options import Options, build_memory, cache_limit, check_counts
-    from vitbench.session import Session
 
     threads = environment.available_cores() if chosen.threads is None else chosen.threads
     verify_images = getattr(chosen, "verify_images", 1)

@@ -14,7 +14,7 @@ from vitbench.duet.aa_run import NONE, logs_of, read_blocks
 from vitbench.duet.play import Duet
 from vitbench.duet.sides import head
 from vitbench.errors import UserError
-from vitbench.options import Options
+from vitbench.measure.options import Options
 from vitbench.report.files import write
 
 PLANTED = ("0.02", "0.05", "0.1")

@@ -8,7 +8,7 @@ from vitbench.build.worker import WorkerFailed
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.worker import PROTOCOL
 from vitbench.errors import UserError
-from vitbench.options import Options
+from vitbench.measure.options import Options
 
 HELLO_SECONDS = 300.0
 # What Python says of the arguments of Options or ModelSpec; an arm passes it on.

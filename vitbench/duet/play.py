@@ -22,9 +22,9 @@ from vitbench.duet.turns import ARMS, rounds_for, take_turns
 from vitbench.duet.verdicts import Played, conclude, with_operators
 from vitbench.errors import Unavailable, UserError, WrongOutputs
 from vitbench.judge.verdict import NOTHING, Verdict
+from vitbench.measure.options import Options
 from vitbench.measure.outputs import added
-from vitbench.options import Options
-from vitbench.timing_lock import timing_alone
+from vitbench.measure.timing_lock import timing_alone
 
 LOAD_SECONDS = 900.0  # compiling is part of a compiled deployment's first call
 TURN_SECONDS = 120.0

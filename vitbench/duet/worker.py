@@ -42,10 +42,10 @@ class Arm:
 
     def hello(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Who this is. The options of a session, if any, are kept for `prepare`."""
-        from vitbench.options import Options
+        from vitbench.measure.options import Options
 
         if request.get("options"):
-            from vitbench.session import Session
+            from vitbench.measure.session import Session
 
             self._session = Session(Options.from_json(request["options"]), say)
         return {

@@ -22,10 +22,10 @@ from unittest.mock import patch
 
 import numpy as np
 
-from vitbench.catalogue import missing
 from vitbench.errors import Unavailable
 from vitbench.models import Model, load_model, parse_spec
 from vitbench.runtimes import RUNTIMES, Variant, load, onnx_graph, variant
+from vitbench.runtimes.catalogue import missing
 from vitbench.runtimes.tuned import library
 
 IMAGES = 8

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vitbench import session
+from vitbench.measure import session
 from vitbench.runtimes import eager
 
 

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vitbench import session as sessions
 from vitbench.build.memory import default_limit, used_bytes
 from vitbench.build.worker import WorkerFailed, ask
 from vitbench.case import Case
 from vitbench.errors import Unavailable, UserError
+from vitbench.measure import session as sessions
+from vitbench.measure.options import Options, build_memory
+from vitbench.measure.session import Session
 from vitbench.models import parse_spec
-from vitbench.options import Options, build_memory
-from vitbench.session import Session
 from vitbench.tests.conftest import ROOT
 
 # A worker whose child takes `megabytes` that it touches, and that waits for it.

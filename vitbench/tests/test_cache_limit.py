@@ -8,9 +8,9 @@ from PIL import Image
 from vitbench.build.artifacts import LIMIT_BYTES
 from vitbench.cli import main
 from vitbench.errors import UserError
+from vitbench.measure.options import Options, cache_limit
+from vitbench.measure.session import Session
 from vitbench.models import parse_specs
-from vitbench.options import Options, cache_limit
-from vitbench.session import Session
 
 
 @pytest.fixture

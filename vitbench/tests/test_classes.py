@@ -5,13 +5,13 @@ import pytest
 from PIL import Image
 
 from vitbench.errors import UserError
-from vitbench.inputs import Inputs
 from vitbench.measure.classes import FROM_ONE, NUMBERS, TEXT, class_indices, order_taken, orders
 from vitbench.measure.doubt import doubt
+from vitbench.measure.inputs import Inputs
 from vitbench.measure.label_file import labelled
+from vitbench.measure.options import Options
 from vitbench.measure.photos import listed
 from vitbench.models.base import Label, Model, ModelSpec, Weights
-from vitbench.options import Options
 
 TWENTY = [str(number) for number in range(20)]
 NUMBERED = [Label(name, f"class {name}") for name in TWENTY]

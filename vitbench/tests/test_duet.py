@@ -24,8 +24,8 @@ from vitbench.duet.sides import Side
 from vitbench.duet.turns import ARMS, rounds_for, take_turns
 from vitbench.errors import UserError
 from vitbench.judge.verdict import exit_code
+from vitbench.measure.options import Options
 from vitbench.models import parse_specs
-from vitbench.options import Options
 from vitbench.tests.test_conclude import answer
 
 GOOD, BAD = (Case("m", name, "cpu", 1) for name in ("good", "bad"))

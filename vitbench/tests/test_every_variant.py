@@ -8,8 +8,8 @@ import pytest
 
 from vitbench.case import Case
 from vitbench.errors import Unavailable
+from vitbench.measure.session import Session
 from vitbench.runtimes import VARIANTS, variant
-from vitbench.session import Session
 from vitbench.tests.conftest import ROOT
 from vitbench.tests.test_runtimes import MODEL, options
 

@@ -6,10 +6,10 @@ import pytest
 
 from vitbench import cli_duet
 from vitbench.case import Case
-from vitbench.catalogue import device_kinds
 from vitbench.errors import UserError
 from vitbench.judge.contracts import Promise
 from vitbench.judge.globs import can_match, check_globs
+from vitbench.runtimes.catalogue import device_kinds
 
 KINDS = device_kinds()
 

@@ -12,8 +12,8 @@ from vitbench.build.worker import WorkerFailed
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.greet import greet
 from vitbench.errors import UserError
+from vitbench.measure.options import Options
 from vitbench.models import ModelSpec
-from vitbench.options import Options
 from vitbench.tests.conftest import ROOT
 
 SPEC = ModelSpec("m", "timm", "m", None, "timm:m")

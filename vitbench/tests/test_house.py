@@ -131,7 +131,7 @@ def test_every_place_was_looked_at():
 
 
 PLANTED = [
-    ("vitbench/session.py", "import pytest", "only fixtures/ knows"),
+    ("vitbench/measure/session.py", "import pytest", "only fixtures/ knows"),
     ("vitbench/measure/clock.py", "def f():\n    import pytest_benchmark", "only fixtures/ knows"),
     ("vitbench/build/pool.py", "from fixtures.options import Options", "only fixtures/ knows"),
     ("vitbench/stats/intervals.py", "def f():\n    import torch", "without torch"),
@@ -150,7 +150,7 @@ PLANTED = [
     ("vitbench/models/base.py", "from vitbench.runtimes import RUNTIMES", "may import only"),
     ("vitbench/runtimes/base.py", "from vitbench.build.pool import Pool", "may import only"),
     ("vitbench/build/pool.py", "def f():\n    from vitbench import measure", "may import only"),
-    ("vitbench/measure/sample.py", "from vitbench.session import Session", "may import only"),
+    ("vitbench/measure/sample.py", "from vitbench.measure.session import Session", "may import only"),
     ("vitbench/case.py", "from vitbench.models import Model", "may import only"),
     ("vitbench/build/pool.py", "from .artifacts import Artifact", "write the full name"),
     ("vitbench/build/pool.py", "from . import artifacts", "write the full name"),
@@ -178,7 +178,7 @@ def test_a_broken_rule_is_told(path, source, why):
         ("vitbench/build/export.py", "from vitbench import __version__, environment"),
         ("vitbench/stats/intervals.py", "def f():\n    from scipy.stats import beta"),
         ("vitbench/show/text.py", "from vitbench.report.reader import read_report"),
-        ("vitbench/session.py", "from vitbench.judge.agreement import Agreement"),
+        ("vitbench/measure/session.py", "from vitbench.judge.agreement import Agreement"),
         ("vitbench/tests/test_x.py", "import pytest\nimport torch\nimport vitbench.models"),
         ("fixtures/cases.py", "import pytest\nfrom vitbench.case import Case"),
         ("benchmarks/test_latency.py", "import pytest"),

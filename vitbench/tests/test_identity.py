@@ -11,11 +11,11 @@ from vitbench import environment
 from vitbench.build import identity
 from vitbench.case import Case
 from vitbench.errors import Unavailable
+from vitbench.measure.options import Options
+from vitbench.measure.session import Session
 from vitbench.models import parse_spec
-from vitbench.options import Options
 from vitbench.runtimes import RUNTIMES, VARIANTS, Deployment, variant
 from vitbench.runtimes.compiler import COMPILING
-from vitbench.session import Session
 from vitbench.tests.conftest import ROOT
 
 MODEL = "deit_tiny_patch16_224"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from vitbench.catalogue import device_kinds, missing
 from vitbench.errors import UserError
 from vitbench.judge.contracts import idle_tolerances, read_promises, tolerances
 from vitbench.judge.keeping import TO_INSTALL, judge_promises, unjudged_words
 from vitbench.runtimes.base import Variant
+from vitbench.runtimes.catalogue import device_kinds, missing
 from vitbench.runtimes.variants import INT8 as LIMITS
 from vitbench.tests.reports import benchmark_of
 from vitbench.tests.test_gate import FP32, INT8, TINY, run, timed

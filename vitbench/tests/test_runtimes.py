@@ -15,12 +15,12 @@ import pytest
 
 from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
-from vitbench.catalogue import declared
 from vitbench.errors import Unavailable, UserError
+from vitbench.measure.options import Options
+from vitbench.measure.session import Session
 from vitbench.models import parse_spec
-from vitbench.options import Options
 from vitbench.runtimes import RUNTIMES, VARIANTS, load, variant
-from vitbench.session import Session
+from vitbench.runtimes.catalogue import declared
 from vitbench.tests.conftest import ROOT
 
 MODEL = "deit_tiny_patch16_224"

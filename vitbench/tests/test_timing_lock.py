@@ -9,8 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from vitbench.measure.timing_lock import timing_alone
 from vitbench.tests.conftest import ROOT, bounded
-from vitbench.timing_lock import timing_alone
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def test_the_thread_that_holds_the_lock_passes():
 def test_another_process_is_waited_for_and_both_is_told(folder):
     code = (
         "import sys\n"
-        "from vitbench.timing_lock import timing_alone\n"
+        "from vitbench.measure.timing_lock import timing_alone\n"
         "with timing_alone(): print('in', flush=True); sys.stdin.readline()"
     )
     process = subprocess.Popen(

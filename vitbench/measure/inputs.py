@@ -8,6 +8,7 @@ from vitbench.errors import UserError
 from vitbench.measure.classes import class_indices, order_taken
 from vitbench.measure.doubt import doubt
 from vitbench.measure.label_file import labelled
+from vitbench.measure.options import Options
 from vitbench.measure.photos import (
     Listing,
     Photo,
@@ -20,7 +21,6 @@ from vitbench.measure.photos import (
 )
 from vitbench.measure.sample import Sample, make_sample
 from vitbench.models import Model
-from vitbench.options import Options
 
 DEFAULT_PHOTOS = 256
 CALIBRATION_PHOTOS = 64

@@ -21,19 +21,19 @@ from vitbench.build.memory import default_limit
 from vitbench.build.pool import Pool
 from vitbench.build.worker import WorkerFailed, ask
 from vitbench.case import Case
-from vitbench.catalogue import missing
 from vitbench.errors import Unavailable
-from vitbench.inputs import Inputs
 from vitbench.judge.agreement import Agreement, doomed, judge_agreement
 from vitbench.measure.agreement import compare, logits_of, unpacked
 from vitbench.measure.first_load import FirstLoads
 from vitbench.measure.footprint import Loadable, profile
+from vitbench.measure.inputs import Inputs
+from vitbench.measure.options import Options
 from vitbench.measure.peak import peaks
 from vitbench.measure.sample import Photo, Sample
 from vitbench.measure.stages import usual_seconds
 from vitbench.models import Model, flops, load_model
-from vitbench.options import Options
 from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, variant
+from vitbench.runtimes.catalogue import missing
 
 # The reference for agreement, whatever the reference for time is.
 TRUTH = "fp32"
