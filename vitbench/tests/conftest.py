@@ -99,7 +99,7 @@ def vitbench(cache: Path, environment: dict[str, str], tmp_path: Path) -> Run:
         needs_cache = arguments and arguments[0] in ("predict", "export")
         extra = [f"--cache={cache}"] if needs_cache else []
         return subprocess.run(
-            [sys.executable, "-m", "vitbench.cli", *arguments, *extra],
+            [sys.executable, "-m", "vitbench.cli.main", *arguments, *extra],
             cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=600, check=False,
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.judge.best import choose
 from vitbench.show.best import plot, text

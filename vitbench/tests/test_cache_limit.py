@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from vitbench.build.artifacts import LIMIT_BYTES
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.measure.options import Options, cache_limit
 from vitbench.measure.session import Session

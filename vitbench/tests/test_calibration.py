@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.duet.aa_run import (
     gate,
     lag_one,

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from vitbench.build.worker import ask
-from vitbench.cli import main
+from vitbench.cli.main import main
 
 
 def test_list_imports_nothing_heavy(environment):
     code = (
-        "import sys; from vitbench.cli import main; main(['list']);"
+        "import sys; from vitbench.cli.main import main; main(['list']);"
         "print(sorted({'torch','timm','transformers','scipy','skimage'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -41,7 +41,7 @@ def test_a_reader_that_goes_away_is_no_pass(environment, buffered):
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
-        [sys.executable, "-m", "vitbench.cli", "list"],
+        [sys.executable, "-m", "vitbench.cli.main", "list"],
         env={**environment, "PYTHONUNBUFFERED": buffered},
         stdout=writer, stderr=subprocess.PIPE, text=True, timeout=300, check=False,
     )  # fmt: skip

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.tests.test_store import CASE, own_cache, run_of, write  # noqa: F401 - a fixture
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.tests.test_gate import FP32, INT8, run, timed
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitbench import cli
 from vitbench.build.export import export
+from vitbench.cli import main as cli
 from vitbench.models import load_model, parse_spec
 from vitbench.models.described import _picture, describe
 from vitbench.models.preprocess import Described, as_array, tutorial

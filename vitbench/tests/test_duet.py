@@ -16,7 +16,7 @@ import pytest
 
 from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.play import Duet, together
 from vitbench.duet.rule import Block, Rule

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.gate.compare import Rules
 from vitbench.gate.footprint import FIGURE
 from vitbench.gate.gate import judge

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.report import files
 from vitbench.tests.test_gate import FP32, INT8, baseline, run, timed
 

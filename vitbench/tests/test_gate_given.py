@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.tests.test_gate import FP32, run, timed
 from vitbench.tests.test_hardware import EPYC, info, plain
 from vitbench.tests.test_uncompared import HEAD, folder, gate, head, nights  # noqa: F401 - fixtures

@@ -107,7 +107,7 @@ def test_ctrl_c_leaves_no_process_and_no_checkout(checkout, environment, cache, 
         f"PROTOCOL = {PROTOCOL}" in git("show", "HEAD~1:vitbench/duet/worker.py").splitlines()
     )
     command = [
-        sys.executable, "-m", "vitbench.cli", "duet", "--variant=fp32",
+        sys.executable, "-m", "vitbench.cli.main", "duet", "--variant=fp32",
         f"--against={'HEAD~1' if revision else checkout}",
         "--seconds=30", "--verify-images=4", f"--cache={cache}",
     ]  # fmt: skip

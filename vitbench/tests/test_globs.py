@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from vitbench import cli_duet
 from vitbench.case import Case
+from vitbench.cli import duet as cli_duet
 from vitbench.errors import UserError
 from vitbench.judge.contracts import Promise
 from vitbench.judge.globs import can_match, check_globs

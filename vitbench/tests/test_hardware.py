@@ -5,7 +5,7 @@ import json
 import pytest
 
 from vitbench import processor
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.history.store import load
 from vitbench.history.trends import trends, what_differs
 from vitbench.report.hardware import hardware

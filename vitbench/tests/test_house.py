@@ -232,8 +232,10 @@ def test_every_command_and_its_options_are_in_the_readme(readme):
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "vitbench").glob("cli*.py")]
     commands = [f"vitbench {word}" for s in sources for word in words(s, ("add_parser",))]
     options = [o for s in sources for o in words(s, ("add_argument", "add")) if o.startswith("-")]
-    assert "vitbench list" in commands, "vitbench/cli.py adds its commands in a way not known here"
-    assert "--model" in options, "vitbench/cli.py adds its options in a way not known here"
+    assert "vitbench list" in commands, (
+        "vitbench/cli/main.py adds its commands in a way not known here"
+    )
+    assert "--model" in options, "vitbench/cli/main.py adds its options in a way not known here"
     assert undocumented([*commands, *options], readme) == []
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitbench import cli
+from vitbench.cli import main as cli
 from vitbench.errors import UserError
 from vitbench.measure.images import SEVERAL, TRANSPARENT, TURNED, changes_of, read_image
 from vitbench.measure.photos import folder_photos, listed

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.history.store import load
 from vitbench.history.trends import trends
 from vitbench.tests.test_hardware import EPYC, info, plain

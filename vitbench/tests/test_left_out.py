@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.history.store import load
 from vitbench.history.trends import trends
 from vitbench.report.figures import LONGEST_NAME, shortened

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitbench import cli
 from vitbench.build.worker import WorkerFailed
+from vitbench.cli import main as cli
 from vitbench.errors import Unavailable, in_short, with_kind
 
 pytest_plugins = ["pytester"]

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.history.store import load
 from vitbench.history.trends import trends

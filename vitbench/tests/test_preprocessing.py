@@ -2,7 +2,7 @@
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.duet.rule import Block, Rule
 from vitbench.duet.verdicts import Played, conclude
 from vitbench.gate.compare import Rules

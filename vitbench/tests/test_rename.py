@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.gate.rename import renamed, renames_of
 from vitbench.report.machine import _digest, _recorded

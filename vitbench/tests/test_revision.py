@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.duet import sides as against
 from vitbench.duet.revision import base_of, changes
 from vitbench.errors import UserError

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.history.prune import prunable
 from vitbench.history.store import load
 from vitbench.history.trends import latest, older_runs, trends

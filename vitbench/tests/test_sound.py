@@ -2,7 +2,7 @@
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.gate.compare import Rules
 from vitbench.gate.gate import judge
 from vitbench.judge.contracts import Promise

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.history.store import load
 from vitbench.history.trends import trends
 from vitbench.show.exports import asv, github, prometheus

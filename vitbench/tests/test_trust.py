@@ -10,7 +10,7 @@ import pytest
 from vitbench.build import trust
 from vitbench.build.artifacts import ArtifactCache
 from vitbench.build.trust import VARIABLE, require_trust
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.errors import UserError
 
 ROOT, ME, ANOTHER = 0, os.getuid(), 54321

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from vitbench.cli import main
+from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.judge.settings import read_settings
 from vitbench.tests.reports import TINY, benchmark_of

@@ -16,7 +16,7 @@ import numpy as np
 
 from vitbench import environment
 from vitbench.case import Case
-from vitbench.cli_session import add_model, session_of
+from vitbench.cli.session import add_model, session_of
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.outputs import Witness, drawn_rounds
 from vitbench.measure.paired import PairedRounds

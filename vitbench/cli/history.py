@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitbench.cli_gate import BASELINES
+from vitbench.cli.gate import BASELINES
 from vitbench.errors import UserError
 
 if TYPE_CHECKING:

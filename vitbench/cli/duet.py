@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitbench.cli_session import add_model, session_of
+from vitbench.cli.session import add_model, session_of
 from vitbench.errors import UserError
 from vitbench.judge.contracts import idle_tolerances, own_tolerances, read_promises
 from vitbench.judge.globs import check_globs

@@ -9,9 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-from vitbench import __version__, cli_duet, cli_gate, cli_history, environment
+from vitbench import __version__, environment
 from vitbench.build.worker import WorkerFailed
-from vitbench.cli_session import add_model, session_of
+from vitbench.cli import duet as cli_duet
+from vitbench.cli import gate as cli_gate
+from vitbench.cli import history as cli_history
+from vitbench.cli.session import add_model, session_of
 from vitbench.errors import Unavailable, UserError, with_kind
 from vitbench.judge.best import NEEDS, choose
 from vitbench.runtimes.catalogue import declared, select
