@@ -1,15 +1,15 @@
 """Loads the fixture modules, nothing else."""
 
 pytest_plugins = [
-    "fixtures.options",
-    "fixtures.cases",
-    "fixtures.neighbours",
-    "fixtures.selecting",
-    "fixtures.recording",
-    "fixtures.run",
-    "fixtures.counting",
-    "fixtures.failing",
-    "fixtures.measuring",
-    "fixtures.promising",
-    "fixtures.against",
+    "vitbench.plugin.options",
+    "vitbench.plugin.cases",
+    "vitbench.plugin.neighbours",
+    "vitbench.plugin.selecting",
+    "vitbench.plugin.recording",
+    "vitbench.plugin.run",
+    "vitbench.plugin.counting",
+    "vitbench.plugin.failing",
+    "vitbench.plugin.measuring",
+    "vitbench.plugin.promising",
+    "vitbench.plugin.against",
 ]

@@ -1,7 +1,7 @@
 """The table of metrics. It drives every table and page; a new metric is a row here.
 
 A metric is filled by what writes its path: `stats` by pytest-benchmark, `extra_info` by
-`fixtures/measuring.py`.
+`vitbench/plugin/measuring.py`.
 """
 
 from collections.abc import Mapping

@@ -20,7 +20,7 @@ def ratio_of(speedup=3.42, low=3.35, high=3.5, detectable=0.009, **changes):
 
 
 def benchmark_of(case, group="latency", seconds=0.02, ratio=None, agreement=None):
-    """One benchmark as fixtures/measuring.py writes it. fp32 is its own null arm."""
+    """One benchmark as vitbench/plugin/measuring.py writes it. fp32 is its own null arm."""
     model, variant, device, batch = case.split("/")
     extra = {
         "schema": 1,

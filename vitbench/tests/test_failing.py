@@ -32,9 +32,9 @@ def test_case(case, around, benchmark):
 """
 CONFTEST = """
 import json
-from fixtures.recording import recorder_of
+from vitbench.plugin.recording import recorder_of
 
-pytest_plugins = ["fixtures.options", "fixtures.failing"]
+pytest_plugins = ["vitbench.plugin.options", "vitbench.plugin.failing"]
 
 def pytest_sessionfinish(session):
     recorder = recorder_of(session.config)

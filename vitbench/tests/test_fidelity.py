@@ -20,10 +20,10 @@ from time import perf_counter
 import numpy as np
 import pytest
 
-from fixtures.cases import CLOCK
 from vitbench.case import Case
 from vitbench.errors import Unavailable
 from vitbench.measure.paired import PairedRounds
+from vitbench.plugin.cases import CLOCK
 from vitbench.runtimes import Deployment
 from vitbench.stats.intervals import paired_ratio
 

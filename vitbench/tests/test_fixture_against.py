@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures import against
-from fixtures.options import INCONCLUSIVE
 from vitbench.judge.verdict import Verdict
+from vitbench.plugin import against
+from vitbench.plugin.options import INCONCLUSIVE
 
 OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
 

@@ -133,7 +133,7 @@ def test_every_place_was_looked_at():
 PLANTED = [
     ("vitbench/measure/session.py", "import pytest", "only fixtures/ knows"),
     ("vitbench/measure/clock.py", "def f():\n    import pytest_benchmark", "only fixtures/ knows"),
-    ("vitbench/build/pool.py", "from fixtures.options import Options", "only fixtures/ knows"),
+    ("vitbench/build/pool.py", "from vitbench.plugin.options import Options", "only fixtures/ knows"),
     ("vitbench/stats/intervals.py", "def f():\n    import torch", "without torch"),
     ("vitbench/stats/intervals.py", "from vitbench.measure.paired import x", "may import only"),
     ("vitbench/stats/intervals.py", "from vitbench import measure", "may import only"),
@@ -146,7 +146,7 @@ PLANTED = [
     ("vitbench/runtimes/lite.py", "try:\n    import timm\nexcept ImportError: ...", "only inside"),
     ("vitbench/runtimes/lite.py", "if TYPE_CHECKING: ...\nelse:\n    import torch", "only inside"),
     ("vitbench/environment.py", "from scipy.stats import beta", "only inside a function"),
-    ("fixtures/options.py", "import transformers", "only inside a function"),
+    ("vitbench/plugin/options.py", "import transformers", "only inside a function"),
     ("vitbench/models/base.py", "from vitbench.runtimes import RUNTIMES", "may import only"),
     ("vitbench/runtimes/base.py", "from vitbench.build.pool import Pool", "may import only"),
     ("vitbench/build/pool.py", "def f():\n    from vitbench import measure", "may import only"),
@@ -180,7 +180,7 @@ def test_a_broken_rule_is_told(path, source, why):
         ("vitbench/show/text.py", "from vitbench.report.reader import read_report"),
         ("vitbench/measure/session.py", "from vitbench.judge.agreement import Agreement"),
         ("vitbench/tests/test_x.py", "import pytest\nimport torch\nimport vitbench.models"),
-        ("fixtures/cases.py", "import pytest\nfrom vitbench.case import Case"),
+        ("vitbench/plugin/cases.py", "import pytest\nfrom vitbench.case import Case"),
         ("benchmarks/test_latency.py", "import pytest"),
     ],
 )
@@ -210,15 +210,17 @@ def readme() -> str:
 
 
 def test_every_pytest_option_is_in_the_readme(readme):
-    source = (ROOT / "fixtures/options.py").read_text(encoding="utf-8")
+    source = (ROOT / "vitbench/plugin/options.py").read_text(encoding="utf-8")
     options = [word for word in words(source, ("add", "addoption")) if word.startswith("--")]
-    assert "--model" in options, "fixtures/options.py adds its options in a way not known here"
+    assert "--model" in options, (
+        "vitbench/plugin/options.py adds its options in a way not known here"
+    )
     assert undocumented(options, readme) == []
 
 
 def test_our_options_are_read_by_their_own_names():
     """Another plugin may hold the short name, and then its value too: so `given(config).NAME`."""
-    source = (ROOT / "fixtures/options.py").read_text(encoding="utf-8")
+    source = (ROOT / "vitbench/plugin/options.py").read_text(encoding="utf-8")
     names = [word[2:].replace("-", "_") for word in words(source, ("add",)) if word[:2] == "--"]
     assert "device" in names
     read = re.compile(rf"config\.(?:option\.|getoption\(.)({'|'.join(names)})\b")

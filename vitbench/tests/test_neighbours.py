@@ -11,8 +11,8 @@ import pytest
 from _pytest.config import get_config
 from pytest_benchmark.session import PerformanceRegression
 
-from fixtures import neighbours, options
-from fixtures.options import given
+from vitbench.plugin import neighbours, options
+from vitbench.plugin.options import given
 from vitbench.runtimes.base import Deployment
 from vitbench.tests.conftest import ROOT
 

@@ -85,9 +85,9 @@ def test_in_pytest_it_is_a_failure_and_no_error(pytester):
     pytester.makeconftest(
         """
         import pytest
-        from fixtures.measuring import outcomes
-        from fixtures.recording import recorder_of
-        pytest_plugins = ["fixtures.options", "fixtures.failing"]
+        from vitbench.plugin.measuring import outcomes
+        from vitbench.plugin.recording import recorder_of
+        pytest_plugins = ["vitbench.plugin.options", "vitbench.plugin.failing"]
         ERRORS = {"typed": TypeError("a first line\\nand another"), "bug": ZeroDivisionError("b")}
 
         @pytest.fixture

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures import promising
-from fixtures.options import INCONCLUSIVE
-from fixtures.recording import RECORDER
+from vitbench.plugin import promising
+from vitbench.plugin.options import INCONCLUSIVE
+from vitbench.plugin.recording import RECORDER
 from vitbench.tests.test_gate import INT8, TINY, run, timed
 
 

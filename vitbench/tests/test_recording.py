@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures import recording
-from fixtures.options import SESSION
-from fixtures.recording import RECORDER, Recorder
 from vitbench.errors import UserError
+from vitbench.plugin import recording
+from vitbench.plugin.options import SESSION
+from vitbench.plugin.recording import RECORDER, Recorder
 from vitbench.tests.test_gate import run, timed
 
 

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures.rows import Extras, roofline
 from vitbench.case import Case
 from vitbench.errors import Unavailable
+from vitbench.plugin.rows import Extras, roofline
 
 CASE = Case("m", "fp32", "cpu", 8)
 

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixtures import selecting
-from fixtures.cases import cases_of
-from fixtures.options import SESSION
 from vitbench import environment
 from vitbench.case import Case
+from vitbench.plugin import selecting
+from vitbench.plugin.cases import cases_of
+from vitbench.plugin.options import SESSION
 from vitbench.tests.conftest import ROOT
 
 ARGS, TESTPATHS = pytest.Config.ArgsSource.ARGS, pytest.Config.ArgsSource.TESTPATHS
