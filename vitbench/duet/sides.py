@@ -12,8 +12,9 @@ from vitbench import environment
 from vitbench.duet.revision import base_of, changes, commit_of, git, refs
 from vitbench.errors import UserError
 
-ROOT = Path(__file__).resolve().parents[1]
-MODULE = Path("vitbench", "arm.py")
+ROOT = Path(__file__).resolve().parents[2]
+WORKERS = ("vitbench.duet.worker", "vitbench.arm")
+"""What an arm is started by: the newest name first; a vitbench of before has the other one."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Side:
 
     @property
     def command(self) -> tuple[str, ...]:
-        return (self.python, "-P", "-m", "vitbench.duet.worker")
+        return (self.python, "-P", "-m", worker_of(self.folder) or WORKERS[0])
 
 
 def head() -> Side:
@@ -142,10 +143,16 @@ def _revision(against: str) -> bool:
         return False
 
 
+def worker_of(folder: Path) -> str | None:
+    """The module that starts an arm of the vitbench in `folder`; None where there is none."""
+    files = {name: folder.joinpath(*name.split(".")).with_suffix(".py") for name in WORKERS}
+    return next((name for name, file in files.items() if file.is_file()), None)
+
+
 def _with_arm(folder: Path, against: str) -> Path:
-    if not (folder / MODULE).is_file():
+    if worker_of(folder) is None:
         raise UserError(
-            f"--against={against}: its vitbench is too old for a duet (it has no {MODULE}): name a "
-            "newer revision, or compare environments"
+            f"--against={against}: its vitbench is too old for a duet (it has neither "
+            f"{' nor '.join(WORKERS)}): name a newer revision, or compare environments"
         )
     return folder

@@ -1,4 +1,4 @@
-"""One arm of a duet: `python -m vitbench.duet.worker`, a worker that prepares, loads and calls cases.
+"""One arm of a duet, `python -m vitbench.duet.worker`: it prepares, loads and calls cases.
 
 It reads a line of JSON a request, `{"verb": ..., ...}`, and answers with a line
 (duet/conversation.py). Base and head may run different versions of this file: the first request

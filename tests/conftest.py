@@ -1,0 +1,119 @@
+"""Runs of the real suite in processes of their own, sharing one artifact cache."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT.parent / "shared" / "images" / "tiny-imagenet-20"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def listen() -> None:
+    """In a new process: take Ctrl-C, which a shell has its background jobs ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def bounded(process: subprocess.Popen[str], seconds: float = 300.0) -> Iterator[None]:
+    """Kills a process that is late, so that no read from it waits for ever, or left at the end."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact cache for all of these tests, and for all xdist workers."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    return shared / "cache"
+
+
+@pytest.fixture
+def environment(cache: Path) -> dict[str, str]:
+    """The environment of a fresh shell: nothing of the pytest around this one."""
+    ours = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "VITBENCH_"))}
+    ours |= {k: v for k, v in os.environ.items() if k == "VITBENCH_CACHE_TRUST"}  # of this machine
+    # Tests run side by side: threads that spin while idle would take each other's cores.
+    fixed = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "passive"}
+    # The user's own caches are not filled, and nobody waits for the lock in them.
+    folders = {"VITBENCH_CACHE": cache, "HF_HUB_CACHE": cache.with_name("hub"),
+               "TORCH_HOME": cache.with_name("torch")}  # fmt: skip
+    # Nobody listens there: what asks for the network is refused at once.
+    network = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    network["no_proxy"] = "localhost,127.0.0.1"
+    return {**ours, **fixed, **{k: str(v) for k, v in folders.items()}, **network, "COLUMNS": "200"}
+
+
+@pytest.fixture
+def pytester(pytester):
+    """pytest's own, with an ini file: its folder may lie inside a checkout, whose conftest.py
+    pytest would load as well."""
+    pytester.makeini("[pytest]")
+    return pytester
+
+
+@pytest.fixture
+def suite(cache: Path, tmp_path: Path, environment: dict[str, str]) -> Iterator[Run]:
+    """Run the suite: `suite("--variant=fp32", paths=["benchmarks/test_latency.py"])`.
+
+    Reports go to `tmp_path`/reports. Sixteen images and a tenth of a second a case, unless told.
+    """
+
+    def run(
+        *options: str, paths: tuple[str, ...] = ("benchmarks",), cwd: Path = ROOT, only: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        given = " ".join(options)
+        defaults = {"--seconds": "0.1", "--verify-images": "16", "--cache": str(cache),
+                    "--reports": str(tmp_path / "reports")}  # fmt: skip
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+        command += [str(ROOT / path) for path in paths]
+        command += ["--benchmark-only"] if only else []
+        command += [f"{name}={value}" for name, value in defaults.items() if name not in given]
+        return subprocess.run(
+            [*command, *options], cwd=cwd, env=environment, text=True, capture_output=True,
+            timeout=600, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def vitbench(cache: Path, environment: dict[str, str], tmp_path: Path) -> Run:
+    """Run the command line: `vitbench("predict", "photo.png")`."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        needs_cache = arguments and arguments[0] in ("predict", "export")
+        extra = [f"--cache={cache}"] if needs_cache else []
+        return subprocess.run(
+            [sys.executable, "-m", "vitbench", *arguments, *extra],
+            cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=600, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def reports_here(tmp_path, monkeypatch):
+    """Call it with reports by name: each is NAME.json in the working directory, a folder of its
+    own."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(**reports):
+        for name, report in reports.items():
+            (tmp_path / f"{name}.json").write_text(json.dumps(report))
+
+    return write

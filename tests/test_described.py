@@ -1,0 +1,173 @@
+"""An exported package says how its input is made, and its code makes that without vitbench."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import ROOT
+from vitbench.build.export import export
+from vitbench.cli import main as cli
+from vitbench.models import load_model, parse_spec
+from vitbench.models.described import _picture, describe
+from vitbench.models.preprocess import Described, as_array, tutorial
+from vitbench.runtimes import RUNTIMES, VARIANTS, variant
+
+SIZE = (3, 224, 224)
+
+
+def of_timm(**settings):
+    from timm.data import create_transform
+
+    return as_array(create_transform(SIZE, is_training=False, **settings))
+
+
+def of_transformers(name, **settings):
+    transformers = pytest.importorskip("transformers")
+    processor = getattr(transformers, name)(**settings)
+
+    def apply(image):
+        return np.asarray(processor(images=image, return_tensors="np")["pixel_values"][0])
+
+    return Described(apply, processor)
+
+
+def grey():
+    from torchvision import transforms
+
+    plain = as_array(
+        transforms.Compose([
+            transforms.Resize((40, 30)), transforms.ToTensor(), transforms.Normalize([0.5], [0.2]),
+        ])
+    )  # fmt: skip
+    return Described(lambda image: plain(image.convert("L")), plain.made_of, grey=True)
+
+
+CASES = {
+    "tutorial": tutorial,
+    "timm": of_timm,
+    "timm, squashed": lambda: of_timm(crop_mode="squash", interpolation="bicubic"),
+    "timm, all of it": lambda: of_timm(crop_pct=1.0, interpolation="lanczos"),
+    "timm, Inception": lambda: of_timm(mean=(0.5,) * 3, std=(0.5,) * 3, crop_pct=0.9),
+    "grey": grey,
+    "ViT": lambda: of_transformers("ViTImageProcessor"),
+    "DeiT": lambda: of_transformers("DeiTImageProcessor"),
+    "shortest edge": lambda: of_transformers("CLIPImageProcessor"),
+    "not rescaled": lambda: of_transformers("ViTImageProcessor", do_rescale=False),
+    "not normalized": lambda: of_transformers("ViTImageProcessor", do_normalize=False),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_code_makes_the_pixels_of_the_preprocessing(tmp_path, name):
+    preprocess = CASES[name]()
+    steps, lines, reason = describe(preprocess)
+    assert reason == ""
+    made = {}
+    exec("\n".join(lines), made)
+    image = _picture(333, 250)  # none of those that it was proved on
+    image.save(tmp_path / "a.png")
+    found, wanted = made["preprocess"](tmp_path / "a.png"), preprocess(image)[None]
+    assert found.shape == wanted.shape == (1, *steps["input"])
+    assert found.dtype == np.float32
+    levels = np.abs(found - wanted) * np.reshape(steps["std"], (1, -1, 1, 1)) * steps["scale"]
+    assert (levels > 1.01).mean() < 0.01
+    by_pillow = "timm" in name or name in ("tutorial", "grey")
+    assert steps["levels_off"] <= (0.01 if by_pillow else 6)
+    assert levels.max() <= (0.01 if by_pillow else 6)
+
+
+def test_files_are_opened_as_vitbench_opens_them(tmp_path):
+    from vitbench.measure.images import read_image
+
+    made, preprocess = {}, tutorial()
+    exec("\n".join(describe(preprocess)[1]), made)
+    picture = _picture(300, 260)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture.save(tmp_path / "turned.jpg", exif=turned)
+    half = picture.convert("RGBA")
+    half.putalpha(100)
+    half.save(tmp_path / "transparent.png")
+    picture.convert("L").save(tmp_path / "grey.png")
+    picture.quantize(32).save(tmp_path / "palette.gif")
+    picture.convert("CMYK").save(tmp_path / "cmyk.jpg")
+    for path in tmp_path.iterdir():
+        wanted = preprocess(read_image(path))
+        assert np.allclose(made["preprocess"](path)[0], wanted, atol=1e-5), path.name
+    Image.fromarray(np.full((9, 9), 40000, np.uint16)).save(tmp_path / "deep.png")
+    with pytest.raises(ValueError, match="8 bits"):
+        made["preprocess"](tmp_path / "deep.png")
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "words"),
+    [
+        (lambda _: np.zeros(SIZE, np.float32), "its kind is not known"),
+        (Described(lambda _: np.zeros(SIZE), object()), "AttributeError"),
+        (Described(lambda image: tutorial()(image) + 0.1, tutorial().made_of), "differ from its"),
+        (Described(lambda image: tutorial()(image)[:, :9], tutorial().made_of), "of what becomes"),
+    ],
+)
+def test_what_cannot_be_written_out_says_so(preprocess, words):
+    steps, lines, reason = describe(preprocess)
+    assert (steps, lines) == (None, [])
+    assert reason.startswith("the preprocessing cannot be written out: ")
+    assert words in reason
+
+
+def test_a_step_that_is_not_known_is_named():
+    assert "ResizeKeepRatio" in describe(of_timm(crop_mode="border"))[2]
+
+
+class Artifact:
+    """What `export` takes of one."""
+
+    def __init__(self, path):
+        self.path, self.files, self.sha256, self.bytes, self.layers = path, [path], "0", 1, {}
+
+
+def test_a_package_predicts_without_vitbench_what_predict_says(tmp_path, cache, capsys):
+    import torch
+
+    model = load_model(parse_spec("deit_tiny_patch16_224", ROOT), None)
+    recipe = variant("scripted")
+    RUNTIMES[recipe.runtime].build(model, recipe, tmp_path / "artifact.pt", None)
+    file = export(model, recipe, Artifact(tmp_path / "artifact.pt"), {}, tmp_path / "out")
+    picture = _picture(350, 280)
+    picture.save(file.with_name("photo.jpg"), quality=95)
+    script = """
+import json, sys
+manifest = json.load(open("manifest.json"))
+exec("\\n".join(manifest["load"] + manifest["preprocess"] + manifest["classify"]))
+odds = np.exp(logits[0] - logits[0].max())
+odds /= odds.sum()
+print(odds.argmax(), f"{odds.max():6.1%}", manifest["labels"][odds.argmax()]["name"])
+assert not {"vitbench", "torchvision", "timm"} & {*sys.modules}
+"""
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script],
+        cwd=file.parent, text=True, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-500:]
+    photo = str(file.with_name("photo.jpg"))
+    threads = f"--threads={torch.get_num_threads()}"
+    assert cli.main(["predict", photo, f"--cache={cache}", threads]) == cli.OK
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("  fp32 "))
+    assert line.split()[1:] == done.stdout.split()
+    manifest = json.loads(file.with_name("manifest.json").read_text())
+    assert manifest["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
+    assert manifest["preprocessing"]["resize"] == {"size": 256, "interpolation": "bicubic"}
+    assert manifest["preprocessing"]["exif_orientation"] == "not applied"
+
+
+@pytest.mark.parametrize("name", {row.runtime: row.name for row in VARIANTS}.values())
+def test_every_runtime_has_code_that_classifies(name):
+    from vitbench.build.export import _classify
+
+    lines = _classify(variant(name))
+    compile("\n".join(lines), "classify", "exec")
+    assert any(line.strip().startswith("logits = model(") for line in lines)
