@@ -16,7 +16,7 @@ from tests.conftest import ROOT, bounded, listen
 from vitbench.report.reader import read_report
 from vitbench.runtimes import VARIANTS
 
-SCHEMA = json.loads((ROOT / "vitbench" / "judge" / "report.schema.json").read_text())
+SCHEMA = json.loads((ROOT / "vitbench" / "report" / "report.schema.json").read_text())
 
 
 def the_report(folder: Path) -> dict:
