@@ -48,7 +48,7 @@ def test_a_file_that_is_no_python_is_not_run(tmp_path):
 def test_a_revision_is_checked_out_beside_and_removed(tmp_path):
     with base("HEAD", tmp_path) as found:
         folder = found.folder
-        assert (folder / "vitbench" / "arm.py").is_file()
+        assert (folder / "vitbench" / "duet" / "worker.py").is_file()
         assert folder != ROOT
     assert not folder.exists()
     listed = subprocess.run(

@@ -159,7 +159,7 @@ def test_what_is_changed_in_head(tmp_path):
     repository.commit("vitbench/duet/worker.py", "README.md", "reports/a.json")
     (repository.folder / "reports" / "a.json").write_text("data")
     (repository.folder / "duet.xml").touch()
-    (repository.folder / "vitbench" / "arm.py").touch()  # newer, and the same
+    (repository.folder / "vitbench" / "duet" / "worker.py").touch()  # newer, and the same
     assert changes(repository.folder) == []
     (repository.folder / "README.md").write_text("changed")
     (repository.folder / "torch.py").touch()
@@ -178,7 +178,7 @@ def here(forked, monkeypatch):
 
 def test_one_commit_and_no_change_is_nothing_to_compare(here, tmp_path):
     with against.base("main", tmp_path) as side:
-        assert (side.folder / "vitbench" / "arm.py").is_file()
+        assert (side.folder / "vitbench" / "duet" / "worker.py").is_file()
         assert not (side.folder / "README.md").exists()
         assert side.same == ""
         assert side.label == f"main ({here.left[:10]})"
@@ -206,7 +206,7 @@ def test_the_same_folder_or_environment_is_nothing_to_compare(here, tmp_path):
     here.git("worktree", "add", "-q", "--detach", str(beside), "topic")
     with against.base("beside", tmp_path) as side:
         assert side.same.startswith("base and head are one commit")
-    (beside / "vitbench" / "arm.py").write_text("changed")
+    (beside / "vitbench" / "duet" / "worker.py").write_text("changed")
     with against.base("beside", tmp_path) as side:
         assert side.same == ""
 
@@ -234,7 +234,7 @@ def test_vitbench_may_lie_in_a_folder_of_a_repository(tmp_path, monkeypatch):
     monkeypatch.setattr(against, "ROOT", repository.folder / "tools")
     with against.base("HEAD~1", tmp_path) as side:
         assert side.folder.name == "tools"
-        assert (side.folder / "vitbench" / "arm.py").is_file()
+        assert (side.folder / "vitbench" / "duet" / "worker.py").is_file()
 
 
 @pytest.mark.usefixtures("here")
