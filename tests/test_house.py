@@ -1,4 +1,4 @@
-"""The rules of the house, read from the imports, and a README that names everything."""
+"""The rules of the house, read from the imports, and documents that name everything."""
 
 import ast
 import re
@@ -229,13 +229,20 @@ def readme() -> str:
     return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_every_pytest_option_is_in_the_readme(readme):
+@pytest.fixture
+def documents(readme) -> str:
+    """What a user reads: README.md and docs/."""
+    pages = sorted((ROOT / "docs").glob("*.md"))
+    return "\n".join([readme, *(page.read_text(encoding="utf-8") for page in pages)])
+
+
+def test_every_pytest_option_is_in_the_documents(documents):
     source = (ROOT / "vitbench/plugin/options.py").read_text(encoding="utf-8")
     options = [word for word in words(source, ("add", "addoption")) if word.startswith("--")]
     assert "--model" in options, (
         "vitbench/plugin/options.py adds its options in a way not known here"
     )
-    assert undocumented(options, readme) == []
+    assert undocumented(options, documents) == []
 
 
 def test_our_options_are_read_by_their_own_names():
@@ -250,7 +257,7 @@ def test_our_options_are_read_by_their_own_names():
         assert not read.search(path.read_text(encoding="utf-8")), f"{path.name}: use given(config)"
 
 
-def test_every_command_and_its_options_are_in_the_readme(readme):
+def test_every_command_and_its_options_are_in_the_documents(documents):
     sources = [path.read_text(encoding="utf-8") for path in (ROOT / "vitbench/cli").glob("*.py")]
     commands = [f"vitbench {word}" for s in sources for word in words(s, ("add_parser",))]
     options = [o for s in sources for o in words(s, ("add_argument", "add")) if o.startswith("-")]
@@ -258,13 +265,13 @@ def test_every_command_and_its_options_are_in_the_readme(readme):
         "vitbench/cli/main.py adds its commands in a way not known here"
     )
     assert "--model" in options, "vitbench/cli/main.py adds its options in a way not known here"
-    assert undocumented([*commands, *options], readme) == []
+    assert undocumented([*commands, *options], documents) == []
 
 
-def test_every_variant_is_in_the_readme(readme):
+def test_every_variant_is_in_the_documents(documents):
     from vitbench.runtimes.variants import VARIANTS
 
-    assert undocumented([f"`{variant.name}`" for variant in VARIANTS], readme) == []
+    assert undocumented([f"`{variant.name}`" for variant in VARIANTS], documents) == []
 
 
 def test_the_tests_run_in_ci_as_the_readme_says(readme):

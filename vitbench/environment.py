@@ -49,7 +49,7 @@ HARMLESS = (
 ALSO = {"onnxruntime": ("onnxruntime-gpu",)}
 
 # OpenMP's idle threads spin this often before they sleep. With libgomp's own default (300,000 or
-# more) they keep the cores from any other thread pool (METHODOLOGY.md).
+# more) they keep the cores from any other thread pool (docs/results.md).
 SPINS = "1000"
 
 

@@ -194,7 +194,7 @@ def _gate(chosen: argparse.Namespace) -> int:
     if chosen.contracts and not promises:
         raise UserError(
             f"{chosen.contracts}: it has no [tool.vitbench.contracts]: write into it what must "
-            "hold (README.md, Contracts of a project), or leave --contracts out"
+            "hold (docs/gate.md, Contracts of a project), or leave --contracts out"
         )
     known = known_variants(report, device_kinds())
     check_globs(promises, known, report.get("vitbench", {}).get("models", {}))

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """All commands and options."""
     top = Parser(
-        prog="vitbench", description="How to deploy a Vision Transformer; README.md has it all."
+        prog="vitbench",
+        description="How to deploy a Vision Transformer; docs/cli.md lists every option.",
     )
     top.add_argument("--version", action="version", version=f"vitbench {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")

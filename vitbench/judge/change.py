@@ -11,10 +11,10 @@ from vitbench.stats.intervals import CONFIDENCE, POWER
 from vitbench.stats.multiplicity import SUITE_LEVEL, Key, holm
 
 BETWEEN = 0.026
-"""Standard deviation of log speed-up between fresh processes of unchanged code: METHODOLOGY.md,
-measured on shared two-core machines by alternating single calls of two processes."""
+"""Standard deviation of log speed-up between fresh processes of unchanged code, measured
+on shared two-core machines by alternating single calls of two processes: docs/results.md."""
 BETWEEN_RUNS = 0.20
-"""The same of the log of a plain median, not paired with anything: METHODOLOGY.md, Pairs."""
+"""The same of the log of a plain median, not paired with anything: docs/methodology.md, Pairs."""
 CORRELATED = 3.0
 """Nights resemble their neighbours: where the correlation of one night with the next is 0.5, the
 median of ten nights in a row varies as that of a third of them, (1 - 0.5) / (1 + 0.5)."""

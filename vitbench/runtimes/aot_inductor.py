@@ -68,7 +68,7 @@ def build(
         "cpp.dynamic_threads": True,
         "cpp.threads": 16,
         # What oneDNN's linears take, int8 or float32. It would widen weight-only int8 for good, and
-        # makes float32 slower where MKL beats oneDNN (METHODOLOGY.md).
+        # makes float32 slower where MKL beats oneDNN (docs/variants.md).
         "freezing": quantization in ONEDNN or (quantization is None and _has_avx512()),
         "aot_inductor.metadata": {"CPU": json.dumps(torch_common.capabilities())},
     }

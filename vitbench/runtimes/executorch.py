@@ -8,7 +8,7 @@ in each call; all else stays float32.
 
 The program is of one image and is called once for each image of a batch, as on the devices that
 ExecuTorch is made for. With a free batch XNNPACK leaves the reshapes out, memory is planned for
-the largest batch from the start, and an image takes longer at every batch size (METHODOLOGY.md).
+the largest batch from the start, and an image takes longer at every batch size (docs/variants.md).
 """
 
 import os
