@@ -2,7 +2,7 @@
 
 A step: the last `m` values, for m in SPANS, against all before them. A gradual change: the mean of
 the last LAST values against that of the first FIRST. The levels of both make all looks together
-false in at most 1 % of null series (`python -m tests.change_points_rates` measures it,
+false in at most 1 % of null series (`python -m tests.fidelity.change_points_rates` measures it,
 with independent and with correlated neighbours).
 """
 

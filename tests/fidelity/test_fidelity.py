@@ -1,0 +1,161 @@
+"""Whether the harness measures what a bare loop measures, and equal networks as equal.
+
+Run alone, nothing else on the machine, and look at the printed interval (no time is asserted):
+
+    pytest --benchmark-only tests/fidelity/test_fidelity.py -s --seconds=60
+    pytest --benchmark-only tests/fidelity/test_fidelity.py -s --seconds=10 \
+        --model=deit_tiny_patch16_224 --model=vit_tiny_patch16_224
+
+With less than 10 seconds the vendors' own tools run two short blocks, to show that they still can.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pytest
+
+from vitbench.case import Case
+from vitbench.errors import Unavailable
+from vitbench.measure.paired import PairedRounds
+from vitbench.plugin.cases import CLOCK
+from vitbench.runtimes import Deployment
+from vitbench.stats.intervals import paired_ratio
+
+pytestmark = pytest.mark.benchmark(timer=CLOCK)
+
+
+@pytest.fixture
+def play(quiet_benchmark, vitbench_session):
+    """Play pairs through pytest-benchmark; returns the seconds of the case's rounds."""
+
+    def run(pairs):
+        rounds = pairs.rounds_for(vitbench_session.options.seconds, pairs.warm_up(), 20)
+        quiet_benchmark.pedantic(pairs, setup=pairs.setup, teardown=pairs.teardown, rounds=rounds)
+        return quiet_benchmark.stats.stats.data
+
+    return run
+
+
+def told(name, ratio):
+    interval = "(too few for an interval)"
+    if ratio.low is not None:
+        interval = f"[{ratio.low:.4f}, {ratio.high:.4f}]"
+    print(f"\n{name}: {ratio.speedup:.4f} {interval} in {ratio.rounds} rounds")
+
+
+def test_harness_against_a_bare_loop(play, vitbench_session):
+    name = vitbench_session.options.models[0].name
+    deployment = vitbench_session.deployment(Case(name, "fp32", "cpu", 1))
+    bare_seconds = {}
+
+    def bare(staged):
+        start = perf_counter()
+        output = deployment.call(staged)
+        # Of each round the last call stays: the timed one.
+        bare_seconds[len(pairs.reference_seconds)] = perf_counter() - start
+        return output
+
+    staged = deployment.stage(vitbench_session.sample(name).images[:1])
+    pairs = PairedRounds((deployment, staged), (replace(deployment, call=bare), staged), CLOCK)
+    ours, bares = play(pairs), list(bare_seconds.values())
+    assert len(ours) == len(bares)
+    told("bare loop / harness, per pair", paired_ratio(ours, bares))
+    print(f"medians: harness {np.median(ours):.6f} s, bare {np.median(bares):.6f} s")
+
+
+def test_the_same_network_under_two_names(play, vitbench_session):
+    models = vitbench_session.options.models
+    if len(models) != 2:
+        pytest.skip("give two models of one architecture, as the module's docstring shows")
+    images = vitbench_session.sample(models[0].name).images[:1]
+    deployments = [vitbench_session.deployment(Case(m.name, "fp32", "cpu", 1)) for m in models]
+    first, second = ((deployment, deployment.stage(images)) for deployment in deployments)
+    pairs = PairedRounds(first, second, CLOCK)
+    told(f"{models[1].name} / {models[0].name}", paired_ratio(play(pairs), pairs.reference_seconds))
+
+
+@pytest.fixture
+def built(vitbench_session):
+    """The artifact's path and the deployment of a variant of the first model. Skips without it."""
+
+    def found(name):
+        case = Case(vitbench_session.options.models[0].name, name, "cpu", 1)
+        try:
+            vitbench_session.require(case)
+        except Unavailable as reason:
+            pytest.skip(f"unavailable: {reason}")
+        return vitbench_session.artifact(case).path, vitbench_session.deployment(case)
+
+    return found
+
+
+def test_onnxruntime_against_a_bare_session(play, built, vitbench_session):
+    path, deployment = built("ort-fp32")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = vitbench_session.options.threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    bare = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    (wanted,) = bare.get_inputs()
+    images = vitbench_session.sample(vitbench_session.options.models[0].name).images[:1]
+    theirs = Deployment(
+        stage=lambda images: {wanted.name: images},
+        call=lambda feed: bare.run(None, feed)[0],
+        read=np.array,
+    )
+    assert np.array_equal(deployment.logits(images), theirs.logits(images))
+    pairs = PairedRounds(
+        (deployment, deployment.stage(images)), (theirs, theirs.stage(images)), CLOCK
+    )
+    told("bare onnxruntime / ours, per pair", paired_ratio(play(pairs), pairs.reference_seconds))
+
+
+@pytest.mark.parametrize("name", ["openvino-fp32", "openvino-int8"])
+def test_openvino_against_its_benchmark_app(name, quiet_benchmark, built, vitbench_session):
+    """Blocks of ours and of benchmark_app take turns: first ours, then theirs first."""
+    path, deployment = built(name)
+    tool = Path(sys.executable).with_name("benchmark_app")
+    if not tool.exists() and not shutil.which("benchmark_app"):
+        pytest.skip("benchmark_app is not on PATH: it comes with openvino")
+    options = vitbench_session.options
+    seconds = max(1, int(options.seconds / 10))
+    images = vitbench_session.sample(options.models[0].name).images[:1]
+    shape = ",".join(map(str, images.shape))
+    # What its hint "latency" comes to: with a hint it takes no number of threads.
+    command = [
+        str(tool), "-m", str(path), "-d", "CPU", "-api", "sync", "-hint", "none", "-nstreams", "1",
+        "-nthreads", str(options.threads), "-infer_precision", "f32", "-shape", f"[{shape}]",
+        "-t", str(seconds), "-pin", "NO",
+    ]  # fmt: skip
+    staged = deployment.stage(images)
+
+    def ours():
+        taken, end = [], perf_counter() + seconds
+        with deployment.active():
+            while perf_counter() < end:
+                taken.append(CLOCK.call(deployment, staged)[1])
+        return float(np.median(taken))
+
+    def theirs():
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-1000:]
+        (median,) = re.findall(r"Median:\s+([\d.]+) ms", done.stdout)
+        return float(median) / 1e3
+
+    def block():
+        first, second = (ours, theirs) if len(mine) % 2 == 0 else (theirs, ours)
+        found = {each: each() for each in (first, second)}
+        mine.append(found[ours])
+        yours.append(found[theirs])
+
+    mine, yours = [], []
+    quiet_benchmark.pedantic(block, rounds=20 if options.seconds > 10 else 2)
+    told(f"benchmark_app / ours, {name}, per block", paired_ratio(mine, yours))
+    assert len(mine) == len(yours)

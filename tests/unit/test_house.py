@@ -1,0 +1,295 @@
+"""The rules of the house, read from the imports, and documents that name everything."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Modules that every folder but stats/ may stand on.
+BASE = frozenset({"case", "errors", "environment", "processor"})
+# What a folder may import of ours, beside BASE and itself. What is not listed (cli, plugin, duet)
+# stands on all of them.
+MAY: dict[str, frozenset[str]] = {}
+READERS = ("stats", "report", "judge", "gate", "history", "show")  # of JSON, without torch
+MAY["stats"] = frozenset()
+MAY["report"] = frozenset()
+MAY["judge"] = MAY["report"] | {"stats", "report"}
+MAY["gate"] = MAY["judge"] | {"judge"}
+MAY["history"] = MAY["judge"] | {"judge"}
+MAY["show"] = MAY["gate"] | {"gate", "history", "duet"}
+MAY["models"] = frozenset()
+MAY["runtimes"] = frozenset({"models"})
+MAY["build"] = MAY["runtimes"] | {"runtimes"}
+MAY["measure"] = MAY["build"] | {"build", "stats", "report", "judge"}
+# The duet's files that show/ imports: they read what was recorded.
+DUET_READERS = tuple(f"vitbench/duet/{name}.py" for name in ("aa_run", "rule", "verdicts"))
+PYTEST = frozenset({"pytest", "_pytest", "pytest_benchmark", "xdist"})
+EXECUTORS = frozenset(
+    {"torch", "torchvision", "torchao", "timm", "transformers", "onnx", "onnxruntime", "openvino",
+     "nncf", "executorch"}
+)  # fmt: skip
+HEAVY = EXECUTORS | {"plotly", "orjson", "skimage", "scipy", "huggingface_hub", "safetensors"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported name, dotted. `lazy` where importing the module does not execute it."""
+
+    name: str
+    line: int
+    lazy: bool
+
+    @property
+    def root(self) -> str:
+        return self.name.split(".")[0]
+
+
+def imports(source: str) -> Iterator[Import]:
+    """Every import of a module, those by a constant `import_module("...")` too."""
+
+    def walk(node: ast.AST, lazy: bool) -> Iterator[Import]:
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno, lazy) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = "." * node.level + (node.module or "")
+            for alias in node.names:
+                yield Import(f"{origin}.{alias.name}", node.lineno, lazy)
+        elif isinstance(node, ast.Call) and _imports_by_name(node):
+            yield Import(node.args[0].value, node.lineno, lazy)
+        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            for child in node.body:
+                yield from walk(child, True)
+            for child in node.orelse:
+                yield from walk(child, lazy)
+            return
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            yield from walk(child, lazy or inside)
+
+    yield from walk(ast.parse(source), False)
+
+
+def _imports_by_name(call: ast.Call) -> bool:
+    named = ast.unparse(call.func).split(".")[-1] in ("import_module", "__import__")
+    return named and bool(call.args) and isinstance(getattr(call.args[0], "value", None), str)
+
+
+def violations(path: str, source: str) -> list[str]:
+    """Broken rules of one file, a sentence each. `path` is relative to the root, with slashes."""
+    folder, *inner = path.split("/")
+    found = list(imports(source))
+    told = []
+
+    def forbid(broken: Iterable[Import], why: str) -> None:
+        told.extend(f"{path}:{each.line} imports {each.name}: {why}" for each in broken)
+
+    forbid((i for i in found if i.root == ""), "write the full name, so that it can be checked")
+    if folder == "conftest.py":
+        forbid(found, "conftest.py loads the fixture modules, nothing else")
+    if folder == "benchmarks":
+        inward = HEAVY | {"vitbench", "fixtures"}
+        forbid((i for i in found if i.root in inward), "benchmarks/ says only what is measured")
+    if folder in ("vitbench", "fixtures"):
+        early = (i for i in found if i.root in HEAVY and not i.lazy)
+        forbid(early, "heavy, so only inside a function")
+    if folder != "vitbench" or inner[0] == "plugin":
+        return told
+    outside = PYTEST | {"fixtures", "benchmarks", "conftest", "tests"}
+    forbid((i for i in found if i.root in outside), "only plugin/ knows pytest")
+    forbid((i for i in found if i.name.startswith("vitbench.plugin")), "only pytest loads plugin/")
+
+    package = inner[0].removesuffix(".py")
+    if package in READERS or path in DUET_READERS:
+        forbid((i for i in found if i.root in EXECUTORS), f"{package}/ reads JSON, without torch")
+    if path in DUET_READERS:
+        allowed = BASE | MAY["gate"] | {"duet"}
+    elif package == "stats":
+        allowed = frozenset({"stats"})
+    elif package in MAY:
+        allowed = BASE | MAY[package] | {package}
+    elif package in BASE:
+        allowed = BASE
+    else:
+        return told
+    ours = (i for i in found if i.root == "vitbench" and not _within(i.name, allowed))
+    forbid(ours, f"{package} may import only {', '.join(sorted(allowed))}")
+    return told
+
+
+def _within(name: str, allowed: Iterable[str]) -> bool:
+    part = name.split(".")[1] if "." in name else ""
+    return part in allowed or part == "__version__"
+
+
+def modules() -> list[str]:
+    """Every Python file of the repository's places."""
+    found = [ROOT / "conftest.py"]
+    for folder in ("benchmarks", "fixtures", "tests", "vitbench"):
+        found += sorted((ROOT / folder).rglob("*.py"))
+    return [path.relative_to(ROOT).as_posix() for path in found]
+
+
+@pytest.mark.parametrize("path", modules())
+def test_the_rules_are_kept(path):
+    told = violations(path, (ROOT / path).read_text(encoding="utf-8"))
+    assert not told, "\n".join(told)
+
+
+def test_every_place_was_looked_at():
+    looked = {path.rpartition("/")[0] for path in modules()}
+    folders = {f"vitbench/{each}" for each in (*MAY, "cli", "duet", "plugin")}
+    assert {
+        "",
+        "benchmarks",
+        "fixtures",
+        "tests/unit",
+        "tests/suite",
+        "vitbench",
+        *folders,
+    } <= looked
+
+
+PLANTED = [
+    ("vitbench/measure/session.py", "import pytest", "only plugin/ knows"),
+    ("vitbench/measure/clock.py", "def f():\n    import pytest_benchmark", "only plugin/ knows"),
+    ("vitbench/cli/main.py", "from vitbench.plugin.options import Given", "only pytest loads"),
+    ("vitbench/stats/ramp.py", "from vitbench.errors import UserError", "may import only stats"),
+    ("vitbench/gate/gate.py", "from vitbench.history.store import load", "may import only"),
+    ("vitbench/duet/rule.py", "from vitbench.measure.paired import x", "may import only"),
+    ("vitbench/duet/rule.py", "def f():\n    import torch", "without torch"),
+    ("vitbench/stats/intervals.py", "def f():\n    import torch", "without torch"),
+    ("vitbench/judge/best.py", "from vitbench.measure.paired import x", "may import only"),
+    ("vitbench/judge/best.py", "from vitbench import measure", "may import only"),
+    ("vitbench/report/reader.py", "from vitbench.show.text import table", "may import only"),
+    ("vitbench/show/html.py", "import vitbench.runtimes.base", "may import only"),
+    ("vitbench/show/html.py", "def f():\n    import_module('torch')", "without torch"),
+    ("vitbench/show/html.py", "def f():\n    importlib.import_module('timm')", "without torch"),
+    ("vitbench/runtimes/lite.py", "import torch", "only inside a function"),
+    ("vitbench/runtimes/lite.py", "class A:\n    import torch.jit", "only inside a function"),
+    ("vitbench/runtimes/lite.py", "try:\n    import timm\nexcept ImportError: ...", "only inside"),
+    ("vitbench/runtimes/lite.py", "if TYPE_CHECKING: ...\nelse:\n    import torch", "only inside"),
+    ("vitbench/environment.py", "from scipy.stats import beta", "only inside a function"),
+    ("vitbench/plugin/options.py", "import transformers", "only inside a function"),
+    ("vitbench/models/base.py", "from vitbench.runtimes import RUNTIMES", "may import only"),
+    ("vitbench/runtimes/base.py", "from vitbench.build.pool import Pool", "may import only"),
+    ("vitbench/build/pool.py", "def f():\n    from vitbench import measure", "may import only"),
+    ("vitbench/measure/sample.py", "from vitbench.duet.play import play", "may import only"),
+    ("vitbench/case.py", "from vitbench.models import Model", "may import only"),
+    ("vitbench/build/pool.py", "from .artifacts import Artifact", "write the full name"),
+    ("vitbench/build/pool.py", "from . import artifacts", "write the full name"),
+    ("benchmarks/test_latency.py", "def test():\n    import torch", "only what is measured"),
+    ("benchmarks/test_latency.py", "from vitbench.case import Case", "only what is measured"),
+    ("conftest.py", "import sys", "nothing else"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "source", "why"), PLANTED)
+def test_a_broken_rule_is_told(path, source, why):
+    told = violations(path, source)
+    assert len(told) == 1
+    assert told[0].startswith(f"{path}:")
+    assert why in told[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("vitbench/runtimes/lite.py", "def f():\n    import torch"),
+        ("vitbench/runtimes/lite.py", "if TYPE_CHECKING:\n    import torch"),
+        ("vitbench/runtimes/lite.py", "if typing.TYPE_CHECKING:\n    import torch"),
+        ("vitbench/measure/clock.py", "from vitbench.runtimes.base import Deployment"),
+        ("vitbench/build/export.py", "from vitbench import __version__, environment"),
+        ("vitbench/stats/intervals.py", "def f():\n    from scipy.stats import beta"),
+        ("vitbench/show/text.py", "from vitbench.report.reader import read_report"),
+        ("vitbench/measure/session.py", "from vitbench.judge.agreement import Agreement"),
+        ("tests/unit/test_x.py", "import pytest\nimport torch\nimport vitbench.models"),
+        ("vitbench/plugin/cases.py", "import pytest\nfrom vitbench.case import Case"),
+        ("benchmarks/test_latency.py", "import pytest"),
+    ],
+)
+def test_what_is_allowed_is_not_told(path, source):
+    assert violations(path, source) == []
+
+
+def words(source: str, calls: Iterable[str]) -> list[str]:
+    """Constant positional arguments of the calls whose last name is one of `calls`."""
+    return [
+        argument.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in calls
+        for argument in node.args
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    ]
+
+
+def undocumented(names: Iterable[str], text: str) -> list[str]:
+    """Names that do not stand in the text as a whole word: `--model` is not in `--models`."""
+    return [n for n in names if not re.search(rf"(?<![\w-]){re.escape(n)}(?![\w-])", text)]
+
+
+@pytest.fixture
+def readme() -> str:
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def documents(readme) -> str:
+    """What a user reads: README.md and docs/."""
+    pages = sorted((ROOT / "docs").glob("*.md"))
+    return "\n".join([readme, *(page.read_text(encoding="utf-8") for page in pages)])
+
+
+def test_every_pytest_option_is_in_the_documents(documents):
+    source = (ROOT / "vitbench/plugin/options.py").read_text(encoding="utf-8")
+    options = [word for word in words(source, ("add", "addoption")) if word.startswith("--")]
+    assert "--model" in options, (
+        "vitbench/plugin/options.py adds its options in a way not known here"
+    )
+    assert undocumented(options, documents) == []
+
+
+def test_our_options_are_read_by_their_own_names():
+    """Another plugin may hold the short name, and then its value too: so `given(config).NAME`."""
+    source = (ROOT / "vitbench/plugin/options.py").read_text(encoding="utf-8")
+    names = [word[2:].replace("-", "_") for word in words(source, ("add",)) if word[:2] == "--"]
+    assert "device" in names
+    read = re.compile(rf"config\.(?:option\.|getoption\(.)({'|'.join(names)})\b")
+    assert read.search("request.config.option.device")
+    assert not read.search("request.config.option.device_name")
+    for path in (ROOT / "vitbench/plugin").glob("*.py"):
+        assert not read.search(path.read_text(encoding="utf-8")), f"{path.name}: use given(config)"
+
+
+def test_every_command_and_its_options_are_in_the_documents(documents):
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "vitbench/cli").glob("*.py")]
+    commands = [f"vitbench {word}" for s in sources for word in words(s, ("add_parser",))]
+    options = [o for s in sources for o in words(s, ("add_argument", "add")) if o.startswith("-")]
+    assert "vitbench list" in commands, (
+        "vitbench/cli/main.py adds its commands in a way not known here"
+    )
+    assert "--model" in options, "vitbench/cli/main.py adds its options in a way not known here"
+    assert undocumented([*commands, *options], documents) == []
+
+
+def test_every_variant_is_in_the_documents(documents):
+    from vitbench.runtimes.variants import VARIANTS
+
+    assert undocumented([f"`{variant.name}`" for variant in VARIANTS], documents) == []
+
+
+def test_the_tests_run_in_ci_as_the_readme_says(readme):
+    command = "python -m pip install tox && tox"
+    assert command in readme.splitlines()
+    assert command in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+
+
+def test_what_is_missing_from_a_text_is_found():
+    source = "group.addoption('--model', metavar='X')\nother('--not-this')\nadd('--batch', '-b')"
+    names = words(source, ("add", "addoption"))
+    assert names == ["--model", "--batch", "-b"]
+    assert undocumented(names, "`--models` and `--batch=N`, `--model-file`") == ["--model", "-b"]
