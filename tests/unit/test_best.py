@@ -165,7 +165,7 @@ def test_a_share_is_from_0_to_1(value, capsys):
 
 
 def test_the_plot_is_one_page_that_needs_no_network(report, tmp_path):
-    pytest.importorskip("plotly", reason="the extra `plots` is not installed")
+    pytest.importorskip("plotly", reason="the extra `history` is not installed")
     choices = choose(report, "latency", 0.96)
     plot(choices, tmp_path / "best.html")
     page = (tmp_path / "best.html").read_text()
@@ -188,7 +188,7 @@ def test_the_plot_is_one_page_that_needs_no_network(report, tmp_path):
 def test_the_axis_of_the_plot_has_labels_where_the_latencies_lie(
     report, tmp_path, latencies, ticks
 ):
-    pytest.importorskip("plotly", reason="the extra `plots` is not installed")
+    pytest.importorskip("plotly", reason="the extra `history` is not installed")
     (choice,) = choose(report, "latency", 0.96)
     found = tuple(replace(choice.candidates[0], latency=each) for each in latencies)
     plot([replace(choice, candidates=found)], tmp_path / "best.html")

@@ -12,9 +12,10 @@ from vitbench.models.base import ModelSpec
 from vitbench.models.checkpoint import Checkpoint, read_checkpoint
 from vitbench.models.transformers_files import require_single_label
 from vitbench.models.weights import cached_file, file_sha256, first_line, hub_answers
+from vitbench.place import checkpoints
 
 BUNDLED = {"deit_tiny_patch16_224": "deit_tiny_tin20"}
-CHECKPOINTS = Path(__file__).resolve().parents[2] / "fixtures" / "checkpoints"
+CHECKPOINTS = checkpoints()
 # Of a folder: the first that is there, by timm's load_state_dict_from_path; else by ending.
 FILES = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
 WRAPPER = "timm_wrapper"  # the model_type of a timm model that transformers has saved

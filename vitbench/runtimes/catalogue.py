@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 from vitbench.case import Case
 from vitbench.environment import installed
 from vitbench.errors import UserError
+from vitbench.place import install
 from vitbench.runtimes.base import Variant
 from vitbench.runtimes.variants import VARIANTS
 
@@ -60,10 +61,11 @@ def device_kinds() -> dict[str, tuple[str, ...]]:
 
 def missing(variant: Variant) -> str | None:
     """Which package a variant needs and what would install it, or None where all are here."""
-    for text in variant.requires:
+    for text in ("torch", *variant.requires):  # torch is what every model is made with
         name = Requirement(text).name
         if installed(name) is None:
-            return f"{name} is not installed (pip install -c constraints.txt -e '.[runtimes]')"
+            extra = "suite" if name == "torch" else "runtimes"
+            return f"{name} is not installed ({install(extra)})"
     return None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from vitbench.duet.aa_run import NONE
 from vitbench.errors import UserError
+from vitbench.place import install
 
 
 def text(summary: Mapping[str, Any]) -> str:
@@ -51,9 +52,7 @@ def plot(summary: Mapping[str, Any], path: Path) -> None:
     try:
         import plotly.graph_objects as go
     except ImportError as error:
-        raise UserError(
-            "--plot needs plotly: pip install -c constraints.txt -e '.[plots]'"
-        ) from error
+        raise UserError(f"--plot needs plotly: {install('history')}") from error
     counts = [int(number) for number in summary["by_blocks"]]
     page = go.Figure()
     for share in summary["planted"]:

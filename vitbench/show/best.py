@@ -7,6 +7,7 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.judge.best import Choice
+from vitbench.place import install
 
 
 def text(choices: Sequence[Choice]) -> str:
@@ -36,9 +37,7 @@ def plot(choices: Sequence[Choice], path: Path) -> None:
         import plotly.graph_objects as go
         from plotly.subplots import make_subplots
     except ImportError as error:
-        raise UserError(
-            "--plot needs plotly: pip install -c constraints.txt -e '.[plots]'"
-        ) from error
+        raise UserError(f"--plot needs plotly: {install('history')}") from error
     titles = [
         f"{choice.model}, batch {choice.batch}"
         + (": synthetic weights, whose agreement means nothing" if choice.synthetic else "")

@@ -16,6 +16,7 @@ from vitbench.history.series import newest_first
 from vitbench.history.store import COLUMN, History
 from vitbench.history.trends import Trend, latest, older_runs
 from vitbench.judge.best import Choice
+from vitbench.place import install
 from vitbench.report.figures import QUANTILES, STATES
 from vitbench.report.reader import rows
 from vitbench.show.history import clean, notes, places, sentence, summary
@@ -61,9 +62,7 @@ def render(content: Mapping[str, Any]) -> str:
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as error:
-        raise UserError(
-            "--html needs plotly: pip install -c constraints.txt -e '.[history]'"
-        ) from error
+        raise UserError(f"--html needs plotly: {install('history')}") from error
     parts = {
         "@CSS@": _part("page.css"), "@JS@": _part("page.js"), "@PLOTLY@": get_plotlyjs(),
         "@DATA@": escaped(content),
