@@ -218,12 +218,35 @@ def test_an_agreement_depends_on_who_bounds_it(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "file", ["judge/agreement.py", "stats/intervals.py", "measure/agreement.py", "models/timm.py",
-             "runtimes/compiler.py", "runtimes/tuned/linear.cpp", "build/worker.py"],
+    ("module", "kinds"),
+    {
+        RUNTIMES["eager"].__name__: [True, True, False],
+        identity.BUILDING: [True, True, False],
+        identity.FEEDING: [False, True, True],
+        identity.JUDGING: [False, False, True],
+        RUNTIMES["lite"].__name__: [False, False, False],
+    }.items(),
 )  # fmt: skip
-def test_the_code_that_decides_is_part_of_every_key(file):
-    root = ROOT / "vitbench"
-    assert root / file in {found for pattern in identity.CODE for found in root.glob(pattern)}
+def test_an_entry_depends_on_the_code_that_makes_it(monkeypatch, model, module, kinds):
+    """A built file, logits and an agreement; the latter names its logits, whose code counts so."""
+
+    def keys():
+        return [
+            identity.of_artifact(model, variant("fp32"), None)["code"],
+            logits(variant("fp32"))["code"],
+            identity.of_agreement({}, {}, variant("fp32"), [], [], False)["code"],
+        ]
+
+    for text in ("one", "another"):
+        monkeypatch.setattr(
+            identity, "digest", lambda names, t=text: [t for n in names if n == module]
+        )
+        identity._code.cache_clear()
+        if text == "one":
+            before = keys()
+    changed = [now != then for now, then in zip(keys(), before, strict=True)]
+    identity._code.cache_clear()
+    assert changed == kinds
 
 
 @pytest.fixture(scope="module")

@@ -1,33 +1,24 @@
 """What entries of the cache depend on: a built file, the logits it gives, and their agreement."""
 
-import hashlib
 import platform
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import distributions
-from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
 
 from vitbench import environment
+from vitbench.build.code import digest
 from vitbench.case import Case
 from vitbench.models import Model
 from vitbench.runtimes import RUNTIMES, Variant
 from vitbench.runtimes.compiler import COMPILING, compiler
 
-# The code that decides what is built and compared. The table of recipes is not among it: what a row
-# says is part of the identity itself, and a new row changes no other.
-CODE = (
-    "models/*.py",
-    "runtimes/*.py",
-    "runtimes/tuned/*.*",
-    "measure/agreement.py",
-    "judge/agreement.py",
-    "stats/intervals.py",
-    "build/worker.py",
-)
-TABLE = "variants.py"
+# Builds every file, whatever its runtime; feeds images to every case, in batches; judges it.
+BUILDING = "vitbench.build.worker"
+FEEDING = "vitbench.measure.agreement"
+JUDGING = "vitbench.judge.agreement"
 
 
 def of_artifact(model: Model, recipe: Variant, calibration: str | None) -> dict[str, Any]:
@@ -37,7 +28,7 @@ def of_artifact(model: Model, recipe: Variant, calibration: str | None) -> dict[
     number of threads: whatever it is, the file is one that this recipe makes.
     """
     return {
-        **_conditions(recipe),
+        **_conditions(recipe, BUILDING),
         "architecture": dict(model.architecture),
         "weights": model.weights.sha256,
         "calibration": calibration,
@@ -54,7 +45,7 @@ def of_logits(
     quantizes when a file is loaded.
     """
     return {
-        **_conditions(recipe),
+        **_conditions(recipe, BUILDING, FEEDING),
         "artifact": artifact,
         "device": case.device,
         "batch": case.batch,
@@ -79,6 +70,7 @@ def of_agreement(
     """
     contract = recipe.contract
     return {
+        "code": _code(FEEDING, JUDGING),
         "case": case,
         "against": against,
         "contract": [contract.agreement, contract.relative_error, contract.cosine],
@@ -89,10 +81,10 @@ def of_agreement(
     }
 
 
-def _conditions(recipe: Variant) -> dict[str, Any]:
-    """What building a recipe's file and executing it depend on alike."""
+def _conditions(recipe: Variant, *modules: str) -> dict[str, Any]:
+    """What building a recipe's file and executing it depend on alike; `modules` take part too."""
     return {
-        "code": _code(),
+        "code": _code(RUNTIMES[recipe.runtime].__name__, "vitbench.models", *modules),
         "recipe": [recipe.runtime, recipe.precision, dict(recipe.options)],
         "versions": {**_library_versions(), "runtime": RUNTIMES[recipe.runtime].version()},
         "builders": {name: environment.installed(name) for name in _required(recipe)},
@@ -110,16 +102,13 @@ def _system() -> list[str]:
 
 
 @cache
-def _code() -> str:
-    """Digest of the code that an artifact, or its logits, come from: another code, another entry.
+def _code(*modules: str) -> str:
+    """Digest of the code behind these modules: another code, another entry.
 
-    So two revisions can share a cache, and neither is taken for the other.
+    So two revisions can share a cache, and neither is taken for the other. An edit of a runtime
+    leaves the entries of the others.
     """
-    root, digest = Path(__file__).parents[1], hashlib.sha256()
-    for file in sorted(file for pattern in CODE for file in root.glob(pattern)):
-        if file.name != TABLE:
-            digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
-    return digest.hexdigest()
+    return digest(modules)
 
 
 def _required(recipe: Variant) -> list[str]:

@@ -1,4 +1,4 @@
-"""What executes a model. One module per runtime; `variants.py` is the table of recipes."""
+"""What executes a model. One module per runtime, and two tables: `registry.py`, `variants.py`."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,36 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import UserError
-from vitbench.runtimes import (
-    aot_inductor,
-    eager,
-    executorch,
-    inductor,
-    lite,
-    onnxruntime,
-    openvino,
-    torchscript,
-    tuned,
-)
 from vitbench.runtimes.base import Deployment, Operator, Runtime, Variant
+from vitbench.runtimes.registry import RUNTIMES
 from vitbench.runtimes.variants import VARIANTS
 
 __all__ = [
     "RUNTIMES", "VARIANTS", "Deployment", "Operator", "Runtime", "Variant",
     "load", "operators", "variant",
 ]  # fmt: skip
-
-RUNTIMES: Mapping[str, Runtime] = {
-    "eager": eager,
-    "torchscript": torchscript,
-    "lite": lite,
-    "inductor": inductor,
-    "aot_inductor": aot_inductor,
-    "onnxruntime": onnxruntime,
-    "openvino": openvino,
-    "executorch": executorch,
-    "tuned": tuned,
-}
 
 
 def load(

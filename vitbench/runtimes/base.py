@@ -79,6 +79,8 @@ class Variant:
 class Runtime(Protocol):
     """One module of `runtimes/`. Adding one is a module, a row in `RUNTIMES`, rows of variants."""
 
+    __name__: str
+
     def version(self) -> str:
         """What executes, with its version: provenance, and the probe that it can be imported.
 
