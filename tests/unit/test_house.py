@@ -92,8 +92,11 @@ def violations(path: str, source: str) -> list[str]:
     if folder == "conftest.py":
         forbid(found, "conftest.py loads the fixture modules, nothing else")
     if folder == "benchmarks":
-        inward = HEAVY | {"vitbench", "fixtures"}
-        forbid((i for i in found if i.root in inward), "benchmarks/ says only what is measured")
+        other = (i for i in found if not i.name.startswith("vitbench.benchmarks."))
+        forbid(other, "benchmarks/ has the tests of vitbench/benchmarks, a thin module a file")
+    if path.startswith("vitbench/benchmarks/"):
+        forbid((i for i in found if i.root != "pytest"), "benchmarks/ says only what is measured")
+        return told
     if folder in ("vitbench", "fixtures"):
         early = (i for i in found if i.root in HEAVY and not i.lazy)
         forbid(early, "heavy, so only inside a function")
@@ -154,6 +157,12 @@ def test_every_place_was_looked_at():
     } <= looked
 
 
+def test_every_module_of_the_suite_has_its_thin_module():
+    folders = [ROOT / "benchmarks", ROOT / "vitbench" / "benchmarks"]
+    thin, suite = ({path.name for path in folder.glob("test_*.py")} for folder in folders)
+    assert thin == suite != set()
+
+
 PLANTED = [
     ("vitbench/measure/session.py", "import pytest", "only plugin/ knows"),
     ("vitbench/measure/clock.py", "def f():\n    import pytest_benchmark", "only plugin/ knows"),
@@ -182,8 +191,10 @@ PLANTED = [
     ("vitbench/case.py", "from vitbench.models import Model", "may import only"),
     ("vitbench/build/pool.py", "from .artifacts import Artifact", "write the full name"),
     ("vitbench/build/pool.py", "from . import artifacts", "write the full name"),
-    ("benchmarks/test_latency.py", "def test():\n    import torch", "only what is measured"),
-    ("benchmarks/test_latency.py", "from vitbench.case import Case", "only what is measured"),
+    ("benchmarks/test_latency.py", "import pytest", "a thin module a file"),
+    ("benchmarks/test_latency.py", "from vitbench.case import Case", "a thin module a file"),
+    ("vitbench/benchmarks/test_x.py", "def test():\n    import torch", "only what is measured"),
+    ("vitbench/benchmarks/test_x.py", "from vitbench.case import Case", "only what is measured"),
     ("conftest.py", "import sys", "nothing else"),
 ]  # fmt: skip
 
@@ -209,7 +220,8 @@ def test_a_broken_rule_is_told(path, source, why):
         ("vitbench/measure/session.py", "from vitbench.judge.agreement import Agreement"),
         ("tests/unit/test_x.py", "import pytest\nimport torch\nimport vitbench.models"),
         ("vitbench/plugin/cases.py", "import pytest\nfrom vitbench.case import Case"),
-        ("benchmarks/test_latency.py", "import pytest"),
+        ("vitbench/benchmarks/test_latency.py", "import pytest"),
+        ("benchmarks/test_latency.py", "from vitbench.benchmarks.test_latency import *"),
     ],
 )
 def test_what_is_allowed_is_not_told(path, source):
