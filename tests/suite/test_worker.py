@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import bounded, listen
-from vitbench.build.worker import COMMAND, WorkerFailed, ask
+from vitbench.build.worker import WorkerFailed, ask
 from vitbench.errors import Unavailable, UserError
 
 ROOT = Path(__file__).parents[2]
@@ -177,10 +177,6 @@ ask({REQUEST}, 30, [sys.executable, "-c", {SLEEPERS.format(file=str(file))!r}])
         _, complaint = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in complaint
     assert all(wait_until_gone(pid) for pid in pids(file))
-
-
-def test_the_default_command_is_the_module():
-    assert COMMAND[-2:] == ("-m", "vitbench.build.worker")
 
 
 @pytest.mark.parametrize("variant", ["fp32", "int8-dynamic"])
