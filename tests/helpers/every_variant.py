@@ -25,7 +25,7 @@ import numpy as np
 from vitbench.errors import Unavailable
 from vitbench.models import Model, load_model, parse_spec
 from vitbench.runtimes import RUNTIMES, Variant, load, onnx_graph, variant
-from vitbench.runtimes.catalogue import missing
+from vitbench.runtimes.catalogue import declared
 from vitbench.runtimes.tuned import library
 
 IMAGES = 8
@@ -41,7 +41,7 @@ def outcome(model: Model, recipe: Variant, folder: Path) -> dict[str, Any]:
         (IMAGES, *model.architecture["image"]), dtype=np.float32
     )
     try:
-        if reason := missing(recipe):
+        if reason := declared(recipe):
             raise Unavailable(reason)
         runtime.version()
         runtime.supports(recipe, "cpu")

@@ -18,8 +18,8 @@ from vitbench.stats.intervals import CONFIDENCE
 FIGURES = {"size": "size", "peak_memory": "memory", "first_inference": "first"}
 """Which metric of a row is held against a contract."""
 TO_INSTALL = (
-    "is not installed", "cannot be imported", "has no XNNPACK", "compiler, and found none",
-    "no quantized engine",
+    "is not installed", "is installed; ", "cannot be imported", "has no XNNPACK",
+    "compiler, and found none", "no quantized engine",
 )  # fmt: skip
 """In the reason of a case that is unavailable: what an installation lacks, and not the machine."""
 

@@ -33,7 +33,7 @@ from vitbench.measure.sample import Photo, Sample
 from vitbench.measure.stages import usual_seconds
 from vitbench.models import Model, flops, load_model
 from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, variant
-from vitbench.runtimes.catalogue import missing
+from vitbench.runtimes.catalogue import declared
 
 # The reference for agreement, whatever the reference for time is.
 TRUTH = "fp32"
@@ -124,7 +124,7 @@ class Session:
     def require(self, case: Case) -> Variant:
         """The variant of a case. Raises Unavailable, with the reason, where it cannot run here."""
         recipe = variant(case.variant)
-        if reason := missing(recipe):
+        if reason := declared(recipe):
             raise Unavailable(reason)
         runtime = RUNTIMES[recipe.runtime]
         runtime.version()

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from vitbench.case import Contract
 from vitbench.models import Model
 
+# The oldest release that the suite was run with; pyproject.toml has the same floors.
+TORCH = ("torch>=2.11",)
+
 
 def _nothing() -> None:
     """Synchronisation of a device that finishes its work before a call returns."""
@@ -61,7 +64,7 @@ class Variant:
     """A recipe: a runtime, its options, and the contract that the result must keep.
 
     `devices` are the kinds of device it is meant for; `about` is one line for people; `requires`
-    are requirement strings that `vitbench list` checks against the installed metadata;
+    are requirement strings, which `vitbench list` and a run check against what is installed;
     `calibrated` says that building it takes calibration images.
     """
 
@@ -72,7 +75,7 @@ class Variant:
     about: str
     devices: tuple[str, ...] = ("cpu",)
     options: Mapping[str, Any] = field(default_factory=dict)
-    requires: tuple[str, ...] = ("torch>=2.12",)
+    requires: tuple[str, ...] = TORCH
     calibrated: bool = False
 
 

@@ -59,23 +59,17 @@ def device_kinds() -> dict[str, tuple[str, ...]]:
     return {row.name: row.devices for row in VARIANTS}
 
 
-def missing(variant: Variant) -> str | None:
-    """Which package a variant needs and what would install it, or None where all are here."""
+def declared(variant: Variant) -> str | None:
+    """Why the installed packages rule a variant out, or None where they do not. Imports nothing.
+
+    `vitbench list` and every run ask here, so that both say the same.
+    """
     for text in ("torch", *variant.requires):  # torch is what every model is made with
-        name = Requirement(text).name
-        if installed(name) is None:
+        requirement = Requirement(text)
+        name, found = requirement.name, installed(requirement.name)
+        if found is None:
             extra = "suite" if name == "torch" else "runtimes"
             return f"{name} is not installed ({install(extra)})"
-    return None
-
-
-def declared(variant: Variant) -> str | None:
-    """Why a variant is declared unavailable by the installed metadata, or None. Imports nothing."""
-    if reason := missing(variant):
-        return reason
-    for text in variant.requires:
-        requirement = Requirement(text)
-        found = installed(requirement.name)
-        if found is None or not requirement.specifier.contains(found, prereleases=True):
-            return f"{requirement.name} {found} is installed; it needs {requirement}"
+        if not requirement.specifier.contains(found, prereleases=True):
+            return f"{name} {found} is installed; {variant.name} needs {requirement}"
     return None

@@ -1,7 +1,7 @@
 """The table of recipes. A new one is a row here."""
 
 from vitbench.case import Contract
-from vitbench.runtimes.base import Variant
+from vitbench.runtimes.base import TORCH, Variant
 
 REBUILT = Contract(
     agreement=0.99,
@@ -39,13 +39,13 @@ STATIC = Contract(
     cosine=0.98,
     reason="int8 with ranges fixed by calibration; published ViT results keep 93 %",
 )
-ONNX = ("onnxruntime>=1.22", "onnx>=1.18", "onnxscript>=0.5")
-OPENVINO = ("openvino>=2025.4",)
-NNCF = (*OPENVINO, "nncf>=3.0")
-EXECUTORCH = ("executorch>=1.3",)
-TORCHAO = ("torch>=2.12", "torchao>=0.17")
+ONNX = ("onnxruntime>=1.30", "onnx>=1.23.1", "onnxscript>=0.7.2")
+OPENVINO = ("openvino>=2026.4",)
+NNCF = (*OPENVINO, "nncf>=3.4")
+EXECUTORCH = ("executorch>=1.3.1",)
+TORCHAO = (*TORCH, "torchao>=0.17")
 # The last release whose wheels contain XNNPACK.
-XNNPACK = ("torch>=2.12,<2.13",)
+XNNPACK = ("torch>=2.11,<2.13",)
 
 VARIANTS: tuple[Variant, ...] = (
     Variant(

@@ -1,0 +1,78 @@
+"""The oldest releases that are taken: those that were tried, the same in every place."""
+
+import json
+import tomllib
+from dataclasses import replace
+from itertools import chain
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from vitbench.case import Case
+from vitbench.cli.main import main
+from vitbench.errors import Unavailable
+from vitbench.measure.options import Options
+from vitbench.measure.session import Session
+from vitbench.models import parse_spec
+from vitbench.place import CHECKOUT
+from vitbench.runtimes import VARIANTS, catalogue, variant
+
+MODEL = "deit_tiny_patch16_224"
+
+
+def floor(requirement):
+    """The release after `>=`."""
+    return next(Version(each.version) for each in requirement.specifier if each.operator == ">=")
+
+
+@pytest.fixture(scope="module")
+def extras():
+    """The floors of pyproject.toml by package."""
+    found = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))["project"]
+    texts = chain(found["dependencies"], *found["optional-dependencies"].values())
+    parsed = [Requirement(text) for text in texts if not text.startswith("vitbench")]
+    return {each.name: floor(each) for each in parsed}
+
+
+def test_variants_and_the_package_have_the_same_floors(extras):
+    texts = {text for row in VARIANTS for text in row.requires}
+    found = {(each.name, floor(each)) for each in map(Requirement, texts)}
+    assert len(found) == 8
+    assert {(name, extras[name]) for name, _ in found} == found
+
+
+def test_what_was_tried_lies_above_the_floors(extras):
+    lines = (CHECKOUT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = dict(line.split(";")[0].split("==") for line in lines if "==" in line)
+    below = {name for name, least in extras.items() if Version(pins.get(name, "999")) < least}
+    assert not below
+
+
+@pytest.mark.parametrize(
+    ("name", "release", "why"),
+    [
+        ("fp32", "2.11.0+cu130", None),
+        ("mobile-int8", "2.11.0+cpu", None),
+        ("fp32", "2.10.1", "torch 2.10.1 is installed; fp32 needs torch>=2.11"),
+        ("mobile-int8", "2.13.0", "torch 2.13.0 is installed; mobile-int8 needs torch<2.13,>=2.11"),
+    ],
+)
+def test_the_list_and_a_run_say_the_same(monkeypatch, capsys, tmp_path, name, release, why):
+    monkeypatch.setattr(catalogue, "installed", lambda _: release)
+    assert main(["list", "--json"]) == 0
+    listed = {row["variant"]: row["reason"] for row in json.loads(capsys.readouterr().out)}
+    options = Options(models=(parse_spec(MODEL, tmp_path),), threads=1, cache=tmp_path)
+    session, case = Session(options), Case(MODEL, name, "cpu", 1)
+    try:
+        said = None
+        session.require(case)
+    except Unavailable as reason:
+        said = str(reason)
+    assert (listed[name], said if why else None) == (why, why)
+
+
+def test_every_variant_names_a_package_that_can_be_too_old(monkeypatch):
+    monkeypatch.setattr(catalogue, "installed", lambda _: "0.0.1")
+    assert all("0.0.1 is installed" in catalogue.declared(row) for row in VARIANTS)
+    assert catalogue.declared(replace(variant("fp32"), requires=())) is None
