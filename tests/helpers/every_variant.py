@@ -24,7 +24,7 @@ import numpy as np
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model, load_model, parse_spec
-from vitbench.runtimes import RUNTIMES, Variant, load, onnx_graph, variant
+from vitbench.runtimes import RUNTIMES, Placement, Variant, load, onnx_graph, variant
 from vitbench.runtimes.catalogue import declared
 from vitbench.runtimes.tuned import library
 
@@ -48,7 +48,7 @@ def outcome(model: Model, recipe: Variant, folder: Path) -> dict[str, Any]:
         # A build may change the module: it has a process of its own otherwise.
         mine = replace(model, module=copy.deepcopy(model.module))
         runtime.build(mine, recipe, path, images if recipe.calibrated else None)
-        found = load(path, recipe, "cpu", model.architecture, 1).logits(images)
+        found = load(Placement(path, recipe, "cpu", model.architecture, 1)).logits(images)
     except Unavailable as reason:
         return {"unavailable": str(reason)}
     except Exception as error:

@@ -23,9 +23,9 @@ DAMAGES = {
 _load = eager.load
 
 
-def _planted(path, variant, device, architecture, threads):
-    deployment = _load(path, variant, device, architecture, threads)
-    if variant.precision != "int8":
+def _planted(placement):
+    deployment = _load(placement)
+    if placement.variant.precision != "int8":
         return deployment
     name, _, since = os.environ["PLANTED"].partition(" after ")
     calls = iter(range(10**9))
@@ -37,9 +37,9 @@ def _planted(path, variant, device, architecture, threads):
     return replace(deployment, read=read)
 
 
-def _hanging(path, variant, device, architecture, threads):
-    deployment = _load(path, variant, device, architecture, threads)
-    if variant.precision != "int8":
+def _hanging(placement):
+    deployment = _load(placement)
+    if placement.variant.precision != "int8":
         return deployment
     calls = iter(range(10**9))
 

@@ -1,6 +1,6 @@
 """What a deployment does to its process: `python -m tests.helpers.probe REQUEST` prints JSON.
 
-REQUEST is JSON: artifact, variant, architecture, threads. A process of its own, whose environment
+REQUEST is a Placement's JSON. A process of its own, whose environment
 is a user's: settings that suit tests run side by side would hide what is asked here.
 """
 
@@ -67,10 +67,7 @@ def main() -> None:
 
     torch.set_num_threads(request["threads"])
     before = state()
-    recipe = runtimes.variant(request["variant"])
-    deployment = runtimes.load(
-        Path(request["artifact"]), recipe, "cpu", request["architecture"], request["threads"]
-    )
+    deployment = runtimes.load(runtimes.placement_of(request))
     shape = request["architecture"]["image"]
     images = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
     deployment.logits(images)

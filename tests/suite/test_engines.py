@@ -7,7 +7,7 @@ import torch
 from tests.conftest import ROOT
 from vitbench.errors import Unavailable
 from vitbench.models import load_model, parse_spec
-from vitbench.runtimes import RUNTIMES, torch_common, variant
+from vitbench.runtimes import RUNTIMES, Placement, torch_common, variant
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def logits(tmp_path_factory):
             pytest.skip(f"unavailable: {reason}")
         path = tmp_path_factory.mktemp("artifact") / f"artifact{runtime.suffix(recipe)}"
         runtime.build(model, recipe, path, None)
-        deployment = runtime.load(path, recipe, "cpu", model.architecture, 1)
+        deployment = runtime.load(Placement(path, recipe, "cpu", model.architecture, 1))
         found[name] = deployment.logits(images)
         assert torch.backends.quantized.engine == before
     return found

@@ -13,7 +13,8 @@ from vitbench.case import Case
 from vitbench.errors import Unavailable
 from vitbench.measure import first_load
 from vitbench.measure.first_load import FirstLoads
-from vitbench.measure.footprint import Fresh, Loadable
+from vitbench.measure.footprint import Fresh
+from vitbench.runtimes import Placement, variant
 
 ONE, EIGHT, LARGE = (Case("m", "fp32", "cpu", batch) for batch in (1, 8, 32))
 OTHER = Case("m", "int8", "cpu", 1)
@@ -26,11 +27,12 @@ class Machine:
         self.diary, self.crashes, self.folder = [], {}, folder
         monkeypatch.setattr(first_load, "fresh_process", self.load)
 
-    def load(self, what, images, others=()):
+    def load(self, case, placement, images, others=()):
+        assert placement.path == Path("a")
         batches = [len(images), *map(len, others)]
-        self.diary.append((what.case.variant, *batches))
+        self.diary.append((case.variant, *batches))
         for batch in batches:
-            if error := self.crashes.get((what.case.variant, batch)):
+            if error := self.crashes.get((case.variant, batch)):
                 raise error
         return Fresh({"load_seconds": float(len(self.diary))}, np.zeros((2, len(images), 3)))
 
@@ -38,7 +40,7 @@ class Machine:
         """The first loads of another run."""
         loads = FirstLoads(
             ArtifactCache(self.folder),
-            lambda case: Loadable(case, Path("a"), 1, {}),
+            lambda case: Placement(Path("a"), variant("fp32"), case.device, {}, 1),
             lambda case: {"case": case.id},
             lambda case: np.zeros((case.batch, 3, 2, 2), np.float32),
         )
@@ -126,10 +128,10 @@ import os, signal
 from vitbench.runtimes import eager
 load = eager.load
 
-def crash(path, variant, *rest):
-    if variant.precision == "int8":
+def crash(placement):
+    if placement.variant.precision == "int8":
         {how}
-    return load(path, variant, *rest)
+    return load(placement)
 
 eager.load = crash
 """

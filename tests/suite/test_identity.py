@@ -57,9 +57,9 @@ def test_a_miscompiled_graph_is_not_passed_by_its_weights(tmp_path, monkeypatch)
     assert session.verify(compiled).agreement.state == "BROKEN"
 
 
-def _rolled(path, row, device, architecture, threads) -> Deployment:
+def _rolled(placement) -> Deployment:
     """Eager, with every class's logit given to the next one."""
-    plain = RUNTIMES["eager"].load(path, row, device, architecture, threads)
+    plain = RUNTIMES["eager"].load(placement)
     return replace(plain, read=lambda output: plain.read(output)[:, ::-1].copy())
 
 

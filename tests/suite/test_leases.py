@@ -20,7 +20,7 @@ from vitbench.build.locks import Leases, acquire, locked
 from vitbench.case import Case
 from vitbench.duet.play import Duet
 from vitbench.errors import UserError
-from vitbench.runtimes import variant
+from vitbench.runtimes import Placement, variant
 
 BIG = b"x" * 10_000
 
@@ -283,8 +283,8 @@ def test_a_path_that_is_no_artifact_s_is_not_held(path):
 @pytest.mark.parametrize("name", ["fp32", "scripted", "ort-fp32", "tuned-int8"])
 def test_an_artifact_that_is_gone_is_one_sentence(tmp_path, name):
     path = tmp_path / "artifact.pt"
-    asked = (path, variant(name), "cpu", {"image": [3, 8, 8]}, 1)
-    for ask in (lambda: runtimes.load(*asked), lambda: runtimes.operators(*asked, None)):
+    asked = Placement(path, variant(name), "cpu", {"image": [3, 8, 8]}, 1)
+    for ask in (lambda: runtimes.load(asked), lambda: runtimes.operators(asked, None)):
         with pytest.raises(UserError, match=r"artifact\.pt is gone: .* run it again"):
             ask()
 

@@ -9,7 +9,7 @@ import torch
 from vitbench import models
 from vitbench.errors import Unavailable
 from vitbench.models.base import Model, ModelSpec, Weights
-from vitbench.runtimes import RUNTIMES, load, torchscript, variant
+from vitbench.runtimes import RUNTIMES, Placement, load, torchscript, variant
 from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
 
 IMAGE = (3, 32, 32)
@@ -78,7 +78,7 @@ def built(model, name, path):
     images = np.random.default_rng(0).normal(size=(3, *image)).astype(np.float32)
     with torch.inference_mode():
         wanted = model.module(torch.from_numpy(images)).numpy()
-    found = load(path, recipe, "cpu", model.architecture, 1).logits(images)
+    found = load(Placement(path, recipe, "cpu", model.architecture, 1)).logits(images)
     return layers, np.linalg.norm(found - wanted) / np.linalg.norm(wanted)
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from vitbench.errors import Unavailable, UserError
 from vitbench.measure.options import Options
 from vitbench.measure.session import Session
 from vitbench.models import parse_spec
-from vitbench.runtimes import RUNTIMES, VARIANTS, load, variant
+from vitbench.runtimes import RUNTIMES, VARIANTS, Placement, load, variant
 from vitbench.runtimes.catalogue import declared
 
 MODEL = "deit_tiny_patch16_224"
@@ -128,9 +129,10 @@ def test_its_profiler_tells_where_the_time_goes(case, session):
 
 @pytest.mark.parametrize("name", FIRST)
 def test_the_code_that_loads_it_is_short(case, session):
-    recipe = variant(case.variant)
-    architecture = session.model(MODEL).architecture
-    code = RUNTIMES[recipe.runtime].loading_code(recipe, architecture, "model.bin")
+    placement = Placement(
+        Path("model.bin"), variant(case.variant), "cpu", session.model(MODEL).architecture, 1
+    )
+    code = RUNTIMES[placement.variant.runtime].loading_code(placement)
     compile(code, "load", "exec")
     assert len(code.splitlines()) <= 10
 
@@ -138,20 +140,20 @@ def test_the_code_that_loads_it_is_short(case, session):
 @pytest.mark.parametrize("name", FIRST)
 def test_garbage_is_refused_and_built_again_once_by_two_at_a_time(case, tmp_path, session):
     recipe = variant(case.variant)
-    runtime, architecture = RUNTIMES[recipe.runtime], session.model(MODEL).architecture
     cache = tmp_path / "cache"
     artifact = Session(options(cache)).artifact(case)
+    architecture = session.model(MODEL).architecture
+    placement = Placement(artifact.path, recipe, "cpu", architecture, 1)
     assert artifact.built
     for file in artifact.files:
         file.write_bytes(b"garbage" * 1000)
     script = (
-        "import sys; from pathlib import Path; from vitbench.runtimes import load, variant\n"
-        f"recipe, architecture = variant({recipe.name!r}), {dict(architecture)!r}\n"
-        "try: load(Path(sys.argv[1]), recipe, 'cpu', architecture, 1)\n"
+        "import json, sys; from vitbench.runtimes import load, placement_of\n"
+        "try: load(placement_of(json.loads(sys.argv[1])))\n"
         "except Exception as error: print('refused', type(error).__name__)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(artifact.path)],
+        [sys.executable, "-c", script, json.dumps(placement.to_json())],
         cwd=ROOT, text=True, capture_output=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.stdout.startswith("refused"), (done.returncode, done.stderr[-500:])
@@ -162,9 +164,11 @@ def test_garbage_is_refused_and_built_again_once_by_two_at_a_time(case, tmp_path
     with ThreadPoolExecutor(2) as two:
         assert sorted(two.map(ask, range(2))) == [False, True]
     images = some(session, 2)
-    built = load(artifact.path, recipe, "cpu", architecture, 1).logits(images)
+    built = load(placement).logits(images)
     assert np.allclose(built, session.deployment(case).logits(images), atol=1e-3)
-    assert runtime.version() in artifact.manifest["identity"]["versions"]["runtime"]
+    assert (
+        RUNTIMES[recipe.runtime].version() in artifact.manifest["identity"]["versions"]["runtime"]
+    )
 
 
 @pytest.mark.parametrize("name", FIRST)
@@ -182,12 +186,7 @@ def test_its_process_is_left_as_it_was(case, session):
 
 
 def probe(case, session, threads):
-    request = {
-        "artifact": str(session.artifact(case).path),
-        "variant": case.variant,
-        "architecture": dict(session.model(MODEL).architecture),
-        "threads": threads,
-    }
+    request = replace(session.placement(case), threads=threads).to_json()
     mine = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_", "KMP_"))}
     done = subprocess.run(
         [sys.executable, "-m", "tests.helpers.probe", json.dumps(request)],

@@ -1,6 +1,7 @@
 """What recipes set in torch: those for CUDA as far as a CPU can show it, and Inductor."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from vitbench.models import load_model, parse_spec
 from vitbench.runtimes import (
     RUNTIMES,
     VARIANTS,
+    Placement,
     inductor,
     load,
     torch_common,
@@ -37,7 +39,7 @@ def deployed(model, tmp_path):
         recipe = replace(recipe, precision="fp32", options={**recipe.options, **options})
         path = tmp_path / f"artifact{suffix(recipe)}"
         build(model, recipe, path, None)
-        return load(path, recipe, "cpu", model.architecture, 1)
+        return load(Placement(path, recipe, "cpu", model.architecture, 1))
 
     return found
 
@@ -86,7 +88,7 @@ def test_what_torchao_quantizes_is_kept_in_bfloat16(model, name, tmp_path):
     path = tmp_path / f"artifact{suffix(recipe)}"
     assert path.suffix == ".safetensors"
     build(model, recipe, path, None)
-    module = torch_state.load_state(path, recipe, model.architecture)
+    module = torch_state.load_state(Placement(path, recipe, "cpu", model.architecture, 1))
     assert {each.dtype for each in module.parameters()} == {torch.bfloat16}
     if recipe.precision == "int8":
         pytest.importorskip("torchao", reason="torchao is in the extra runtimes")
@@ -97,7 +99,9 @@ def test_what_torchao_quantizes_is_kept_in_bfloat16(model, name, tmp_path):
             after = module(images)
         assert type(module.blocks[0].mlp.fc1.weight) is not torch.nn.Parameter
         assert 0 < (after - before).norm() / before.norm() < recipe.contract.relative_error
-    code = inductor.loading_code(recipe, model.architecture, "model.safetensors")
+    code = inductor.loading_code(
+        Placement(Path("model.safetensors"), recipe, "cpu", model.architecture, 1)
+    )
     compile(code, "load", "exec")
     assert len(code.splitlines()) <= 10
     assert "torchao.quantize_" in code
@@ -147,7 +151,7 @@ def test_what_is_timed_as_compiled_is_what_was_verified(model, tmp_path):
     RUNTIMES["inductor"].supports(recipe, "cpu")
     path = tmp_path / "artifact.safetensors"
     build(model, recipe, path, None)
-    found = RUNTIMES["inductor"].load(path, recipe, "cpu", model.architecture, 1)
+    found = RUNTIMES["inductor"].load(Placement(path, recipe, "cpu", model.architecture, 1))
     images = np.random.default_rng(0).normal(size=(1, 3, 224, 224)).astype(np.float32)
     torch.compiler.reset()  # another test's graph of this network would serve both
     found.logits(images)
@@ -166,5 +170,5 @@ def test_generated_loops_are_cut_for_the_threads_of_the_run(model, tmp_path, thr
     path = tmp_path / "artifact.safetensors"
     build(model, recipe, path, None)
     monkeypatch.setattr(torch, "compile", lambda module, **options: given.update(options) or module)
-    RUNTIMES["inductor"].load(path, recipe, "cpu", model.architecture, threads)
+    RUNTIMES["inductor"].load(Placement(path, recipe, "cpu", model.architecture, threads))
     assert given["options"] == {"cpp.threads": threads}

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import pytest
 
 from vitbench.errors import Unavailable
-from vitbench.runtimes import tuned, variant
+from vitbench.runtimes import Placement, tuned, variant
 from vitbench.runtimes.tuned import layers, library
 
 
@@ -256,4 +256,4 @@ def test_a_file_for_another_cpu_is_refused(tmp_path):
     with ZipFile(file, "w") as package:
         package.writestr(f"model/extra/{tuned.NEEDS}", '{"isa": "later", "needs": ["avx99"]}')
     with pytest.raises(Unavailable, match="compiled for a CPU with avx99"):
-        tuned.load(Path(file), variant("tuned-int8"), "cpu", {}, 1)
+        tuned.load(Placement(Path(file), variant("tuned-int8"), "cpu", {}, 1))

@@ -219,7 +219,7 @@ def test_a_build_and_its_footprint(tmp_path, variant):
 def test_a_pool_loads_each_copy_once_and_counts():
     from vitbench.build.pool import Pool
 
-    pool = Pool(lambda key, copy: [key, copy])  # a list: equal loads are still two objects
+    pool = Pool(lambda case: [case])  # a list: equal loads are still two objects
     first = pool.get("case")
     assert pool.get("case") is first
     assert pool.get("case", copy=1) is not first

@@ -13,7 +13,7 @@ from vitbench.errors import UserError
 from vitbench.models import Model
 from vitbench.models.described import describe
 from vitbench.models.weights import file_sha256
-from vitbench.runtimes import RUNTIMES, Variant, torch_common
+from vitbench.runtimes import RUNTIMES, Placement, Variant, torch_common
 
 
 def export(
@@ -37,6 +37,7 @@ def export(
     target = folder / f"{model.spec.name}-{variant.name}"
     file = target / f"model{artifact.path.suffix}"
     runtime = RUNTIMES[variant.runtime]
+    placement = Placement(Path(file.name), variant, "cpu", model.architecture, 1)
     preprocessing, code, reason = describe(model.preprocess)
     manifest = {
         "file": file.name,
@@ -58,7 +59,7 @@ def export(
         "versions": environment.versions(),
         "variables": environment.variables(),
         "vitbench": __version__,
-        "load": runtime.loading_code(variant, model.architecture, file.name).splitlines(),
+        "load": runtime.loading_code(placement).splitlines(),
         "preprocessing": preprocessing or reason,
         "preprocess": code,
         "classify": _classify(variant) if code else [],

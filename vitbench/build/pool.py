@@ -1,25 +1,26 @@
-"""Loaded deployments: one per key and copy, for as long as the pool lives."""
+"""Loaded deployments: one per case and copy, for as long as the pool lives."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
+from vitbench.case import Case
 from vitbench.runtimes import Deployment
 
 
 class Pool:
-    """`load(key, copy)` is called once for each; a load that raises is tried again next time.
+    """`load` is called once for each case and copy; a load that raises is tried again next time.
 
-    `loads` counts, per (key, copy), the loads that succeeded.
+    `loads` counts, per (case, copy), the loads that succeeded.
     """
 
-    def __init__(self, load: Callable[[Hashable, int], Deployment]) -> None:
+    def __init__(self, load: Callable[[Case], Deployment]) -> None:
         self._load = load
-        self._loaded: dict[tuple[Hashable, int], Deployment] = {}
-        self.loads: Counter[tuple[Hashable, int]] = Counter()
+        self._loaded: dict[tuple[Case, int], Deployment] = {}
+        self.loads: Counter[tuple[Case, int]] = Counter()
 
-    def get(self, key: Hashable, copy: int = 0) -> Deployment:
-        """The deployment of a key; each `copy` is a load of its own."""
-        if (key, copy) not in self._loaded:
-            self._loaded[key, copy] = self._load(key, copy)
-            self.loads[key, copy] += 1
-        return self._loaded[key, copy]
+    def get(self, case: Case, copy: int = 0) -> Deployment:
+        """The deployment of a case; each `copy` is a load of its own."""
+        if (case, copy) not in self._loaded:
+            self._loaded[case, copy] = self._load(case)
+            self.loads[case, copy] += 1
+        return self._loaded[case, copy]

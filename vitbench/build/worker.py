@@ -154,8 +154,10 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
 
     from vitbench.environment import peak_resident_bytes
     from vitbench.models import ModelSpec, load_model
+    from vitbench.runtimes import variant
 
-    runtime, recipe = _prepare(request)
+    recipe = variant(request["variant"])
+    runtime = _imported(recipe)
     torch.set_num_threads(request["threads"])
     model = load_model(ModelSpec(**request["spec"]), request["weights"])
     if model.weights.sha256 != request["sha256"]:
@@ -194,14 +196,11 @@ def _footprint(request: Mapping[str, Any]) -> dict[str, Any]:
     from vitbench import runtimes
     from vitbench.environment import peak_resident_bytes
 
-    _, recipe = _prepare(request)
-    device = request["device"]
+    placement = _placed(request)
     images = np.load(request["images"], allow_pickle=False)
     baseline = _resident_bytes()
     start = perf_counter()
-    deployment = runtimes.load(
-        Path(request["path"]), recipe, device, request["architecture"], request["threads"]
-    )
+    deployment = runtimes.load(placement)
     deployment.synchronize()
     loaded = perf_counter()
     first = deployment.logits(images)
@@ -211,7 +210,7 @@ def _footprint(request: Mapping[str, Any]) -> dict[str, Any]:
         "first_inference_seconds": inferred - loaded,
         "peak_memory_bytes": peak_resident_bytes(),
         "baseline_memory_bytes": baseline,
-        "cuda_peak_bytes": _cuda_peak_bytes(device),
+        "cuda_peak_bytes": _cuda_peak_bytes(placement.device),
     }
     np.save(request["answers"], np.stack([first, deployment.logits(images)]))
     for file in request["others"]:
@@ -230,25 +229,28 @@ def operators(request: Mapping[str, Any]) -> dict[str, Any]:
 
     from vitbench import runtimes
 
-    _, recipe = _prepare(request)
+    placement = _placed(request)
     images = np.load(request["images"], allow_pickle=False)
-    device, architecture, threads = (request[k] for k in ("device", "architecture", "threads"))
-    path = Path(request["path"])
-    found = runtimes.operators(path, recipe, device, architecture, threads, images)
+    found = runtimes.operators(placement, images)
     return {"operators": [asdict(each) for each in found]}
 
 
-def _prepare(request: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The runtime, imported, and the recipe of a request."""
-    from vitbench.runtimes import RUNTIMES, variant
+def _placed(request: Mapping[str, Any]) -> Any:
+    """The Placement of a request, whose runtime is imported."""
+    from vitbench.runtimes import placement_of
 
-    try:
-        recipe = variant(request["variant"])
-    except KeyError as error:
-        raise UserError(f"there is no variant {error}: `vitbench list` shows them") from error
+    placement = placement_of(request)
+    _imported(placement.variant)
+    return placement
+
+
+def _imported(recipe: Any) -> Any:
+    """The runtime of a recipe. Raises Unavailable where it cannot be imported."""
+    from vitbench.runtimes import RUNTIMES
+
     runtime = RUNTIMES[recipe.runtime]
     runtime.version()
-    return runtime, recipe
+    return runtime
 
 
 def _cuda_peak_bytes(device: str) -> int | None:

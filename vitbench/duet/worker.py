@@ -27,7 +27,7 @@ from vitbench.duet.planted import extra_work, with_extra
 from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.outputs import Witness, one_of_each
-from vitbench.runtimes import VARIANTS, Deployment, load, operators, variant
+from vitbench.runtimes import VARIANTS, Deployment, load, operators, placement_of, variant
 
 PROTOCOL = 1
 
@@ -74,11 +74,7 @@ class Arm:
         np.save(f"{verified}.npy", verification.first_output)
         return {
             "load": {
-                "path": str(artifact.path),
-                "variant": case.variant,
-                "device": case.device,
-                "architecture": dict(model.architecture),
-                "threads": session.options.threads,
+                **session.placement(case).to_json(),
                 "images": str(images),
                 "case": case.id,
                 "verified": f"{verified}.npy",
@@ -116,7 +112,7 @@ class Arm:
         self._loaded = deployment, staged, witness, one_of_each(6, request.get("seed", 0))
         return {"seconds": min(taken)}
 
-    def turn(self, request: Mapping[str, Any]) -> dict[str, float]:  # noqa: ARG002 - as all verbs
+    def turn(self, _: Mapping[str, Any]) -> dict[str, float]:
         """Seconds of one call, which follows an untimed one: the other arms took the caches.
 
         Raises WrongOutputs where its output was drawn and is not the verified one.
@@ -131,17 +127,14 @@ class Arm:
                 witness.see(deployment.read(output), "in a timed turn")
         return {"seconds": seconds}
 
-    def drop(self, request: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - as all verbs
+    def drop(self, _: Mapping[str, Any]) -> dict[str, Any]:
         """Forget the loaded case. The answer says what was compared of its outputs."""
         loaded, self._loaded = self._loaded, None
         return {"outputs": loaded[2].to_json()} if loaded else {}
 
     def operators(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Where the time of one call of a prepared case goes, the slowest operator first."""
-        path, recipe, device, architecture, threads, images = _arguments(request)
-        return [
-            asdict(each) for each in operators(path, recipe, device, architecture, threads, images)
-        ]
+        return [asdict(each) for each in operators(placement_of(request), _images(request))]
 
     def extra(self, request: Mapping[str, Any]) -> dict[str, int]:
         """How many units of extra work make a prepared case `share` slower, measured in turns."""
@@ -156,22 +149,14 @@ class Arm:
         return {"units": max(1, round(request["share"] * median(calls) / median(units)))}
 
     def _deployment(self, request: Mapping[str, Any]) -> tuple[Deployment, Any]:
-        path, recipe, device, architecture, threads, images = _arguments(request)
-        return load(path, recipe, device, architecture, threads), images
+        return load(placement_of(request)), _images(request)
 
 
-def _arguments(request: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Of `runtimes.load` and the images, from what `prepare` answered."""
+def _images(request: Mapping[str, Any]) -> Any:
+    """The images (N, 3, H, W) that `prepare` wrote."""
     import numpy as np
 
-    return (
-        Path(request["path"]),
-        variant(request["variant"]),
-        request["device"],
-        request["architecture"],
-        request["threads"],
-        np.load(request["images"], allow_pickle=False),
-    )
+    return np.load(request["images"], allow_pickle=False)
 
 
 def _witness(request: Mapping[str, Any]) -> Witness:

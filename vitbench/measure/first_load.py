@@ -11,27 +11,28 @@ from numpy.typing import NDArray
 from vitbench.build.artifacts import ArtifactCache
 from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
-from vitbench.measure.footprint import Fresh, Loadable, fresh_process
+from vitbench.measure.footprint import Fresh, fresh_process
+from vitbench.runtimes import Placement
 
 
 class FirstLoads:
     """Remembers in the cache which cases were loaded and called well here, by any run.
 
-    `loadable` says what a process needs for a case, `conditions` all that its execution depends on,
-    and `batch` the images that it is called on. `planned` are the cases that a run will ask for, as
+    `placement` says where a case is executed, `conditions` all that its execution depends on, and
+    `batch` the images that it is called on. `planned` are the cases that a run will ask for, as
     far as it knows.
     """
 
     def __init__(
         self,
         cache: ArtifactCache,
-        loadable: Callable[[Case], Loadable],
+        placement: Callable[[Case], Placement],
         conditions: Callable[[Case], Mapping[str, Any]],
         batch: Callable[[Case], NDArray[np.float32]],
     ) -> None:
         self.planned: Sequence[Case] = ()
         self._cache = cache
-        self._loadable, self._conditions, self._batch = loadable, conditions, batch
+        self._placement, self._conditions, self._batch = placement, conditions, batch
         self._known: dict[Case, Fresh | WorkerFailed] = {}
         self._proven: set[Case] = set()
 
@@ -62,7 +63,7 @@ class FirstLoads:
         """What a process of its own measured of a case, in this run. Raises what `ask` raises."""
         self._raise(case)
         if case not in self._known:
-            self._known[case] = fresh_process(self._loadable(case), self._batch(case))
+            self._known[case] = fresh_process(case, self._placement(case), self._batch(case))
         found = self._known[case]
         assert isinstance(found, Fresh)
         return found
@@ -73,7 +74,7 @@ class FirstLoads:
 
     def _load(self, case: Case) -> list[Case]:
         """Load and remember. Returns the other planned cases that need no process any more."""
-        what, images = self._loadable(case), self._batch(case)
+        placement, images = self._placement(case), self._batch(case)
         others = [
             each
             for each in self.planned
@@ -82,11 +83,13 @@ class FirstLoads:
         larger = sorted(each for each in others if each.batch > case.batch)[-1:]
         try:
             try:
-                self._known[case] = fresh_process(what, images, [self._batch(e) for e in larger])
+                more = [self._batch(each) for each in larger]
+                self._known[case] = fresh_process(case, placement, images, more)
             except WorkerFailed:
                 if not larger:
                     raise
-                self._known[case] = fresh_process(what, images)  # it may be the larger one's fault
+                # The larger batch may be what crashed.
+                self._known[case] = fresh_process(case, placement, images)
                 return []
         except WorkerFailed as reason:
             self._known[case] = reason

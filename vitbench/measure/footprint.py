@@ -4,7 +4,7 @@ What crashes there costs its case, and nobody else.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from vitbench.build.worker import ask
 from vitbench.case import Case
+from vitbench.runtimes import Placement
 
 # Compiling is part of a compiled deployment's first inference.
 FRESH_SECONDS = 900.0
@@ -34,18 +35,9 @@ class Fresh:
     answers: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Loadable:
-    """What a process needs to load a case: its artifact's file, and how it is executed."""
-
-    case: Case
-    artifact: Path
-    threads: int
-    architecture: Mapping[str, Any]
-
-
 def fresh_process(
-    what: Loadable,
+    case: Case,
+    placement: Placement,
     images: NDArray[np.float32],
     others: Sequence[NDArray[np.float32]] = (),
 ) -> Fresh:
@@ -53,26 +45,26 @@ def fresh_process(
 
     Raises what `ask` raises.
     """
-    with _request("footprint", what, images) as (request, folder):
+    with _request("footprint", placement, images) as (request, folder):
         answers, files = folder / "answers.npy", [folder / f"{len(each)}.npy" for each in others]
         for file, each in zip(files, others, strict=True):
             np.save(file, each)
         request |= {"answers": str(answers), "others": [str(file) for file in files]}
-        figures = ask(request, FRESH_SECONDS, name=f"the process that loads {what.case.id}")
+        figures = ask(request, FRESH_SECONDS, name=f"the process that loads {case.id}")
         return Fresh(figures, np.load(answers, allow_pickle=False))
 
 
-def profile(what: Loadable, images: NDArray[np.float32]) -> list[dict[str, Any]]:
+def profile(case: Case, placement: Placement, images: NDArray[np.float32]) -> list[dict[str, Any]]:
     """The operators of a call: name, seconds, calls; the slowest first. Raises what `ask` does."""
-    with _request("operators", what, images) as (request, _):
-        name = f"the process that profiles {what.case.id}"
+    with _request("operators", placement, images) as (request, _):
+        name = f"the process that profiles {case.id}"
         found: list[dict[str, Any]] = ask(request, FRESH_SECONDS, name=name)["operators"]
         return found
 
 
 @contextmanager
 def _request(
-    verb: str, what: Loadable, images: NDArray[np.float32]
+    verb: str, placement: Placement, images: NDArray[np.float32]
 ) -> Iterator[tuple[dict[str, Any], Path]]:
     """A request on these images, and the folder that they lie in until it is answered."""
     with tempfile.TemporaryDirectory() as name:
@@ -81,11 +73,7 @@ def _request(
         yield (
             {
                 "verb": verb,
-                "variant": what.case.variant,
-                "path": str(what.artifact),
-                "device": what.case.device,
-                "threads": what.threads,
-                "architecture": dict(what.architecture),
+                **placement.to_json(),
                 "images": str(folder / "images.npy"),
             },
             folder,

@@ -25,14 +25,14 @@ from vitbench.errors import Unavailable
 from vitbench.judge.agreement import Agreement, doomed, judge_agreement
 from vitbench.measure.agreement import compare, logits_of, unpacked
 from vitbench.measure.first_load import FirstLoads
-from vitbench.measure.footprint import Loadable, profile
+from vitbench.measure.footprint import profile
 from vitbench.measure.inputs import Inputs
 from vitbench.measure.options import Options
 from vitbench.measure.peak import peaks
 from vitbench.measure.sample import Photo, Sample
 from vitbench.measure.stages import usual_seconds
 from vitbench.models import Model, flops, load_model
-from vitbench.runtimes import RUNTIMES, Deployment, Variant, load, variant
+from vitbench.runtimes import RUNTIMES, Deployment, Placement, Variant, load, variant
 from vitbench.runtimes.catalogue import declared
 
 # The reference for agreement, whatever the reference for time is.
@@ -74,9 +74,9 @@ class Session:
         self._peaks: dict[str, dict[str, float]] = {}
         self._preprocess_seconds: dict[tuple[str, int], float] = {}
         self._verified: dict[tuple[Case, Case], Verification] = {}
-        self._pool = Pool(self._load)
+        self._pool = Pool(lambda case: load(self.placement(case)))
         self.inputs = Inputs(options, self.model, say)
-        self.first_loads = FirstLoads(self.cache, self._loadable, self._execution, self.first_batch)
+        self.first_loads = FirstLoads(self.cache, self.placement, self._execution, self.first_batch)
 
     @cached_property
     def devices(self) -> tuple[str, ...]:
@@ -198,7 +198,7 @@ class Session:
         if not self.options.profile:
             return []
         self.say(f"profiling {case.id}")
-        return profile(self._loadable(case), images)[:PROFILED]
+        return profile(case, self.placement(case), images)[:PROFILED]
 
     def flops(self, name: str) -> int:
         """Operations that one image takes in a model."""
@@ -283,14 +283,11 @@ class Session:
             progress,
         )
 
-    def _load(self, key: Any, copy: int) -> Deployment:  # noqa: ARG002 - a copy is loaded like the first
-        recipe, artifact = self.require(key), self.artifact(key)
-        architecture = self.model(key.model).architecture
-        return load(artifact.path, recipe, key.device, architecture, self.options.threads)
-
-    def _loadable(self, case: Case) -> Loadable:
+    def placement(self, case: Case) -> Placement:
+        """The built file of a case, and where and how this session executes it."""
+        recipe, path = self.require(case), self.artifact(case).path
         architecture = self.model(case.model).architecture
-        return Loadable(case, self.artifact(case).path, self.options.threads, architecture)
+        return Placement(path, recipe, case.device, architecture, self.options.threads)
 
     def _execution(self, case: Case) -> dict[str, Any]:
         """What loading and calling a case depends on: the images do not matter."""

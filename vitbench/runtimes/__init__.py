@@ -9,27 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import UserError
-from vitbench.runtimes.base import Deployment, Operator, Runtime, Variant
+from vitbench.runtimes.base import Deployment, Operator, Placement, Runtime, Variant
 from vitbench.runtimes.registry import RUNTIMES
 from vitbench.runtimes.variants import VARIANTS
 
 __all__ = [
-    "RUNTIMES", "VARIANTS", "Deployment", "Operator", "Runtime", "Variant",
-    "load", "operators", "variant",
+    "RUNTIMES", "VARIANTS", "Deployment", "Operator", "Placement", "Runtime", "Variant",
+    "load", "operators", "placement_of", "variant",
 ]  # fmt: skip
 
 
-def load(
-    path: Path, recipe: Variant, device: str, architecture: Mapping[str, Any], threads: int
-) -> Deployment:
+def load(placement: Placement) -> Deployment:
     """The deployment of an artifact, in its runtime. Its `stage` makes any memory layout contiguous
     and raises ValueError for images that the model does not take: a runtime may not notice.
 
     Raises UserError where the artifact is gone.
     """
-    _require(path)
-    plain = RUNTIMES[recipe.runtime].load(path, recipe, device, architecture, threads)
-    image = tuple(architecture["image"])
+    _require(placement.path)
+    plain, image = RUNTIMES[placement.variant.runtime].load(placement), placement.image
 
     def stage(images: NDArray[np.float32]) -> Any:
         if images.dtype != np.float32 or images.shape[1:] != image or not len(images):
@@ -42,19 +39,11 @@ def load(
     return replace(plain, stage=stage)
 
 
-def operators(
-    path: Path,
-    recipe: Variant,
-    device: str,
-    architecture: Mapping[str, Any],
-    threads: int,
-    images: NDArray[np.float32],
-) -> list[Operator]:
+def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
     """Where the time of one call goes, the slowest operator first. Raises Unavailable, and as
     `load`."""
-    _require(path)
-    runtime = RUNTIMES[recipe.runtime]
-    found = runtime.operators(path, recipe, device, architecture, threads, images)
+    _require(placement.path)
+    found = RUNTIMES[placement.variant.runtime].operators(placement, images)
     return sorted(found, key=lambda each: -each.seconds)
 
 
@@ -67,5 +56,19 @@ def _require(path: Path) -> None:
 
 
 def variant(name: str) -> Variant:
-    """The recipe of that name. Raises KeyError."""
-    return {row.name: row for row in VARIANTS}[name]
+    """The recipe of that name. Raises UserError where there is none."""
+    for row in VARIANTS:
+        if row.name == name:
+            return row
+    raise UserError(f"there is no variant {name!r}: `vitbench list` shows them")
+
+
+def placement_of(request: Mapping[str, Any]) -> Placement:
+    """The Placement among the fields of a request (`Placement.to_json`). Raises as `variant`."""
+    return Placement(
+        Path(request["path"]),
+        variant(request["variant"]),
+        request["device"],
+        request["architecture"],
+        request["threads"],
+    )

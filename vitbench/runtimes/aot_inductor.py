@@ -15,7 +15,6 @@ import copy
 import json
 import platform
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes import onednn, torch_common
-from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.linear_layers import replaceable
 from vitbench.runtimes.torch_common import version
 
@@ -51,7 +50,7 @@ def supports(variant: Variant, device: str) -> None:
             )
 
 
-def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
+def suffix(_: Variant) -> str:
     return ".pt2"
 
 
@@ -179,25 +178,19 @@ def _has_avx512() -> bool:
     return "avx512_f" in torch_common.capabilities()
 
 
-def load(
-    path: Path,
-    variant: Variant,
-    device: str,
-    architecture: Mapping[str, Any],  # noqa: ARG001 - the graph is in the file
-    threads: int,
-) -> Deployment:
+def load(placement: Placement) -> Deployment:
     import torch
 
     # Another CPU's instructions would end the process.
     package = torch._C._aoti.AOTIModelPackageLoader
-    needed = json.loads(package.load_metadata_from_package(str(path), "model")["CPU"])
-    torch_common.require_capabilities(needed, path)
-    module = torch._inductor.aoti_load_package(str(path))
-    return torch_common.deployment(module, variant, device, threads)
+    needed = json.loads(package.load_metadata_from_package(str(placement.path), "model")["CPU"])
+    torch_common.require_capabilities(needed, placement.path)
+    module = torch._inductor.aoti_load_package(str(placement.path))
+    return torch_common.deployment(module, placement)
 
 
 operators = torch_common.profiled(load)
 
 
-def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:  # noqa: ARG001
-    return f"import torch\nmodel = torch._inductor.aoti_load_package({file!r})"
+def loading_code(placement: Placement) -> str:
+    return f"import torch\nmodel = torch._inductor.aoti_load_package({str(placement.path)!r})"

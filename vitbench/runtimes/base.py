@@ -79,6 +79,38 @@ class Variant:
     calibrated: bool = False
 
 
+@dataclass(frozen=True)
+class Placement:
+    """An artifact's file on a device.
+
+    `variant` is the recipe that the file was built by, `device` is `cpu` or `cuda:N`,
+    `architecture` is the model's, which needs neither weights nor source file, and `threads` is how
+    many threads of the CPU compute.
+    """
+
+    path: Path
+    variant: Variant
+    device: str
+    architecture: Mapping[str, Any]
+    threads: int
+
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """The shape of one image: channels, height, width."""
+        channels, height, width = self.architecture["image"]
+        return channels, height, width
+
+    def to_json(self) -> dict[str, Any]:
+        """Fields of a request to another process. Older arms of a duet read the same names."""
+        return {
+            "path": str(self.path),
+            "variant": self.variant.name,
+            "device": self.device,
+            "architecture": dict(self.architecture),
+            "threads": self.threads,
+        }
+
+
 class Runtime(Protocol):
     """One module of `runtimes/`. Adding one is a module, a row in `RUNTIMES`, rows of variants."""
 
@@ -93,11 +125,11 @@ class Runtime(Protocol):
     def supports(self, variant: Variant, device: str) -> None:
         """Raises Unavailable with the reason where this recipe cannot run on this device here."""
 
-    def suffix(self, variant: Variant) -> str:
+    def suffix(self, variant: Variant, /) -> str:
         """The file ending of this recipe's artifact."""
 
     def build(
-        self, model: Model, variant: Variant, path: Path, calibration: NDArray[np.float32] | None
+        self, model: Model, variant: Variant, path: Path, calibration: NDArray[np.float32] | None, /
     ) -> dict[str, int] | None:
         """Write the artifact of a model to `path`, and what belongs to it beside it, named alike.
 
@@ -106,32 +138,17 @@ class Runtime(Protocol):
         Raises Unavailable where the recipe cannot be made of this model, with the reason.
         """
 
-    def load(
-        self,
-        path: Path,
-        variant: Variant,
-        device: str,
-        architecture: Mapping[str, Any],
-        threads: int,
-    ) -> Deployment:
-        """The deployment of an artifact, which computes on `threads` threads of the CPU.
+    def load(self, placement: Placement, /) -> Deployment:
+        """The deployment of an artifact.
 
         Needs neither the model's weights nor its source file. Raises for a file it cannot read.
         """
 
-    def operators(
-        self,
-        path: Path,
-        variant: Variant,
-        device: str,
-        architecture: Mapping[str, Any],
-        threads: int,
-        images: NDArray[np.float32],
-    ) -> list[Operator]:
+    def operators(self, placement: Placement, images: NDArray[np.float32], /) -> list[Operator]:
         """The operators of one call on `images`, by the runtime's own profiler, in any order.
 
         Raises Unavailable where the runtime has none.
         """
 
-    def loading_code(self, variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
+    def loading_code(self, placement: Placement, /) -> str:
         """Python that loads the artifact without vitbench, at most ten lines, ending in `model`."""

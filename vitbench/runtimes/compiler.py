@@ -32,7 +32,7 @@ def compiler() -> list[str] | None:
 
 
 @cache
-def _described(path: str, mtime_ns: int, size: int) -> list[str]:  # noqa: ARG001 - of this state
+def _described(path: str, _mtime_ns: int, _size: int) -> list[str]:
     """`compiler` of one state of its file. It is asked by its link, whose name may steer it."""
     done = subprocess.run(
         [path, "--version"], capture_output=True, text=True, check=False,

@@ -1,6 +1,5 @@
 """torch eager: the model's own Python, in fp32, half precision, or with dynamic int8 linears."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torch_state
-from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.torch_common import supports, version
 from vitbench.runtimes.torch_state import state_loading_code as loading_code
 
@@ -24,23 +23,22 @@ def build(
     model: Model,
     variant: Variant,
     path: Path,
-    calibration: NDArray[np.float32] | None,  # noqa: ARG001 - no recipe here is calibrated
+    _: NDArray[np.float32] | None,
 ) -> dict[str, int]:
     module, layers = torch_state.prepared(model, variant)
     torch_state.save_state(module, variant, path)
     return layers
 
 
-def load(
-    path: Path, variant: Variant, device: str, architecture: Mapping[str, Any], threads: int
-) -> Deployment:
-    module = torch_state.load_state(path, variant, architecture).to(device)
+def load(placement: Placement) -> Deployment:
+    variant = placement.variant
+    module = torch_state.load_state(placement).to(placement.device)
     module = module.to(memory_format=torch_common.memory_format(variant))
     call = Graphs(module) if variant.options.get("graph") else module
-    made = torch_common.deployment(call, variant, device, threads)
+    made = torch_common.deployment(call, placement)
     pinned = variant.options.get("attention", "MATH")
     if pinned != "MATH":  # which is no kernel, but operators
-        require_attention(made, pinned, tuple(architecture["image"]))
+        require_attention(made, pinned, placement.image)
     return made
 
 

@@ -13,7 +13,6 @@ the largest batch from the start, and an image takes longer at every batch size 
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes.base import Deployment, Operator, Variant
+from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 
 __all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
 
@@ -53,7 +52,7 @@ def supports(variant: Variant, device: str) -> None:
         raise Unavailable(f"{variant.name} is made for the CPU, not for {device}")
 
 
-def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
+def suffix(_: Variant) -> str:
     return ".pte"
 
 
@@ -61,7 +60,7 @@ def build(
     model: Model,
     variant: Variant,
     path: Path,
-    calibration: NDArray[np.float32] | None,  # noqa: ARG001 - no recipe here is calibrated
+    _: NDArray[np.float32] | None,
 ) -> None:
     import torch
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
@@ -88,22 +87,16 @@ def build(
         edge.to_executorch().write_to_file(file)
 
 
-def load(
-    path: Path,
-    variant: Variant,  # noqa: ARG001 - the precision is in the file
-    device: str,  # noqa: ARG001 - `supports` lets the CPU through only
-    architecture: Mapping[str, Any],  # noqa: ARG001 - the graph is in the file
-    threads: int,
-) -> Deployment:
+def load(placement: Placement) -> Deployment:
     import torch
     from executorch.extension.pybindings import portable_lib
     from executorch.runtime import Runtime
 
-    if portable_lib._threadpool_get_thread_count() != threads:
+    if portable_lib._threadpool_get_thread_count() != placement.threads:
         if _loaded:
             raise RuntimeError("what ExecuTorch has loaded in this process has other threads")
-        portable_lib._unsafe_reset_threadpool(threads)
-    method = Runtime.get().load_program(path).load_method("forward")
+        portable_lib._unsafe_reset_threadpool(placement.threads)
+    method = Runtime.get().load_program(placement.path).load_method("forward")
     _loaded.add(method)
 
     def stage(images: NDArray[np.float32]) -> Any:
@@ -118,16 +111,16 @@ def load(
     return Deployment(stage, call, read)
 
 
-def operators(*_: Any, **__: Any) -> list[Operator]:
+def operators(*_: Any) -> list[Operator]:
     """None: what ExecuTorch can record of a call is compiled out of its released wheels."""
     raise Unavailable("executorch's wheels are built without its event tracer")
 
 
-def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:  # noqa: ARG001
+def loading_code(placement: Placement) -> str:
     return "\n".join(
         [
             "from executorch.runtime import Runtime",
-            f"method = Runtime.get().load_program({file!r}).load_method('forward')",
+            f"method = Runtime.get().load_program({str(placement.path)!r}).load_method('forward')",
             "model = lambda image: method.execute([image])[0]  # float32, (1, 3, H, W)",
         ]
     )

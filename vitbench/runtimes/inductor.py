@@ -6,16 +6,15 @@ silence: here that is an error (`fullgraph`, `fail_on_recompile_limit_hit`).
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from vitbench.errors import Unavailable
 from vitbench.runtimes import torch_common, torch_state
-from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.eager import build, suffix
 from vitbench.runtimes.torch_common import version
 
@@ -59,21 +58,20 @@ def quantize(module: Any, variant: Variant) -> None:
     torchao.quantize_(module, config)
 
 
-def load(
-    path: Path, variant: Variant, device: str, architecture: Mapping[str, Any], threads: int
-) -> Deployment:
+def load(placement: Placement) -> Deployment:
     import torch
     import torch._inductor.config
 
-    module = torch_state.load_state(path, variant, architecture).to(device)
+    variant = placement.variant
+    module = torch_state.load_state(placement).to(placement.device)
     if variant.options.get("quantization") == "torchao":
         quantize(module, variant)
     mode = variant.options.get("mode")
     # Generated loops are cut for a number of threads. Without this, Inductor's cache on disk would
     # serve those that were cut for another number.
-    options = {"cpp.threads": threads} if device == "cpu" else None
+    options = {"cpp.threads": placement.threads} if placement.device == "cpu" else None
     compiled = torch.compile(module, dynamic=False, fullgraph=True, mode=mode, options=options)
-    plain = torch_common.deployment(compiled, variant, device, threads)
+    plain = torch_common.deployment(compiled, placement)
 
     @contextmanager
     def active() -> Iterator[None]:
@@ -91,8 +89,8 @@ def load(
 operators = torch_common.profiled(load)
 
 
-def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
-    code = torch_state.state_loading_code(variant, architecture, file)
+def loading_code(placement: Placement) -> str:
+    variant, code = placement.variant, torch_state.state_loading_code(placement)
     if variant.options.get("quantization") == "torchao":
         config = {
             "int8": "Int8DynamicActivationInt8WeightConfig()",

@@ -7,7 +7,6 @@ CPU: here that is an error.
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes import onnx_graph
-from vitbench.runtimes.base import Deployment, Operator, Variant
+from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 
 __all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
 
@@ -48,7 +47,7 @@ def supports(variant: Variant, device: str) -> None:
         )
 
 
-def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
+def suffix(_: Variant) -> str:
     return ".onnx"
 
 
@@ -79,11 +78,11 @@ def _options(threads: int) -> Any:
     return options
 
 
-def _session(path: Path, device: str, options: Any) -> Any:
+def _session(placement: Placement, options: Any) -> Any:
     """Raises Unavailable where it would not run on the device."""
     import onnxruntime
 
-    kind, _, number = device.partition(":")
+    kind, _, number = placement.device.partition(":")
     settings: dict[str, Any] = {}
     if kind == "cuda":
         onnxruntime.preload_dlls()  # CUDA's libraries where pip installed them
@@ -93,7 +92,7 @@ def _session(path: Path, device: str, options: Any) -> Any:
             "cudnn_conv_algo_search": "HEURISTIC",  # timed, another load may choose another
         }
     session = onnxruntime.InferenceSession(
-        path, options, providers=[(PROVIDERS[kind], settings)], enable_fallback=0
+        placement.path, options, providers=[(PROVIDERS[kind], settings)], enable_fallback=0
     )
     if (used := session.get_providers()[0]) != PROVIDERS[kind]:
         raise Unavailable(
@@ -103,15 +102,10 @@ def _session(path: Path, device: str, options: Any) -> Any:
     return session
 
 
-def load(
-    path: Path,
-    variant: Variant,  # noqa: ARG001 - the graph is in the file
-    device: str,
-    architecture: Mapping[str, Any],  # noqa: ARG001 - so are its shapes
-    threads: int,
-) -> Deployment:
+def load(placement: Placement) -> Deployment:
     """Images and logits lie on the device; a call returns when the device is done."""
-    return _deployment(_session(path, device, _options(threads)), device)
+    session = _session(placement, _options(placement.threads))
+    return _deployment(session, placement.device)
 
 
 def _deployment(session: Any, device: str) -> Deployment:
@@ -137,22 +131,16 @@ def _deployment(session: Any, device: str) -> Deployment:
     return Deployment(stage, call, read)
 
 
-def operators(
-    path: Path,
-    variant: Variant,  # noqa: ARG001 - as in `load`
-    device: str,
-    architecture: Mapping[str, Any],  # noqa: ARG001 - as in `load`
-    threads: int,
-    images: NDArray[np.float32],
-) -> list[Operator]:
+def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
     """By ONNX Runtime's own profiler: operators of the graph that is left after optimisation."""
+    device = placement.device
     if device != "cpu":
         raise Unavailable(f"onnxruntime's profiler times what is launched on {device}, not its end")
     with TemporaryDirectory() as folder:
-        options = _options(threads)
+        options = _options(placement.threads)
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
-        session = _session(path, device, options)
+        session = _session(placement, options)
         deployment = _deployment(session, device)
         staged = deployment.stage(images)
         for _ in range(WARM_CALLS + PROFILED_CALLS):
@@ -172,7 +160,8 @@ def operators(
     ]
 
 
-def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:  # noqa: ARG001
+def loading_code(placement: Placement) -> str:
+    file = str(placement.path)
     return f"""import onnxruntime
 options = onnxruntime.SessionOptions()
 options.add_session_config_entry("session.intra_op.allow_spinning", "0")

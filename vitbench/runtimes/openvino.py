@@ -14,7 +14,6 @@ which on DeiT-Tiny makes the error of the logits a sixth (0.024 of them instead 
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes.base import Deployment, Operator, Variant
+from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 
 __all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
 
@@ -53,7 +52,7 @@ def supports(variant: Variant, device: str) -> None:
         raise Unavailable("this CPU has no bfloat16 instructions (AVX512-BF16 or AMX)")
 
 
-def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
+def suffix(_: Variant) -> str:
     return ".xml"  # and the weights in a .bin beside it
 
 
@@ -93,21 +92,15 @@ def _quantized(graph: Any, images: Any) -> Any:
     )
 
 
-def load(
-    path: Path,
-    variant: Variant,
-    device: str,  # noqa: ARG001 - `supports` lets only the CPU through
-    architecture: Mapping[str, Any],
-    threads: int,
-) -> Deployment:
+def load(placement: Placement) -> Deployment:
     """A deployment that compiles the graph when it is given the first images of a batch size."""
     import openvino
 
-    graph = _read(path)
+    graph = _read(placement.path)
 
     @cache
     def request(batch: int) -> Any:
-        return _compiled(graph, [batch, *architecture["image"]], variant, threads)
+        return _compiled(graph, [batch, *placement.image], placement)
 
     def stage(images: NDArray[np.float32]) -> Any:
         return request(len(images)), openvino.Tensor(images, shared_memory=True)
@@ -124,18 +117,11 @@ def load(
     return Deployment(stage, call, read)
 
 
-def operators(
-    path: Path,
-    variant: Variant,
-    device: str,  # noqa: ARG001 - as in `load`
-    architecture: Mapping[str, Any],  # noqa: ARG001 - the images have its shape
-    threads: int,
-    images: NDArray[np.float32],
-) -> list[Operator]:
+def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
     """By OpenVINO's counters: its kinds of layer, each with the kernel and precision it ran in."""
     import openvino
 
-    request = _compiled(_read(path), list(images.shape), variant, threads, profile=True)
+    request = _compiled(_read(placement.path), list(images.shape), placement, profile=True)
     request.set_input_tensor(openvino.Tensor(images, shared_memory=True))
     seconds: Counter[str] = Counter()
     calls: Counter[str] = Counter()
@@ -152,13 +138,13 @@ def operators(
     ]
 
 
-def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
-    shape = [1, *architecture["image"]]
+def loading_code(placement: Placement) -> str:
+    shape, hint = [1, *placement.image], _hint(placement.variant)
     return f"""import openvino
 core = openvino.Core()
-graph = core.read_model({file!r})  # and its weights, in the .bin beside it
+graph = core.read_model({str(placement.path)!r})  # and its weights, in the .bin beside it
 graph.reshape({shape})  # faster than a free batch
-model = core.compile_model(graph, "CPU", {{"INFERENCE_PRECISION_HINT": {_hint(variant)!r}}})
+model = core.compile_model(graph, "CPU", {{"INFERENCE_PRECISION_HINT": {hint!r}}})
 # logits = model(images)[0], images a float32 NumPy array of that shape"""
 
 
@@ -168,21 +154,19 @@ def _read(path: Path) -> Any:
     return openvino.Core().read_model(path)
 
 
-def _compiled(
-    graph: Any, shape: list[int], variant: Variant, threads: int, profile: bool = False
-) -> Any:
+def _compiled(graph: Any, shape: list[int], placement: Placement, profile: bool = False) -> Any:
     """An inference request of the graph, compiled for images of a shape.
 
     Raises RuntimeError where what would execute is not what the recipe says.
     """
     import openvino
 
-    fixed, hint = graph.clone(), _hint(variant)
+    fixed, hint = graph.clone(), _hint(placement.variant)
     fixed.reshape(shape)
     compiled = openvino.Core().compile_model(fixed, "CPU", {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
-        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_NUM_THREADS": placement.threads,
         # Else LATENCY leaves the second logical processor of each core out of the count.
         "ENABLE_HYPER_THREADING": True,
         # Two processes that pin their threads would meet on the same cores.
@@ -193,7 +177,7 @@ def _compiled(
     used = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
     if used != hint:
         raise RuntimeError(f"OpenVINO computes in {used}, not in {hint} as the recipe says")
-    if variant.precision == "int8":
+    if placement.variant.precision == "int8":
         layers = [each.get_rt_info() for each in compiled.get_runtime_model().get_ops()]
         linear = [
             layer["primitiveType"].astype(str).lower()

@@ -1,7 +1,7 @@
 """What the runtimes of torch share: the process-wide state, staging, reading and profiling."""
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
-from vitbench.runtimes.base import Deployment, Operator, Variant
+from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 
 _DTYPES = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
@@ -130,18 +130,13 @@ def inference(variant: Variant, device: str = "cpu") -> Iterator[None]:
         yield
 
 
-def profiled(load: Callable[..., Deployment]) -> Callable[..., list[Operator]]:
+def profiled(
+    load: Callable[[Placement], Deployment],
+) -> Callable[[Placement, NDArray[np.float32]], list[Operator]]:
     """A runtime's `operators`, by torch.profiler around the deployment that its `load` makes."""
 
-    def of_artifact(
-        path: Path,
-        variant: Variant,
-        device: str,
-        architecture: Mapping[str, Any],
-        threads: int,
-        images: NDArray[np.float32],
-    ) -> list[Operator]:
-        return operators(load(path, variant, device, architecture, threads), device, images)
+    def of_artifact(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
+        return operators(load(placement), placement.device, images)
 
     return of_artifact
 
@@ -170,13 +165,11 @@ def operators(
     return found
 
 
-def graph_deployment(
-    read: Callable[[], Any], variant: Variant, device: str, threads: int
-) -> Deployment:
+def graph_deployment(read: Callable[[], Any], placement: Placement) -> Deployment:
     """A Deployment of a graph that `read` reads, with the engine set for which it packs weights."""
-    with quantized_engine(engine(variant)):
+    with quantized_engine(engine(placement.variant)):
         module = read()
-    return deployment(module, variant, device, threads)
+    return deployment(module, placement)
 
 
 def memory_format(variant: Variant) -> Any:
@@ -186,14 +179,15 @@ def memory_format(variant: Variant) -> Any:
     return getattr(torch, variant.options.get("memory_format", "contiguous_format"))
 
 
-def deployment(call: Any, variant: Variant, device: str, threads: int) -> Deployment:
+def deployment(call: Any, placement: Placement) -> Deployment:
     """A Deployment around anything that takes a torch tensor of images to one of logits.
 
     Sets torch's number of threads, which is the process's and the same for every deployment.
     """
     import torch
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(placement.threads)
+    variant, device = placement.variant, placement.device
     dtype = getattr(torch, float_type(variant))
     layout = memory_format(variant)
 

@@ -1,12 +1,12 @@
 """A module in a recipe's precision, and its state dict as an artifact: of eager and Inductor."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from vitbench.models import Model, creation_code, skeleton
 from vitbench.runtimes import torch_common
-from vitbench.runtimes.base import Variant
+from vitbench.runtimes.base import Placement, Variant
 from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
 
 # What torch keeps of a quantized linear layer: its packed weight, by the layer's name.
@@ -58,18 +58,18 @@ def save_state(module: Any, variant: Variant, path: Path) -> None:
         save_file({name: t.contiguous() for name, t in module.state_dict().items()}, path)
 
 
-def load_state(path: Path, variant: Variant, architecture: Mapping[str, Any]) -> Any:
+def load_state(placement: Placement) -> Any:
     """The module of a state dict that `save_state` wrote, on the CPU."""
     import torch
     from safetensors.torch import load_file
 
-    module = skeleton(architecture)
+    variant, module = placement.variant, skeleton(placement.architecture)
     if torch_common.engine(variant):
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(placement.path, map_location="cpu", weights_only=True)
         names = [name.removesuffix(PACKED) for name in state if name.endswith(PACKED)]
         module = quantize(module, names, variant)
     else:
-        state = load_file(path)
+        state = load_file(placement.path)
         module = _cast(module, variant)
     # Loading packs the int8 weights again, for whichever engine is set at that moment.
     with torch_common.quantized_engine(torch_common.engine(variant)):
@@ -77,9 +77,10 @@ def load_state(path: Path, variant: Variant, architecture: Mapping[str, Any]) ->
     return module.eval()
 
 
-def state_loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
+def state_loading_code(placement: Placement) -> str:
     """Python that loads a state dict without vitbench."""
-    lines = ["import torch", creation_code(architecture), "model.eval()"]
+    variant, file = placement.variant, str(placement.path)
+    lines = ["import torch", creation_code(placement.architecture), "model.eval()"]
     if torch_common.engine(variant):
         lines += [
             f"torch.backends.quantized.engine = {torch_common.engine(variant)!r}",

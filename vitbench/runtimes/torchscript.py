@@ -4,7 +4,7 @@ Freezing turns weights into constants and removes what inference does not need.
 `optimize_for_mobile` then rewrites the graph for XNNPACK.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vitbench.errors import Unavailable, in_short
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torch_state
-from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.torch_common import version
 
 __all__ = ["build", "graph", "load", "loading_code", "operators", "suffix", "supports", "version"]
@@ -33,7 +33,7 @@ def supports(variant: Variant, device: str) -> None:
         )
 
 
-def suffix(variant: Variant) -> str:  # noqa: ARG001 - one ending serves every recipe
+def suffix(_: Variant) -> str:
     return ".pt"
 
 
@@ -94,32 +94,26 @@ def build(
     model: Model,
     variant: Variant,
     path: Path,
-    calibration: NDArray[np.float32] | None,  # noqa: ARG001 - no recipe here is calibrated
+    _: NDArray[np.float32] | None,
 ) -> dict[str, int]:
     module, layers = torch_state.prepared(model, variant)
     graph(model, module, variant).save(str(path))
     return layers
 
 
-def load(
-    path: Path,
-    variant: Variant,
-    device: str,
-    architecture: Mapping[str, Any],  # noqa: ARG001 - the graph is in the file
-    threads: int,
-) -> Deployment:
+def load(placement: Placement) -> Deployment:
     import torch
 
     return torch_common.graph_deployment(
-        lambda: torch.jit.load(str(path), map_location=device).eval(), variant, device, threads
+        lambda: torch.jit.load(str(placement.path), map_location=placement.device).eval(), placement
     )
 
 
 operators = torch_common.profiled(load)
 
 
-def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:  # noqa: ARG001
+def loading_code(placement: Placement) -> str:
     lines = ["import torch"]
-    if name := torch_common.engine(variant):
+    if name := torch_common.engine(placement.variant):
         lines.append(f"torch.backends.quantized.engine = {name!r}")
-    return "\n".join([*lines, f"model = torch.jit.load({file!r}).eval()"])
+    return "\n".join([*lines, f"model = torch.jit.load({str(placement.path)!r}).eval()"])

@@ -6,9 +6,7 @@ The artifact is a `.pt`, which says what instructions it needs, and beside it th
 
 import json
 import platform
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torchscript
-from vitbench.runtimes.base import Deployment, Variant
+from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
 from vitbench.runtimes.torch_common import version
 from vitbench.runtimes.torchscript import suffix
@@ -40,7 +38,7 @@ def build(
     model: Model,
     variant: Variant,
     path: Path,
-    calibration: NDArray[np.float32] | None,  # noqa: ARG001 - scales are taken in the call
+    _: NDArray[np.float32] | None,
 ) -> dict[str, int]:
     image = model.architecture["image"]
     names = replaceable(model.module, image)
@@ -54,21 +52,19 @@ def build(
     return layer_counts(model.module, names)
 
 
-def load(
-    path: Path, variant: Variant, device: str, architecture: Mapping[str, Any], threads: int
-) -> Deployment:
-    with ZipFile(path) as package:
+def load(placement: Placement) -> Deployment:
+    with ZipFile(placement.path) as package:
         name = next(name for name in package.namelist() if name.endswith(f"/{NEEDS}"))
         made_for = json.loads(package.read(name))
-    torch_common.require_capabilities(made_for["needs"], path)
-    library.register(made_for["isa"], path.with_suffix(".so"))
-    return torchscript.load(path, variant, device, architecture, threads)
+    torch_common.require_capabilities(made_for["needs"], placement.path)
+    library.register(made_for["isa"], placement.path.with_suffix(".so"))
+    return torchscript.load(placement)
 
 
 operators = torch_common.profiled(load)
 
 
-def loading_code(variant: Variant, architecture: Mapping[str, Any], file: str) -> str:
-    beside = str(Path(file).with_suffix(".so"))
-    first, *rest = torchscript.loading_code(variant, architecture, file).splitlines()
+def loading_code(placement: Placement) -> str:
+    beside = str(placement.path.with_suffix(".so"))
+    first, *rest = torchscript.loading_code(placement).splitlines()
     return "\n".join([first, f"torch.ops.load_library({beside!r})", *rest])
