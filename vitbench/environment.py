@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -203,13 +204,11 @@ def _cuda_versions() -> dict[str, str]:
 
 def readings() -> dict[str, Any]:
     """What wanders: load averages, CPU clocks in MHz, and on CUDA clocks and temperature."""
-    found: dict[str, Any] = {}
-    if hasattr(os, "getloadavg"):
-        found["load"] = list(os.getloadavg())
-    clocks = Path("/proc/cpuinfo")
-    if clocks.exists():
-        lines = [x for x in clocks.read_text().splitlines() if x.startswith("cpu MHz")]
-        found["cpu_mhz"] = [float(x.split(":")[1]) for x in lines]
+    import psutil
+
+    found: dict[str, Any] = {"load": list(psutil.getloadavg())}
+    with suppress(OSError, NotImplementedError):  # a system that hides its clocks
+        found["cpu_mhz"] = [each.current for each in psutil.cpu_freq(percpu=True)]
     query = "clocks.sm,clocks.mem,temperature.gpu,pstate,driver_version"
     if gpu := _nvidia_smi(query):
         found["gpu"] = gpu

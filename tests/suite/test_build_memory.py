@@ -2,16 +2,20 @@
 pieces finds the ranges that it finds as a whole."""
 
 import os
+import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.conftest import ROOT
-from vitbench.build.memory import default_limit, used_bytes
+from vitbench.build.memory import default_limit, resident_bytes, used_bytes
 from vitbench.build.worker import WorkerFailed, ask
 from vitbench.case import Case
+from vitbench.environment import peak_resident_bytes
 from vitbench.errors import Unavailable, UserError
 from vitbench.measure import session as sessions
 from vitbench.measure.options import Options, build_memory
@@ -27,7 +31,6 @@ print("{{}}")
 """
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads /proc")
 def test_a_worker_that_takes_too_much_with_its_children_is_ended():
     def of(megabytes, seconds):
         script = TAKES.format(megabytes=megabytes, seconds=seconds)
@@ -42,33 +45,54 @@ def test_a_worker_that_takes_too_much_with_its_children_is_ended():
     assert of(20, 0.5) == {}
 
 
-def a_process(proc, number, session, kilobytes):
-    folder = proc / str(number)
-    folder.mkdir(parents=True)
-    (folder / "stat").write_text(f"{number} (a b) c) S 1 {number} {session} 0 0")
-    (folder / "status").write_text(f"Name:\tx\nVmRSS:\t999 kB\nRssAnon:\t{kilobytes} kB\n")
+# A process of a session of its own that has a child; both touch memory, and map a file's.
+HOLDS = """
+import subprocess, sys
+x, code = b'1' * 20_000_000, "import sys; x = b'1' * 30_000_000; print(); sys.stdin.read()"
+child = subprocess.Popen([sys.executable, "-c", code], stdout=-1)
+child.stdout.readline()
+print(flush=True)
+child.wait()
+"""
 
 
-def test_the_memory_of_a_session_is_that_of_its_processes(tmp_path):
-    for number, session, kilobytes in ((10, 10, 5), (11, 10, 7), (12, 99, 1000)):
-        a_process(tmp_path / "proc", number, session, kilobytes)
-    (tmp_path / "proc" / "13").mkdir()  # it ended while it was looked at
-    assert used_bytes(10, tmp_path) == 12 * 1024
-    assert used_bytes(10, tmp_path / "nowhere") == 0
+def test_the_memory_of_a_session_is_that_of_its_processes():
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        process.stdout.readline()
+        held, others = used_bytes(process.pid), used_bytes(os.getsid(0))
+        process.stdin.close()
+    assert 50_000_000 < held < 80_000_000  # 50 MB, and twice what Python takes itself
+    assert others > 0
+    assert used_bytes(process.pid) == 0  # gone
+
+
+def test_resident_memory_is_what_is_held_now():
+    before = resident_bytes()
+    held = np.ones(5_000_000)
+    assert held.nbytes * 0.9 < resident_bytes() - before < held.nbytes * 1.5
+    del held
+    assert resident_bytes() - before < 20_000_000
+    assert peak_resident_bytes() >= before + 40_000_000 * 0.9
 
 
 @pytest.mark.parametrize(
     ("files", "limit"),
     [
-        ({"proc/meminfo": "MemTotal: 8000 kB\nMemFree: 1 kB\n"}, 6000 * 1024),
-        ({"proc/meminfo": "MemTotal: 8000 kB", "sys/fs/cgroup/memory.max": "4096"}, 3072),
-        ({"proc/meminfo": "MemTotal: 8 kB", "sys/fs/cgroup/memory.max": "max"}, 6 * 1024),
-        ({"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712"}, None),
-        ({"sys/fs/cgroup/memory/memory.limit_in_bytes": "4096"}, 3072),
-        ({}, None),
+        ({}, 6000),
+        ({"memory.max": "4096"}, 3072),
+        ({"memory.max": "max"}, 6000),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712"}, 6000),
+        ({"memory/memory.limit_in_bytes": "4096"}, 3072),
+        ({"memory.max": "9000"}, 6000),
     ],
 )
-def test_the_limit_is_a_share_of_the_least_that_there_is(tmp_path, files, limit):
+def test_the_limit_is_a_share_of_the_least_that_there_is(tmp_path, monkeypatch, files, limit):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=8000))
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)

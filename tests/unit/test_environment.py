@@ -75,3 +75,17 @@ def test_cuda_and_the_driver_are_versions_and_no_part_of_a_machine(monkeypatch):
     assert new["versions"]["cuda"] == "13.0"
     assert "driver" not in new["versions"]
     assert old["fingerprint"] == new["fingerprint"]
+
+
+def test_load_and_clocks_are_read_where_the_system_tells_them(monkeypatch):
+    import psutil
+
+    found = environment.readings()
+    assert len(found["load"]) == 3
+    assert all(clock > 0 for clock in found["cpu_mhz"])
+
+    def none(percpu):
+        raise NotImplementedError(percpu)
+
+    monkeypatch.setattr(psutil, "cpu_freq", none)
+    assert "cpu_mhz" not in environment.readings()

@@ -20,7 +20,7 @@ from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
 
-from vitbench.build.memory import used_bytes
+from vitbench.build.memory import resident_bytes, used_bytes
 from vitbench.errors import Unavailable, UserError, WrongOutputs, in_short
 
 # -P: the user's folder may hold a torch.py of its own.
@@ -198,7 +198,7 @@ def _footprint(request: Mapping[str, Any]) -> dict[str, Any]:
 
     placement = _placed(request)
     images = np.load(request["images"], allow_pickle=False)
-    baseline = _resident_bytes()
+    baseline = resident_bytes()
     start = perf_counter()
     deployment = runtimes.load(placement)
     deployment.synchronize()
@@ -260,17 +260,6 @@ def _cuda_peak_bytes(device: str) -> int | None:
     import torch
 
     return int(torch.cuda.max_memory_allocated(device))
-
-
-def _resident_bytes() -> int:
-    """This process's resident memory now; its peak where the system does not say."""
-    from vitbench.environment import peak_resident_bytes
-
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return peak_resident_bytes()
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 VERBS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
