@@ -190,7 +190,9 @@ def test_the_axis_of_the_plot_has_labels_where_the_latencies_lie(
 ):
     pytest.importorskip("plotly", reason="the extra `history` is not installed")
     (choice,) = choose(report, "latency", 0.96)
-    found = tuple(replace(choice.candidates[0], latency=each) for each in latencies)
+    found = tuple(
+        replace(choice.candidates[0], figures={"latency": each, "size": 6.5}) for each in latencies
+    )
     plot([replace(choice, candidates=found)], tmp_path / "best.html")
     axis = re.search(r'"tickvals":\[([\d.,e+-]*)\]', (tmp_path / "best.html").read_text())
     if ticks is None:

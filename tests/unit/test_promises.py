@@ -53,7 +53,7 @@ def test_no_table_is_no_promise(promises):
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ('"*" = ["speed >= 1"]', 5, "'speed' cannot be promised; choose from agreement, speedup"),
+        ('"*" = ["speed >= 1"]', 5, "'speed' cannot be promised; choose from speedup, agreement"),
         ('"*" = ["size <= 1 MB"]\n"a*" = [\n"size > 1 MB"]', 7, "size wants <=, not >"),
         ('"*" = ["size <= 30"]', 5, "the unit of size is kB or MB or GB"),
         ('"*" = ["agreement >= 0.9 MB"]', 5, "the unit of agreement is no unit or %, not 'MB'"),

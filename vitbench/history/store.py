@@ -23,7 +23,7 @@ from vitbench.report.files import write
 from vitbench.report.text import text_of
 
 # Raise when what is kept of a report changes its meaning.
-CACHE_FORMAT = 5
+CACHE_FORMAT = 6
 COLUMN = {name: index for index, name in enumerate(COLUMNS)}
 # Folders that hold no run of this project's own: a baseline is a copy of one, an example another's.
 SKIPPED_FOLDERS = ("baselines", "calibrations", "example")

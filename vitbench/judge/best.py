@@ -5,32 +5,46 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.report.fields import METRIC
+from vitbench.report.fields import FIELD, LOWER, SECONDS
 from vitbench.report.reader import Row, rows
 from vitbench.report.sound import left_out
 
-# What each need minimises, and the word for having more of it.
-NEEDS = {"latency": "slower", "size": "larger", "memory": "needs more memory"}
+NEEDS = {field.need: field for field in FIELD.values() if field.need}
+"""The field by which each need chooses."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A case's figures: milliseconds, megabytes, and the share of images on which it agrees.
+    """A case's figures by need, each in the unit of its field, and the share of images on which it
+    agrees.
 
-    `latency` is the reference's median over the paired speed-up, so that candidates are compared
+    Its latency is the reference's median over the paired speed-up, so that candidates are compared
     by what was measured in pairs; `low` and `high` are the interval's ends, within one process.
     None where the report has no such figure. `proven` says that the agreement's lower bound
     reaches what is asked; it is never so for synthetic weights.
     """
 
     case: str
-    latency: float
+    figures: Mapping[str, float | None]
     low: float | None
     high: float | None
-    size: float | None
-    memory: float | None
     agreement: float | None
     proven: bool
+
+    @property
+    def latency(self) -> float:
+        return self.figures["latency"] or 0.0
+
+    def cost(self, name: str) -> float:
+        """What is less the better the case is: of a need, or of the agreement."""
+        if name == "agreement":
+            return -(self.agreement or 0.0)
+        figure = self.figures[name] or 0.0
+        return figure if NEEDS[name].better == LOWER else -figure
+
+    def to_json(self) -> dict[str, Any]:
+        found = asdict(self)
+        return {"case": found.pop("case"), **found.pop("figures"), **found}
 
 
 @dataclass(frozen=True)
@@ -53,7 +67,8 @@ class Choice:
     candidates: tuple[Candidate, ...]
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        candidates = [each.to_json() for each in self.candidates]
+        return asdict(self) | {"candidates": candidates}
 
 
 def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
@@ -86,12 +101,13 @@ def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
 
 
 def _candidate(row: Row, group: Sequence[Row], least: float) -> Candidate:
-    figure = {name: METRIC[name].value(row.benchmarks) for name in METRIC}
-    speedup, (low, high) = figure["speedup"], METRIC["speedup"].interval(row.benchmarks)
-    latency = figure["median"] or 0.0
+    speedup = FIELD["speedup"].value(row.benchmarks)
+    low, high = FIELD["speedup"].interval(row.benchmarks)
+    figures = {need: field.value(row.benchmarks) for need, field in NEEDS.items()}
+    latency = figures["latency"] or 0.0
     null_arms = [each for each in group if each.case.device == row.case.device and _null_arm(each)]
     if null_arms and speedup:
-        base = METRIC["median"].value(null_arms[0].benchmarks) or 0.0
+        base = FIELD["median"].value(null_arms[0].benchmarks) or 0.0
         if row is null_arms[0]:
             speedup, low, high = 1.0, None, None
         latency = base / speedup
@@ -100,11 +116,9 @@ def _candidate(row: Row, group: Sequence[Row], least: float) -> Candidate:
     lower = agreement["lower"] if agreement["claimed"] else None
     return Candidate(
         row.case.id,
-        latency,
+        {**figures, "latency": latency},
         scale / high if high else None,
         scale / low if low else None,
-        figure["size"],
-        figure["memory"],
         agreement["share"],
         lower is not None and lower >= least,
     )
@@ -134,20 +148,21 @@ def _choose(
     for each in found:
         if each.case in run.get("failed", {}):
             continue
-        if getattr(each, need) is None:
-            out[each.case] = f"the report has no {need} of it: run benchmarks/test_footprint.py too"
+        if each.figures[need] is None:
+            file = f"benchmarks/test_{NEEDS[need].groups[0]}.py"
+            out[each.case] = f"the report has no {need} of it: run {file} too"
         elif not synthetic and each.agreement is not None and each.agreement < least:
             out[each.case] = f"agrees on {each.agreement:.1%}, and {least:.1%} is asked"
         else:
             able.append(each)
-    compared = [name for name in NEEDS if all(getattr(x, name) is not None for x in able)]
+    compared = [name for name in NEEDS if all(each.figures[name] is not None for each in able)]
     if not synthetic and all(each.agreement is not None for each in able):
         compared.append("agreement")
     dominators = {a.case: [b for b in able if _dominates(b, a, compared)] for a in able}
     front = tuple(case for case, better in dominators.items() if not better)
     case, why = None, "nothing is left to choose from"
     if able:
-        best = min(able, key=lambda each: (getattr(each, need), each.latency))
+        best = min(able, key=lambda each: (each.cost(need), each.latency))
         case, why = best.case, _why(best, need, least, synthetic)
         for each in able:
             if each is not best:
@@ -157,18 +172,13 @@ def _choose(
 
 def _dominates(one: Candidate, other: Candidate, compared: Sequence[str]) -> bool:
     """Whether `one` is as good in everything compared, and better in something."""
-    # Agreement is the only figure of which more is better.
-    pairs = [
-        (-getattr(x, name) if name == "agreement" else getattr(x, name))
-        for x in (one, other)
-        for name in compared
-    ]
-    ours, theirs = pairs[: len(compared)], pairs[len(compared) :]
+    ours, theirs = ([each.cost(name) for name in compared] for each in (one, other))
     return all(a <= b for a, b in zip(ours, theirs, strict=True)) and ours != theirs
 
 
 def _why(best: Candidate, need: str, least: float, synthetic: bool) -> str:
-    words = f"least {need}: {_figure(best, need)}"
+    most = "least" if NEEDS[need].better == LOWER else "most"
+    words = f"{most} {need}: {_figure(best, need)}"
     if synthetic:
         return f"{words}; its weights are synthetic, so agreement is not claimed: verify with yours"
     if not best.proven:
@@ -177,18 +187,18 @@ def _why(best: Candidate, need: str, least: float, synthetic: bool) -> str:
 
 
 def _why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[Candidate]) -> str:
-    words = f"{NEEDS[need]}: {_figure(each, need)} against {_figure(best, need)}"
+    words = f"{NEEDS[need].more}: {_figure(each, need)} against {_figure(best, need)}"
     if need == "latency":
         if None not in (each.low, each.high, best.low, best.high) and _overlap(each, best):
             words = f"not told apart from the best by this run: {_figure(each, need)}"
         elif each.latency == best.latency:
             words = f"as fast, {_figure(each, need)}"
-    elif getattr(each, need) == getattr(best, need):
+    elif each.figures[need] == best.figures[need]:
         words = f"no better: {_figure(each, need)}, and {each.latency:.1f} ms a call"
     if not dominators:
         return words
     # The one that wins most by the need at hand: the one a reader would take instead.
-    better = min(dominators, key=lambda other: getattr(other, need))
+    better = min(dominators, key=lambda other: other.cost(need))
     return f"{words}; dominated by {better.case.partition('/')[2]}"
 
 
@@ -201,5 +211,6 @@ def _overlap(one: Candidate, other: Candidate) -> bool:
 
 
 def _figure(candidate: Candidate, need: str) -> str:
-    value = getattr(candidate, need)
-    return f"{value:.1f} ms" if need == "latency" else f"{value:.2f} MB"
+    field = NEEDS[need]
+    digits = 1 if field.measure is SECONDS else 2
+    return f"{candidate.figures[need]:.{digits}f} {field.unit}"

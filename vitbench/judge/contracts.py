@@ -10,11 +10,9 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.judge.settings import refuse_unknown
+from vitbench.report.fields import FIELD, HIGHER, LOWER, SHARE
 
 TABLE = ("tool", "vitbench", "contracts")
-SHARE = {"": 1.0, "%": 0.01}
-BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
-SECONDS = {"ms": 1e-3, "s": 1.0}
 _CLAUSE = re.compile(
     r"(?P<name>\w+)\s*(?P<sign>[<>=!~]+)\s*(?P<number>[-+.\w]*?)\s*(?P<unit>[a-zA-Z]*|%)"
 )
@@ -30,17 +28,14 @@ class Kind:
     most: float = float("inf")
 
 
-KINDS = {
-    "agreement": Kind(">=", SHARE, 1.0),
-    "speedup": Kind(">=", {"": 1.0, "x": 1.0}),
-    "size": Kind("<=", BYTES),
-    "peak_memory": Kind("<=", BYTES),
-    "first_inference": Kind("<=", SECONDS),
-    "tolerance": Kind("=", SHARE, 1.0),
-    "size_tolerance": Kind("=", SHARE, 1.0),
-}
 TOLERANCES = ("tolerance", "size_tolerance")
 """What says how a case is held against a baseline, and promises nothing by itself."""
+_SIGN = {HIGHER: ">=", LOWER: "<="}
+KINDS = {
+    field.contract.name: Kind(_SIGN[field.better], field.measure, field.contract.most)
+    for field in FIELD.values()
+    if field.contract
+} | {name: Kind("=", SHARE, 1.0) for name in TOLERANCES}
 
 
 @dataclass(frozen=True)

@@ -11,24 +11,17 @@ from vitbench.judge.agreement import percent, round_down
 from vitbench.judge.change import BETWEEN, BETWEEN_RUNS, CERTAIN, Change, paired_timing
 from vitbench.judge.contracts import TOLERANCES, Promise
 from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Run
-from vitbench.report.fields import METRIC
+from vitbench.report.fields import FIELD, HIGHER
 from vitbench.report.reader import Row
 from vitbench.stats.intervals import CONFIDENCE
 
-FIGURES = {"size": "size", "peak_memory": "memory", "first_inference": "first"}
-"""Which metric of a row is held against a contract."""
+OF = {field.contract.name: field for field in FIELD.values() if field.contract}
+"""The field that a contract is about, by the contract's name."""
 TO_INSTALL = (
     "is not installed", "is installed; ", "cannot be imported", "has no XNNPACK",
     "compiler, and found none", "no quantized engine",
 )  # fmt: skip
 """In the reason of a case that is unavailable: what an installation lacks, and not the machine."""
-
-PAIRED, FOOTPRINT = ("latency", "throughput"), ("footprint",)
-GROUPS = {
-    "agreement": PAIRED, "speedup": PAIRED, "size": (*PAIRED, *FOOTPRINT),
-    "peak_memory": FOOTPRINT, "first_inference": FOOTPRINT,
-}  # fmt: skip
-"""Which benchmarks measure what a contract is about."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +88,7 @@ def _nothing(promises: Sequence[Promise], kept: Sequence[Kept], selected: bool) 
 
 def _judge(promise: Promise, case: str, run: Run, between: float) -> Kept:
     label = f"{case} ({promise.kind})"
-    needed = GROUPS[promise.kind]
+    needed = OF[promise.kind].groups
     if case in run.failed:
         state, words = "BROKEN", f"it failed: {run.failed[case]}"
     elif case in run.unavailable:
@@ -107,7 +100,7 @@ def _judge(promise: Promise, case: str, run: Run, between: float) -> Kept:
         words = f"{SELECTION}: it has no {' or '.join(needed)}"
         return Kept(label, "UNJUDGED", f"{promise.text}: {words}", SELECTION)
     else:
-        state, words = JUDGES[promise.kind](promise, run.found[case], between)
+        state, words = JUDGES.get(promise.kind, _figure)(promise, run.found[case], between)
     return Kept(label, state, f"{promise.text}: {words}")
 
 
@@ -149,20 +142,22 @@ def _speedup(promise: Promise, row: Row, between: float) -> tuple[str, str]:
 
 def _figure(promise: Promise, row: Row, _: float) -> tuple[str, str]:
     """Bytes are exact. A first inference is one call, so the spread of single runs is its error."""
-    metric = METRIC[FIGURES[promise.kind]]
-    value = metric.value(row.benchmarks)
+    field = OF[promise.kind]
+    value = field.value(row.benchmarks)
     if value is None:
-        return "UNPROVEN", "the report has no footprint of it: run benchmarks/test_footprint.py too"
-    words = f"{value:.{metric.digits}f} {metric.unit}"
+        group = field.groups[0]
+        return "UNPROVEN", f"the report has no {group} of it: run benchmarks/test_{group}.py too"
+    words = f"{value:.{field.digits}f} {field.unit}"
     factor = 1.0
-    if promise.kind == "first_inference":
+    if field.contract and field.contract.one_call:
         factor = math.exp(Change(0.0, BETWEEN_RUNS, CERTAIN).quantile(CONFIDENCE))
         words += f", a single call, good to a factor of {factor:.2f} (one-sided 95 %)"
-    limit = promise.value * metric.scale
-    state = (
-        "KEPT" if value * factor <= limit else "BROKEN" if value / factor > limit else "UNPROVEN"
-    )
+    limit, least, most = promise.value * field.scale, value / factor, value * factor
+    if field.better == HIGHER:
+        limit, least, most = -limit, -most, -least
+    state = "KEPT" if most <= limit else "BROKEN" if least > limit else "UNPROVEN"
     return state, words
 
 
-JUDGES = {"agreement": _agreement, "speedup": _speedup, **dict.fromkeys(FIGURES, _figure)}
+JUDGES = {"agreement": _agreement, "speedup": _speedup}
+"""Those of fields with an interval."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from vitbench.build.artifacts import LIMIT_BYTES
 from vitbench.errors import UserError
-from vitbench.judge.contracts import BYTES
 from vitbench.models import ModelSpec
+from vitbench.report.fields import BYTES
 
 _PATHS = ("images", "labels", "calibration", "cache")
 

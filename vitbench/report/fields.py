@@ -1,12 +1,13 @@
-"""The table of metrics. It drives every table and page; a new metric is a row here.
+"""The table of fields: every figure of a report, once. A new metric is a row here.
 
-A metric is filled by what writes its path: `stats` by pytest-benchmark, `extra_info` by
-`vitbench/plugin/measuring.py`.
+The terminal table, the page, CSV, Prometheus, contracts, `vitbench best` and the history read it.
+What a row names is filled by pytest-benchmark (`stats`) or `vitbench/plugin/measuring.py`.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property
 from typing import Any
 
 Benchmarks = Mapping[str, Mapping[str, Any]]
@@ -17,70 +18,180 @@ THROUGHPUT = ("throughput", "latency")
 FOOTPRINT = ("footprint",)
 BUILT = (*FOOTPRINT, *TIMED)
 
+# What a figure measures: its units, and how much of what a report records is one of each.
+SECONDS = {"ms": 1e-3, "s": 1.0}
+BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
+SHARE = {"": 1.0, "%": 0.01}
+FACTOR = {"": 1.0, "x": 1.0}
+COUNT = {"": 1.0}
+
+LOWER, HIGHER = "lower", "higher"
+
 
 @dataclass(frozen=True)
-class Metric:
+class Terms:
+    """A contract may be about a field, by this name. `most`: the largest value that there is.
+    `one_call`: the figure is the time of a single call, so the spread of single runs is its error.
+    """
+
+    name: str
+    most: float = math.inf
+    one_call: bool = False
+
+
+@dataclass(frozen=True)
+class Field:
     """One figure of a case.
 
     `groups`: the benchmark groups that hold it, best first. `path`: keys into the benchmark's
-    dict. What stands there times `scale` is in `unit`. `bounds`: paths of its interval, in the
-    same unit; a lone one is a lower bound. `digits`: decimals to show.
+    dict, where the figure is in the base unit of `measure` (seconds, bytes, a share). `unit` and
+    `digits`: how it is shown. `better`: LOWER or HIGHER. `column`: its name in a history and in
+    CSV, in the base unit. `about`: one sentence without markup.
+    `bounds`: column and path of the ends of its interval; a lone one is a lower bound.
+    `room`: a terminal table gives room to the smallest first; None where it does not show the
+    field. `page`: whether the page has a column of it. `gauge`: its name for Prometheus.
+    `need`: what `vitbench best` calls it, with `more` as the word for having more of it; "" where
+    nobody chooses by it.
     """
 
     name: str
     label: str
     unit: str
-    scale: float
+    measure: Mapping[str, float]
+    digits: int
+    better: str
     groups: tuple[str, ...]
     path: str
-    digits: int
-    bounds: tuple[str, ...] = ()
+    column: str
+    about: str
+    bounds: tuple[tuple[str, str], ...] = ()
+    room: int | None = 99
+    page: bool = True
+    gauge: str = ""
+    contract: Terms | None = None
+    need: str = ""
+    more: str = ""
+
+    @cached_property
+    def scale(self) -> float:
+        """How many of `unit` the base unit is."""
+        return 1 / self.measure[self.unit]
+
+    @property
+    def heading(self) -> str:
+        """The label and the unit; figures in "x" carry it themselves."""
+        return f"{self.label} {'' if self.unit == 'x' else self.unit}".strip()
 
     def value(self, benchmarks: Benchmarks) -> float | None:
         """The figure of a case in `unit`, or None where the report has none."""
-        return self._read(benchmarks, self.path)
+        return self._shown(self.found(benchmarks)[0])
 
     def interval(self, benchmarks: Benchmarks) -> tuple[float | None, ...]:
-        """Its bounds in `unit`, from the group that holds the value: () for a metric without."""
-        return tuple(self._read(benchmarks, path) for path in self.bounds)
+        """Its bounds in `unit`, from the group that holds the value: () for a field without."""
+        return tuple(map(self._shown, self.found(benchmarks)[1:]))
 
-    def _read(self, benchmarks: Benchmarks, path: str) -> float | None:
+    def found(self, benchmarks: Benchmarks) -> tuple[float, ...]:
+        """The figure and its bounds in the base unit, NaN where the report has no finite number
+        there. The benchmarks may have any shape."""
         for group in self.groups:
-            if _at(benchmarks.get(group), self.path) is not None:
-                found = _at(benchmarks[group], path)
-                return None if found is None else float(found) * self.scale
-        return None
+            benchmark = benchmarks.get(group)
+            figure = _number(benchmark, self._keys[0]) if benchmark else math.nan
+            if not math.isnan(figure):
+                return (figure, *(_number(benchmark, keys) for keys in self._keys[1:]))
+        return (math.nan,) * len(self._keys)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of `found`."""
+        return (self.column, *(name for name, _ in self.bounds))
+
+    @cached_property
+    def _keys(self) -> tuple[tuple[str, ...], ...]:
+        paths = (self.path, *(path for _, path in self.bounds))
+        return tuple(tuple(path.split("/")) for path in paths)
+
+    def _shown(self, figure: float) -> float | None:
+        return None if math.isnan(figure) else figure * self.scale
 
 
-def _at(benchmark: Mapping[str, Any] | None, path: str) -> Any:
-    return reduce(lambda value, key: value and value.get(key), path.split("/"), benchmark)
+def finite(value: Any) -> bool:
+    """Whether a value of JSON is a number that a float holds."""
+    try:
+        return type(value) in (int, float) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
-METRICS: tuple[Metric, ...] = (
-    Metric("median", "median", "ms", 1e3, TIMED, "stats/median", 1),
-    Metric("p95", "p95", "ms", 1e3, TIMED, "extra_info/p95_seconds", 1),
-    Metric("p99", "p99", "ms", 1e3, TIMED, "extra_info/p99_seconds", 1),
-    Metric(
-        "speedup", "speed-up", "x", 1, TIMED, "extra_info/ratio/speedup", 2,
-        ("extra_info/ratio/low", "extra_info/ratio/high"),
-    ),
-    Metric("throughput", "images/s", "", 1, THROUGHPUT, "extra_info/images_per_second", 1),
-    Metric(
-        "agreement", "agreement", "%", 100, TIMED, "extra_info/agreement/share", 1,
-        ("extra_info/agreement/lower",),
-    ),
-    Metric("top1", "top-1", "%", 100, TIMED, "extra_info/agreement/top1", 1),
-    Metric("peak", "of peak", "%", 100, TIMED, "extra_info/roofline/share", 0),
-    Metric(
-        "preprocess", "preprocessing", "ms", 1e3, TIMED, "extra_info/stages/preprocess_seconds", 1
-    ),
-    Metric("stage", "staging", "ms", 1e3, TIMED, "extra_info/stages/stage_seconds", 2),
-    Metric("device", "on the device", "ms", 1e3, TIMED, "extra_info/stages/device_seconds", 2),
-    Metric("size", "size", "MB", 1e-6, BUILT, "extra_info/artifact/bytes", 1),
-    Metric("build", "build", "s", 1, BUILT, "extra_info/artifact/build_seconds", 1),
-    Metric("load", "load", "s", 1, FOOTPRINT, "extra_info/load_seconds", 2),
-    Metric("first", "first call", "ms", 1e3, FOOTPRINT, "extra_info/first_inference_seconds", 1),
-    Metric("memory", "peak memory", "MB", 1e-6, FOOTPRINT, "extra_info/peak_memory_bytes", 0),
-    Metric("gpu_memory", "GPU memory", "MB", 1e-6, FOOTPRINT, "extra_info/cuda_peak_bytes", 0),
-)  # fmt: skip
-METRIC: dict[str, Metric] = {metric.name: metric for metric in METRICS}
+def _number(benchmark: Any, keys: tuple[str, ...]) -> float:
+    for key in keys:
+        benchmark = benchmark.get(key) if isinstance(benchmark, dict) else None
+    return float(benchmark) if finite(benchmark) else math.nan
+
+
+# In the order in which tables show them.
+FIELD: dict[str, Field] = {each.name: each for each in (
+    Field("median", "median", "ms", SECONDS, 1, LOWER, TIMED, "stats/median", "seconds",
+          "Median seconds of a call.",
+          room=1, gauge="vitbench_median_seconds", need="latency", more="slower"),
+    Field("p95", "p95", "ms", SECONDS, 1, LOWER, TIMED, "extra_info/p95_seconds", "p95_seconds",
+          "Seconds that 95 % of the calls keep within.", room=4, page=False),
+    Field("p99", "p99", "ms", SECONDS, 1, LOWER, TIMED, "extra_info/p99_seconds", "p99_seconds",
+          "Seconds that 99 % of the calls keep within.", room=11, page=False),
+    Field("device", "on the device", "ms", SECONDS, 2, LOWER, TIMED,
+          "extra_info/stages/device_seconds", "device_seconds",
+          "Seconds of a call on the GPU.", room=12, page=False),
+    Field("stage", "staging", "ms", SECONDS, 2, LOWER, TIMED,
+          "extra_info/stages/stage_seconds", "stage_seconds",
+          "Seconds to bring a batch to the device.", room=16, page=False),
+    Field("preprocess", "preprocessing", "ms", SECONDS, 1, LOWER, TIMED,
+          "extra_info/stages/preprocess_seconds", "preprocess_seconds",
+          "Seconds to preprocess a batch.", room=17, page=False),
+    Field("speedup", "speed-up", "x", FACTOR, 2, HIGHER, TIMED,
+          "extra_info/ratio/speedup", "speedup",
+          "Times as fast as the reference, paired.",
+          bounds=(("low", "extra_info/ratio/low"), ("high", "extra_info/ratio/high")),
+          room=3, gauge="vitbench_speedup_ratio", contract=Terms("speedup")),
+    Field("throughput", "images/s", "", COUNT, 1, HIGHER, THROUGHPUT,
+          "extra_info/images_per_second", "images_per_second",
+          "Images a second.", room=5, page=False),
+    Field("peak", "of peak", "%", SHARE, 0, HIGHER, TIMED,
+          "extra_info/roofline/share", "peak_share",
+          "Operations a second as a share of the peak that the machine was measured to have.",
+          room=9),
+    Field("operations", "operations", "", COUNT, 0, LOWER, TIMED,
+          "extra_info/roofline/operations", "operations",
+          "Multiplications and additions of a call.", room=None, page=False),
+    Field("peak_per_second", "peak", "", COUNT, 0, HIGHER, TIMED,
+          "extra_info/roofline/peak_per_second", "peak_per_second",
+          "Operations a second that the machine was measured to reach.", room=None, page=False),
+    Field("agreement", "agreement", "%", SHARE, 1, HIGHER, TIMED,
+          "extra_info/agreement/share", "agreement",
+          "Share of images that agree with fp32.",
+          bounds=(("agreement_lower", "extra_info/agreement/lower"),),
+          room=2, gauge="vitbench_agreement_ratio", contract=Terms("agreement", most=1.0)),
+    Field("top1", "top-1", "%", SHARE, 1, HIGHER, TIMED, "extra_info/agreement/top1", "top1",
+          "Share of labelled images whose first class is right.", room=10, page=False),
+    Field("size", "size", "MB", BYTES, 1, LOWER, BUILT, "extra_info/artifact/bytes", "bytes",
+          "Bytes of the artifact.",
+          room=6, gauge="vitbench_artifact_bytes", contract=Terms("size"),
+          need="size", more="larger"),
+    Field("memory", "peak memory", "MB", BYTES, 0, LOWER, FOOTPRINT,
+          "extra_info/peak_memory_bytes", "memory_bytes",
+          "Peak resident bytes of a fresh process.",
+          room=7, gauge="vitbench_peak_memory_bytes", contract=Terms("peak_memory"),
+          need="memory", more="needs more memory"),
+    Field("gpu_memory", "GPU memory", "MB", BYTES, 0, LOWER, FOOTPRINT,
+          "extra_info/cuda_peak_bytes", "gpu_memory_bytes",
+          "Peak bytes on the GPU of a fresh process.", room=8, page=False),
+    Field("first", "first call", "ms", SECONDS, 1, LOWER, FOOTPRINT,
+          "extra_info/first_inference_seconds", "first_seconds",
+          "Seconds of the first call in a fresh process.",
+          room=13, page=False, contract=Terms("first_inference", one_call=True)),
+    Field("load", "load", "s", SECONDS, 2, LOWER, FOOTPRINT,
+          "extra_info/load_seconds", "load_seconds",
+          "Seconds to load the artifact in a fresh process.", room=14, page=False),
+    Field("build", "build", "s", SECONDS, 1, LOWER, BUILT,
+          "extra_info/artifact/build_seconds", "build_seconds",
+          "Seconds to build the artifact.", room=15, page=False),
+)}  # fmt: skip
+"""By name."""

@@ -7,32 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.report.fields import FIELD, finite
 from vitbench.report.sound import by_vitbench, is_ours
 
 LONGEST_NAME = 300
 STATES = ("", "KEPT", "UNPROVEN", "BROKEN")
 QUANTILES = (0, 5, 10, 25, 50, 75, 90, 95, 100)
-# Column, and where it stands: group of benchmark (None: the timed one), path. NaN where absent.
-_TIMED, _FOOT = None, "footprint"
-FIGURES: tuple[tuple[str, str | None, str], ...] = (
-    ("seconds", _TIMED, "stats/median"),
-    ("p95_seconds", _TIMED, "extra_info/p95_seconds"),
-    ("speedup", _TIMED, "extra_info/ratio/speedup"),
-    ("low", _TIMED, "extra_info/ratio/low"),
-    ("high", _TIMED, "extra_info/ratio/high"),
-    ("images_per_second", _TIMED, "extra_info/images_per_second"),
-    ("agreement", _TIMED, "extra_info/agreement/share"),
-    ("agreement_lower", _TIMED, "extra_info/agreement/lower"),
-    ("operations", _TIMED, "extra_info/roofline/operations"),
-    ("peak_per_second", _TIMED, "extra_info/roofline/peak_per_second"),
-    ("bytes", _TIMED, "extra_info/artifact/bytes"),
-    ("memory_bytes", _FOOT, "extra_info/peak_memory_bytes"),
-    ("load_seconds", _FOOT, "extra_info/load_seconds"),
-    ("first_seconds", _FOOT, "extra_info/first_inference_seconds"),
-)
-_KEYS = {path: path.split("/") for _, _, path in FIGURES}
 COLUMNS = (
-    "run", "case", "state", "claimed", "null_arm", *(name for name, _, _ in FIGURES),
+    "run", "case", "state", "claimed", "null_arm",
+    *(column for field in FIELD.values() for column in field.columns),
     *(f"q{q}" for q in QUANTILES),
 )  # fmt: skip
 Figures = dict[str, float]
@@ -108,7 +91,7 @@ def _shown(holder: Mapping[str, Any], key: str) -> str:
 
 def plausible(value: Any) -> bool:
     """No other time or ratio is real, and logarithms stay small."""
-    return _finite(value) and 1e-12 < value < 1e12
+    return finite(value) and 1e-12 < value < 1e12
 
 
 def _timed(benchmarks: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -116,42 +99,26 @@ def _timed(benchmarks: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | N
 
 
 def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    timed, foot = _timed(benchmarks), benchmarks.get("footprint")
     if PLAIN in benchmarks:  # What stands in another suite's extra_info is its own.
-        timed = {"stats": benchmarks[PLAIN].get("stats")}
-    row = {}
-    for name, group, path in FIGURES:
-        row[name] = _number(timed if group is None else foot, path)
-    if math.isnan(row["bytes"]):
-        row["bytes"] = _number(foot, "extra_info/artifact/bytes")
-    extra = table(timed or {}, "extra_info")
+        benchmarks = {"latency": {"stats": benchmarks[PLAIN].get("stats")}}
+    row = dict[str, float]()
+    for field in FIELD.values():
+        row.update(zip(field.columns, field.found(benchmarks), strict=True))
+    timed = _timed(benchmarks) or {}
+    extra = table(timed, "extra_info")
     agreement = table(extra, "agreement")
     state = agreement.get("state")
     row["state"] = float(STATES.index(state)) if state in STATES else 0.0
     row["claimed"] = float(agreement.get("claimed") is True)
     row["null_arm"] = float(table(extra, "reference").get("null_arm") is True)
-    data = table(timed or {}, "stats").get("data")
-    rounds = sorted(float(x) for x in data if _finite(x)) if isinstance(data, list) else []
+    data = table(timed, "stats").get("data")
+    rounds = sorted(float(x) for x in data if finite(x)) if isinstance(data, list) else []
     for q in QUANTILES:
         row[f"q{q}"] = rounds[round(q / 100 * (len(rounds) - 1))] if rounds else math.nan
     for name in ("seconds", "speedup", "low", "high"):
         if not plausible(row[name]):
             row[name] = math.nan
     return row
-
-
-def _number(benchmark: Mapping[str, Any] | None, path: str) -> float:
-    value: Any = benchmark
-    for key in _KEYS[path]:
-        value = value.get(key) if isinstance(value, dict) else None
-    return float(value) if _finite(value) else math.nan
-
-
-def _finite(value: Any) -> bool:
-    try:
-        return type(value) in (int, float) and math.isfinite(value)
-    except OverflowError:
-        return False
 
 
 def table(holder: Mapping[str, Any], key: str) -> dict[str, Any]:

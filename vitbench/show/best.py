@@ -53,7 +53,7 @@ def plot(choices: Sequence[Choice], path: Path) -> None:
                     x=[x.latency for x in found],
                     y=[None if x.agreement is None else 100 * x.agreement for x in found],
                     text=[_short(x.case) for x in found],
-                    customdata=[[x.size, x.memory] for x in found],
+                    customdata=[[x.figures["size"]] for x in found],
                     hovertemplate="%{text}: %{x:.1f} ms, %{y:.1f} %, %{customdata[0]:.1f} MB",
                     # Neighbours' names stand above and below in turn; the others show on hover.
                     mode="markers+text" if front else "markers",
@@ -63,7 +63,7 @@ def plot(choices: Sequence[Choice], path: Path) -> None:
                     name=name,
                     legendgroup=name,
                     showlegend=place == 1,
-                    marker=_marks([x.size or 1.0 for x in found], front),
+                    marker=_marks([x.figures["size"] or 1.0 for x in found], front),
                 ),
                 row=place,
                 col=1,

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from vitbench.judge.agreement import round_down
-from vitbench.report.fields import METRIC
+from vitbench.report.fields import FIELD, Field
 from vitbench.report.reader import Row
 
 GAP = 2
@@ -27,28 +27,27 @@ class Column:
 
 def columns(run: Mapping[str, Any]) -> list[Column]:
     """All forms of all columns, most important first; a fuller form comes after a shorter one."""
-    shown = [
-        Column("case", "case", "case", _case),
-        _plain("median"),
-        Column("agreement", "agreement", "agreement", _state),
-        Column("speedup", "speed-up", "speed-up", partial(_speedup, interval=False)),
-        Column("speedup", "speed-up [95 %]", "interval of the speed-up", _speedup),
-        Column("agreement", "agreement", "share and bound of the agreement", _agreement),
+    weights = partial(_weights, run.get("models", {}))
+    forms = {
+        "agreement": Column("agreement", "agreement", "agreement", _state),
+        "speedup": Column("speedup", "speed-up", "speed-up", partial(_speedup, interval=False)),
+        "top1": Column("top1", "top-1", "top-1", partial(_share, "top1")),
+    }
+    ranked = [
+        (field.room, forms.get(field.name) or _plain(field))
+        for field in FIELD.values()
+        if field.room is not None
     ]
-    shown += map(_plain, ("p95", "throughput", "size", "memory", "gpu_memory", "peak"))
-    shown += [
-        Column("top1", "top-1", "top-1", partial(_share, "top1")),
-        Column("weights", "weights", "weights", partial(_weights, run.get("models", {}))),
+    ranked += [
+        (0, Column("case", "case", "case", _case)),
+        (3, Column("speedup", "speed-up [95 %]", "interval of the speed-up", _speedup)),
+        (3, Column("agreement", "agreement", "share and bound of the agreement", _agreement)),
+        (FIELD["top1"].room or 0, Column("weights", "weights", "weights", weights)),
     ]
-    last = ("p99", "device", "first", "load", "build", "stage", "preprocess")
-    return shown + [_plain(name) for name in last]
+    return [column for _, column in sorted(ranked, key=lambda pair: pair[0])]
 
 
-ORDER = (
-    "case", "median", "p95", "p99", "device", "stage", "preprocess", "speedup", "throughput",
-    "peak", "agreement", "top1", "size", "memory", "gpu_memory", "first", "load", "build",
-    "weights",
-)  # fmt: skip
+ORDER = ("case", *FIELD, "weights")
 
 
 def fitting(
@@ -76,20 +75,18 @@ def column_width(column: Column, rows: Sequence[Row]) -> int:
     return max(map(len, (column.label, *map(column.cell, rows))))
 
 
-def _plain(name: str) -> Column:
-    metric = METRIC[name]
-    label = f"{metric.label} {metric.unit}".strip()
-    return Column(name, label, metric.label, partial(_number, name))
+def _plain(field: Field) -> Column:
+    return Column(field.name, field.heading, field.label, partial(_number, field))
 
 
-def _number(name: str, row: Row) -> str:
-    value = METRIC[name].value(row.benchmarks)
-    return "" if value is None else f"{value:.{METRIC[name].digits}f}"
+def _number(field: Field, row: Row) -> str:
+    value = field.value(row.benchmarks)
+    return "" if value is None else f"{value:.{field.digits}f}"
 
 
 def _share(name: str, row: Row) -> str:
-    value = METRIC[name].value(row.benchmarks)
-    return "" if value is None else f"{round_down(value, METRIC[name].digits)} %"
+    value = FIELD[name].value(row.benchmarks)
+    return "" if value is None else f"{round_down(value, FIELD[name].digits)} %"
 
 
 def _case(row: Row) -> str:
@@ -100,10 +97,10 @@ def _case(row: Row) -> str:
 def _speedup(row: Row, interval: bool = True) -> str:
     if row.timed and row.timed["reference"]["null_arm"]:
         return "reference"
-    value = METRIC["speedup"].value(row.benchmarks)
+    value = FIELD["speedup"].value(row.benchmarks)
     if value is None:
         return ""
-    low, high = METRIC["speedup"].interval(row.benchmarks)
+    low, high = FIELD["speedup"].interval(row.benchmarks)
     if interval and low is not None and high is not None:
         return f"{value:.2f}x [{low:.2f}, {high:.2f}]"
     return f"{value:.2f}x"
@@ -125,7 +122,7 @@ def _agreement(row: Row) -> str:
         if None in numbers:
             return _state(row)
         return f"cos {round_down(numbers[0], 4)}, err {numbers[1]:.2g} {_state(row)}"
-    (lower,) = METRIC["agreement"].interval(row.benchmarks)
+    (lower,) = FIELD["agreement"].interval(row.benchmarks)
     if lower is None:
         return _state(row)
     return f"{_share('agreement', row)} >= {round_down(lower, 1)} % {_state(row)}"

@@ -7,16 +7,8 @@ from typing import Any
 from vitbench.history.series import newest_first, older_rows
 from vitbench.history.store import COLUMN, History
 from vitbench.history.summary import Run
+from vitbench.report.fields import FIELD
 from vitbench.show.history import clean
-
-# Name for Prometheus, column, and its one-line help.
-GAUGES = (
-    ("vitbench_median_seconds", "seconds", "Median seconds of a call."),
-    ("vitbench_speedup_ratio", "speedup", "Times as fast as the reference, paired."),
-    ("vitbench_agreement_ratio", "agreement", "Share of images that agree with fp32."),
-    ("vitbench_artifact_bytes", "bytes", "Bytes of the artifact."),
-    ("vitbench_peak_memory_bytes", "memory_bytes", "Peak resident bytes of a fresh process."),
-)
 
 
 def github(history: History) -> str:
@@ -41,14 +33,15 @@ def github(history: History) -> str:
 
 
 def prometheus(history: History) -> str:
-    """Prometheus text format: of every gauge, case and machine the newest figure, for not every run
+    """Prometheus text format: of every field, case and machine the newest figure, for not every run
     takes all of them."""
     lines = []
-    for name, column, about in GAUGES:
-        lines += [f"# HELP {name} {about}", f"# TYPE {name} gauge"]
-        for (case, machine), row in _newest(history, column).items():
+    for field in FIELD.values():
+        name, found = field.gauge or f"vitbench_{field.column}", _newest(history, field.column)
+        lines += [f"# HELP {name} {field.about}", f"# TYPE {name} gauge"] if found else []
+        for (case, machine), row in found.items():
             labels = f'case="{_label(history.cases[case])}",machine="{_label(machine)}"'
-            lines.append(f"{name}{{{labels}}} {row[COLUMN[column]]:.9g}")
+            lines.append(f"{name}{{{labels}}} {row[COLUMN[field.column]]:.9g}")
     return "\n".join(lines) + "\n"
 
 

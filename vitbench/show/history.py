@@ -12,7 +12,8 @@ from vitbench.history.series import older_rows
 from vitbench.history.store import COLUMN, History
 from vitbench.history.summary import Run
 from vitbench.history.trends import Event, Trend, latest, older_runs
-from vitbench.report.figures import FIGURES, STATES
+from vitbench.report.fields import FIELD
+from vitbench.report.figures import STATES
 
 CHARS_OF_A_COMMIT = 8
 
@@ -142,7 +143,7 @@ def to_csv(history: History) -> str:
 
     A text that a spreadsheet would take for a formula gets a ' before it.
     """
-    names = [name for name, _, _ in FIGURES]
+    names = [column for field in FIELD.values() for column in field.columns]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["time", "file", "commit", "machine", "case", "state", *names, "older"])

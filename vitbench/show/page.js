@@ -46,26 +46,14 @@ function options(select, values, chosen) {
   select.value = chosen;
 }
 
-const COLUMNS = [
-  ["case", "case", (r) => r.case, null],
-  ["ms", "median ms", (r) => r.ms, 2],
-  ["speedup", "speed-up", (r) => r.speedup, 2],
-  ["change", "last change %", (r) => r.change, 1],
-  ["agreement", "agreement %", (r) => r.agreement, 1],
-  ["state", "contract", (r) => r.state || null, null],
-  ["size", "size MB", (r) => r.size, 1],
-  ["memory", "memory MB", (r) => r.memory, 0],
-  ["peak", "of peak %", (r) => r.peak, 0],
-  ["runs", "runs", (r) => r.runs, 0],
-  ["date", "newest, UTC", (r) => r.date, null],
-];
-if (new Set(D.cases.map((r) => r.machine)).size > 1) COLUMNS.push(["machine", "machine", (r) => r.machine, null]);
+const COLUMNS = [...D.columns]; // key in a case, heading, decimals (null: words)
+if (new Set(D.cases.map((r) => r.machine)).size > 1) COLUMNS.push(["machine", "machine", null]);
 const column = (name) => COLUMNS.find((c) => c[0] === name);
 
 function shown() {
   const want = ["model", "variant", "device"].map((n) => [n, $(n).value]);
   const rows = D.cases.filter((r) => want.every(([n, v]) => v === "" || r[n] === v));
-  const get = column(state.sort)[2];
+  const get = (r) => (r[state.sort] === "" ? null : r[state.sort]);
   return rows.sort((a, b) => {
     const x = get(a), y = get(b);
     if (!has(x) || !has(y)) return has(x) ? -1 : has(y) ? 1 : 0; // What is not there stands last.
@@ -75,7 +63,7 @@ function shown() {
 }
 function overview() {
   const rows = shown(), node = $("overview"), head = el("tr"), body = el("tbody");
-  for (const [name, label, , digits] of COLUMNS) {
+  for (const [name, label, digits] of COLUMNS) {
     const th = el("th", undefined, digits === null ? "words" : "");
     th.scope = "col";
     const on = state.sort === name;
@@ -91,8 +79,8 @@ function overview() {
   for (const r of rows) {
     const tr = el("tr");
     if (r.trend === state.trend) tr.setAttribute("aria-current", "true");
-    for (const [name, , get, digits] of COLUMNS) {
-      const v = get(r);
+    for (const [name, , digits] of COLUMNS) {
+      const v = r[name];
       const td = el(name === "case" ? "th" : "td", digits === null ? (has(v) ? v : "") : number(v, digits));
       if (digits === null) td.classList.add("words");
       if (name === "machine") td.classList.add("long");
@@ -218,20 +206,20 @@ function logarithmic(axis, values) {
 }
 
 function pareto() {
-  const rows = shown().filter((r) => has(r.ms) && has(r.agreement));
-  const better = (a, b) => a.ms <= b.ms && a.agreement >= b.agreement && (!has(a.size) || !has(b.size) || a.size <= b.size) &&
-    (a.ms < b.ms || a.agreement > b.agreement || (has(a.size) && has(b.size) && a.size < b.size));
+  const rows = shown().filter((r) => has(r.median) && has(r.agreement));
+  const better = (a, b) => a.median <= b.median && a.agreement >= b.agreement && (!has(a.size) || !has(b.size) || a.size <= b.size) &&
+    (a.median < b.median || a.agreement > b.agreement || (has(a.size) && has(b.size) && a.size < b.size));
   const group = (r) => `${r.model}/b${r.batch} ${r.fingerprint}`;
   const front = (r) => !rows.some((o) => group(o) === group(r) && better(o, r));
   const trace = (found, name, symbol, color) => ({
-    x: found.map((r) => r.ms), y: found.map((r) => r.agreement), name,
+    x: found.map((r) => r.median), y: found.map((r) => r.agreement), name,
     text: found.map((r) => plain(r.case) + (column("machine") ? "<br>" + plain(r.machine) : "")),
     mode: "markers", type: "scatter", marker: { symbol, color, line: { width: 1, color },
       size: found.map((r) => Math.max(8, 2 * Math.sqrt(r.size || 1))) },
     hovertemplate: "%{text}<br>%{x:.2f} ms, %{y:.1f} %<extra></extra>",
   });
   const layout = look("", "latency, ms (logarithmic)", "agreement with fp32, %");
-  logarithmic(layout.xaxis, rows.map((r) => r.ms));
+  logarithmic(layout.xaxis, rows.map((r) => r.median));
   layout.margin.t = 10;
   draw("pareto", [trace(rows.filter(front), "front", "circle", accent()),
     trace(rows.filter((r) => !front(r)), "dominated", "circle-open", grey())], layout);

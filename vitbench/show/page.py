@@ -17,10 +17,16 @@ from vitbench.history.store import COLUMN, History
 from vitbench.history.trends import Trend, latest, older_runs
 from vitbench.judge.best import Choice
 from vitbench.place import install
+from vitbench.report.fields import FIELD, FOOTPRINT, SECONDS, Field
 from vitbench.report.figures import QUANTILES, STATES
 from vitbench.report.reader import rows
 from vitbench.show.history import clean, notes, places, sentence, summary
 
+# Columns that are no field, by the field that they stand beside.
+BESIDE: dict[str, list[tuple[str, str, int | None]]] = {
+    "speedup": [("change", "last change %", 1)],
+    "agreement": [("state", "contract", None)],
+}
 MOST_FLIPS = 200
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 # Older reports keep their trend and their machine; their rounds stay in their files.
@@ -111,6 +117,7 @@ def data(
         "most": MOST_ROUNDS,
         "names": history.cases,
         "quantiles": QUANTILES,
+        "columns": columns(),
         "runs": [
             {"file": run.file, "date": run.date, "commit": run.commit, "dirty": run.dirty,
              "complete": run.complete, "machine": run.machine, "versions": dict(run.versions),
@@ -181,21 +188,30 @@ def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
         kind = {"model": "(other)", "variant": each.case, "device": "(other)", "batch": 1}
     rate = row["operations"] / row["seconds"] if row["seconds"] > 0 else math.nan
     standing = [event for event in each.events if event.stands]
+    figures = {field.name: _figure(history, each, field) for field in FIELD.values() if field.page}
+    figures["speedup"] = _scaled(math.exp(-each.values[-1]), 1) if each.paired else None
+    if not row["claimed"]:
+        figures["agreement"] = None
     return {
         "case": each.case, **kind, "trend": index,
-        "machine": each.machine, "fingerprint": each.fingerprint,
-        "ms": _scaled(row["seconds"], 1e3),
-        "speedup": _scaled(math.exp(-each.values[-1]), 1) if each.paired else None,
-        "agreement": _scaled(row["agreement"], 100) if row["claimed"] else None,
-        "state": STATES[int(row["state"])], "size": _scaled(row["bytes"], 1e-6),
-        "memory": _newest(history, each, "memory_bytes", 1e-6),
+        "machine": each.machine, "fingerprint": each.fingerprint, **figures,
+        "state": STATES[int(row["state"])],
         "rate": _scaled(rate, 1e-9),
-        "peak": _scaled(rate / row["peak_per_second"], 100) if row["peak_per_second"] > 0 else None,
         "runs": len(each.runs),
         "change": _scaled(standing[-1].change, 100) if standing else None,
         "gradual": bool(standing) and standing[-1].gradual,
         "date": history.runs[each.runs[-1]].date,
     }  # fmt: skip
+
+
+def columns() -> list[tuple[str, str, int | None]]:
+    """The columns of the table of cases: key in a case, heading, and decimals, None for words."""
+    found: list[tuple[str, str, int | None]] = [("case", "case", None)]
+    for field in FIELD.values():
+        if field.page:  # It has room for one decimal more of a time.
+            found += [(field.name, field.heading, field.digits + (field.measure is SECONDS))]
+            found += BESIDE.get(field.name, ())
+    return [*found, ("runs", "runs", 0), ("date", "newest, UTC", None)]
 
 
 def _trend(history: History, each: Trend, name: str, short: str) -> dict[str, Any]:
@@ -216,11 +232,14 @@ def _trend(history: History, each: Trend, name: str, short: str) -> dict[str, An
     }  # fmt: skip
 
 
-def _newest(history: History, each: Trend, name: str, scale: float) -> float | None:
-    """The newest of a figure that not every run takes."""
-    taken = history.figures[list(each.rows), COLUMN[name]]
-    known = [x for x in taken.tolist() if math.isfinite(x)]
-    return _scaled(known[-1], scale) if known else None
+def _figure(history: History, each: Trend, field: Field) -> float | None:
+    """In the field's unit: of the newest run, or the newest that took the footprint, for not every
+    run does."""
+    taken = history.figures[list(each.rows), COLUMN[field.column]].tolist()
+    if FOOTPRINT[0] not in field.groups:
+        return _scaled(taken[-1], field.scale)
+    known = [x for x in taken if math.isfinite(x)]
+    return _scaled(known[-1], field.scale) if known else None
 
 
 def _scaled(value: float, scale: float) -> float | None:

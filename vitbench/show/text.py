@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vitbench.case import Case
-from vitbench.report.fields import METRIC
+from vitbench.report.fields import FIELD
 from vitbench.report.reader import Row, rows
 from vitbench.report.sound import left_out
 from vitbench.show.columns import GAP, Column, column_width, columns, fitting
@@ -93,7 +93,7 @@ def _groups(found: Sequence[Row], reference: str | None) -> dict[tuple[str, int]
     models = list(dict.fromkeys(row.case.model for row in found))
 
     def place(row: Row) -> tuple[Any, ...]:
-        median = METRIC["median"].value(row.benchmarks)
+        median = FIELD["median"].value(row.benchmarks)
         return (
             models.index(row.case.model), row.case.batch, row.case.variant != reference,
             median is None, median or 0.0,

@@ -1,0 +1,154 @@
+"""The table of fields against a report: each row finds the figure it names."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.reports import TINY, benchmark_of, report_of
+from vitbench.report.fields import FIELD
+from vitbench.report.reader import rows
+
+CASE = f"{TINY}/int8-dynamic/cpu/b8"
+EXPECTED = {
+    "median": 20, "p95": 24, "p99": 26, "speedup": 3.42, "throughput": 8 / 0.02,
+    "agreement": 99.6, "top1": 71.2, "size": 6.5, "peak": 25,
+    "build": 1.5, "load": 0.25, "first": 80,
+    "memory": 612, "gpu_memory": 300, "preprocess": 3, "stage": 0.4, "device": 18,
+    "operations": 10**10, "peak_per_second": 2e12,
+}  # fmt: skip
+
+
+@pytest.fixture
+def full():
+    benchmarks = [benchmark_of(CASE, group) for group in ("latency", "throughput", "footprint")]
+    benchmarks[2]["extra_info"]["cuda_peak_bytes"] = 300_000_000
+    benchmarks[0]["extra_info"]["stages"] = {
+        "preprocess_seconds": 3e-3, "stage_seconds": 4e-4, "device_seconds": 18e-3,
+    }  # fmt: skip
+    (row,) = rows(report_of(*benchmarks))
+    return row.benchmarks
+
+
+@pytest.mark.parametrize("field", FIELD.values(), ids=lambda field: field.name)
+def test_every_field_finds_its_figure(full, field):
+    assert field.value(full) == pytest.approx(EXPECTED[field.name])
+
+
+def test_names_are_unique():
+    assert FIELD.keys() == EXPECTED.keys()
+    columns = [column for field in FIELD.values() for column in field.columns]
+    gauges = [field.gauge for field in FIELD.values() if field.gauge]
+    for names in (columns, gauges):
+        assert len(set(names)) == len(names)
+
+
+def test_intervals(full):
+    assert FIELD["speedup"].interval(full) == (3.35, 3.5)
+    assert FIELD["agreement"].interval(full) == pytest.approx((98.74,))
+    assert FIELD["median"].interval(full) == ()
+
+
+@pytest.mark.parametrize("field", FIELD.values(), ids=lambda field: field.name)
+def test_what_a_report_lacks_is_none(field):
+    assert field.value({}) is None
+    assert all(bound is None for bound in field.interval({}))
+
+
+def test_a_null_is_none_and_a_zero_is_not(full):
+    full["latency"]["extra_info"]["ratio"]["low"] = None
+    full["footprint"]["extra_info"]["load_seconds"] = 0
+    assert FIELD["speedup"].interval(full) == (None, 3.5)
+    assert FIELD["load"].value(full) == 0
+
+
+def test_the_best_group_comes_first(full):
+    full["throughput"]["stats"]["median"] = 99.0
+    full["latency"]["extra_info"]["images_per_second"] = 1.0
+    assert FIELD["median"].value(full) == pytest.approx(20)
+    assert FIELD["throughput"].value(full) == pytest.approx(400)
+    del full["latency"]
+    assert FIELD["median"].value(full) == pytest.approx(99_000)
+
+
+MADE_UP = """
+import json, sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+from vitbench.report.fields import FIELD, FOOTPRINT, LOWER, Field, Terms
+
+JOULES = {"kJ": 1e3, "J": 1.0}
+FIELD["energy"] = Field(
+    "energy", "energy", "J", JOULES, 2, LOWER, FOOTPRINT, "extra_info/joules", "joules",
+    "Joules of a call.", contract=Terms("energy"), need="energy", more="needs more energy",
+)
+
+from vitbench.cli.main import main
+from vitbench.history.store import load
+from vitbench.history.trends import trends
+from vitbench.judge.contracts import read_promises
+from vitbench.judge.keeping import judge_promises
+from vitbench.report.reader import read_report
+from vitbench.show.page import data
+from vitbench.show.text import table
+
+
+def said(*arguments):
+    out = StringIO()
+    with redirect_stdout(out):
+        main(arguments)
+    return out.getvalue()
+
+
+folder = Path(sys.argv[1])
+path, history = str(folder / "report.json"), load(folder)
+promises = read_promises(folder / "pyproject.toml")
+print(json.dumps({
+    "show": table(read_report(Path(path)), None),
+    "best": said("best", path, "--need=energy"),
+    "csv": said("history", str(folder), "--csv"),
+    "prometheus": said("history", str(folder), "--export=prometheus"),
+    "page": data(history, trends(history), {}, [], "r"),
+    "contracts": [each.to_json() for each in judge_promises(promises, read_report(Path(path)), {})],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory):
+    """What every reader makes of a field that nothing but the table names."""
+    folder = tmp_path_factory.mktemp("energy")
+    benchmarks = [benchmark_of(CASE, group) for group in ("latency", "footprint")]
+    benchmarks[1]["extra_info"]["joules"] = 3.5
+    (folder / "report.json").write_text(json.dumps(report_of(*benchmarks)))
+    (folder / "pyproject.toml").write_text(
+        '[tool.vitbench.contracts]\n"*" = ["energy <= 4 J"]\n"*int8*" = ["energy <= 0.003 kJ"]\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", MADE_UP, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_field_of_the_table_alone_is_in_table_best_and_contracts(made_up):
+    assert " energy J" in made_up["show"]
+    assert " 3.50" in made_up["show"]
+    assert "need: energy\n  best: int8-dynamic/cpu/b8: least energy: 3.50 J" in made_up["best"]
+    kept, broken = made_up["contracts"]
+    assert (kept["state"], kept["sentence"]) == ("KEPT", "energy <= 4 J: 3.50 J")
+    assert broken["state"] == "BROKEN"
+
+
+def test_a_field_of_the_table_alone_is_in_history_csv_page_and_prometheus(made_up):
+    (row,) = csv.DictReader(io.StringIO(made_up["csv"]))
+    assert row["joules"] == "3.5"
+    assert f'vitbench_joules{{case="{CASE}",machine="here"}} 3.5\n' in made_up["prometheus"]
+    assert "# HELP vitbench_joules Joules of a call.\n" in made_up["prometheus"]
+    assert ["energy", "energy J", 2] in made_up["page"]["columns"]
+    assert [case["energy"] for case in made_up["page"]["cases"]] == [3.5]
