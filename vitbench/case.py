@@ -1,4 +1,4 @@
-"""What is measured: a case, and the contract that its variant must keep."""
+"""What is measured: a case, and the limits that its variant must keep."""
 
 import re
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Contract:
-    """What a variant promises about its predictions, and why that much.
+class Limits:
+    """What a variant's predictions must keep, and why that much.
 
     `agreement`: least share of images whose top-1 equals the fp32 reference's.
     `relative_error`: most |delta| / |reference| over the logits of the whole sample.

@@ -69,7 +69,7 @@ def main():
         verification = session.verify(case)
         images = session.first_batch(case)
         turns = [(d, d.stage(images)) for d in (session.deployment(case, copy) for copy in (0, 1))]
-        limits = session.require(case).contract
+        limits = session.require(case).limits
 
         def witnesses(case=case, verified=verification.first_output, limits=limits):
             return tuple(Witness(case.id, verified, limits) for _ in range(2))

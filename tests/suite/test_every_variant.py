@@ -60,7 +60,7 @@ def wrong(found):
     said = []
     for kind, each in found.items():
         for name, outcome in each.items():
-            limit = variant(name).contract.relative_error
+            limit = variant(name).limits.relative_error
             if "failed" in outcome:
                 said.append(f"{kind} {name}: {outcome['failed']}")
             elif not outcome.get("relative_error", 0.0 if "unavailable" in outcome else 9) <= limit:

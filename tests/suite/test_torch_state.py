@@ -98,7 +98,7 @@ def test_what_torchao_quantizes_is_kept_in_bfloat16(model, name, tmp_path):
             inductor.quantize(module, recipe)
             after = module(images)
         assert type(module.blocks[0].mlp.fc1.weight) is not torch.nn.Parameter
-        assert 0 < (after - before).norm() / before.norm() < recipe.contract.relative_error
+        assert 0 < (after - before).norm() / before.norm() < recipe.limits.relative_error
     code = inductor.loading_code(
         Placement(Path("model.safetensors"), recipe, "cpu", model.architecture, 1)
     )

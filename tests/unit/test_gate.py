@@ -193,9 +193,9 @@ def test_what_fails_beside_plain_benchmarks_is_not_passed():
     assert verdicts(head)[INT8].state == "DRIFTED"
 
 
-def test_a_broken_contract_is_drift():
+def test_broken_limits_are_drift():
     head = run(timed(FP32, 1.0), timed(state="BROKEN", sentence="92 %: BROKEN"))
-    assert "its contract is broken: 92 %: BROKEN" in verdicts(head)[INT8].sentence
+    assert "its limits are broken: 92 %: BROKEN" in verdicts(head)[INT8].sentence
 
 
 def test_another_machine_or_reference_is_incomparable():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vitbench.case import Contract
+from vitbench.case import Limits
 from vitbench.duet.worker import Arm
 from vitbench.errors import UserError, WrongOutputs
 from vitbench.measure.agreement import packed, unpacked
@@ -15,7 +15,7 @@ from vitbench.runtimes.base import Deployment
 N, C = 8, 20
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(N, C)).astype(np.float32)
-LIMITS = Contract(0.96, 0.15, 0.99, "planted")
+LIMITS = Limits(0.96, 0.15, 0.99, "planted")
 
 
 def swapped(logits):

@@ -5,7 +5,7 @@ import pytest
 
 @pytest.mark.measures("consistency", batches=(1, 8))
 def test_agreement(agreement):
-    """Top-1 and logits against fp32 on the CPU keep the variant's contract."""
+    """Top-1 and logits against fp32 on the CPU keep the variant's limits."""
     agreement()
 
 
@@ -17,7 +17,7 @@ def test_repeatability(repeatable):
 
 @pytest.mark.measures("consistency", batches=(1,))
 def test_batch_of_one_against_eight(agreement_across_batches):
-    """A prediction does not depend on its neighbours by more than the contract allows."""
+    """A prediction does not depend on its neighbours by more than the limits allow."""
     agreement_across_batches()
 
 

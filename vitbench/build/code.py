@@ -9,7 +9,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1]
 
 # Modules whose text changes no result. What they hold is part of an identity by its value (a row of
-# a table, a case, a contract, the CPU, a variable, a sample), or it only says or watches something.
+# a table, a case, limits, the CPU, a variable, a sample), or it only says or watches something.
 NEUTRAL = frozenset({
     "vitbench",
     "vitbench.build.memory",

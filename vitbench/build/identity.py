@@ -65,15 +65,15 @@ def of_agreement(
 ) -> dict[str, Any]:
     """All that a measured agreement depends on: `of_logits` of both, and what it is judged by.
 
-    Measuring stops where the contract is broken for certain. scipy bounds that, by the photographs
+    Measuring stops where a limit is broken for certain. scipy bounds that, by the photographs
     that the images are cut from (`clusters`).
     """
-    contract = recipe.contract
+    limits = recipe.limits
     return {
         "code": _code(FEEDING, JUDGING),
         "case": case,
         "against": against,
-        "contract": [contract.agreement, contract.relative_error, contract.cosine],
+        "limits": [limits.agreement, limits.relative_error, limits.cosine],
         "labels": list(labels),
         "clusters": list(clusters),
         "synthetic": synthetic,

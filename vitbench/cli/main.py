@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"vitbench {__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
-    listing = commands.add_parser("list", help="the variants, their contracts and availability")
+    listing = commands.add_parser("list", help="the variants, their limits and availability")
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(run=list_variants)
 
@@ -112,13 +112,13 @@ def share(text: str) -> float:
 
 
 def list_variants(chosen: argparse.Namespace) -> int:
-    """Every recipe with its contract. Availability is declared, by metadata; building proves it."""
+    """Every recipe with its limits. Availability is declared, by metadata; building proves it."""
     rows = []
     for row in VARIANTS:
         reason = declared(row)
         rows.append({
             "variant": row.name, "runtime": row.runtime, "precision": row.precision,
-            "devices": list(row.devices), "contract": asdict(row.contract), "about": row.about,
+            "devices": list(row.devices), "limits": asdict(row.limits), "about": row.about,
             "available": reason is None, "reason": reason,
         })  # fmt: skip
     if chosen.json:
@@ -128,14 +128,14 @@ def list_variants(chosen: argparse.Namespace) -> int:
     for row, found in zip(VARIANTS, rows, strict=True):
         where = "/".join(row.devices)
         state = "declared available" if found["available"] else f"unavailable: {found['reason']}"
-        promise = f"agreement >= {row.contract.agreement:.0%}"
-        print(f"{row.name:{width}}  {row.runtime:11}  {where:8}  {promise}  {state}")
+        least = f"agreement >= {row.limits.agreement:.0%}"
+        print(f"{row.name:{width}}  {row.runtime:11}  {where:8}  {least}  {state}")
         print(f"{'':{width}}  {row.about}")
-    print("\nContracts, and why that much (a variant may run only where its device is):")
-    for contract in dict.fromkeys(row.contract for row in VARIANTS):
-        names = ", ".join(row.name for row in VARIANTS if row.contract == contract)
-        print(f"  {contract.agreement:.0%} agreement, relative logit error <= "
-              f"{contract.relative_error:g}, cosine >= {contract.cosine:g}: {contract.reason}\n"
+    print("\nLimits, and why that much (a variant may run only where its device is):")
+    for limits in dict.fromkeys(row.limits for row in VARIANTS):
+        names = ", ".join(row.name for row in VARIANTS if row.limits == limits)
+        print(f"  {limits.agreement:.0%} agreement, relative logit error <= "
+              f"{limits.relative_error:g}, cosine >= {limits.cosine:g}: {limits.reason}\n"
               f"    {names}")  # fmt: skip
     return OK
 
@@ -188,7 +188,7 @@ def predict_image(chosen: argparse.Namespace) -> int:
 
 
 def export_variant(chosen: argparse.Namespace) -> int:
-    """Copies the verified artifact and its manifest. Refuses one whose contract is BROKEN."""
+    """Copies the verified artifact and its manifest. Refuses one whose limits are BROKEN."""
     from vitbench.build.export import export
     from vitbench.case import Case
     from vitbench.show.text import partly_quantized

@@ -69,7 +69,7 @@ class Played:
 
     @cached_property
     def compared(self) -> dict[str, Comparison]:
-        """The predictions of the cases that both sides have and that break no contract."""
+        """The predictions of the cases that both sides have and that break no limits."""
         sound = [
             case for case in self.cases
             if all(self.has(side, case) and not self.broken(side, case) for side in SIDES)
@@ -133,7 +133,7 @@ def _untimed(case: str, played: Played) -> Verdict:
 def _drifted(played: Played) -> dict[str, Verdict]:
     """The cases whose predictions changed for the worse.
 
-    Head fails at it or its contract is BROKEN, and base's is not; or head agrees with base's fp32
+    Head fails at it or its limits are BROKEN, and base's is not; or head agrees with base's fp32
     on fewer of the same images than base does (`drift.drifted`). Flips of synthetic weights are
     chance.
     """

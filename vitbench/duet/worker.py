@@ -164,7 +164,7 @@ def _witness(request: Mapping[str, Any]) -> Witness:
     import numpy as np
 
     verified = np.load(request["verified"], allow_pickle=False)
-    limits = variant(request["variant"]).contract
+    limits = variant(request["variant"]).limits
     return Witness(request["case"], verified, limits, request["device"])
 
 

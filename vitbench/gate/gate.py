@@ -119,7 +119,7 @@ def _strange(head: Mapping[str, Any], past: Earlier) -> list[Verdict]:
 
 
 def _drift(head: Mapping[str, Any], past: Earlier) -> Drift:
-    """Which cases of the report predict otherwise, or break their contract."""
+    """Which cases of the report predict otherwise, or break their limits."""
     found, ours = {}, _by_id(head)
     for case, row in ours.items():
         if then := past.newest(case):
@@ -130,7 +130,7 @@ def _drift(head: Mapping[str, Any], past: Earlier) -> Drift:
     told = dict(drift.drifted)
     for case, row in ours.items():
         if row.timed and row.timed["agreement"]["state"] == "BROKEN":
-            told[case] = f"its contract is broken: {row.timed['agreement']['sentence']}"
+            told[case] = f"its limits are broken: {row.timed['agreement']['sentence']}"
     failed = head.get("vitbench", {}).get("failed", {})
     told |= {case: f"it fails here: {failed[case]}" for case in failed if not past.failed(case)}
     return replace(drift, drifted=told)

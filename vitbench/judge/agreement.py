@@ -1,4 +1,4 @@
-"""Whether a case predicts what its reference predicts: measured arrays against a contract."""
+"""Whether a case predicts what its reference predicts: measured arrays against limits."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from vitbench.case import Contract
+from vitbench.case import Limits
 from vitbench.stats.intervals import CONFIDENCE, clopper_pearson, clustered_size, effective_size
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What a contract makes of a case's predictions.
+    """What a case's predictions are beside those of its reference, within its limits or not.
 
     `matched` of `images` have the reference's top-1; `share` is their ratio, `lower` and `upper`
     its one-sided 95 % bounds for `effective_images` independent images. `cosine` is the mean over
@@ -45,11 +45,11 @@ class Agreement:
         }
 
 
-def judge_agreement(measured: Mapping[str, Any], contract: Contract, subject: str) -> Agreement:
-    """Judge what measuring wrote against the contract. `subject` begins the sentence.
+def judge_agreement(measured: Mapping[str, Any], limits: Limits, subject: str) -> Agreement:
+    """Judge what measuring wrote by the limits of a variant. `subject` begins the sentence.
 
     BROKEN: a problem (non-finite, misshapen), the mean cosine or the relative logit error outside
-    its limit, or an upper bound of agreement below the contract. KEPT: the lower bound reaches
+    its limit, or an upper bound of agreement below its limit. KEPT: the lower bound reaches
     it. UNPROVEN: too few images to tell. Synthetic weights are judged on the numeric limits
     alone. Where measuring stopped early, the images measured are judged; what is `doomed` is
     BROKEN. The sentence names at most two flips, those where the reference was surest (largest
@@ -67,34 +67,34 @@ def judge_agreement(measured: Mapping[str, Any], contract: Contract, subject: st
         upper = min(upper, _best_upper(measured))
     error = _relative_error(measured, images)
     flips = f"{_flips(measured, hits, size)}; {percent(share)}"
-    promise = f"contract {contract.agreement * 100:g} %"
+    least = f"limit {limits.agreement * 100:g} %"
 
     broken = [str(problem)] if problem else []
-    if not problem and not cosine >= contract.cosine:
-        broken.append(f"mean cosine {round_down(cosine, 5)}, contract at least {contract.cosine:g}")
-    if not problem and not error <= contract.relative_error:
-        limit = contract.relative_error
-        broken.append(f"relative logit error {error:.4g}, contract at most {limit:g}")
-    if not problem and claimed and upper < contract.agreement:
-        broken.append(f"{flips}, upper bound {percent(upper)}, {promise}")
+    if not problem and not cosine >= limits.cosine:
+        broken.append(f"mean cosine {round_down(cosine, 5)}, limit at least {limits.cosine:g}")
+    if not problem and not error <= limits.relative_error:
+        most = limits.relative_error
+        broken.append(f"relative logit error {error:.4g}, limit at most {most:g}")
+    if not problem and claimed and upper < limits.agreement:
+        broken.append(f"{flips}, upper bound {percent(upper)}, {least}")
 
     if broken:
         state, words = "BROKEN", "; ".join(broken)
         if images < measured["total"]:
             words = f"stopped after {images} of {measured['total']} images: {words}"
     elif claimed:
-        state = "KEPT" if lower >= contract.agreement else "UNPROVEN"
-        words = f"{flips}, lower bound {percent(lower)}, {promise}"
+        state = "KEPT" if lower >= limits.agreement else "UNPROVEN"
+        words = f"{flips}, lower bound {percent(lower)}, {least}"
     else:
         state = "KEPT"
         words = (
-            f"cosine {round_down(cosine, 5)}, relative logit error {error:.4g}, contract "
-            f"{contract.cosine:g} and {contract.relative_error:g}; synthetic weights, so that "
+            f"cosine {round_down(cosine, 5)}, relative logit error {error:.4g}, limits "
+            f"{limits.cosine:g} and {limits.relative_error:g}; synthetic weights, so that "
             f"agreement ({percent(share)} of {images} images) is not claimed"
         )
     sentence = f"{subject}: {words}: {state}"
     if state == "UNPROVEN":
-        sentence += f" ({_needed(contract.agreement)})"
+        sentence += f" ({_needed(limits.agreement)})"
     return Agreement(
         state=state,
         sentence=sentence,
@@ -113,7 +113,7 @@ def judge_agreement(measured: Mapping[str, Any], contract: Contract, subject: st
     )
 
 
-def doomed(measured: Mapping[str, Any], contract: Contract) -> bool:
+def doomed(measured: Mapping[str, Any], limits: Limits) -> bool:
     """Whether the verdict is BROKEN whatever the images still to come give.
 
     Curtailed sampling: the rest is taken at its best (equal logits, equal top-1), so looking
@@ -125,16 +125,16 @@ def doomed(measured: Mapping[str, Any], contract: Contract) -> bool:
     left = measured["total"] - len(measured["cosine"])
     best_cosine = (sum(measured["cosine"]) + left) / measured["total"]
     return (
-        not best_cosine >= contract.cosine
-        or not _relative_error(measured, measured["total"]) <= contract.relative_error
-        or (not measured["synthetic"] and _best_upper(measured) < contract.agreement)
+        not best_cosine >= limits.cosine
+        or not _relative_error(measured, measured["total"]) <= limits.relative_error
+        or (not measured["synthetic"] and _best_upper(measured) < limits.agreement)
     )
 
 
 def percent(share: float) -> str:
     """A share in per cent to one decimal, rounded down.
 
-    Rounded down, a figure stands on the same side of a contract as the value itself: 95.97 %
+    Rounded down, a figure stands on the same side of a limit as the value itself: 95.97 %
     is not shown as the 96.0 % that it failed to reach.
     """
     return f"{round_down(share * 100, 1)} %"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.case import Contract
+from vitbench.case import Limits
 from vitbench.errors import WrongOutputs
 
 SHARES = 5  # of the rounds, each with one that is looked at
@@ -39,7 +39,7 @@ class Witness:
     within the limits, and those in the rounds equal to them.
     """
 
-    def __init__(self, name: str, verified: Logits, limits: Contract, device: str = "cpu") -> None:
+    def __init__(self, name: str, verified: Logits, limits: Limits, device: str = "cpu") -> None:
         self.name, self.limits = name, limits
         self.verified = self._expected = verified
         self._device = device
@@ -117,7 +117,7 @@ def unequal(answer: Logits, verified: Logits) -> str | None:
     return f"{len(rows)} of {len(answer)} differ, {how}{_other_classes(answer, verified)}"
 
 
-def beyond(answer: Logits, verified: Logits, limits: Contract, repeats_within: float) -> str | None:
+def beyond(answer: Logits, verified: Logits, limits: Limits, repeats_within: float) -> str | None:
     """What is outside of the limits in an answer that repeats itself only within
     `repeats_within` (a logit), in words. Each image counts by itself: relative logit error and
     cosine; a top-1 that changed though it was no near call; and an answer that is another image's.

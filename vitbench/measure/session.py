@@ -35,8 +35,8 @@ from vitbench.models import Model, flops, load_model
 from vitbench.runtimes import RUNTIMES, Deployment, Placement, Variant, load, variant
 from vitbench.runtimes.catalogue import declared
 
-# The reference for agreement, whatever the reference for time is.
-TRUTH = "fp32"
+# The variant that predictions are compared with, whatever the reference for time is.
+AGREEMENT_REFERENCE = "fp32"
 PROFILED = 20  # operators that a report keeps
 
 
@@ -224,11 +224,11 @@ class Session:
         return sum(self._pool.loads.values())
 
     def verify(self, case: Case, against: Case | None = None) -> Verification:
-        """Whether a case keeps its contract against another one over the model's whole sample.
+        """Whether a case keeps its limits against another one over the model's whole sample.
 
         `against` is the fp32 reference on the CPU at the same batch unless told otherwise.
         """
-        against = against or Case(case.model, TRUTH, "cpu", case.batch)
+        against = against or Case(case.model, AGREEMENT_REFERENCE, "cpu", case.batch)
         if (case, against) not in self._verified:
             recipe, model = self.require(case), self.model(case.model)
             judged = identity.of_agreement(
@@ -242,12 +242,12 @@ class Session:
             measured = self.cache.json(
                 "agreement", judged, lambda: self._compare(case, against, recipe)
             )
-            if against.variant == TRUTH:
+            if against.variant == AGREEMENT_REFERENCE:
                 self.inputs.doubt(case.model, measured["reference_top1"])
             subject = f"{case.variant} on {case.device}, batch {case.batch}"
-            if against.variant != TRUTH or against.batch != case.batch:
+            if against.variant != AGREEMENT_REFERENCE or against.batch != case.batch:
                 subject += f", against {against.variant} on {against.device}, batch {against.batch}"
-            agreement = judge_agreement(measured, recipe.contract, subject)
+            agreement = judge_agreement(measured, recipe.limits, subject)
             first = unpacked(measured.pop("first_output"))
             self._verified[case, against] = Verification(agreement, measured, first)
         return self._verified[case, against]
@@ -279,7 +279,7 @@ class Session:
             case.batch,
             [label.name for label in model.labels],
             model.weights.synthetic,
-            lambda measured: doomed(measured, recipe.contract),
+            lambda measured: doomed(measured, recipe.limits),
             progress,
         )
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.case import Contract
+from vitbench.case import Limits
 from vitbench.models import Model
 
 # The oldest release that the suite was run with; pyproject.toml has the same floors.
@@ -61,7 +61,7 @@ class Operator:
 
 @dataclass(frozen=True)
 class Variant:
-    """A recipe: a runtime, its options, and the contract that the result must keep.
+    """A recipe: a runtime, its options, and the limits that the result must keep.
 
     `devices` are the kinds of device it is meant for; `about` is one line for people; `requires`
     are requirement strings, which `vitbench list` and a run check against what is installed;
@@ -71,7 +71,7 @@ class Variant:
     name: str
     runtime: str
     precision: str
-    contract: Contract
+    limits: Limits
     about: str
     devices: tuple[str, ...] = ("cpu",)
     options: Mapping[str, Any] = field(default_factory=dict)

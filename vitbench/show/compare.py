@@ -28,7 +28,7 @@ def text(history: History, order: Sequence[str]) -> str:
             lines += ["     another machine, threads or weights: its times do not compare"]
     heads = ["case"]
     for i in range(len(content["reports"])):
-        heads += [f"{names[i % 26]} ms", "speed-up", "contract"] + (["time"] if i else [])
+        heads += [f"{names[i % 26]} ms", "speed-up", "limits"] + (["time"] if i else [])
     grid = [heads]
     for case in content["cases"]:
         row = [case["case"]]

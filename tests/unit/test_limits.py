@@ -1,4 +1,4 @@
-"""Contracts, on measurements written by hand."""
+"""Limits of a variant, on measurements written by hand."""
 
 import json
 import math
@@ -9,11 +9,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from vitbench.case import Contract
+from vitbench.case import Limits
 from vitbench.judge.agreement import Agreement, doomed, judge_agreement, percent, round_down
 
-INT8 = Contract(agreement=0.96, relative_error=0.15, cosine=0.99, reason="")
-FP32 = Contract(agreement=0.99, relative_error=1e-3, cosine=0.9999, reason="")
+INT8 = Limits(agreement=0.96, relative_error=0.15, cosine=0.99, reason="")
+FP32 = Limits(agreement=0.99, relative_error=1e-3, cosine=0.9999, reason="")
 SUBJECT = "int8-dynamic on cpu, batch 8"
 NAMES = ["lemon", "orange, sweet orange", "tench, Tinca tinca"]
 
@@ -44,14 +44,14 @@ def flips(wrong, images):
     return [index >= wrong for index in range(images)]
 
 
-def test_the_sentence_of_a_kept_contract():
+def test_the_sentence_of_kept_limits():
     margin = [0.5] * 500
     margin[0], margin[1] = 0.02, 0.3
     judged = judge_agreement(measured_of(flips(2, 500), margin=margin), INT8, SUBJECT)
     assert judged.sentence == (
         "int8-dynamic on cpu, batch 8: top-1 differs on 2 of 500 images "
         "(lemon to orange, margin 0.30; lemon to orange, margin 0.02); "
-        "99.6 %, lower bound 98.7 %, contract 96 %: KEPT"
+        "99.6 %, lower bound 98.7 %, limit 96 %: KEPT"
     )
     assert (judged.state, judged.matched, judged.images, judged.share) == ("KEPT", 498, 500, 0.996)
     assert judged.effective_images == 500
@@ -64,21 +64,21 @@ def test_only_the_two_surest_flips_are_named():
 
 
 @pytest.mark.parametrize(
-    ("contract", "images", "state"),
+    ("limits", "images", "state"),
     [(FP32, 299, "KEPT"), (FP32, 298, "UNPROVEN"), (INT8, 74, "KEPT"), (INT8, 73, "UNPROVEN")],
 )
-def test_how_many_images_without_a_flip_keep_a_contract(contract, images, state):
-    judged = judge_agreement(measured_of([True] * images, delta=1e-4, cosine=1.0), contract, "x")
+def test_how_many_images_without_a_flip_keep_the_limits(limits, images, state):
+    judged = judge_agreement(measured_of([True] * images, delta=1e-4, cosine=1.0), limits, "x")
     assert judged.state == state
     if state == "UNPROVEN":
-        needed = {0.99: 299, 0.96: 74}[contract.agreement]
-        assert f"UNPROVEN ({contract.agreement:.0%}".replace("%", " %") in judged.sentence
+        needed = {0.99: 299, 0.96: 74}[limits.agreement]
+        assert f"UNPROVEN ({limits.agreement:.0%}".replace("%", " %") in judged.sentence
         assert f"needs {needed} independent images without a flip" in judged.sentence
 
 
-def test_a_contract_of_all_images_is_unproven():
-    contract = Contract(agreement=1.0, relative_error=1, cosine=0, reason="")
-    sentence = judge_agreement(measured_of([True] * 9), contract, "x").sentence
+def test_a_limit_of_all_images_is_unproven():
+    limits = Limits(agreement=1.0, relative_error=1, cosine=0, reason="")
+    sentence = judge_agreement(measured_of([True] * 9), limits, "x").sentence
     assert sentence.endswith("UNPROVEN (no number of images proves 100 %)")
 
 
@@ -94,12 +94,12 @@ def test_crops_of_few_photographs_prove_less():
     ("changes", "words"),
     [
         ({"problem": "3 of 8 outputs are not finite"}, "x: 3 of 8 outputs are not finite: BROKEN"),
-        ({"cosine": 0.98}, "x: mean cosine 0.98000, contract at least 0.99: BROKEN"),
-        ({"delta": 0.3}, "x: relative logit error 0.3, contract at most 0.15: BROKEN"),
+        ({"cosine": 0.98}, "x: mean cosine 0.98000, limit at least 0.99: BROKEN"),
+        ({"delta": 0.3}, "x: relative logit error 0.3, limit at most 0.15: BROKEN"),
         ({"cosine": math.nan}, "mean cosine nan"),
         ({"delta": math.nan}, "relative logit error nan"),
         ({"delta": math.inf}, "relative logit error inf"),
-        ({"delta": 0.3, "cosine": 0.9}, "mean cosine 0.90000, contract at least 0.99; relative"),
+        ({"delta": 0.3, "cosine": 0.9}, "mean cosine 0.90000, limit at least 0.99; relative"),
     ],
 )
 @pytest.mark.parametrize("synthetic", [True, False])
@@ -111,11 +111,11 @@ def test_a_broken_limit_is_named_with_its_value(changes, words, synthetic):
     assert doomed(measured, INT8)
 
 
-def test_too_many_flips_break_the_contract():
+def test_too_many_flips_break_the_limits():
     judged = judge_agreement(measured_of(flips(60, 100)), INT8, "x")
     assert judged.state == "BROKEN"
     assert "top-1 differs on 60 of 100 images" in judged.sentence
-    assert "40.0 %, upper bound 48.7 %, contract 96 %: BROKEN" in judged.sentence
+    assert "40.0 %, upper bound 48.7 %, limit 96 %: BROKEN" in judged.sentence
 
 
 def test_between_the_bounds_nothing_is_proven():
@@ -125,7 +125,7 @@ def test_between_the_bounds_nothing_is_proven():
 def test_synthetic_weights_keep_by_numbers_and_claim_nothing():
     judged = judge_agreement(measured_of(flips(14, 100), synthetic=True), INT8, "x")
     assert judged.sentence == (
-        "x: cosine 0.99900, relative logit error 0.01, contract 0.99 and 0.15; "
+        "x: cosine 0.99900, relative logit error 0.01, limits 0.99 and 0.15; "
         "synthetic weights, so that agreement (86.0 % of 100 images) is not claimed: KEPT"
     )
     assert (judged.state, judged.claimed, judged.share) == ("KEPT", False, 0.86)
