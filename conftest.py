@@ -1,6 +1,7 @@
 """Loads the fixture modules, nothing else."""
 
 pytest_plugins = [
+    "vitbench.plugin.names",
     "vitbench.plugin.options",
     "vitbench.plugin.cases",
     "vitbench.plugin.neighbours",

@@ -1,4 +1,4 @@
-"""The commands that judge reports: gate and accept. They need no torch."""
+"""`vitbench gate`: a report against earlier ones and against contracts. Without torch."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vitbench.cli.folders import BASELINES, HISTORY
 from vitbench.errors import UserError
 from vitbench.judge.verdict import (
     INCONCLUSIVE,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from vitbench.judge.keeping import Kept
 
 WORST_FIRST = (USAGE, REGRESSION, INCONCLUSIVE, NOTHING_COMPARABLE, PASS)
-BASELINES, HISTORY = Path("reports/baselines"), Path("reports/history")
 
 
 def register(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -105,24 +105,6 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
     add("--json", type=Path, metavar="FILE", help="also write all figures as JSON")
     gate.set_defaults(run=run_gate)
 
-    accept = commands.add_parser("accept", help="make a report the baseline of its machine")
-    accept.add_argument(
-        "report", type=Path, metavar="REPORT", help="such as reports/history/NAME.json"
-    )
-    accept.add_argument(
-        "--baselines",
-        type=Path,
-        metavar="DIR",
-        default=BASELINES,
-        help=f"where it is put; commit it (default: {BASELINES})",
-    )
-    accept.add_argument(
-        "--selected",
-        action="store_true",
-        help="also a report of fewer cases than the suite has (-k, --variant, a file)",
-    )
-    accept.set_defaults(run=run_accept)
-
 
 def fraction(text: str) -> float:
     """A number above 0 and below 1."""
@@ -144,15 +126,6 @@ def days(text: str) -> float:
     if not 0 <= value < 1e5:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of days: give one such as 14")
     return value
-
-
-def run_accept(chosen: argparse.Namespace) -> int:
-    """Promotes a report; says what it replaces."""
-    from vitbench.gate.accepted import accept
-    from vitbench.show.history import clean
-
-    print(clean(accept(chosen.report, chosen.baselines, chosen.selected)))
-    return PASS
 
 
 def run_gate(chosen: argparse.Namespace) -> int:

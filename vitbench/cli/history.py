@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitbench.cli.gate import BASELINES
+from vitbench.cli.folders import BASELINES
 from vitbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -74,11 +74,6 @@ def register(commands: Any) -> None:
         help=f"where accepted ones are, for --keep (default: {BASELINES})",
     )
     history.set_defaults(run=show_history)
-
-    compare = commands.add_parser("compare", help="reports side by side, what differs first")
-    compare.add_argument("reports", type=Path, nargs="+", metavar="REPORT")
-    compare.add_argument("--json", action="store_true", help="as JSON")
-    compare.set_defaults(run=compare_reports)
 
 
 def show_history(chosen: argparse.Namespace) -> int:
@@ -150,19 +145,6 @@ def _prune(history: "History", chosen: argparse.Namespace) -> None:
     print(f"{gone} of {len(history.runs)} reports {what}{kept}", file=sys.stderr)
     if failed := sum("cannot delete" in words for words in left):
         raise UserError(f"{failed} of {len(runs)} old reports could not be deleted: see above")
-
-
-def compare_reports(chosen: argparse.Namespace) -> int:
-    """Two or more reports side by side."""
-    from vitbench.history.store import load_files
-    from vitbench.show.compare import text, to_json
-
-    order = list(dict.fromkeys(map(str, chosen.reports)))
-    if len(order) < 2:
-        raise UserError("compare wants two or more different reports: vitbench compare A B")
-    history = load_files([Path(name) for name in order])
-    print(json.dumps(to_json(history, order)) if chosen.json else text(history, order))
-    return OK
 
 
 def _import(paths: Sequence[Path], folder: Path) -> None:

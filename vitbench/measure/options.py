@@ -8,10 +8,13 @@ from dataclasses import MISSING, Field, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from vitbench.build.artifacts import LIMIT_BYTES
+from vitbench import environment
+from vitbench.build.artifacts import LIMIT_BYTES, default_folder
+from vitbench.build.trust import require_trust
 from vitbench.errors import UserError
-from vitbench.models import ModelSpec
+from vitbench.models import ModelSpec, parse_specs
 from vitbench.report.fields import BYTES
+from vitbench.runtimes.catalogue import DEFAULT_MODEL
 
 _PATHS = ("images", "labels", "calibration", "cache")
 
@@ -95,6 +98,41 @@ def _default(field: Field[Any]) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
+def read_options(
+    given: Mapping[str, Any], start: Path, processes: int = 1, run: str | None = None
+) -> Options:
+    """What the options of a command line say, by name; those that it does not take are missing.
+
+    Relative paths are relative to `start`. `processes` share the machine's cores where no number of
+    threads is given. `run` is the token of `rebuild`. Raises UserError for a bad value; numbers are
+    checked before, by the table of options.
+    """
+    paths: dict[str, Any] = {
+        name: environment.absolute(given[name], start, f"--{name}")
+        for name in _PATHS
+        if given.get(name)
+    }
+    same = {"weights", "reference", "profile", "seconds", "build_seconds", "verify_images"}
+    threads = given["threads"]
+    if threads is None:
+        threads = max(1, environment.available_cores() // processes)
+    options = Options(
+        **{name: given[name] for name in same & given.keys()},
+        **{"cache": default_folder()} | paths,
+        models=parse_specs(given["model"] or [DEFAULT_MODEL], start),
+        variants=tuple(given.get("variant", ())),
+        batches=tuple(given.get("batch", ())),
+        device=given.get("device", "cpu"),
+        threads=threads,
+        thumbnails=not given.get("no_thumbnails"),
+        rebuild=run if given.get("rebuild") else None,
+        cache_limit_bytes=cache_limit(given["cache_limit"]),
+        build_memory_bytes=build_memory(given["build_memory"]),
+    )
+    require_trust(options.cache)  # before any work: it is the same for every case
+    return options
+
+
 def cache_limit(given: str | None) -> int:
     """Bytes of `--cache-limit`, else of VITBENCH_CACHE_LIMIT, else 10 GiB.
 
@@ -121,21 +159,3 @@ def _size(text: str, name: str) -> int:
             "such as 10GB"
         )
     return math.ceil(value)
-
-
-def check_counts(**values: float) -> None:
-    """Raises UserError for an option whose value is not positive and finite."""
-    for name, value in values.items():
-        if not 0 < value < math.inf:
-            raise UserError(
-                f"--{name.replace('_', '-')} {value}: must be greater than 0 and finite"
-            )
-
-
-def check_share(**values: float) -> None:
-    """Raises UserError for an option whose value is not above 0 and below 1."""
-    for name, value in values.items():
-        if not 0 < value < 1:
-            raise UserError(
-                f"--{name.replace('_', '-')} {value:g}: must lie between 0 and 1, such as 0.03"
-            )

@@ -1,0 +1,37 @@
+"""`vitbench accept`: make a report the baseline of its machine."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from vitbench.cli.folders import BASELINES
+from vitbench.judge.verdict import PASS
+
+
+def register(commands: Any) -> None:
+    accept = commands.add_parser("accept", help="make a report the baseline of its machine")
+    accept.add_argument(
+        "report", type=Path, metavar="REPORT", help="such as reports/history/NAME.json"
+    )
+    accept.add_argument(
+        "--baselines",
+        type=Path,
+        metavar="DIR",
+        default=BASELINES,
+        help=f"where it is put; commit it (default: {BASELINES})",
+    )
+    accept.add_argument(
+        "--selected",
+        action="store_true",
+        help="also a report of fewer cases than the suite has (-k, --variant, a file)",
+    )
+    accept.set_defaults(run=run_accept)
+
+
+def run_accept(chosen: argparse.Namespace) -> int:
+    """Promotes a report; says what it replaces."""
+    from vitbench.gate.accepted import accept
+    from vitbench.show.history import clean
+
+    print(clean(accept(chosen.report, chosen.baselines, chosen.selected)))
+    return PASS

@@ -1,0 +1,56 @@
+"""`vitbench best`: which variant of a report to deploy, and why."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from vitbench.cli.codes import BROKEN, OK
+from vitbench.judge.best import NEEDS, choose
+
+
+def register(commands: Any) -> None:
+    best = commands.add_parser("best", help="which variant of a report to deploy, and why")
+    best.add_argument("report", type=Path)
+    best.add_argument("--need", choices=list(NEEDS), default="latency")
+    best.add_argument(
+        "--min-agreement",
+        type=share,
+        default=0.96,
+        metavar="SHARE",
+        help="least agreement with fp32, 0 to 1 (default: 0.96)",
+    )
+    best.add_argument("--json", action="store_true", help="as JSON")
+    best.add_argument("--plot", type=Path, metavar="FILE", help="also write an HTML page")
+    best.set_defaults(run=choose_variant)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share: give a number from 0 to 1")
+    return value
+
+
+def choose_variant(chosen: argparse.Namespace) -> int:
+    """The variant to deploy for a need, and why each other one is not it."""
+    from vitbench.report.reader import read_report
+    from vitbench.show.best import plot, text
+
+    report = read_report(chosen.report)
+    choices = choose(report, chosen.need, chosen.min_agreement)
+    if report.get("vitbench", {}).get("complete") is False:
+        cut = "INCOMPLETE: the run was cut short, or still goes on; of what it had finished"
+        print(cut, file=sys.stderr if chosen.json else sys.stdout)
+    if chosen.plot:
+        plot(choices, chosen.plot)
+    if chosen.json:
+        print(json.dumps([choice.to_json() for choice in choices], indent=2))
+    else:
+        print(text(choices))
+    return OK if all(choice.best for choice in choices) else BROKEN

@@ -1,0 +1,29 @@
+"""`vitbench compare`: reports side by side."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from vitbench.cli.codes import OK
+from vitbench.errors import UserError
+
+
+def register(commands: Any) -> None:
+    compare = commands.add_parser("compare", help="reports side by side, what differs first")
+    compare.add_argument("reports", type=Path, nargs="+", metavar="REPORT")
+    compare.add_argument("--json", action="store_true", help="as JSON")
+    compare.set_defaults(run=compare_reports)
+
+
+def compare_reports(chosen: argparse.Namespace) -> int:
+    """Two or more reports side by side."""
+    from vitbench.history.store import load_files
+    from vitbench.show.compare import text, to_json
+
+    order = list(dict.fromkeys(map(str, chosen.reports)))
+    if len(order) < 2:
+        raise UserError("compare wants two or more different reports: vitbench compare A B")
+    history = load_files([Path(name) for name in order])
+    print(json.dumps(to_json(history, order)) if chosen.json else text(history, order))
+    return OK

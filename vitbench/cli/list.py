@@ -1,0 +1,45 @@
+"""`vitbench list`: the variants, their limits, and what this machine has of them."""
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+from vitbench.cli.codes import OK
+from vitbench.runtimes.catalogue import declared
+from vitbench.runtimes.variants import VARIANTS
+
+
+def register(commands: Any) -> None:
+    listing = commands.add_parser("list", help="the variants, their limits and availability")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    listing.set_defaults(run=list_variants)
+
+
+def list_variants(chosen: argparse.Namespace) -> int:
+    """Every recipe with its limits. Availability is declared, by metadata; building proves it."""
+    rows = []
+    for row in VARIANTS:
+        reason = declared(row)
+        rows.append({
+            "variant": row.name, "runtime": row.runtime, "precision": row.precision,
+            "devices": list(row.devices), "limits": asdict(row.limits), "about": row.about,
+            "available": reason is None, "reason": reason,
+        })  # fmt: skip
+    if chosen.json:
+        print(json.dumps(rows, indent=2))
+        return OK
+    width = max(len(row.name) for row in VARIANTS)
+    for row, found in zip(VARIANTS, rows, strict=True):
+        where = "/".join(row.devices)
+        state = "declared available" if found["available"] else f"unavailable: {found['reason']}"
+        least = f"agreement >= {row.limits.agreement:.0%}"
+        print(f"{row.name:{width}}  {row.runtime:11}  {where:8}  {least}  {state}")
+        print(f"{'':{width}}  {row.about}")
+    print("\nLimits, and why that much (a variant may run only where its device is):")
+    for limits in dict.fromkeys(row.limits for row in VARIANTS):
+        names = ", ".join(row.name for row in VARIANTS if row.limits == limits)
+        print(f"  {limits.agreement:.0%} agreement, relative logit error <= "
+              f"{limits.relative_error:g}, cosine >= {limits.cosine:g}: {limits.reason}\n"
+              f"    {names}")  # fmt: skip
+    return OK

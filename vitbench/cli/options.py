@@ -1,0 +1,224 @@
+"""The one table of options that name what is built, verified and timed, and how.
+
+pytest's options and those of `vitbench predict`, `export`, `duet` and `calibrate` are made of it.
+An option of one command alone stands in that command's module.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from vitbench.cli.option import Option, not_negative, positive, share
+
+PYTEST = "pytest"
+DUET, CALIBRATE, PREDICT, EXPORT = "duet", "calibrate", "predict", "export"
+TIMED = (PYTEST, DUET, CALIBRATE)
+EVERY = (*TIMED, PREDICT, EXPORT)
+
+OPTIONS = (
+    Option(
+        "--model",
+        EVERY,
+        "a timm name, NAME@CHECKPOINT, hf:ORG/NAME, hub:REPO:NAME or a folder; repeatable",
+        "[NAME=]SPEC",
+        repeatable=True,
+    ),
+    Option(
+        "--weights",
+        EVERY,
+        "where weights come from (default: bundled for the default model, else auto)",
+        choices=("auto", "pretrained", "bundled", "seeded"),
+    ),
+    Option(
+        "--images",
+        (*TIMED, EXPORT),
+        "verify on these images, flat or one folder a class (default: scikit-image's)",
+        "DIR",
+    ),
+    Option(
+        "--labels",
+        (PYTEST, EXPORT),
+        "the classes of the images of --images: a name and a class on each line",
+        "FILE",
+    ),
+    Option(
+        "--variant",
+        (PYTEST,),
+        "variants to run (default: all); the reference always runs along; repeatable",
+        "GLOB",
+        repeatable=True,
+    ),
+    Option(
+        "--variant",
+        (DUET, CALIBRATE, PREDICT),
+        "which variants (default: duet all, calibrate six, predict fp32); repeatable",
+        "GLOB",
+        repeatable=True,
+    ),
+    Option(
+        "--reference",
+        (PYTEST,),
+        "the variant that others are timed in pairs with (default: fp32)",
+        "VARIANT",
+        default="fp32",
+    ),
+    Option(
+        "--device",
+        (PYTEST,),
+        "auto: the CPU, and CUDA where there is a device",
+        choices=("cpu", "cuda", "auto"),
+        default="auto",
+    ),
+    Option(
+        "--batch",
+        TIMED,
+        "batch size instead of a benchmark's own (duet and calibrate: instead of 1); repeatable",
+        "N",
+        type=int,
+        repeatable=True,
+        check=positive,
+    ),
+    Option(
+        "--threads",
+        EVERY,
+        "threads of every runtime (default: the cores this process may use)",
+        "N",
+        type=int,
+        check=positive,
+    ),
+    Option(
+        "--seconds",
+        TIMED,
+        "time for the rounds of one case, in a duet of one block (default: 3)",
+        "S",
+        type=float,
+        default=3.0,
+        check=positive,
+    ),
+    Option(
+        "--build-seconds",
+        (PYTEST,),
+        "a build that takes longer is ended, and its variant fails (default: 300)",
+        "S",
+        type=float,
+        default=300.0,
+        check=positive,
+    ),
+    Option(
+        "--build-memory",
+        EVERY,
+        "a build that takes more memory is ended, and its variant fails, such as 8GB "
+        "(default: three quarters of the machine's or the cgroup's)",
+        "SIZE",
+    ),
+    Option(
+        "--profile",
+        (PYTEST,),
+        "also profile each case of test_latency: its slowest operators",
+        flag=True,
+    ),
+    Option(
+        "--calibration",
+        (PYTEST, EXPORT),
+        "calibrate static int8 on these images (default: photographs that none is judged on)",
+        "DIR",
+    ),
+    Option(
+        "--verify-images",
+        (*TIMED, EXPORT),
+        "verify on at most this many images (default: 512)",
+        "N",
+        type=int,
+        default=512,
+        check=positive,
+    ),
+    Option(
+        "--no-thumbnails",
+        (PYTEST,),
+        "keep small pictures of the images that flipped out of the report",
+        flag=True,
+    ),
+    Option("--rebuild", (PYTEST,), "ignore the artifact cache and build again", flag=True),
+    Option("--cache", EVERY, "where artifacts are kept", "DIR"),
+    Option(
+        "--cache-limit", EVERY, "what the cache may take, such as 10GB (default: 10GiB)", "SIZE"
+    ),
+    Option(
+        "--against",
+        (PYTEST, DUET),
+        "a duet: latency against a git revision, another environment or another checkout",
+        "REV|ENV|PATH",
+    ),
+    Option(
+        "--tolerance",
+        TIMED,
+        "duet: the change that matters (default: 0.03, which is 3 %%)",
+        "SHARE",
+        type=float,
+        default=0.03,
+        check=share,
+    ),
+    Option(
+        "--blocks-max",
+        TIMED,
+        "duet: at most this many blocks of fresh processes (default: 20)",
+        "N",
+        type=int,
+        default=20,
+        check=positive,
+    ),
+    Option(
+        "--minutes",
+        (PYTEST, DUET),
+        "duet: begin no block that would end later than this (default: 10)",
+        "M",
+        type=float,
+        default=10.0,
+        check=positive,
+    ),
+    Option(
+        "--minutes",
+        (CALIBRATE,),
+        "how long blocks are recorded (default: 30); 0 judges what is recorded already",
+        "M",
+        type=float,
+        default=30.0,
+        check=not_negative,
+    ),
+    Option(
+        "--inconclusive",
+        (PYTEST, DUET),
+        "whether a duet's case that could not be decided, and an UNPROVEN contract, fail "
+        "(default: fail)",
+        choices=("fail", "pass"),
+        default="fail",
+    ),
+    Option("--reports", (PYTEST,), "where reports are written (default: reports/history)", "DIR"),
+)
+"""Every option that pytest takes, and those that several commands share."""
+
+
+def options_of(command: str) -> Iterator[Option]:
+    """The options of a command, or of PYTEST."""
+    return (option for option in OPTIONS if command in option.commands)
+
+
+def add(parser: argparse.ArgumentParser, command: str, required: Sequence[str] = ()) -> None:
+    """Adds a command's options to its parser."""
+    for option in options_of(command):
+        needed = {"required": True} if option.name in required else {}
+        parser.add_argument(option.name, **{**option.attributes(), **needed})
+
+
+def checked(command: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a command's options by `dest`, out of all that a parser returned.
+
+    Raises UserError for a number that is out of range.
+    """
+    values = {option.dest: given[option.dest] for option in options_of(command)}
+    for option in options_of(command):
+        value = values[option.dest]
+        if option.check and value is not None:
+            for each in value if option.repeatable else (value,):
+                option.check(option.name, each)
+    return values

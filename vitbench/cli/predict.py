@@ -1,0 +1,67 @@
+"""`vitbench predict`: one image, classified by each variant."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from vitbench.build.worker import WorkerFailed
+from vitbench.cli.codes import BROKEN, OK
+from vitbench.cli.options import PREDICT, add
+from vitbench.cli.session import session_of
+from vitbench.errors import Unavailable, UserError, with_kind
+from vitbench.runtimes.catalogue import select
+
+
+def register(commands: Any) -> None:
+    predict = commands.add_parser(PREDICT, help="classify one image, each variant side by side")
+    predict.add_argument("image", type=Path)
+    add(predict, PREDICT)
+    predict.add_argument("--top", type=int, default=1, metavar="K", help="the K likeliest classes")
+    predict.set_defaults(run=predict_image)
+
+
+def predict_image(chosen: argparse.Namespace) -> int:
+    """Class index, label and probability by each variant. Returns 1 where a variant failed."""
+    import numpy as np
+
+    from vitbench.case import Case
+    from vitbench.measure.images import changes_of, read_image
+    from vitbench.show.text import partly_quantized
+
+    variants = select(chosen.variant, "fp32") if chosen.variant else select(["fp32"], "fp32")
+    image = read_image(chosen.image)
+    for change in changes_of(image):
+        print(f"{chosen.image.name}: {change}")
+    session, code = session_of(PREDICT, chosen), OK
+    for spec in session.options.models:
+        model = session.model(spec.name)
+        synthetic = ", synthetic: the answer means nothing" if model.weights.synthetic else ""
+        print(
+            f"{spec.name} ({len(model.labels)} classes; {model.weights.origin} weights "
+            f"{model.weights.sha256[:12]}{synthetic})"
+        )
+        for note in model.notes:
+            print(f"  {note}")
+        images = model.preprocess(image)[None]
+        for recipe in variants:
+            case = Case(spec.name, recipe.name, "cpu", 1)
+            try:
+                logits = session.deployment(case).logits(images)[0].astype(float)
+            except Unavailable as reason:
+                print(f"  {recipe.name:22} unavailable: {reason}")
+                continue
+            except UserError:
+                raise
+            except Exception as failure:  # of one variant: the others go on
+                words = str(failure) if isinstance(failure, WorkerFailed) else with_kind(failure)
+                print(f"  {recipe.name:22} failed: {words}")
+                code = BROKEN
+                continue
+            odds = np.exp(logits - logits.max())
+            odds /= odds.sum()
+            for index in np.argsort(-odds)[: max(1, chosen.top)]:
+                label = model.labels[index]
+                print(f"  {recipe.name:22} {index:5d}  {odds[index]:6.1%}  {label.name}")
+            if said := partly_quantized(session.artifact(case).layers):
+                print(f"  {'':22} {said}")
+    return code
