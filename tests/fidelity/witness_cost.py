@@ -16,7 +16,8 @@ import numpy as np
 
 from vitbench import environment
 from vitbench.case import Case
-from vitbench.cli.session import add_model, session_of
+from vitbench.cli.options import PREDICT, add
+from vitbench.cli.session import session_of
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.outputs import Witness, drawn_rounds
 from vitbench.measure.paired import PairedRounds
@@ -55,14 +56,12 @@ def told(name, logs):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--variant", action="append", default=[])
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60.0)
-    add_model(parser)
+    add(parser, PREDICT)
     chosen = parser.parse_args()
     environment.settle_idle_threads()
-    chosen.verify_images = 16
-    session = session_of(chosen)
+    session = session_of(PREDICT, chosen, verify_images=16)
     model = session.options.models[0].name
     for name in chosen.variant or ["fp32", "tuned-int8"]:
         case = Case(model, name, "cpu", chosen.batch)

@@ -10,7 +10,8 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from vitbench.build.export import export
-from vitbench.cli import main as cli
+from vitbench.cli.codes import OK
+from vitbench.cli.main import main
 from vitbench.models import load_model, parse_spec
 from vitbench.models.described import _picture, describe
 from vitbench.models.preprocess import Described, as_array, tutorial
@@ -155,7 +156,7 @@ assert not {"vitbench", "torchvision", "timm"} & {*sys.modules}
     assert done.returncode == 0, done.stderr[-500:]
     photo = str(file.with_name("photo.jpg"))
     threads = f"--threads={torch.get_num_threads()}"
-    assert cli.main(["predict", photo, f"--cache={cache}", threads]) == cli.OK
+    assert main(["predict", photo, f"--cache={cache}", threads]) == OK
     line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("  fp32 "))
     assert line.split()[1:] == done.stdout.split()
     manifest = json.loads(file.with_name("manifest.json").read_text())

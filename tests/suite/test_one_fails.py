@@ -7,7 +7,9 @@ import pytest
 from PIL import Image
 
 from vitbench.build.worker import WorkerFailed
-from vitbench.cli import main as cli
+from vitbench.cli import export, predict
+from vitbench.cli.codes import BROKEN, OK, USAGE
+from vitbench.cli.main import main
 from vitbench.errors import Unavailable, in_short, with_kind
 
 pytest_plugins = ["pytester"]
@@ -44,14 +46,15 @@ class Fake:
 
 @pytest.fixture
 def photo(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "session_of", lambda _: Fake())
+    for command in (predict, export):
+        monkeypatch.setattr(command, "session_of", lambda *_: Fake())
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     return str(tmp_path / "a.png")
 
 
 def test_predict_goes_on(photo, capsys):
     given = [f"--variant={name}" for name in (*ERRORS, "bf16")]
-    assert cli.main(["predict", photo, *given]) == cli.BROKEN
+    assert main(["predict", photo, *given]) == BROKEN
     out = capsys.readouterr().out
     said = {words.split()[0]: words for line in out.splitlines() if (words := line.strip())}
     assert said["int8-dynamic"].endswith(
@@ -66,15 +69,15 @@ def test_predict_goes_on(photo, capsys):
 
 
 def test_predict_without_an_error_is_fine(photo):
-    assert cli.main(["predict", photo, "--variant=bf16"]) == cli.OK
+    assert main(["predict", photo, "--variant=bf16"]) == OK
 
 
 @pytest.mark.usefixtures("photo")
 @pytest.mark.parametrize("name", ERRORS)
 def test_export_says_why_there_is_no_file(tmp_path, capsys, name):
-    code = cli.main(["export", name, "--output", str(tmp_path)])
+    code = main(["export", name, "--output", str(tmp_path)])
     meant = isinstance(ERRORS[name], Unavailable | WorkerFailed)
-    assert code == (cli.USAGE if meant else cli.BROKEN)
+    assert code == (USAGE if meant else BROKEN)
     said = capsys.readouterr().err
     assert f"m/{name}/cpu/b1 is not exported: " in said
     assert in_short(ERRORS[name]) in said
@@ -87,7 +90,9 @@ def test_in_pytest_it_is_a_failure_and_no_error(pytester):
         import pytest
         from vitbench.plugin.measuring import outcomes
         from vitbench.plugin.recording import recorder_of
-        pytest_plugins = ["vitbench.plugin.options", "vitbench.plugin.failing"]
+        pytest_plugins = [
+            "vitbench.plugin.names", "vitbench.plugin.options", "vitbench.plugin.failing",
+        ]
         ERRORS = {"typed": TypeError("a first line\\nand another"), "bug": ZeroDivisionError("b")}
 
         @pytest.fixture

@@ -34,7 +34,7 @@ CONFTEST = """
 import json
 from vitbench.plugin.recording import recorder_of
 
-pytest_plugins = ["vitbench.plugin.options", "vitbench.plugin.failing"]
+pytest_plugins = ["vitbench.plugin.names", "vitbench.plugin.options", "vitbench.plugin.failing"]
 
 def pytest_sessionfinish(session):
     recorder = recorder_of(session.config)

@@ -1,5 +1,6 @@
 """The rules of the house, read from the imports, and documents that name everything."""
 
+import argparse
 import ast
 import re
 from collections.abc import Iterable, Iterator
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from vitbench.cli.main import parser
+from vitbench.cli.options import OPTIONS, options_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -228,15 +232,19 @@ def test_what_is_allowed_is_not_told(path, source):
     assert violations(path, source) == []
 
 
-def words(source: str, calls: Iterable[str]) -> list[str]:
-    """Constant positional arguments of the calls whose last name is one of `calls`."""
-    return [
-        argument.value
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in calls
-        for argument in node.args
-        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-    ]
+def commands(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parser of each command, and of each command of a command."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield command
+                yield from commands(command)
+
+
+def flags(parser: argparse.ArgumentParser) -> list[str]:
+    """The options of a parser that a user may write."""
+    shown = (each for each in parser._actions if each.help != argparse.SUPPRESS)
+    return [name for action in shown for name in action.option_strings]
 
 
 def undocumented(names: Iterable[str], text: str) -> list[str]:
@@ -257,19 +265,14 @@ def documents(readme) -> str:
 
 
 def test_every_pytest_option_is_in_the_documents(documents):
-    source = (ROOT / "vitbench/plugin/options.py").read_text(encoding="utf-8")
-    options = [word for word in words(source, ("add", "addoption")) if word.startswith("--")]
-    assert "--model" in options, (
-        "vitbench/plugin/options.py adds its options in a way not known here"
-    )
+    options = [option.name for option in options_of("pytest")]
+    assert "--model" in options
     assert undocumented(options, documents) == []
 
 
 def test_our_options_are_read_by_their_own_names():
-    """Another plugin may hold the short name, and then its value too: so `given(config).NAME`."""
-    source = (ROOT / "vitbench/plugin/options.py").read_text(encoding="utf-8")
-    names = [word[2:].replace("-", "_") for word in words(source, ("add",)) if word[:2] == "--"]
-    assert "device" in names
+    """Another plugin may have the short name, and then its value too: so `given(config).NAME`."""
+    names = [option.dest for option in options_of("pytest")]
     read = re.compile(rf"config\.(?:option\.|getoption\(.)({'|'.join(names)})\b")
     assert read.search("request.config.option.device")
     assert not read.search("request.config.option.device_name")
@@ -278,14 +281,19 @@ def test_our_options_are_read_by_their_own_names():
 
 
 def test_every_command_and_its_options_are_in_the_documents(documents):
-    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "vitbench/cli").glob("*.py")]
-    commands = [f"vitbench {word}" for s in sources for word in words(s, ("add_parser",))]
-    options = [o for s in sources for o in words(s, ("add_argument", "add")) if o.startswith("-")]
-    assert "vitbench list" in commands, (
-        "vitbench/cli/main.py adds its commands in a way not known here"
-    )
-    assert "--model" in options, "vitbench/cli/main.py adds its options in a way not known here"
-    assert undocumented([*commands, *options], documents) == []
+    found = list(commands(parser()))
+    assert "vitbench list" in [command.prog for command in found]
+    options = dict.fromkeys(name for command in found for name in flags(command))
+    assert "--model" in options
+    assert undocumented([command.prog for command in found], documents) == []
+    assert undocumented([name for name in options if name not in ("-h", "--help")], documents) == []
+
+
+def test_the_table_has_an_option_once_for_each_command():
+    pairs = [(option.name, command) for option in OPTIONS for command in option.commands]
+    assert len(pairs) == len(set(pairs))
+    taken = {command for _, command in pairs}
+    assert taken == {"pytest", "duet", "calibrate", "predict", "export"}
 
 
 def test_every_variant_is_in_the_documents(documents):
@@ -301,7 +309,12 @@ def test_the_tests_run_in_ci_as_the_readme_says(readme):
 
 
 def test_what_is_missing_from_a_text_is_found():
-    source = "group.addoption('--model', metavar='X')\nother('--not-this')\nadd('--batch', '-b')"
-    names = words(source, ("add", "addoption"))
-    assert names == ["--model", "--batch", "-b"]
-    assert undocumented(names, "`--models` and `--batch=N`, `--model-file`") == ["--model", "-b"]
+    top = argparse.ArgumentParser("vitbench")
+    inner = top.add_subparsers().add_parser("history").add_subparsers().add_parser("prune")
+    inner.add_argument("--batch", "-b")
+    inner.add_argument("--hidden", help=argparse.SUPPRESS)
+    assert [each.prog for each in commands(top)] == ["vitbench history", "vitbench history prune"]
+    names = ["--model", *flags(inner)]
+    assert names == ["--model", "-h", "--help", "--batch", "-b"]
+    text = "`--models` and `--batch=N`, `--model-file`, -h, --help"
+    assert undocumented(names, text) == ["--model", "-b"]

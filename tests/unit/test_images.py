@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitbench.cli import main as cli
+from vitbench.cli import predict
+from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.measure.images import SEVERAL, TRANSPARENT, TURNED, changes_of, read_image
 from vitbench.measure.photos import folder_photos, listed
@@ -281,16 +282,16 @@ def test_a_sample_says_what_was_done_to_which_images(tmp_path):
 
 
 def test_predict_reads_by_the_same_rules(tmp_path, capsys, monkeypatch):
-    def stop(_):
+    def stop(*_):
         raise UserError("far enough")
 
-    monkeypatch.setattr(cli, "session_of", stop)
+    monkeypatch.setattr(predict, "session_of", stop)
     saved(Image.fromarray(DEEP), tmp_path / "deep.png")
     (tmp_path / "odd.tif").write_bytes(tiff(np.dstack([GREY] * 5), 8, t262=2, t338=[0, 0]))
-    assert cli.main(["predict", str(tmp_path / "deep.png")]) == 4
+    assert main(["predict", str(tmp_path / "deep.png")]) == 4
     told = capsys.readouterr()
     assert told.out == f"deep.png: {SCALED}\n"
     assert "far enough" in told.err
-    assert cli.main(["predict", str(tmp_path / "odd.tif")]) == 4
+    assert main(["predict", str(tmp_path / "odd.tif")]) == 4
     told = capsys.readouterr()
     assert (told.out, "odd.tif has 5 bands" in told.err) == ("", True)

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.options import checked
 
@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from vitbench.measure.session import Session
 
 
-def session_of(command: str, chosen: argparse.Namespace) -> "Session":
-    """The session that a command builds and runs models in. Raises UserError for a bad value."""
+def session_of(command: str, chosen: argparse.Namespace, **more: Any) -> "Session":
+    """The session that a command builds and runs models in; `more`: values of further options.
+
+    Raises UserError for a bad value.
+    """
     from vitbench.measure.options import read_options
     from vitbench.measure.session import Session
 
-    options = read_options(checked(command, vars(chosen)), Path.cwd())
+    options = read_options({**checked(command, vars(chosen)), **more}, Path.cwd())
     return Session(options, say)
 
 
