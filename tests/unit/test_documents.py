@@ -99,7 +99,8 @@ def wrong_tox(command: Command, registered: argparse.ArgumentParser) -> str:
     for name in asked:
         if f"testenv:{name}" not in ini:
             return f"tox.ini has no environment {name}"
-    return wrong_pytest(words[end + 1 :], registered)
+    runs_pytest = all("pytest" in ini[f"testenv:{name}"]["commands"] for name in asked)
+    return wrong_pytest(words[end + 1 :], registered) if runs_pytest else ""
 
 
 @pytest.fixture
