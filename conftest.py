@@ -11,6 +11,6 @@ pytest_plugins = [
     "vitbench.plugin.counting",
     "vitbench.plugin.failing",
     "vitbench.plugin.measuring",
-    "vitbench.plugin.promising",
+    "vitbench.plugin.contracts",
     "vitbench.plugin.against",
 ]

@@ -122,7 +122,7 @@ def away(tab, chart):
     A browser tells every observer in one go, in the order they were made; so when one made now
     has been told, the page's own has."""
     assert not tab.evaluate(
-        """(id) => new Promise((tell) => new IntersectionObserver(
+        """(id) => new Contract((tell) => new IntersectionObserver(
             (entries) => tell(entries.at(-1).isIntersecting), { rootMargin: "25% 0px" })
             .observe(document.getElementById(id)))""",
         chart,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from vitbench.judge.change import BETWEEN, Timing, anchored, change, decide
+from vitbench.judge.change import PROCESS_SPREAD, Timing, anchored, change, decide
 
 CASES, ROUNDS, SPREAD, FLAT = 6, 20, 0.05, 10
 pytestmark = pytest.mark.thorough
@@ -13,15 +13,15 @@ pytestmark = pytest.mark.thorough
 
 class Nights:
     """Gates of six cases, 20 rounds each with a standard deviation of 5 %, processes that differ by
-    `between`; where `correlation` is not 0, each night resembles the one before."""
+    `process_spread`; where `correlation` is not 0, each night resembles the one before."""
 
-    def __init__(self, seed, between=BETWEEN, correlation=0.0):
+    def __init__(self, seed, process_spread=PROCESS_SPREAD, correlation=0.0):
         self.draw = np.random.default_rng(seed)
-        self.between, self.correlation = between, correlation
+        self.process_spread, self.correlation = process_spread, correlation
 
     def series(self, count, level=lambda _: 0.0):
-        found, wander = [], self.draw.normal(0, self.between)
-        fresh = self.between * math.sqrt(1 - self.correlation**2)
+        found, wander = [], self.draw.normal(0, self.process_spread)
+        fresh = self.process_spread * math.sqrt(1 - self.correlation**2)
         for night in range(count):
             error = SPREAD**2 / ROUNDS
             mean = level(night) + wander + self.draw.normal(0, math.sqrt(error))
@@ -40,10 +40,10 @@ def slower(suite, anchor, tolerance, count=10):
     tests = {}
     for case, nights in enumerate(suite):
         head, newest = nights[-1], nights[-1 - count : -1]
-        tests[case, "newest"] = change(head, newest, BETWEEN)
+        tests[case, "newest"] = change(head, newest, PROCESS_SPREAD)
         old = {"first": nights[: min(10, len(nights) - 1 - count)], "accepted": nights[9:10]}
         if old.get(anchor):
-            tests[case, "anchor"] = anchored(head, old[anchor], newest, BETWEEN)
+            tests[case, "anchor"] = anchored(head, old[anchor], newest, PROCESS_SPREAD)
     states = decide(tests, dict.fromkeys(tests, tolerance))
     return {key[0] for key, state in states.items() if state == "SLOWER"}
 
@@ -74,13 +74,18 @@ def test_one_per_cent_a_night_is_caught_within_thirty(anchor, least, most, media
 
 
 @pytest.mark.parametrize(
-    ("between", "correlation"),
-    [(BETWEEN, 0.0), (2 * BETWEEN, 0.0), (BETWEEN, 0.25), (BETWEEN, 0.5)],
+    ("process_spread", "correlation"),
+    [
+        (PROCESS_SPREAD, 0.0),
+        (2 * PROCESS_SPREAD, 0.0),
+        (PROCESS_SPREAD, 0.25),
+        (PROCESS_SPREAD, 0.5),
+    ],
 )
 @pytest.mark.parametrize("anchor", ["first", "accepted"])
-def test_unchanged_suites_fail_at_most_one_in_a_hundred(anchor, between, correlation):
+def test_unchanged_suites_fail_at_most_one_in_a_hundred(anchor, process_spread, correlation):
     """Also where runs wander twice as much as is assumed, or each resembles the one before."""
-    nights = Nights(20261128, between, correlation)
+    nights = Nights(20261128, process_spread, correlation)
     failed = [bool(slower(nights.suite(), anchor, 0.05)) for _ in range(1000)]
     # 1 % of 1000 is 10; three standard deviations above it.
     assert sum(failed) <= 19

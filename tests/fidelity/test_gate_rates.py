@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vitbench.judge.change import BETWEEN, Timing, change, decide
+from vitbench.judge.change import PROCESS_SPREAD, Timing, change, decide
 from vitbench.stats.multiplicity import holm, mcnemar_exact
 
 
@@ -23,12 +23,12 @@ def test_unchanged_suites_fail_at_most_one_in_a_hundred(rounds, spread):
     draw = np.random.default_rng(20260101)
 
     def timing():
-        drawn = draw.normal(draw.normal(0, BETWEEN), spread, rounds)
+        drawn = draw.normal(draw.normal(0, PROCESS_SPREAD), spread, rounds)
         return Timing(float(drawn.mean()), float(drawn.var(ddof=1)) / rounds, rounds - 1)
 
     failed = 0
     for _ in range(1000):
-        changes = {case: change(timing(), [timing()], BETWEEN) for case in range(6)}
+        changes = {case: change(timing(), [timing()], PROCESS_SPREAD) for case in range(6)}
         failed += "SLOWER" in decide(changes, dict.fromkeys(changes, 0.05)).values()
     # 1 % of 1000 is 10; three standard deviations above it.
     assert failed <= 19
@@ -39,12 +39,12 @@ def test_a_history_that_wanders_more_than_assumed_does_not_fail_unchanged_suites
     draw = np.random.default_rng(20260102)
 
     def timing():
-        return Timing(float(draw.normal(0, 2 * BETWEEN)), 1e-4, 19)
+        return Timing(float(draw.normal(0, 2 * PROCESS_SPREAD)), 1e-4, 19)
 
     failed = 0
     for _ in range(1000):
         changes = {
-            case: change(timing(), [timing() for _ in range(10)], BETWEEN) for case in "abcd"
+            case: change(timing(), [timing() for _ in range(10)], PROCESS_SPREAD) for case in "abcd"
         }
         failed += "SLOWER" in decide(changes, dict.fromkeys(changes, 0.10)).values()
     assert failed <= 19

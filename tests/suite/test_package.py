@@ -22,7 +22,7 @@ READING = [
     ["best", EXAMPLE],
     ["gate", LATER, f"--baseline={EXAMPLE}", "--inconclusive=pass"],
     ["history", "reports/example"],
-    *([command, "--help"] for command in ("list", "show", "best", "gate", "history", "calibrate")),
+    *([command, "--help"] for command in ("list", "show", "best", "gate", "history", "aa-run")),
 ]
 # Runs commands, then prints their exit codes and the roots of what they imported. A module that is
 # not allowed is not there.

@@ -128,7 +128,7 @@ def test_a_ramp_is_placed_where_it_leaves_the_least():
     assert ramp.left == pytest.approx(0)
 
 
-def test_the_rates_are_as_promised_in_a_small_sample():
+def test_the_rates_keep_their_bounds_in_a_small_sample():
     # Of 300 series 1 % are 3; more than 8 have a chance of 1 in 250.
     for correlation in (0.0, 0.5):
         assert false_rates(correlation, 300, (100,))[100] <= 8 / 300
@@ -142,8 +142,8 @@ def test_the_rates_are_as_promised_in_a_small_sample():
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("correlation", CORRELATIONS)
-def test_the_rates_are_as_promised(correlation):
-    # Three standard errors of 4000 series above what is promised.
+def test_the_rates_keep_their_bounds(correlation):
+    # Three standard errors of 4000 series above the bound.
     most = {0.0: 0.0147, 0.25: 0.029, 0.5: 0.0147}[correlation]
     assert max(false_rates(correlation, 4000).values()) <= most
     for runs in (30, 80):

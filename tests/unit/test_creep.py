@@ -56,10 +56,10 @@ def test_a_flat_history_and_a_little_creep_pass(gate):
 def test_beyond_the_tolerance_of_the_anchor_nothing_is_same(gate):
     """10.4 % where 10 % is the tolerance, and too little to be sure of."""
     nights = crept(40, share=0.0033)
-    code, verdict, *_ = gate(nights, "median:10", "--tolerance=0.10", "--between=0.033")
+    code, verdict, *_ = gate(nights, "median:10", "--tolerance=0.10", "--process-spread=0.033")
     assert (code, verdict["state"]) == (3, "INCONCLUSIVE")
     assert "within the tolerance of 10 %, but against the first 10 reports" in verdict["sentence"]
-    code, verdict, *_ = gate(nights, "median:10", "--tolerance=0.12", "--between=0.033")
+    code, verdict, *_ = gate(nights, "median:10", "--tolerance=0.12", "--process-spread=0.033")
     assert (code, verdict["state"]) == (0, "SAME")
 
 

@@ -213,7 +213,7 @@ def test_a_command_on_reports_runs(command, project, monkeypatch, capsys):
 
 def test_every_command_helps(capsys):
     names = sorted({each.words[1] for each in of("vitbench") if each.words[1][0] != "-"})
-    assert {*READING, "predict", "export", "duet", "calibrate"} <= set(names)
+    assert {*READING, "predict", "export", "duet", "aa-run"} <= set(names)
     for name in names:
         with pytest.raises(SystemExit, match=r"^0$"):
             main([name, "--help"])

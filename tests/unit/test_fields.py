@@ -91,8 +91,8 @@ FIELD["energy"] = Field(
 from vitbench.cli.main import main
 from vitbench.history.store import load
 from vitbench.history.trends import trends
-from vitbench.judge.contracts import read_promises
-from vitbench.judge.keeping import judge_promises
+from vitbench.judge.contracts import read_contracts
+from vitbench.judge.contract_results import judge_contracts
 from vitbench.report.reader import read_report
 from vitbench.show.page import data
 from vitbench.show.text import table
@@ -107,14 +107,14 @@ def said(*arguments):
 
 folder = Path(sys.argv[1])
 path, history = str(folder / "report.json"), load(folder)
-promises = read_promises(folder / "pyproject.toml")
+rules = read_contracts(folder / "pyproject.toml")
 print(json.dumps({
     "show": table(read_report(Path(path)), None),
     "best": said("best", path, "--need=energy"),
     "csv": said("history", str(folder), "--csv"),
     "prometheus": said("history", str(folder), "--export=prometheus"),
     "page": data(history, trends(history), {}, [], "r"),
-    "contracts": [each.to_json() for each in judge_promises(promises, read_report(Path(path)), {})],
+    "contracts": [each.to_json() for each in judge_contracts(rules, read_report(Path(path)), {})],
 }))
 """
 

@@ -9,7 +9,7 @@ from vitbench.cli.main import main
 from vitbench.gate.compare import Rules
 from vitbench.gate.footprint import FIGURE
 from vitbench.gate.gate import judge
-from vitbench.judge.change import BETWEEN, CERTAIN, Timing, change, decide
+from vitbench.judge.change import CERTAIN, PROCESS_SPREAD, Timing, change, decide
 
 
 def foot(case=INT8, size=6_500_000, **figures):
@@ -134,11 +134,11 @@ def test_unchanged_suites_with_footprints_fail_at_most_one_in_a_hundred(reports)
     failed = 0
     for _ in range(1000):
         changes = {}
-        for case, (ours, *theirs) in enumerate(draw.normal(0, BETWEEN, (6, 1 + reports))):
+        for case, (ours, *theirs) in enumerate(draw.normal(0, PROCESS_SPREAD, (6, 1 + reports))):
             timings = [Timing(each, 0.0, CERTAIN) for each in theirs]
-            changes[case, "time"] = change(Timing(ours, 0.0, CERTAIN), timings, BETWEEN)
+            changes[case, "time"] = change(Timing(ours, 0.0, CERTAIN), timings, PROCESS_SPREAD)
         for figure in (FIGURE["peak memory"], FIGURE["load time"]):
-            drawn = np.exp(draw.normal(0, figure.between, (6, 1 + reports)))
+            drawn = np.exp(draw.normal(0, figure.process_spread, (6, 1 + reports)))
             for case, (ours, *theirs) in enumerate(drawn.tolist()):
                 changes[case, figure.name] = figure.change(ours, theirs)
         failed += "SLOWER" in decide(changes, dict.fromkeys(changes, 0.01)).values()

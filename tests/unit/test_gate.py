@@ -64,8 +64,8 @@ def test_the_ratio_to_the_reference_is_what_is_judged(speedup, state, words):
 def test_a_real_but_small_slowdown_is_not_slower():
     base = run(timed(error=0.001))
     head = run(timed(speedup=2.0 / 1.08, error=0.001))
-    assert verdicts(head, base, between=0.001)[INT8].state == "SAME"
-    assert verdicts(head, base, between=0.001, tolerance=0.05)[INT8].state == "SLOWER"
+    assert verdicts(head, base, process_spread=0.001)[INT8].state == "SAME"
+    assert verdicts(head, base, process_spread=0.001, tolerance=0.05)[INT8].state == "SLOWER"
 
 
 def test_a_tolerance_of_its_own():

@@ -44,7 +44,7 @@ def test_exit_codes(capsys):
     assert gate(SLOW, "--baseline=latest", "--tolerance=0.5") == 0
     assert gate(UNTOLD, "--baseline=latest", "--tolerance=0.1") == 3
     assert gate(UNTOLD, "--baseline=latest", "--tolerance=0.1", "--inconclusive=pass") == 0
-    assert gate(UNTOLD, "--baseline=latest", "--tolerance=0.1", "--between=0.001") == 0
+    assert gate(UNTOLD, "--baseline=latest", "--tolerance=0.1", "--process-spread=0.001") == 0
     assert gate(run(timed(), machine={"fingerprint": "f" * 16}), "--baseline=latest") == 2
     assert "0 others of this machine" in capsys.readouterr().out
     assert gate(run(timed(), machine={"fingerprint": "f" * 16}), f"--baseline={H}") == 2
@@ -120,7 +120,7 @@ def test_bad_input_is_one_sentence(options, words, capsys):
     assert words in line
 
 
-@pytest.mark.parametrize("option", ["--tolerance=2", "--between=x", "--inconclusive=maybe"])
+@pytest.mark.parametrize("option", ["--tolerance=2", "--process-spread=x", "--inconclusive=maybe"])
 def test_bad_options(option):
     with pytest.raises(SystemExit) as stopped:
         gate(SAME, option)

@@ -7,7 +7,7 @@ import pytest
 from vitbench.case import Case
 from vitbench.cli import duet as cli_duet
 from vitbench.errors import UserError
-from vitbench.judge.contracts import Promise
+from vitbench.judge.contracts import Contract
 from vitbench.judge.globs import can_match, check_globs
 from vitbench.runtimes.catalogue import device_kinds
 
@@ -16,7 +16,7 @@ KINDS = device_kinds()
 
 def check(glob):
     check_globs(
-        [Promise(glob, "speedup", 1.3, "speedup >= 1.3", "pyproject.toml:7")], KINDS, ["deit_tiny"]
+        [Contract(glob, "speedup", 1.3, "speedup >= 1.3", "pyproject.toml:7")], KINDS, ["deit_tiny"]
     )
 
 

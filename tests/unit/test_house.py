@@ -31,7 +31,7 @@ MAY["runtimes"] = frozenset({"models"})
 MAY["build"] = MAY["runtimes"] | {"runtimes"}
 MAY["measure"] = MAY["build"] | {"build", "stats", "report", "judge"}
 # The duet's files that show/ imports: they read what was recorded.
-DUET_READERS = tuple(f"vitbench/duet/{name}.py" for name in ("aa_run", "rule", "verdicts"))
+DUET_READERS = tuple(f"vitbench/duet/{name}.py" for name in ("aa_summary", "rule", "verdicts"))
 PYTEST = frozenset({"pytest", "_pytest", "pytest_benchmark", "xdist"})
 EXECUTORS = frozenset(
     {"torch", "torchvision", "torchao", "timm", "transformers", "onnx", "onnxruntime", "openvino",
@@ -293,7 +293,7 @@ def test_the_table_has_an_option_once_for_each_command():
     pairs = [(option.name, command) for option in OPTIONS for command in option.commands]
     assert len(pairs) == len(set(pairs))
     taken = {command for _, command in pairs}
-    assert taken == {"pytest", "duet", "calibrate", "predict", "export"}
+    assert taken == {"pytest", "duet", "aa-run", "predict", "export"}
 
 
 def test_every_variant_is_in_the_documents(documents):

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from vitbench.duet.aa_run import gate, logs_of, read_blocks
+from vitbench.duet.aa_summary import gate, logs_of, read_blocks
 from vitbench.duet.rule import Block, Rule, decide, judge
 from vitbench.stats.sequential import Blocks
 
-RECORDINGS = sorted((ROOT / "reports" / "calibrations").glob("amd-*.json"))
+RECORDINGS = sorted((ROOT / "reports" / "aa-runs").glob("amd-*.json"))
 
 
 def block(base, head, null):

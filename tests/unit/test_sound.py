@@ -7,8 +7,8 @@ from tests.unit.test_gate import FP32, INT8, baseline, run, timed
 from vitbench.cli.main import main
 from vitbench.gate.compare import Rules
 from vitbench.gate.gate import judge
-from vitbench.judge.contracts import Promise
-from vitbench.judge.keeping import judge_promises
+from vitbench.judge.contract_results import judge_contracts
+from vitbench.judge.contracts import Contract
 from vitbench.report.sound import left_out, sound
 from vitbench.show.text import table
 
@@ -154,11 +154,11 @@ def test_ours_with_a_figure_that_cannot_be(reports_here, capsys):
     assert main(["compare", "bad.json", "good.json"]) == 0
 
 
-def test_a_promise_for_a_case_that_is_left_out_is_unproven():
-    promise = Promise("*int8*", "speedup", 1.5, "speedup >= 1.5", "pyproject.toml:2")
-    (kept,) = judge_promises([promise], broken(("stats", "median"), 0), {})
-    assert kept.state == "UNPROVEN"
-    assert "left out of the report: its median is 0" in kept.sentence
+def test_a_contract_for_a_case_that_is_left_out_is_unproven():
+    contract = Contract("*int8*", "speedup", 1.5, "speedup >= 1.5", "pyproject.toml:2")
+    (results,) = judge_contracts([contract], broken(("stats", "median"), 0), {})
+    assert results.state == "UNPROVEN"
+    assert "left out of the report: its median is 0" in results.sentence
 
 
 def test_a_footprint_that_cannot_be():

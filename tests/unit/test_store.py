@@ -60,7 +60,7 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("VITBENCH_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize("name", ["baselines", "calibrations", "example"])
+@pytest.mark.parametrize("name", ["baselines", "calibrations", "aa-runs", "example"])
 def test_what_is_no_run_of_the_project_is_left_out_unless_named(tmp_path, name):
     write(tmp_path / "history", [run_of(0)])
     write(tmp_path / name, [run_of(1), run_of(2)])

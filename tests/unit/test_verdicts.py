@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from vitbench.judge.keeping import Kept
+from vitbench.judge.contract_results import ContractResult
 from vitbench.judge.verdict import STATES, Verdict
 from vitbench.show.verdicts import ORDER, annotations, counts, junit, markdown, text, to_json
 
@@ -26,7 +26,7 @@ def test_the_line_of_counts():
         "6 cases: 1 SLOWER, 1 INCONCLUSIVE, 4 SAME"
     )
     assert counts([]) == "0 cases: none"
-    assert counts([Kept("a", "KEPT", "")], "contract") == "1 contract: 1 KEPT"
+    assert counts([ContractResult("a", "KEPT", "")], "contract") == "1 contract: 1 KEPT"
 
 
 def test_text_has_what_to_act_on_first_and_no_control_characters():

@@ -1,4 +1,4 @@
-"""The options and cases that `vitbench duet` and `vitbench calibrate` name."""
+"""The options and cases that `vitbench duet` and `vitbench aa-run` name."""
 
 import argparse
 from collections.abc import Sequence

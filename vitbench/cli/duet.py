@@ -11,7 +11,7 @@ from vitbench.cli.chosen import chosen_cases
 from vitbench.cli.options import DUET, add
 from vitbench.cli.session import say
 from vitbench.errors import UserError
-from vitbench.judge.contracts import idle_tolerances, own_tolerances, read_promises
+from vitbench.judge.contracts import own_tolerances, read_contracts, unused_tolerances
 from vitbench.judge.globs import check_globs
 from vitbench.judge.verdict import NOTHING, NOTHING_COMPARABLE, exit_code
 from vitbench.report.files import write
@@ -98,8 +98,8 @@ def _own(found: "list[Case]") -> dict[str, float]:
     path = Path("pyproject.toml")
     if not path.exists():
         return {}
-    promises, names = read_promises(path), [case.id for case in found]
-    check_globs(promises, device_kinds(), [case.model for case in found])
-    for words in idle_tolerances(promises, names):
+    contracts, names = read_contracts(path), [case.id for case in found]
+    check_globs(contracts, device_kinds(), [case.model for case in found])
+    for words in unused_tolerances(contracts, names):
         say(f"{path}: {words}")
-    return own_tolerances(promises, names)
+    return own_tolerances(contracts, names)

@@ -23,7 +23,7 @@ from vitbench.judge.verdict import (
 if TYPE_CHECKING:
     from vitbench.gate.baseline import Baseline
     from vitbench.gate.uncompared import Uncompared
-    from vitbench.judge.keeping import Kept
+    from vitbench.judge.contract_results import ContractResult
 
 WORST_FIRST = (USAGE, REGRESSION, INCONCLUSIVE, NOTHING_COMPARABLE, PASS)
 
@@ -74,7 +74,7 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
         help="by how much its artifact and peak memory may grow (default: 0.01)",
     )
     add(
-        "--between",
+        "--process-spread",
         type=fraction,
         metavar="SHARE",
         help="spread between processes of unchanged code (default: 0.026)",
@@ -148,10 +148,10 @@ def _gate(chosen: argparse.Namespace) -> int:
     from vitbench.gate.idle import idle_options
     from vitbench.gate.rename import renames_of
     from vitbench.gate.uncompared import DAYS, Uncompared, uncompared
-    from vitbench.judge.change import BETWEEN
-    from vitbench.judge.contracts import TOLERANCES, read_promises, tolerances
+    from vitbench.judge.change import PROCESS_SPREAD
+    from vitbench.judge.contract_results import judge_contracts, unjudged_words
+    from vitbench.judge.contracts import TOLERANCES, read_contracts, tolerances
     from vitbench.judge.globs import check_globs
-    from vitbench.judge.keeping import judge_promises, unjudged_words
     from vitbench.judge.scope import known_variants
     from vitbench.judge.settings import read_settings
     from vitbench.report.reader import read_report
@@ -161,22 +161,22 @@ def _gate(chosen: argparse.Namespace) -> int:
     if chosen.baseline == "":
         raise UserError("--baseline is empty: give a file, accepted, latest or median:N")
     strict = chosen.inconclusive == "fail"
-    between = BETWEEN if chosen.between is None else chosen.between
+    process_spread = PROCESS_SPREAD if chosen.process_spread is None else chosen.process_spread
     report = read_report(chosen.report)
-    promises = read_promises(chosen.contracts) if chosen.contracts else ()
-    if chosen.contracts and not promises:
+    contracts = read_contracts(chosen.contracts) if chosen.contracts else ()
+    if chosen.contracts and not contracts:
         raise UserError(
             f"{chosen.contracts}: it has no [tool.vitbench.contracts]: write into it what must "
             "hold (docs/gate.md, Contracts of a project), or leave --contracts out"
         )
     known = known_variants(report, device_kinds())
-    check_globs(promises, known, report.get("vitbench", {}).get("models", {}))
+    check_globs(contracts, known, report.get("vitbench", {}).get("models", {}))
     found: tuple[Verdict, ...] = ()
     notes: tuple[str, ...] = ()
     nothing: Uncompared | None = None
     problems: list[str] = []
     codes, held = [PASS], list[str]()
-    compares = chosen.baseline or all(each.kind in TOLERANCES for each in promises)
+    compares = chosen.baseline or all(each.kind in TOLERANCES for each in contracts)
     given = {
         "--history": chosen.history != HISTORY, "--baselines": chosen.baselines != BASELINES,
         "--uncompared-days": chosen.uncompared_days != DAYS, "--rename": bool(chosen.rename),
@@ -190,8 +190,8 @@ def _gate(chosen: argparse.Namespace) -> int:
         against = "against" if baseline.reports else "has nothing to be compared with:"
         print(f"{chosen.report} {against} {baseline.words}")
         rules = Rules(
-            chosen.tolerance, between, lambda case: tolerances(promises, case),
-            chosen.size_tolerance, lambda case: tolerances(promises, case, "size_tolerance"),
+            chosen.tolerance, process_spread, lambda case: tolerances(contracts, case),
+            chosen.size_tolerance, lambda case: tolerances(contracts, case, "size_tolerance"),
         )  # fmt: skip
         judgement = judge(report, baseline.reports, rules, baseline.count, baseline.anchors)
         found, notes = judgement.verdicts, (*judgement.notes, *idle)
@@ -205,15 +205,15 @@ def _gate(chosen: argparse.Namespace) -> int:
         print(show.text(found, notes))
         if nothing:
             print(show.nothing_words(nothing))
-    kept = judge_promises(promises, report, known, between)
-    apart = [*unjudged_words(kept), *([] if compares else idle)]
-    if promises:
-        print(show.text(kept, apart, "contract"))
-    states = {each.state for each in kept}
+    results = judge_contracts(contracts, report, known, process_spread)
+    apart = [*unjudged_words(results), *([] if compares else idle)]
+    if contracts:
+        print(show.text(results, apart, "contract"))
+    states = {each.state for each in results}
     codes += [REGRESSION] * ("BROKEN" in states)
     codes += [INCONCLUSIVE] * ("UNPROVEN" in states and strict)
 
-    problems += _write(_outputs(chosen, found, [*held, *notes, *problems], kept, apart, nothing))
+    problems += _write(_outputs(chosen, found, [*held, *notes, *problems], results, apart, nothing))
     for problem in problems:
         print(f"vitbench: error: {problem}", file=sys.stderr)
     codes += [USAGE] * bool(problems)
@@ -230,21 +230,21 @@ def _outputs(
     chosen: argparse.Namespace,
     found: Sequence[Verdict],
     notes: Sequence[str],
-    kept: Sequence["Kept"],
+    results: Sequence["ContractResult"],
     apart: Sequence[str],
     nothing: "Uncompared | None",
 ) -> list[tuple[Path | None, str]]:
     """What goes into which file; prints the annotations where GitHub reads them."""
     from vitbench.show import verdicts as show
 
-    both: list[show.Judged] = [*found, *kept]
+    both: list[show.Judged] = [*found, *results]
     strict = chosen.inconclusive == "fail"
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for annotation in show.annotations(both, strict, nothing):
             print(annotation)
     pages = [show.nothing_words(nothing, markup=True)] if nothing else []
     pages += [show.markdown(found, notes)] * bool(found or notes)
-    pages += [show.markdown(kept, apart, "contract")] * bool(kept)
+    pages += [show.markdown(results, apart, "contract")] * bool(results)
     return [
         (chosen.markdown, "\n".join(pages)),
         (chosen.junit, show.junit(both, strict, nothing=nothing)),

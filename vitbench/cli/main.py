@@ -9,9 +9,9 @@ from typing import NoReturn
 from vitbench import __version__, environment
 from vitbench.build.worker import WorkerFailed
 from vitbench.cli import (
+    aa_run,
     accept,
     best,
-    calibrate,
     compare,
     duet,
     export,
@@ -24,7 +24,7 @@ from vitbench.cli import list as listing
 from vitbench.cli.codes import BROKEN_PIPE, USAGE
 from vitbench.errors import Unavailable, UserError
 
-COMMANDS = (listing, predict, export, best, duet, calibrate, show, gate, accept, history, compare)
+COMMANDS = (listing, predict, export, best, duet, aa_run, show, gate, accept, history, compare)
 """The module of each command, in the order of `vitbench --help`."""
 
 

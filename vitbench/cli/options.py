@@ -1,6 +1,6 @@
 """The one table of options that name what is built, verified and timed, and how.
 
-pytest's options and those of `vitbench predict`, `export`, `duet` and `calibrate` are made of it.
+pytest's options and those of `vitbench predict`, `export`, `duet` and `aa-run` are made of it.
 An option of one command alone stands in that command's module.
 """
 
@@ -11,8 +11,8 @@ from typing import Any
 from vitbench.cli.option import Option, not_negative, positive, share
 
 PYTEST = "pytest"
-DUET, CALIBRATE, PREDICT, EXPORT = "duet", "calibrate", "predict", "export"
-TIMED = (PYTEST, DUET, CALIBRATE)
+DUET, AA_RUN, PREDICT, EXPORT = "duet", "aa-run", "predict", "export"
+TIMED = (PYTEST, DUET, AA_RUN)
 EVERY = (*TIMED, PREDICT, EXPORT)
 
 OPTIONS = (
@@ -50,8 +50,8 @@ OPTIONS = (
     ),
     Option(
         "--variant",
-        (DUET, CALIBRATE, PREDICT),
-        "which variants (default: duet all, calibrate six, predict fp32); repeatable",
+        (DUET, AA_RUN, PREDICT),
+        "which variants (default: duet all, aa-run six, predict fp32); repeatable",
         "GLOB",
         repeatable=True,
     ),
@@ -72,7 +72,7 @@ OPTIONS = (
     Option(
         "--batch",
         TIMED,
-        "batch size instead of a benchmark's own (duet and calibrate: instead of 1); repeatable",
+        "batch size instead of a benchmark's own (duet and aa-run: instead of 1); repeatable",
         "N",
         type=int,
         repeatable=True,
@@ -178,7 +178,7 @@ OPTIONS = (
     ),
     Option(
         "--minutes",
-        (CALIBRATE,),
+        (AA_RUN,),
         "how long blocks are recorded (default: 30); 0 judges what is recorded already",
         "M",
         type=float,

@@ -10,9 +10,9 @@ from vitbench.gate.earlier import Anchor, Key
 from vitbench.gate.footprint import SIZE_TOLERANCE, TIMES
 from vitbench.gate.notes import grown
 from vitbench.judge.change import (
-    BETWEEN,
     FEW,
     MOST,
+    PROCESS_SPREAD,
     Change,
     anchored,
     change,
@@ -27,11 +27,11 @@ from vitbench.stats.multiplicity import SUITE_LEVEL
 @dataclass(frozen=True)
 class Rules:
     """`tolerance`: the share by which a case may take longer; `tolerance_of` a case's own, or None.
-    `between`: standard deviation of log speed-up between processes of unchanged code.
+    `process_spread`: standard deviation of log speed-up between processes of unchanged code.
     `size_tolerance` and `size_tolerance_of`: the same for bytes of artifact and memory."""
 
     tolerance: float = 0.15
-    between: float = BETWEEN
+    process_spread: float = PROCESS_SPREAD
     tolerance_of: Callable[[str], float | None] = lambda _: None
     size_tolerance: float = SIZE_TOLERANCE
     size_tolerance_of: Callable[[str], float | None] = lambda _: None
@@ -134,7 +134,7 @@ def _change(
     known = [each for each in base if each is not None]
     if head is None or not known:
         return "INCONCLUSIVE", "a single round has no spread to judge by: give it more --seconds"
-    return change(head, known, rules.between)
+    return change(head, known, rules.process_spread)
 
 
 def _anchor_key(key: Key) -> Key:
@@ -151,7 +151,7 @@ def _anchored(
         for group in ([benchmark], anchor.benchmarks, bases)
     ]
     (head,), old, newest = ([each for each in group if each is not None] for group in groups)
-    return anchored(head, old, newest, rules.between) if old else None
+    return anchored(head, old, newest, rules.process_spread) if old else None
 
 
 def _crept(newest: Verdict, old: Verdict, anchor: Anchor, tolerance: float) -> Verdict:

@@ -24,13 +24,13 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a footprint. `between`: standard deviation of its log between processes of
+    """A figure of a footprint. `process_spread`: standard deviation of its log between processes of
     unchanged code, docs/methodology.md, Gate over history; `least`: what MANY reports must show at
     least to be believed. `scale` makes it `unit`."""
 
     name: str
     field: str
-    between: float
+    process_spread: float
     least: float
     unit: str
     scale: float
@@ -43,10 +43,10 @@ class Figure:
 
     def change(self, ours: float, theirs: Sequence[float]) -> Change:
         """Against the median of `theirs`. MANY of them say themselves how far they lie apart,
-        fewer only where that is more than `between`."""
+        fewer only where that is more than `process_spread`."""
         head, *bases = (Timing(math.log(x), 0.0, CERTAIN) for x in (ours, *theirs))
         if len(bases) < MANY:
-            return change(head, bases, self.between)
+            return change(head, bases, self.process_spread)
         logs = [each.log_time for each in bases]
         spread = max(stdev(logs), self.least)
         error = spread * math.sqrt(1 + math.pi / (2 * len(logs)))

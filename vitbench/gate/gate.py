@@ -11,7 +11,7 @@ from vitbench.gate.earlier import TIMED, Anchor, Earlier, Key, earlier, model_of
 from vitbench.gate.footprint import Footprints
 from vitbench.gate.notes import notes
 from vitbench.gate.rename import gone, with_hints
-from vitbench.judge.change import BETWEEN_RUNS, Timing, change, decide, plain_timing
+from vitbench.judge.change import RUN_SPREAD, Timing, change, decide, plain_timing
 from vitbench.judge.drift import Drift, compared, drift_of, pixels_of
 from vitbench.judge.verdict import Verdict
 from vitbench.report.hardware import hardware
@@ -203,13 +203,13 @@ def _judge_plain(
     timings = [_plain(each) for each in (head, *bases)]
     ours, newest = timings[0], timings[1] if bases else {}
     changes = {
-        name: change(ours[name], [base[name] for base in timings[1:] if name in base], BETWEEN_RUNS)
+        name: change(ours[name], [base[name] for base in timings[1:] if name in base], RUN_SPREAD)
         for name in ours if name in newest
     }  # fmt: skip
     states = decide(changes, dict.fromkeys(changes, rules.tolerance))
     why = (
         f"; plain medians, not timed in pairs: such medians of identical runs differ by "
-        f"{BETWEEN_RUNS:.0%} (standard deviation)"
+        f"{RUN_SPREAD:.0%} (standard deviation)"
     )
     told = []
     for name in ours:

@@ -26,7 +26,7 @@ from vitbench.report.text import text_of
 CACHE_FORMAT = 6
 COLUMN = {name: index for index, name in enumerate(COLUMNS)}
 # Folders that hold no run of this project's own: a baseline is a copy of one, an example another's.
-SKIPPED_FOLDERS = ("baselines", "calibrations", "example")
+SKIPPED_FOLDERS = ("baselines", "calibrations", "aa-runs", "example")
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import numpy as np
 from vitbench.stats.intervals import CONFIDENCE, POWER
 from vitbench.stats.multiplicity import SUITE_LEVEL, Key, holm
 
-BETWEEN = 0.026
+PROCESS_SPREAD = 0.026
 """Standard deviation of log speed-up between fresh processes of unchanged code, measured
 on shared two-core machines by alternating single calls of two processes: docs/results.md."""
-BETWEEN_RUNS = 0.20
+RUN_SPREAD = 0.20
 """The same of the log of a plain median, not paired with anything: docs/methodology.md, Pairs."""
 CORRELATED = 3.0
 """Nights resemble their neighbours: where the correlation of one night with the next is 0.5, the
@@ -92,36 +92,37 @@ def plain_timing(benchmark: Mapping[str, Any]) -> Timing:
     return Timing(math.log(benchmark["stats"]["median"]), 0.0, CERTAIN)
 
 
-def change(head: Timing, bases: Sequence[Timing], between: float) -> Change:
+def change(head: Timing, bases: Sequence[Timing], process_spread: float) -> Change:
     """Head against the median of `bases`, one or more, newest first.
 
-    Each run's log time varies by its own variance plus between^2; three runs or more also show by
-    how much they vary (N - 1 degrees of freedom), and the larger counts. The median of N varies
-    by 1/N of that for N = 1 and 2, where it is the mean, and pi / (2N) of it beyond, for normal
-    ones (asymptotic; Kenney and Keeping, Mathematics of Statistics, 1962). Degrees of freedom:
-    Satterthwaite, Biometrics Bulletin 2 (1946), `between` taken for known; below FEW the smaller
-    one of the two runs, because few rounds show a small variance by chance: simulated with 30
-    cases of 2 and 4 rounds, Satterthwaite's alone fails 17 and 4 % of the suites in which nothing
-    changed.
+    The log time of a run varies by its own variance plus process_spread^2. Three runs or more also
+    show by how much they vary (N - 1 degrees of freedom), and the larger of the two counts. The
+    variance of the median of N runs is 1/N of that of one for N = 1 and 2, where the median is the
+    mean, and pi / (2N) of it for more (asymptotic, for normal values; Kenney and Keeping,
+    Mathematics of Statistics, 1962). Degrees of freedom: Satterthwaite, Biometrics Bulletin 2
+    (1946), where `process_spread` counts as known. Where one run has fewer than FEW, the smaller
+    number of the two runs counts, because few rounds show a small variance by chance: simulated
+    with 30 cases of 2 and 4 rounds, Satterthwaite's alone fails 17 and 4 % of the suites in which
+    nothing changed.
     """
-    return _against(head, bases, between, (bases,), 1.0)
+    return _against(head, bases, process_spread, (bases,), 1.0)
 
 
 def anchored(
-    head: Timing, anchors: Sequence[Timing], newest: Sequence[Timing], between: float
+    head: Timing, anchors: Sequence[Timing], newest: Sequence[Timing], process_spread: float
 ) -> Change:
     """Head against the median of `anchors`, runs of long ago: what creeps moves `newest` along.
 
     As `change`, but both groups show how much runs vary, each about its own mean, and CORRELATED
     runs in a row say less of where they were.
     """
-    return _against(head, anchors, between, (anchors, newest), CORRELATED)
+    return _against(head, anchors, process_spread, (anchors, newest), CORRELATED)
 
 
 def _against(
     head: Timing,
     bases: Sequence[Timing],
-    between: float,
+    process_spread: float,
     groups: Sequence[Sequence[Timing]],
     correlated: float,
 ) -> Change:
@@ -129,7 +130,7 @@ def _against(
     share = min(1.0, correlated * (1 / n if n <= 2 else math.pi / (2 * n)))
     within = float(np.median([base.variance for base in bases]))
     least = min(head.freedom, *(base.freedom for base in bases))
-    variance = head.variance + between**2 + (within + between**2) * share
+    variance = head.variance + process_spread**2 + (within + process_spread**2) * share
     spent = head.variance**2 / head.freedom + (within * share) ** 2 / least
     freedom = min(CERTAIN, variance**2 / spent) if spent else CERTAIN
     if least < FEW:

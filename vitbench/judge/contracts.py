@@ -1,4 +1,4 @@
-"""The contracts of a project: what `[tool.vitbench.contracts]` of a pyproject.toml promises."""
+"""The contracts of a project: what `[tool.vitbench.contracts]` of a pyproject.toml demands."""
 
 import re
 import tomllib
@@ -21,7 +21,7 @@ _GLOB = re.compile(r"(?:[A-Za-z0-9_./:*?-]|\[!?[A-Za-z0-9_.:-]+\])+")
 
 @dataclass(frozen=True)
 class Kind:
-    """What may be promised: the sign, the units with their scale, and the most that is possible."""
+    """A figure that a contract may bound: the sign, the scale of each unit, the largest value."""
 
     sign: str
     units: Mapping[str, float]
@@ -29,7 +29,7 @@ class Kind:
 
 
 TOLERANCES = ("tolerance", "size_tolerance")
-"""What says how a case is held against a baseline, and promises nothing by itself."""
+"""These set how a case is compared with a baseline, and demand nothing by themselves."""
 _SIGN = {HIGHER: ">=", LOWER: "<="}
 KINDS = {
     field.contract.name: Kind(_SIGN[field.better], field.measure, field.contract.most)
@@ -39,7 +39,7 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Promise:
+class Contract:
     """One clause for the cases that `glob` matches. `value` is in shares, times, bytes or seconds;
     `text` is the clause as it was written, `place` its file and line."""
 
@@ -53,8 +53,8 @@ class Promise:
         return fnmatchcase(case, self.glob)
 
 
-def read_promises(path: Path) -> tuple[Promise, ...]:
-    """The promises of a pyproject.toml, in its order; () where it has no such table.
+def read_contracts(path: Path) -> tuple[Contract, ...]:
+    """The contracts of a pyproject.toml, in its order; () where it has no such table.
 
     Raises UserError, which names the file and the line, for what cannot be read or meant.
     """
@@ -76,7 +76,7 @@ def read_promises(path: Path) -> tuple[Promise, ...]:
         if not isinstance(found, dict):
             name = ".".join(TABLE[: depth + 1])
             raise UserError(f"{path}:{_line(lines, key)}: {name} should be a table")
-    promises: list[Promise] = []
+    contracts: list[Contract] = []
     for glob, clauses in found.items():
         at = _line(lines, glob)
         if not _GLOB.fullmatch(glob):
@@ -93,29 +93,29 @@ def read_promises(path: Path) -> tuple[Promise, ...]:
         for clause in clauses:
             place = f"{path}:{_line(lines, clause, at)}"
             kind, value = _parse(clause, place)
-            if any(p.glob == glob and p.kind == kind for p in promises):
-                raise UserError(f"{place}: {kind} is promised twice for {glob!r}: keep one")
-            promises.append(Promise(glob, kind, value, clause.strip(), place))
-    return tuple(promises)
+            if any(p.glob == glob and p.kind == kind for p in contracts):
+                raise UserError(f"{place}: {glob!r} has two contracts on {kind}: keep one")
+            contracts.append(Contract(glob, kind, value, clause.strip(), place))
+    return tuple(contracts)
 
 
-def tolerances(promises: Sequence[Promise], case: str, kind: str = "tolerance") -> float | None:
+def tolerances(contracts: Sequence[Contract], case: str, kind: str = "tolerance") -> float | None:
     """The case's own tolerance as a share, of several globs the last; None where it has none."""
-    own = [p.value for p in promises if p.kind == kind and p.holds_for(case)]
+    own = [p.value for p in contracts if p.kind == kind and p.holds_for(case)]
     return own[-1] if own else None
 
 
-def own_tolerances(promises: Sequence[Promise], cases: Sequence[str]) -> dict[str, float]:
+def own_tolerances(contracts: Sequence[Contract], cases: Sequence[str]) -> dict[str, float]:
     """The tolerances of the cases that have their own."""
-    found = {case: tolerances(promises, case) for case in cases}
+    found = {case: tolerances(contracts, case) for case in cases}
     return {case: own for case, own in found.items() if own is not None}
 
 
-def idle_tolerances(promises: Sequence[Promise], cases: Sequence[str]) -> list[str]:
+def unused_tolerances(contracts: Sequence[Contract], cases: Sequence[str]) -> list[str]:
     """A line for each tolerance that is for none of the cases."""
     return [
         f"{p.glob!r} ({p.text}) is for none of this run's cases"
-        for p in promises
+        for p in contracts
         if p.kind == "tolerance" and not any(p.holds_for(case) for case in cases)
     ]
 
@@ -129,7 +129,9 @@ def _parse(clause: str, place: str) -> tuple[str, float]:
         )
     name, kind = match["name"], KINDS.get(match["name"])
     if kind is None:
-        raise UserError(f"{place}: {name!r} cannot be promised; choose from {', '.join(KINDS)}")
+        raise UserError(
+            f"{place}: there is no contract on {name!r}; choose from {', '.join(KINDS)}"
+        )
     if match["sign"] != kind.sign:
         raise UserError(f"{place}: {clause!r}: {name} wants {kind.sign}, not {match['sign']}")
     if match["unit"] not in kind.units:

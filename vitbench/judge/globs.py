@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from fnmatch import translate
 
 from vitbench.errors import UserError
-from vitbench.judge.contracts import Promise
+from vitbench.judge.contracts import Contract
 
 KINDS = ("cpu", "cuda")
 _NAME = string.ascii_letters + string.digits + "_.-"
@@ -108,7 +108,7 @@ def _batch(automaton: Glob, places: Places) -> Places:
 
 
 def check_globs(
-    promises: Iterable[Promise], variants: Mapping[str, Sequence[str]], models: Iterable[str]
+    contracts: Iterable[Contract], variants: Mapping[str, Sequence[str]], models: Iterable[str]
 ) -> None:
     """Raises UserError, with file, line and near names, for a glob that can match no case on any
     machine. `variants` are the known ones, with the kinds of device of each; `models` are the
@@ -118,11 +118,11 @@ def check_globs(
     match every variant of a model whose name has that text, so here only those of the run count.
     """
     known = (*models, "m")
-    for promise in promises:
-        glob = promise.glob
+    for contract in contracts:
+        glob = contract.glob
         loose = glob.startswith("*") and glob.count("/") < 3
         if not can_match(glob, variants, known if loose else None):
-            raise UserError(f"{promise.place}: {glob!r} {_misses(glob, variants, loose)}")
+            raise UserError(f"{contract.place}: {glob!r} {_misses(glob, variants, loose)}")
 
 
 def _misses(glob: str, variants: Mapping[str, Sequence[str]], loose: bool) -> str:

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from vitbench.case import Case
-from vitbench.judge.contracts import Promise
+from vitbench.judge.contracts import Contract
 from vitbench.judge.globs import KINDS, can_match, near
 from vitbench.report.machine import machine
 from vitbench.report.reader import rows
@@ -59,7 +59,7 @@ class Run:
             or case.device.split(":")[0] in variants.get(case.variant, KINDS)
         ]
 
-    def left_out(self, promise: Promise) -> list[str]:
+    def left_out(self, contract: Contract) -> list[str]:
         """Cases that the models, devices and batches of the run have, and the run has not."""
         every = product(self.models, self.variants.items(), self.devices, self.batches)
         ids = [
@@ -67,7 +67,7 @@ class Run:
             for model, (variant, kinds), device, batch in every
             if device.split(":")[0] in kinds
         ]
-        return [each for each in ids if promise.holds_for(each) and each not in self.cases]
+        return [each for each in ids if contract.holds_for(each) and each not in self.cases]
 
     def misses(self, glob: str) -> tuple[str, str]:
         """Why none of those is matched either."""

@@ -1,10 +1,10 @@
-"""A calibration as text, and as a page that works offline."""
+"""The figures of an A/A run as text, and as a page that works offline."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vitbench.duet.aa_run import NONE
+from vitbench.duet.aa_summary import NONE
 from vitbench.errors import UserError
 from vitbench.place import install
 

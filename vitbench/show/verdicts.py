@@ -27,7 +27,7 @@ _ADDRESS = re.compile(r":(?=//)|www(?=\.)", re.IGNORECASE)
 
 
 class Judged(Protocol):
-    """A case with its state and one sentence: judge.verdict.Verdict, judge.keeping.Kept."""
+    """A case with its state and one sentence: judge.verdict.Verdict, ContractResult."""
 
     @property
     def case(self) -> str: ...

@@ -5,8 +5,8 @@ import pytest
 from tests.helpers.reports import benchmark_of
 from tests.unit.test_gate import FP32, INT8, TINY, run, timed
 from vitbench.errors import UserError
-from vitbench.judge.contracts import idle_tolerances, read_promises, tolerances
-from vitbench.judge.keeping import TO_INSTALL, judge_promises, unjudged_words
+from vitbench.judge.contract_results import TO_INSTALL, judge_contracts, unjudged_words
+from vitbench.judge.contracts import read_contracts, tolerances, unused_tolerances
 from vitbench.runtimes.base import Variant
 from vitbench.runtimes.catalogue import declared, device_kinds
 from vitbench.runtimes.variants import INT8 as LIMITS
@@ -16,25 +16,25 @@ HEAD = '[project]\nname = "x"\n\n[tool.vitbench.contracts]\n'
 
 
 @pytest.fixture
-def promises(tmp_path):
+def contracts(tmp_path):
     def parse(text, head=HEAD):
         path = tmp_path / "pyproject.toml"
         path.write_text(head + text)
-        return read_promises(path)
+        return read_contracts(path)
 
     return parse
 
 
-def judged(promises, report):
-    return judge_promises(promises, report, device_kinds())
+def judged(contracts, report):
+    return judge_contracts(contracts, report, device_kinds())
 
 
-def states(promises, report):
-    return [each.state for each in judged(promises, report)]
+def states(contracts, report):
+    return [each.state for each in judged(contracts, report)]
 
 
-def test_what_may_be_promised(promises):
-    found = promises(
+def test_what_a_contract_may_be_about(contracts):
+    found = contracts(
         '"*/int8*" = ["agreement >= 96 %", "speedup >= 1.3x", "size <= 30 MB",\n'
         '  "peak_memory<=0.3 GB", "first_inference <= 1500 ms", "tolerance = 5%"]\n'
     )
@@ -46,14 +46,18 @@ def test_what_may_be_promised(promises):
     assert [each.place.rpartition(":")[2] for each in found] == ["5"] * 3 + ["6"] * 3
 
 
-def test_no_table_is_no_promise(promises):
-    assert promises("", head="[tool.ruff]\nline-length = 100\n") == ()
+def test_no_table_is_no_contract(contracts):
+    assert contracts("", head="[tool.ruff]\nline-length = 100\n") == ()
 
 
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ('"*" = ["speed >= 1"]', 5, "'speed' cannot be promised; choose from speedup, agreement"),
+        (
+            '"*" = ["speed >= 1"]',
+            5,
+            "there is no contract on 'speed'; choose from speedup, agreement",
+        ),
         ('"*" = ["size <= 1 MB"]\n"a*" = [\n"size > 1 MB"]', 7, "size wants <=, not >"),
         ('"*" = ["size <= 30"]', 5, "the unit of size is kB or MB or GB"),
         ('"*" = ["agreement >= 0.9 MB"]', 5, "the unit of agreement is no unit or %, not 'MB'"),
@@ -62,7 +66,7 @@ def test_no_table_is_no_promise(promises):
         ('"*" = ["speedup >= 0"]', 5, "speedup should be a number above 0"),
         ('"*" = ["size <= 1.2.3 MB"]', 5, "size should be a number"),
         ('"*" = ["fast"]', 5, "'fast' is no contract"),
-        ('"*" = ["speedup >= 1", "speedup >= 2"]', 5, "speedup is promised twice"),
+        ('"*" = ["speedup >= 1", "speedup >= 2"]', 5, "'*' has two contracts on speedup"),
         ('"*" = "speedup >= 1"', 5, "should be a list of strings"),
         ('"*" = [1]', 5, "should be a list of strings"),
         ('"*/[int8/b1" = []', 5, "is no glob on case ids"),
@@ -71,23 +75,23 @@ def test_no_table_is_no_promise(promises):
         ("[tool.vitbench]\nspeed = 1", 6, "knows only `contracts`, not 'speed'"),
     ],
 )
-def test_what_cannot_be_meant_names_its_line(promises, text, line, words):
+def test_what_cannot_be_meant_names_its_line(contracts, text, line, words):
     with pytest.raises(UserError) as caught:
-        promises(text)
+        contracts(text)
     assert f"pyproject.toml:{line}: " in str(caught.value)
     assert words in str(caught.value)
 
 
-def test_a_file_that_is_no_toml_or_not_there(promises, tmp_path):
+def test_a_file_that_is_no_toml_or_not_there(contracts, tmp_path):
     with pytest.raises(UserError, match=r"not a TOML file: .*line 5"):
-        promises("'*' = ]")
+        contracts("'*' = ]")
     with pytest.raises(UserError, match=r"pyproject.toml:1: tool.vitbench.contracts should be"):
-        promises(
+        contracts(
             "",
             head="[tool.vitbench]\ncontracts = 3\n".replace("[tool.vitbench]\n", "tool.vitbench."),
         )
     with pytest.raises(UserError, match="cannot read the contracts: No such file"):
-        read_promises(tmp_path / "none.toml")
+        read_contracts(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize(
@@ -110,34 +114,36 @@ def test_a_file_that_is_no_toml_or_not_there(promises, tmp_path):
         ("first_inference <= 0.05 s", {}, "BROKEN"),
     ],
 )
-def test_one_promise_over_one_case(promises, clause, changes, state):
+def test_one_contract_over_one_case(contracts, clause, changes, state):
     report = run(timed(**changes), benchmark_of(INT8, "footprint"))
-    (found,) = judged(promises(f'"*/int8*" = ["{clause}"]'), report)
+    (found,) = judged(contracts(f'"*/int8*" = ["{clause}"]'), report)
     assert (found.state, found.case) == (state, f"{INT8} ({clause.split()[0]})")
     assert found.sentence.startswith(f"{clause}: ")
 
 
-def test_what_the_report_does_not_hold_is_unproven(promises):
-    found = promises('"*" = ["first_inference <= 1 s", "peak_memory <= 1 GB", "size <= 9 MB"]')
+def test_what_the_report_does_not_hold_is_unproven(contracts):
+    found = contracts('"*" = ["first_inference <= 1 s", "peak_memory <= 1 GB", "size <= 9 MB"]')
     assert states(found, run(timed())) == ["UNPROVEN", "UNPROVEN", "KEPT"]
-    found = promises('"*" = ["speedup >= 1", "agreement >= 0.9"]')
+    found = contracts('"*" = ["speedup >= 1", "agreement >= 0.9"]')
     assert states(found, run(benchmark_of(INT8, "footprint"))) == ["UNPROVEN", "UNPROVEN"]
 
 
-def test_failed_and_unavailable_cases(promises):
-    found = promises('"*" = ["size <= 9 MB"]')
+def test_failed_and_unavailable_cases(contracts):
+    found = contracts('"*" = ["size <= 9 MB"]')
     report = run(timed(), failed={FP32: "no"}, unavailable={OPENVINO: "no bfloat16 here"})
     assert states(found, report) == ["KEPT", "BROKEN", "UNPROVEN"]
 
 
-def test_a_runtime_that_is_not_installed_breaks_what_is_promised_of_it(promises):
+def test_a_runtime_that_is_not_installed_breaks_its_contract(contracts):
     reasons = [
         declared(Variant("x", "eager", "int8", LIMITS, "x", requires=(each,)))
         for each in ("no-such-package>=1", "numpy>=999")
     ]
     assert all(any(sign in reason for sign in TO_INSTALL) for reason in reasons)
     reason = reasons[0]
-    found = judged(promises('"*" = ["size <= 9 MB"]'), run(timed(), unavailable={OPENVINO: reason}))
+    found = judged(
+        contracts('"*" = ["size <= 9 MB"]'), run(timed(), unavailable={OPENVINO: reason})
+    )
     assert [each.state for each in found] == ["KEPT", "BROKEN"]
     assert "pip install" in found[1].sentence
 
@@ -158,21 +164,21 @@ CUDA, OTHER, LEFT_OUT, BATCH = (
         (LEFT_OUT, f"not in this run's selection: 1 case such as {TINY}/scripted/cpu/b1"),
     ],
 )
-def test_a_contract_that_is_for_no_case_of_the_run_says_why(promises, text, words):
+def test_a_contract_that_is_for_no_case_of_the_run_says_why(contracts, text, words):
     report = run(timed(), unavailable={f"{TINY}/fp16/cpu/b1": "made for a CUDA device"})
-    kept, unjudged = judged(promises('"*int8-dynamic/*" = ["speedup >= 1"]\n' + text), report)
-    assert (kept.state, unjudged.state) == ("KEPT", "UNJUDGED")
+    results, unjudged = judged(contracts('"*int8-dynamic/*" = ["speedup >= 1"]\n' + text), report)
+    assert (results.state, unjudged.state) == ("KEPT", "UNJUDGED")
     assert unjudged.case.endswith(" (speedup)")
     assert words in unjudged.sentence
     # Alone it is a run that has shown nothing.
-    alone = judged(promises(text), report)
+    alone = judged(contracts(text), report)
     assert [each.state for each in alone] == ["UNJUDGED", "BROKEN"]
     assert alone[1].sentence.startswith("none of 1 contract was judged: 1 contract: not ")
 
 
-def test_a_selected_run_may_leave_contracts_out_but_says_so(promises):
+def test_a_selected_run_may_leave_contracts_out_but_says_so(contracts):
     selected = run(timed(), selected=["-k int8"])
-    found = promises('"*/*/cpu/b1" = ["size <= 9 MB", "first_inference <= 1 s"]\n' + OTHER)
+    found = contracts('"*/*/cpu/b1" = ["size <= 9 MB", "first_inference <= 1 s"]\n' + OTHER)
     assert [(each.state, each.why) for each in judged(found, selected)] == [
         ("KEPT", ""),
         ("UNJUDGED", "not in this run's selection"),  # its other variants
@@ -183,40 +189,42 @@ def test_a_selected_run_may_leave_contracts_out_but_says_so(promises):
     assert unjudged_words(judged(found, selected)) == [
         "1 contract: not for this run", "3 contracts: not in this run's selection"
     ]  # fmt: skip
-    assert states(promises(LEFT_OUT), selected) == ["UNJUDGED", "UNJUDGED"]
-    assert states(promises(CUDA), selected) == ["UNJUDGED", "BROKEN"]  # nothing for this machine
+    assert states(contracts(LEFT_OUT), selected) == ["UNJUDGED", "UNJUDGED"]
+    assert states(contracts(CUDA), selected) == ["UNJUDGED", "BROKEN"]  # nothing for this machine
 
 
-def test_a_run_that_ended_early_has_left_cases_out(promises):
-    (kept, left) = judged(promises('"*/*/cpu/b1" = ["size <= 9 MB"]'), run(timed(), complete=False))
-    assert (kept.state, left.state) == ("KEPT", "UNJUDGED")
+def test_a_run_that_ended_early_has_left_cases_out(contracts):
+    (results, left) = judged(
+        contracts('"*/*/cpu/b1" = ["size <= 9 MB"]'), run(timed(), complete=False)
+    )
+    assert (results.state, left.state) == ("KEPT", "UNJUDGED")
     assert "the run ended before" in left.sentence
 
 
-def test_cuda_is_a_device_of_this_machine_where_it_has_one(promises):
+def test_cuda_is_a_device_of_this_machine_where_it_has_one(contracts):
     report = run(timed(), machine={"gpus": [{"name": "H100"}]}, selected=["--device=cpu"])
-    assert "not in this run's selection" in judged(promises(CUDA), report)[0].sentence
+    assert "not in this run's selection" in judged(contracts(CUDA), report)[0].sentence
 
 
-def test_a_placeholder_of_another_device_is_no_case_of_the_cpu(promises):
+def test_a_placeholder_of_another_device_is_no_case_of_the_cpu(contracts):
     report = run(timed(), unavailable={f"{TINY}/fp16/cpu/b1": "made for a CUDA device"})
-    assert states(promises('"*/*/cpu/b1" = ["size <= 9 MB"]'), report) == ["KEPT"]
+    assert states(contracts('"*/*/cpu/b1" = ["size <= 9 MB"]'), report) == ["KEPT"]
 
 
-def test_a_tolerance_alone_is_nothing_to_judge(promises):
-    assert states(promises('"*/scripted/*" = ["tolerance = 5 %"]'), run(timed())) == ["UNJUDGED"]
-    assert states(promises('"*" = ["tolerance = 5 %"]'), run(timed())) == []
+def test_a_tolerance_alone_is_nothing_to_judge(contracts):
+    assert states(contracts('"*/scripted/*" = ["tolerance = 5 %"]'), run(timed())) == ["UNJUDGED"]
+    assert states(contracts('"*" = ["tolerance = 5 %"]'), run(timed())) == []
 
 
-def test_a_tolerance_for_none_of_a_duets_cases_is_told(promises):
-    found = promises('"*/scripted/*" = ["tolerance = 5 %"]\n"*" = ["tolerance = 4 %"]')
-    assert idle_tolerances(found, [INT8]) == [
+def test_a_tolerance_for_none_of_a_duets_cases_is_told(contracts):
+    found = contracts('"*/scripted/*" = ["tolerance = 5 %"]\n"*" = ["tolerance = 4 %"]')
+    assert unused_tolerances(found, [INT8]) == [
         "'*/scripted/*' (tolerance = 5 %) is for none of this run's cases"
     ]
 
 
-def test_the_last_tolerance_that_matches_is_the_cases_own(promises):
-    found = promises('"*" = ["tolerance = 0.2"]\n"*/int8*" = ["tolerance = 5 %"]\n')
+def test_the_last_tolerance_that_matches_is_the_cases_own(contracts):
+    found = contracts('"*" = ["tolerance = 0.2"]\n"*/int8*" = ["tolerance = 5 %"]\n')
     assert tolerances(found, INT8) == pytest.approx(0.05)
     assert tolerances(found, FP32) == 0.2
     assert tolerances((), FP32) is None

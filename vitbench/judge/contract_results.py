@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vitbench.judge.agreement import percent, round_down
-from vitbench.judge.change import BETWEEN, BETWEEN_RUNS, CERTAIN, Change, paired_timing
-from vitbench.judge.contracts import TOLERANCES, Promise
+from vitbench.judge.change import CERTAIN, PROCESS_SPREAD, RUN_SPREAD, Change, paired_timing
+from vitbench.judge.contracts import TOLERANCES, Contract
 from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Run
 from vitbench.report.fields import FIELD, HIGHER
 from vitbench.report.reader import Row
@@ -25,7 +25,7 @@ TO_INSTALL = (
 
 
 @dataclass(frozen=True)
-class Kept:
+class ContractResult:
     """One contract held against one case, whose id `case` begins with; UNJUDGED, `why`, against
     none, and then `case` begins with its glob. `state` is KEPT, BROKEN, UNPROVEN or UNJUDGED."""
 
@@ -38,12 +38,12 @@ class Kept:
         return asdict(self)
 
 
-def judge_promises(
-    promises: Sequence[Promise],
+def judge_contracts(
+    contracts: Sequence[Contract],
     report: Mapping[str, Any],
     variants: Kinds,
-    between: float = BETWEEN,
-) -> list[Kept]:
+    process_spread: float = PROCESS_SPREAD,
+) -> list[ContractResult]:
     """Every contract for every case that its glob matches, in the order of the contracts.
 
     One that matches no case of the report is UNJUDGED. Where that leaves no contract at all, a
@@ -51,44 +51,52 @@ def judge_promises(
     unless none of them is for this machine.
     """
     run = Run(report, variants)
-    kept: list[Kept] = []
-    for promise in promises:
-        label = f"{promise.glob} ({promise.kind})"
-        matched = [case for case in run.cases if promise.holds_for(case)]
-        if promise.kind not in TOLERANCES:
-            kept += [_judge(promise, case, run, between) for case in matched]
-        left = run.left_out(promise) if run.selected or run.ended or not matched else []
-        if left and (promise.kind not in TOLERANCES or not matched):
+    results: list[ContractResult] = []
+    for contract in contracts:
+        label = f"{contract.glob} ({contract.kind})"
+        matched = [case for case in run.cases if contract.holds_for(case)]
+        if contract.kind not in TOLERANCES:
+            results += [_judge(contract, case, run, process_spread) for case in matched]
+        left = run.left_out(contract) if run.selected or run.ended or not matched else []
+        if left and (contract.kind not in TOLERANCES or not matched):
             words = f"{_count(len(left), 'case')} such as {left[0]}"
             words = f"the run ended before {words}" if run.ended else words
-            kept.append(Kept(label, "UNJUDGED", f"{promise.text}: {SELECTION}: {words}", SELECTION))
+            results.append(
+                ContractResult(
+                    label, "UNJUDGED", f"{contract.text}: {SELECTION}: {words}", SELECTION
+                )
+            )
         elif not matched:
-            why, words = run.misses(promise.glob)
-            kept.append(Kept(label, "UNJUDGED", f"{promise.text}: {why}: {words}", why))
-    return [*kept, *_nothing(promises, kept, run.selected)]
+            why, words = run.misses(contract.glob)
+            results.append(
+                ContractResult(label, "UNJUDGED", f"{contract.text}: {why}: {words}", why)
+            )
+    return [*results, *_nothing(contracts, results, run.selected)]
 
 
-def unjudged_words(kept: Sequence[Kept]) -> list[str]:
+def unjudged_words(results: Sequence[ContractResult]) -> list[str]:
     """A line for each reason why contracts are UNJUDGED: "3 contracts: not for this machine"."""
-    tally = Counter(each.why for each in kept if each.state == "UNJUDGED")
+    tally = Counter(each.why for each in results if each.state == "UNJUDGED")
     reasons = [why for why in (MACHINE, RUN, SELECTION) if tally[why]]
     return [f"{_count(tally[why], 'contract')}: {why}" for why in reasons]
 
 
-def _nothing(promises: Sequence[Promise], kept: Sequence[Kept], selected: bool) -> Iterator[Kept]:
-    asked = sum(promise.kind not in TOLERANCES for promise in promises)
-    if not asked or any(each.state != "UNJUDGED" for each in kept):
+def _nothing(
+    contracts: Sequence[Contract], results: Sequence[ContractResult], selected: bool
+) -> Iterator[ContractResult]:
+    asked = sum(contract.kind not in TOLERANCES for contract in contracts)
+    if not asked or any(each.state != "UNJUDGED" for each in results):
         return
-    words = f"none of {_count(asked, 'contract')} was judged: {', '.join(unjudged_words(kept))}"
-    if selected and any(each.why != MACHINE for each in kept):
-        yield Kept("contracts", "UNJUDGED", words)
+    words = f"none of {_count(asked, 'contract')} was judged: {', '.join(unjudged_words(results))}"
+    if selected and any(each.why != MACHINE for each in results):
+        yield ContractResult("contracts", "UNJUDGED", words)
     else:
-        yield Kept("contracts", "BROKEN", words)
+        yield ContractResult("contracts", "BROKEN", words)
 
 
-def _judge(promise: Promise, case: str, run: Run, between: float) -> Kept:
-    label = f"{case} ({promise.kind})"
-    needed = OF[promise.kind].groups
+def _judge(contract: Contract, case: str, run: Run, process_spread: float) -> ContractResult:
+    label = f"{case} ({contract.kind})"
+    needed = OF[contract.kind].groups
     if case in run.failed:
         state, words = "BROKEN", f"it failed: {run.failed[case]}"
     elif case in run.unavailable:
@@ -98,17 +106,17 @@ def _judge(promise: Promise, case: str, run: Run, between: float) -> Kept:
         state, words = "UNPROVEN", f"left out of the report: {run.unsound[case]}"
     elif run.selected and not run.groups & set(needed):
         words = f"{SELECTION}: it has no {' or '.join(needed)}"
-        return Kept(label, "UNJUDGED", f"{promise.text}: {words}", SELECTION)
+        return ContractResult(label, "UNJUDGED", f"{contract.text}: {words}", SELECTION)
     else:
-        state, words = JUDGES.get(promise.kind, _figure)(promise, run.found[case], between)
-    return Kept(label, state, f"{promise.text}: {words}")
+        state, words = JUDGES.get(contract.kind, _figure)(contract, run.found[case], process_spread)
+    return ContractResult(label, state, f"{contract.text}: {words}")
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _agreement(promise: Promise, row: Row, _: float) -> tuple[str, str]:
+def _agreement(contract: Contract, row: Row, _: float) -> tuple[str, str]:
     if row.timed is None:
         return "UNPROVEN", "the report has no timed case with an agreement: run test_latency too"
     agreement = row.timed["agreement"]
@@ -119,30 +127,32 @@ def _agreement(promise: Promise, row: Row, _: float) -> tuple[str, str]:
         f"{percent(agreement['share'] or 0.0)} of {agreement['images']} images, "
         f"between {percent(lower)} and {percent(upper)} (one-sided 95 % each)"
     )
-    state = "KEPT" if lower >= promise.value else "BROKEN" if upper < promise.value else "UNPROVEN"
+    state = (
+        "KEPT" if lower >= contract.value else "BROKEN" if upper < contract.value else "UNPROVEN"
+    )
     return state, words + ("; verify on more images (--images=DIR)" if state == "UNPROVEN" else "")
 
 
-def _speedup(promise: Promise, row: Row, between: float) -> tuple[str, str]:
+def _speedup(contract: Contract, row: Row, process_spread: float) -> tuple[str, str]:
     benchmark = row.benchmarks.get("latency") or row.benchmarks.get("throughput")
     timing = paired_timing(benchmark) if benchmark else None
     if timing is None:
         return "UNPROVEN", "the report has no paired timing with a spread: run test_latency too"
     spread = Change(
-        -timing.log_time, math.sqrt(timing.variance + between**2) or 1e-12, timing.freedom
+        -timing.log_time, math.sqrt(timing.variance + process_spread**2) or 1e-12, timing.freedom
     )
     wide = spread.quantile(CONFIDENCE)
     speedup, low, high = (math.exp(spread.estimate + x) for x in (0.0, -wide, wide))
-    state = "KEPT" if low >= promise.value else "BROKEN" if high < promise.value else "UNPROVEN"
+    state = "KEPT" if low >= contract.value else "BROKEN" if high < contract.value else "UNPROVEN"
     return state, (
         f"{speedup:.2f}x, between {round_down(low, 2)}x and {high:.2f}x (one-sided 95 % each, "
         "with the spread between processes)"
     )
 
 
-def _figure(promise: Promise, row: Row, _: float) -> tuple[str, str]:
+def _figure(contract: Contract, row: Row, _: float) -> tuple[str, str]:
     """Bytes are exact. A first inference is one call, so the spread of single runs is its error."""
-    field = OF[promise.kind]
+    field = OF[contract.kind]
     value = field.value(row.benchmarks)
     if value is None:
         group = field.groups[0]
@@ -150,9 +160,9 @@ def _figure(promise: Promise, row: Row, _: float) -> tuple[str, str]:
     words = f"{value:.{field.digits}f} {field.unit}"
     factor = 1.0
     if field.contract and field.contract.one_call:
-        factor = math.exp(Change(0.0, BETWEEN_RUNS, CERTAIN).quantile(CONFIDENCE))
+        factor = math.exp(Change(0.0, RUN_SPREAD, CERTAIN).quantile(CONFIDENCE))
         words += f", a single call, good to a factor of {factor:.2f} (one-sided 95 %)"
-    limit, least, most = promise.value * field.scale, value / factor, value * factor
+    limit, least, most = contract.value * field.scale, value / factor, value * factor
     if field.better == HIGHER:
         limit, least, most = -limit, -most, -least
     state = "KEPT" if most <= limit else "BROKEN" if least > limit else "UNPROVEN"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vitbench.cli.main import main
-from vitbench.duet.aa_run import (
+from vitbench.duet.aa_summary import (
     gate,
     lag_one,
     real_gates,
@@ -119,7 +119,7 @@ def test_a_recording_is_judged_without_playing(tmp_path, capsys):
     file = tmp_path / "recording.json"
     file.write_text(json.dumps(recording))
     page = tmp_path / "page.html"
-    assert main(["calibrate", "--minutes=0", f"--output={file}", f"--plot={page}"]) == 0
+    assert main(["aa-run", "--minutes=0", f"--output={file}", f"--plot={page}"]) == 0
     said = capsys.readouterr().out
     assert "6 null case-blocks of 1 cases" in said
     assert "+10% planted, measured +10.0%" in said
@@ -132,25 +132,25 @@ def test_a_recording_is_judged_without_playing(tmp_path, capsys):
 def test_a_damaged_recording_is_one_sentence(tmp_path, capsys, content):
     file = tmp_path / "recording.json"
     file.write_text(content)
-    assert main(["calibrate", "--minutes=0", f"--output={file}"]) == 4
-    assert f"{file}: not a recording of `vitbench calibrate`" in capsys.readouterr().err
+    assert main(["aa-run", "--minutes=0", f"--output={file}"]) == 4
+    assert f"{file}: not a recording of `vitbench aa-run`" in capsys.readouterr().err
 
 
 def test_there_must_be_something_to_judge(tmp_path, capsys):
-    assert main(["calibrate", "--minutes=0", f"--output={tmp_path / 'none.json'}"]) == 4
-    assert "not a recording of `vitbench calibrate`" in capsys.readouterr().err
+    assert main(["aa-run", "--minutes=0", f"--output={tmp_path / 'none.json'}"]) == 4
+    assert "not a recording of `vitbench aa-run`" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--tolerance=3", "--blocks-max=0", "--minutes=-1"])
 def test_bad_options_before_anything_is_played(option, capsys):
-    assert main(["calibrate", option]) == 4
+    assert main(["aa-run", option]) == 4
     assert option.partition("=")[0] in capsys.readouterr().err
 
 
 @pytest.mark.thorough
 def test_a_real_recording_grows(vitbench, cache, tmp_path):
     file = tmp_path / "recording.json"
-    command = ("calibrate", "--minutes=0.001", "--variant=fp32", "--seconds=0.1", f"-o={file}",
+    command = ("aa-run", "--minutes=0.001", "--variant=fp32", "--seconds=0.1", f"-o={file}",
                "--verify-images=4", f"--cache={cache}")  # fmt: skip
     for count in (1, 2):
         done = vitbench(*command)

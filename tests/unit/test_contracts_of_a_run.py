@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.unit.test_gate import INT8, TINY, run, timed
-from vitbench.plugin import promising
+from vitbench.plugin import contracts as plugin
 from vitbench.plugin.options import INCONCLUSIVE
 from vitbench.plugin.recording import RECORDER
 
@@ -39,11 +39,9 @@ def finish(tmp_path):
         )
         item = SimpleNamespace(get_closest_marker=lambda _: SimpleNamespace(args=["latency"]))
         session, lines = SimpleNamespace(config=config, exitstatus=status, items=[item]), []
-        promising.pytest_configure(config)
-        promising.pytest_sessionfinish(session)
-        summary = promising.pytest_terminal_summary(
-            SimpleNamespace(write_line=lines.append), config
-        )
+        plugin.pytest_configure(config)
+        plugin.pytest_sessionfinish(session)
+        summary = plugin.pytest_terminal_summary(SimpleNamespace(write_line=lines.append), config)
         next(summary)
         assert lines == []  # all other tables come first
         with pytest.raises(StopIteration):
@@ -118,5 +116,7 @@ def test_a_glob_that_matches_no_case_there_can_be_is_a_usage_error(finish):
 
 
 def test_a_contract_that_says_nothing_is_a_usage_error(finish):
-    with pytest.raises(pytest.UsageError, match=r"pyproject.toml:2: 'speed' cannot be promised"):
+    with pytest.raises(
+        pytest.UsageError, match=r"pyproject.toml:2: there is no contract on 'speed'"
+    ):
         finish('"*" = ["speed >= 3"]')
