@@ -86,6 +86,14 @@ def options(text: str) -> list[str]:
     return [m[0] for span in spans if (m := re.match(r"--[a-z][\w-]*", span))]
 
 
+def missing_files(text: str) -> list[str]:
+    """Files and folders of the repository that a document names in code and that do not exist."""
+    spans = SPAN.findall(FENCE.sub("", text))
+    place = re.compile(r"(?:vitbench|tests|docs|benchmarks|fixtures|\.github)/[\w./-]*")
+    named = [span for span in spans if place.fullmatch(span) and not re.search("[A-Z]+", span)]
+    return [name for name in named if not (ROOT / name).exists()]
+
+
 def slug(heading: str) -> str:
     """What a link to a heading ends with."""
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")

@@ -18,6 +18,7 @@ from tests.helpers.documents import (
     dead_links,
     documents,
     leaf,
+    missing_files,
     options,
     relax,
     split,
@@ -237,6 +238,23 @@ def test_a_dead_link_is_found(tmp_path):
     text = "# Here\n[a](b.md#a-heading) [b](no.md) [c](b.md#none) [d](#here) ![e](no.png) [f](x:y)"
     (tmp_path / "a.md").write_text(text, encoding="utf-8")
     assert dead_links(tmp_path / "a.md", text) == ["no.md", "b.md#none", "no.png"]
+
+
+@pytest.mark.parametrize("file", documents())
+def test_a_file_that_a_document_names_exists(file):
+    assert missing_files(documents()[file]) == []
+
+
+def test_a_file_that_does_not_exist_is_found():
+    text = "`vitbench/cli/` `vitbench/no/` `tests/golden/schema-N.json` `x/y` `docs/no.md`"
+    assert missing_files(text) == ["vitbench/no/", "docs/no.md"]
+
+
+def test_the_house_has_every_folder():
+    house = documents()["CONTRIBUTING.md"]
+    folders = {path.parent.name for path in (ROOT / "vitbench").glob("*/__init__.py")}
+    assert "stats" in folders
+    assert [name for name in folders if f"\n  {name}/ " not in house] == []
 
 
 def test_the_readme_is_short():
