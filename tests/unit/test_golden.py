@@ -15,7 +15,8 @@ from tests.unit.test_store import own_cache  # noqa: F401 - a fixture
 from vitbench import environment
 from vitbench.cli.main import main
 from vitbench.history.store import load
-from vitbench.report.reader import SCHEMA_VERSION, read_report, rows
+from vitbench.report.reader import read_report, rows
+from vitbench.report.schema import SCHEMA_VERSION
 from vitbench.report.sound import left_out
 
 GOLDEN = ROOT / "tests" / "golden"

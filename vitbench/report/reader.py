@@ -4,23 +4,15 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from vitbench.case import Case
 from vitbench.errors import UserError
-from vitbench.report.shape import misfits
+from vitbench.report.misfit import misfit
+from vitbench.report.schema import SCHEMA_VERSION, AnyRow, OurRow, Report
 from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours, sound
 from vitbench.report.text import text_of
-
-# Schema history; report.schema.json describes the newest. A reader accepts all up to its own.
-#   1  vitbench 0.1.0: top-level `vitbench`; `extra_info` of latency, throughput and footprint.
-#   2  a fingerprint class for each model (machine_info.vitbench.classes), which cases a run was
-#      told to have (vitbench.selected), and of each model the digests of its image files and of
-#      the pixels that reach it (vitbench.models.NAME.images). Nothing of schema 1 changed.
-SCHEMA_VERSION = 2
-_SCHEMA = Path(__file__).with_name("report.schema.json")
 
 
 @dataclass(frozen=True)
@@ -40,7 +32,7 @@ class Row:
 def read_report(path: Path) -> dict[str, Any]:
     """The JSON of a report. A plain pytest-benchmark file is one too; it has no `rows`.
 
-    A benchmark that is shaped otherwise than report.schema.json says, or has a figure that cannot
+    A benchmark that is shaped otherwise than schema.py says, or has a figure that cannot
     be, is left out, and `sound.left_out` says why; the others stay. Raises UserError, which names
     the file and what is wrong, where it cannot be read, is not JSON, is of a newer schema, or does
     not fit in anything but a benchmark.
@@ -53,26 +45,9 @@ def read_report(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a report, or a damaged one: not JSON: {error}") from error
     refuse_newer(report, str(path))
-    schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
-    found = report.get("benchmarks") if isinstance(report, dict) else None
-    benchmarks = found if isinstance(found, list) else []
-    rest = report if benchmarks is not found else {**report, "benchmarks": []}
-    wrong = chain(_beyond(rest), misfits(rest, schema, schema, "the report"))
-    at = "the report.benchmarks[{}]".format
-    objects = (
-        misfit
-        for index, each in enumerate(benchmarks)
-        for misfit in misfits(each, {"type": "object"}, schema, at(index))
-    )
-    for misfit in chain(wrong, objects):
-        raise UserError(f"{path}: not a report that vitbench can read: {misfit}")
-    rules = [schema["$defs"][x] for x in ("benchmark", "ours")[: 1 + by_vitbench(report)]]
-    checked: dict[int, str] = {}
-    for index, each in enumerate(benchmarks):
-        shape = (misfit for rule in rules for misfit in misfits(each, rule, schema, at(index)))
-        for misfit in chain(_beyond(each, at(index)), shape):
-            checked[index] = misfit
-            break
+    wrong, checked = misfits(report)
+    if wrong:
+        raise UserError(f"{path}: not a report that vitbench can read: {wrong}")
     report.pop(LEFT_OUT, None)  # not for a file to say
     report = sound(report, str(path), checked)
     try:
@@ -82,6 +57,27 @@ def read_report(path: Path) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return report
+
+
+def misfits(report: Any) -> tuple[str, dict[int, str]]:
+    """What does not fit the types of schema.py, a sentence each: in anything but a benchmark, ""
+    where all fits; and in each benchmark that does not, by its index."""
+    found = report.get("benchmarks") if isinstance(report, dict) else None
+    benchmarks = found if isinstance(found, list) else []
+    rest = report if benchmarks is not found else {**report, "benchmarks": []}
+    at = "the report.benchmarks[{}]".format
+    objects = (misfit(each, dict, at(index)) for index, each in enumerate(benchmarks))
+    wrong = next(_beyond(rest), "") or misfit(rest, Report, "the report")
+    if wrong := wrong or next(filter(None, objects), ""):
+        return wrong, {}
+    ours, checked = by_vitbench(report), dict[int, str]()
+    for index, each in enumerate(benchmarks):
+        wrong = next(_beyond(each, at(index)), "") or misfit(each, AnyRow, at(index))
+        if not wrong and ours and is_ours(each):
+            wrong = misfit(each, OurRow, at(index))
+        if wrong:
+            checked[index] = wrong
+    return "", checked
 
 
 def rows(report: Mapping[str, Any]) -> list[Row]:
