@@ -1,7 +1,8 @@
 """A report of every schema ever written, from real runs, trimmed: every command reads it for ever.
 
-`golden/schema-N.json` was written by a vitbench whose schema was N. It is never edited: where a
-test here fails, the reader is wrong.
+`golden/schema-N.json` was written by a vitbench whose schema was N. `golden/schema-N.expected.json`
+has the figures that an earlier reader found in it: by field in the unit of the table, by column of
+a history, and the run. Both are never edited: where a test here fails, the reader is wrong.
 """
 
 import json
@@ -14,7 +15,8 @@ from tests.helpers.reports import TINY
 from tests.unit.test_store import own_cache  # noqa: F401 - a fixture
 from vitbench import environment
 from vitbench.cli.main import main
-from vitbench.history.store import load
+from vitbench.history.store import COLUMN, load, load_files
+from vitbench.report.fields import FIELD
 from vitbench.report.reader import read_report, rows
 from vitbench.report.schema import SCHEMA_VERSION
 from vitbench.report.sound import left_out
@@ -48,6 +50,46 @@ def test_a_report_says_which_schema_it_is_of_and_nothing_of_it_is_left_out():
             assert report["vitbench"]["models"][TINY]["images"]["pixels_sha256"]
         groups = {group for row in rows(report) for group in row.benchmarks}
         assert groups == {"latency", "throughput", "footprint"}
+
+
+@pytest.fixture(params=SCHEMAS)
+def expected(request):
+    """The path of a report and what is in it."""
+    path = GOLDEN / f"schema-{request.param}.json"
+    return path, json.loads(path.with_suffix(".expected.json").read_text())
+
+
+def close(value):
+    if isinstance(value, dict):
+        return {name: close(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [close(member) for member in value]
+    return None if value is None else pytest.approx(value, rel=1e-12)
+
+
+def test_the_figures_of_a_report_are_what_they_were(expected):
+    path, frozen = expected
+    found = {
+        row.case.id: {
+            name: [field.value(row.benchmarks), *field.interval(row.benchmarks)]
+            for name, field in FIELD.items()
+            if field.value(row.benchmarks) is not None and field.room is not None
+        }
+        for row in rows(read_report(path))
+    }
+    assert found == close(frozen["report"])
+
+
+def test_the_figures_in_a_history_are_what_they_were(expected):
+    path, frozen = expected
+    history = load_files([path])
+    (run,) = history.runs
+    for name, value in frozen["run"].items():
+        assert getattr(run, name) == value, name
+    case = history.column("case").astype(int).tolist()
+    assert [history.cases[index] for index in case] == list(frozen["history"])
+    for figures, row in zip(frozen["history"].values(), history.figures, strict=True):
+        assert {name: row[COLUMN[name]] for name in figures} == close(figures)
 
 
 def test_every_command_reads_it(golden, capsys):
