@@ -1,6 +1,7 @@
 """The oldest releases that are taken: those that were tried, the same in every place."""
 
 import json
+import re
 import tomllib
 from dataclasses import replace
 from itertools import chain
@@ -19,6 +20,7 @@ from vitbench.place import CHECKOUT
 from vitbench.runtimes import VARIANTS, catalogue, variant
 
 MODEL = "deit_tiny_patch16_224"
+REPORTS = CHECKOUT / "reports"
 
 
 def floor(requirement):
@@ -43,9 +45,11 @@ def test_variants_and_the_package_have_the_same_floors(extras):
 
 
 def test_what_was_tried_lies_above_the_floors(extras):
-    lines = (CHECKOUT / "constraints.txt").read_text("utf-8").splitlines()
-    pins = dict(line.split(";")[0].split("==") for line in lines if "==" in line)
-    below = {name for name, least in extras.items() if Version(pins.get(name, "999")) < least}
+    text = (CHECKOUT / "constraints.txt").read_text("utf-8")
+    lines = [re.split("[;#]", line)[0].strip() for line in text.splitlines()]
+    pins = dict(line.split("==") for line in lines if "==" in line)
+    assert extras.keys() <= pins.keys() | {"vitbench"}
+    below = {name for name, least in extras.items() if Version(pins[name]) < least}
     assert not below
 
 
@@ -76,3 +80,18 @@ def test_every_variant_names_a_package_that_can_be_too_old(monkeypatch):
     monkeypatch.setattr(catalogue, "installed", lambda _: "0.0.1")
     assert all("0.0.1 is installed" in catalogue.declared(row) for row in VARIANTS)
     assert catalogue.declared(replace(variant("fp32"), requires=())) is None
+
+
+def test_the_list_says_where_a_variant_was_never_run(capsys):
+    assert main(["list", "--json"]) == 0
+    listed = {row["variant"]: row["untried"] for row in json.loads(capsys.readouterr().out)}
+    kinds = {kind for row in VARIANTS for kind in row.devices}
+    tried = {kind for kind in kinds if kind == "cpu" or (REPORTS / f"example-{kind}").is_dir()}
+    assert listed["int8-dynamic"] == []
+    assert all(not tried & set(kinds) for kinds in listed.values())
+    assert {kind for each in listed.values() for kind in each} == kinds - tried
+    main(["list"])
+    lines = capsys.readouterr().out.splitlines()
+    said = [any("never run on a GPU" in line for line in lines if line.startswith(f"{name} "))
+            for name in ("fp16", "fp32", "int8-dynamic")]  # fmt: skip
+    assert said == [*["cuda" not in tried] * 2, False]

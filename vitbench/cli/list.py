@@ -7,7 +7,7 @@ from typing import Any
 
 from vitbench.cli.codes import OK
 from vitbench.runtimes.catalogue import declared
-from vitbench.runtimes.variants import VARIANTS
+from vitbench.runtimes.variants import UNTRIED, VARIANTS
 
 
 def register(commands: Any) -> None:
@@ -18,13 +18,14 @@ def register(commands: Any) -> None:
 
 def list_variants(chosen: argparse.Namespace) -> int:
     """Every recipe with its limits. Availability is declared, by metadata; building proves it."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in VARIANTS:
         reason = declared(row)
         rows.append({
             "variant": row.name, "runtime": row.runtime, "precision": row.precision,
             "devices": list(row.devices), "limits": asdict(row.limits), "about": row.about,
             "available": reason is None, "reason": reason,
+            "untried": [device for device in row.devices if device in UNTRIED],
         })  # fmt: skip
     if chosen.json:
         print(json.dumps(rows, indent=2))
@@ -33,6 +34,7 @@ def list_variants(chosen: argparse.Namespace) -> int:
     for row, found in zip(VARIANTS, rows, strict=True):
         where = "/".join(row.devices)
         state = "declared available" if found["available"] else f"unavailable: {found['reason']}"
+        state += "".join(f"; {UNTRIED[device]}" for device in found["untried"])
         least = f"agreement >= {row.limits.agreement:.0%}"
         print(f"{row.name:{width}}  {row.runtime:11}  {where:8}  {least}  {state}")
         print(f"{'':{width}}  {row.about}")

@@ -47,6 +47,10 @@ TORCHAO = (*TORCH, "torchao>=0.17")
 # The last release whose wheels contain XNNPACK.
 XNNPACK = ("torch>=2.11,<2.13",)
 
+# The kinds of device that no variant was ever run on, and how `vitbench list` says it. A report of
+# such a device belongs into reports/example-DEVICE/, and its line here goes.
+UNTRIED = {"cuda": "never run on a GPU"}
+
 VARIANTS: tuple[Variant, ...] = (
     Variant(
         "fp32", "eager", "fp32", REBUILT,
