@@ -50,7 +50,7 @@ HARMLESS = (
 ALSO = {"onnxruntime": ("onnxruntime-gpu",)}
 
 # OpenMP's idle threads spin this often before they sleep. With libgomp's own default (300,000 or
-# more) they keep the cores from any other thread pool (docs/results.md).
+# more) they keep the cores from any other thread pool (docs/results.md, Thread pools).
 SPINS = "1000"
 
 

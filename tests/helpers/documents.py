@@ -94,6 +94,19 @@ def missing_files(text: str) -> list[str]:
     return [name for name in named if not (ROOT / name).exists()]
 
 
+def lost_references(source: str) -> list[str]:
+    """What a source says of a document, `docs/NAME.md, Heading`, that is not there. The words after
+    the comma may be the beginning of the heading."""
+    lost = []
+    for name, words in re.findall(r"docs/(\w+)\.md(?:, ([A-Z][\w ]*))?", source):
+        page = ROOT / f"docs/{name}.md"
+        text = page.read_text(encoding="utf-8") if page.is_file() else ""
+        headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
+        if not page.is_file() or not any(each.startswith(words) for each in headings):
+            lost.append(f"docs/{name}.md, {words}")
+    return lost
+
+
 def slug(heading: str) -> str:
     """What a link to a heading ends with."""
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")

@@ -18,6 +18,7 @@ from tests.helpers.documents import (
     dead_links,
     documents,
     leaf,
+    lost_references,
     missing_files,
     options,
     relax,
@@ -248,6 +249,17 @@ def test_a_file_that_a_document_names_exists(file):
 def test_a_file_that_does_not_exist_is_found():
     text = "`vitbench/cli/` `vitbench/no/` `tests/golden/schema-N.json` `x/y` `docs/no.md`"
     assert missing_files(text) == ["vitbench/no/", "docs/no.md"]
+
+
+def test_what_the_code_says_of_a_document_is_there():
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "vitbench").rglob("*.py")]
+    assert sum(source.count("docs/") for source in sources) >= 5
+    assert [lost for source in sources for lost in lost_references(source)] == []
+
+
+def test_a_document_or_heading_that_the_code_has_lost_is_found():
+    source = "# docs/gate.md\n# docs/results.md, Noise.\n# docs/results.md, Nose.\n# docs/no.md"
+    assert lost_references(source) == ["docs/results.md, Nose", "docs/no.md, "]
 
 
 def test_the_house_has_every_folder():

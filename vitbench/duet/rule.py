@@ -15,7 +15,7 @@ ALPHA = 0.01
 ALPHA_SAME = 0.05
 """One-sided, of one case: how often a change as large as the tolerance may be called SAME."""
 USUAL_SD = 0.026
-"""Of a log ratio from block to block: docs/results.md, What is not measured yet."""
+"""Of a log ratio from block to block: docs/results.md, Noise of identical runs."""
 UNTOLD = math.log(10.0)
 """An interval that reaches ten times up or down is left out of the sentence: it only confuses."""
 MOST_BLOCKS = 100

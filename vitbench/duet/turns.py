@@ -6,7 +6,7 @@ from itertools import permutations
 ARMS = ("base", "head", "null")
 """The null arm is a second base: what it differs by, the machine and the harness differ by."""
 ORDERS = tuple(permutations(ARMS))
-# With 12 rounds, all that blocks differed by was the error within a block: docs/results.md, Why 24.
+# With 12 rounds, blocks differed by the error within a block alone: docs/results.md, Why 24 rounds.
 LEAST_ROUNDS, MOST_ROUNDS = 24, 600
 
 Turns = Mapping[str, Callable[[], float]]

@@ -25,7 +25,7 @@ Key = tuple[str, str]
 @dataclass(frozen=True)
 class Figure:
     """A figure of a footprint. `process_spread`: standard deviation of its log between processes of
-    unchanged code, docs/methodology.md, Gate over history; `least`: what MANY reports must show at
+    unchanged code, docs/results.md, LARGER; `least`: what MANY reports must show at
     least to be believed. `scale` makes it `unit`."""
 
     name: str

@@ -12,7 +12,7 @@ from vitbench.report.order import timestamp
 from vitbench.report.reader import rows
 
 REFERENCE_DRIFT = 0.30
-"""Identical runs differ by 15 to 25 % on a shared machine: docs/methodology.md, Pairs."""
+"""Identical runs differ by 15 to 25 % on a shared machine: docs/results.md, Noise."""
 GROWN = 3
 Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Benchmarks by case id and group."""

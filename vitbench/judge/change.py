@@ -14,7 +14,7 @@ PROCESS_SPREAD = 0.026
 """Standard deviation of log speed-up between fresh processes of unchanged code, measured
 on shared two-core machines by alternating single calls of two processes: docs/results.md."""
 RUN_SPREAD = 0.20
-"""The same of the log of a plain median, not paired with anything: docs/methodology.md, Pairs."""
+"""The same of the log of a plain median, not paired with anything: docs/results.md, Noise."""
 CORRELATED = 3.0
 """Nights resemble their neighbours: where the correlation of one night with the next is 0.5, the
 median of ten nights in a row varies as that of a third of them, (1 - 0.5) / (1 + 0.5)."""
