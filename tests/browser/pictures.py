@@ -1,7 +1,7 @@
 """The two pictures of README.md, made by the product from the reports in reports/example.
 
 `python -m tests.browser.pictures` writes docs/pictures/table.svg (what `vitbench show` prints) and
-docs/pictures/history.png (what `vitbench history` writes as a page, in Chromium).
+docs/pictures/history.png (what `vitbench history page` writes as a page, in Chromium).
 """
 
 import io
@@ -39,7 +39,7 @@ def table(svg: Path) -> None:
 def history(png: Path, folder: Path) -> None:
     """The page of all example reports, from its table of cases to the trend of one."""
     page = folder / "index.html"
-    main(["history", str(ROOT / "reports/example"), f"--html={page}"])
+    main(["history", "page", str(ROOT / "reports/example"), f"--output={page}"])
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]

@@ -38,7 +38,7 @@ def page(tmp_path):
     folder = reports_in(tmp_path / "r", [*stepped(torch="2.13.0"), hostile(1), hostile(2)])
     (folder / "<img src=x onerror=window.pwned=1>.json").write_text("{")
     path = tmp_path / "index.html"
-    assert main(["history", str(folder), f"--html={path}"]) == 1
+    assert main(["history", "page", str(folder), f"--output={path}"]) == 1
     return path
 
 
@@ -208,7 +208,7 @@ def test_everything_has_a_name(opened):
 def test_a_page_that_cannot_be_written_is_a_sentence(tmp_path):
     pytest.importorskip("plotly", reason="the extra `history` is not installed")
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"--html .*cannot write there"):
+    with pytest.raises(UserError, match=r"x.html: cannot write there"):
         write(load(reports_in(tmp_path / "r", [run_of(1)])), [], {}, [], "r",
               tmp_path / "file" / "x.html")  # fmt: skip
 
@@ -229,7 +229,9 @@ def turn_to(opened, path, reports=(), damaged=()):
     folder = reports_in(path / "other", reports)
     for name in damaged:
         (folder / name).write_text("{")
-    assert main(["history", str(folder), f"--html={path / 'other.html'}"]) == bool(damaged)
+    assert main(["history", "page", str(folder), f"--output={path / 'other.html'}"]) == bool(
+        damaged
+    )
     tab, told = opened()
     tab.goto((path / "other.html").as_uri())
     tab.wait_for_selector("body[data-drawn=true]")
@@ -356,6 +358,6 @@ def test_a_number_beyond_a_float_leaves_the_page_to_the_report_before(tmp_path):
     reports = [run_of(1), run_of(2)]
     reports[1]["benchmarks"][1]["extra_info"]["artifact"]["bytes"] = 10**400
     folder, path = reports_in(tmp_path / "r", reports), tmp_path / "index.html"
-    assert main(["history", str(folder), f"--html={path}"]) == 0
+    assert main(["history", "page", str(folder), f"--output={path}"]) == 0
     (told,) = content_of(path)["best"]
     assert "int8-dynamic/cpu/b1: least latency" in told

@@ -21,7 +21,7 @@ READING = [
     ["show", EXAMPLE],
     ["best", EXAMPLE],
     ["gate", LATER, f"--baseline={EXAMPLE}", "--inconclusive=pass"],
-    ["history", "reports/example"],
+    ["history", "show", "reports/example"],
     *([command, "--help"] for command in ("list", "show", "best", "gate", "history", "aa-run")),
 ]
 # Runs commands, then prints their exit codes and the roots of what they imported. A module that is

@@ -47,18 +47,20 @@ def test_compare_wants_two_that_can_be_read(pair, tmp_path, capsys):
 
 def test_the_exports(tmp_path, capsys):
     folder = str(write(tmp_path / "r", [run_of(1), run_of(2, 2.0)]))
-    assert main(["history", folder, "--export=github"]) == 0
+    assert main(["history", "export", folder, "--format=github"]) == 0
     entries = json.loads(capsys.readouterr().out)
     assert (entries[1]["name"], entries[1]["unit"]) == (CASE, "ms")
     assert entries[1]["value"] == pytest.approx(20)
-    assert main(["history", folder, "--export=prometheus"]) == 0
+    assert main(["history", "export", folder, "--format=prometheus"]) == 0
     line = f'vitbench_speedup_ratio{{case="{CASE}",machine="EPYC, 2 cores, 2 threads"}} 2'
     assert line in capsys.readouterr().out.splitlines()
-    assert main(["history", folder, "--export=csv", f"--output={tmp_path / 'x.csv'}"]) == 0
+    assert (
+        main(["history", "export", folder, "--format=csv", f"--output={tmp_path / 'x.csv'}"]) == 0
+    )
     assert len((tmp_path / "x.csv").read_text().splitlines()) == 5
-    assert main(["history", folder, "--export=asv"]) == 4
+    assert main(["history", "export", folder, "--format=asv"]) == 4
     assert "--output" in capsys.readouterr().err
-    assert main(["history", folder, "--export=asv", f"--output={tmp_path / 'asv'}"]) == 0
+    assert main(["history", "export", folder, "--format=asv", f"--output={tmp_path / 'asv'}"]) == 0
     (result,) = (tmp_path / "asv").glob("*/aaaaaaaa-vitbench.json")
     assert json.loads(result.read_text())["results"][CASE] == [[0.02]]
 
@@ -66,7 +68,10 @@ def test_the_exports(tmp_path, capsys):
 def test_a_label_of_prometheus_cannot_be_left(tmp_path, capsys):
     report = run_of(1)
     report["machine_info"]["vitbench"]["cpu"]["model"] = 'a"} 1\nevil{x="'
-    assert main(["history", str(write(tmp_path / "r", [report])), "--export=prometheus"]) == 0
+    assert (
+        main(["history", "export", str(write(tmp_path / "r", [report])), "--format=prometheus"])
+        == 0
+    )
     lines = capsys.readouterr().out.splitlines()
     assert not any(line.startswith("evil") for line in lines)
     assert 'machine="a\\"} 1\\nevil{x=\\", 2 cores' in "\n".join(lines)

@@ -111,8 +111,8 @@ rules = read_contracts(folder / "pyproject.toml")
 print(json.dumps({
     "show": table(read_report(Path(path)), None),
     "best": said("best", path, "--need=energy"),
-    "csv": said("history", str(folder), "--csv"),
-    "prometheus": said("history", str(folder), "--export=prometheus"),
+    "csv": said("history", "export", str(folder), "--format=csv"),
+    "prometheus": said("history", "export", str(folder), "--format=prometheus"),
     "page": data(history, trends(history), {}, [], "r"),
     "contracts": [each.to_json() for each in judge_contracts(rules, read_report(Path(path)), {})],
 }))

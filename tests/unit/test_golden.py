@@ -99,7 +99,7 @@ def test_every_command_reads_it(golden, capsys):
     assert "best: " in capsys.readouterr().out
     assert main(["compare", golden, "reports/history/new.json"]) == 0
     assert f"{TINY}/scripted/cpu/b8" in capsys.readouterr().out
-    assert main(["history", "reports/history"]) == 0
+    assert main(["history", "show", "reports/history"]) == 0
     told = capsys.readouterr()
     assert "2 reports" in told.out
     assert told.err == ""

@@ -69,17 +69,17 @@ def test_a_line_says_that_the_node_decides(tmp_path, capsys, cpu):
     words = "the CPU is not named, so only figures of the node ci-1 are compared"
     main(["gate", str(tmp_path / "0000.json"), f"--baseline={tmp_path / '0001.json'}"])
     assert words in capsys.readouterr().out
-    assert main(["history", str(tmp_path)]) == 0
+    assert main(["history", "show", str(tmp_path)]) == 0
     line = "2 reports name no CPU: the node decides what is of one machine (ci-1)"
     assert f"note: {line}" in capsys.readouterr().out
-    assert main(["history", str(tmp_path), "--json"]) == 0
+    assert main(["history", "show", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["remarks"] == [line]
 
 
 def test_nothing_is_said_where_the_cpu_is_known(tmp_path, capsys):
     write(tmp_path, [plain(info(EPYC, node=node)) for node in ("ci-1", "ci-2")])
     main(["gate", str(tmp_path / "0000.json"), f"--baseline={tmp_path / '0001.json'}"])
-    assert main(["history", str(tmp_path)]) == 0
+    assert main(["history", "show", str(tmp_path)]) == 0
     assert "not named" not in capsys.readouterr().out
     assert hardware(info(EPYC)).name == "AMD EPYC 7763, 4 cores"
     assert hardware(info(ARM)).name == "ci-1 (x86_64), 4 cores"

@@ -24,16 +24,18 @@ def test_old_figures_of_timm_are_kept(tmp_path, capsys, text):
     (tmp_path / "old").write_text(text)
     folder = tmp_path / "r"
     folder.mkdir()
-    assert main(["history", str(folder), f"--import={tmp_path / 'old'}", "--csv"]) == 0
+    bring = ["history", "import", str(tmp_path / "old"), f"--into={folder}"]
+    assert main(bring) == 0
+    assert main(["history", "export", "--format=csv", str(folder)]) == 0
     assert ",timm/vit_base/b1/224px,,0.01," in capsys.readouterr().out
-    assert main(["history", str(folder), f"--import={tmp_path / 'old'}"]) == 4
+    assert main(bring) == 4
     assert "exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", "a,b\n1,2\n", "model\nx\n", "null"])
 def test_what_is_no_figure_is_not_imported(tmp_path, capsys, text):
     (tmp_path / "x.json").write_text(text)
-    assert main(["history", str(tmp_path), f"--import={tmp_path / 'x.json'}"]) == 4
+    assert main(["history", "import", str(tmp_path / "x.json"), f"--into={tmp_path}"]) == 4
     assert "x.json: neither" in capsys.readouterr().err
 
 
@@ -42,7 +44,7 @@ def test_what_is_no_figure_is_not_imported(tmp_path, capsys, text):
 )
 def test_a_file_without_rows_is_refused_for_that(tmp_path, capsys, text, why):
     (tmp_path / "x.csv").write_text(text)
-    assert main(["history", str(tmp_path), f"--import={tmp_path / 'x.csv'}"]) == 4
+    assert main(["history", "import", str(tmp_path / "x.csv"), f"--into={tmp_path}"]) == 4
     assert capsys.readouterr().err.endswith(f"; {why}\n")
 
 
@@ -63,8 +65,8 @@ def place(tmp_path, capsys):
             os.utime(path, (1740830400, 1740830400))  # noon of 2025-03-01
         folder = tmp_path / "r"
         folder.mkdir(exist_ok=True)
-        options = [f"--import={tmp_path / 'old' / name}" for name in files]
-        assert main(["history", str(folder), *options]) == code
+        olds = [str(tmp_path / "old" / name) for name in files]
+        assert main(["history", "import", *olds, f"--into={folder}"]) == code
         told = capsys.readouterr()
         found = trends(load(folder)) if code == 0 else []
         figures = {
@@ -171,11 +173,11 @@ def test_what_follows_the_mark_and_is_no_json_is_named(place):
 @pytest.mark.parametrize("data", [b"\xff\xfem\x00o", b"\xfe\xff\x00m\x00", b"mod\xe9l,a\n1,2\n"])
 def test_what_is_no_text_is_refused_with_its_name_and_the_cause(tmp_path, capsys, data):
     (tmp_path / "x.csv").write_bytes(data[:5])
-    assert main(["history", str(tmp_path), f"--import={tmp_path / 'x.csv'}"]) == 4
+    assert main(["history", "import", str(tmp_path / "x.csv"), f"--into={tmp_path}"]) == 4
     told = capsys.readouterr().err
     assert "x.csv: not a table of figures: not UTF-" in told
     assert ("PowerShell" in told) == (data[0] > 0xF0)
-    assert main(["history", str(tmp_path), f"--import={tmp_path / 'none.csv'}"]) == 4
+    assert main(["history", "import", str(tmp_path / "none.csv"), f"--into={tmp_path}"]) == 4
     assert "none.csv: cannot read it" in capsys.readouterr().err
 
 

@@ -33,8 +33,8 @@ def plain_of(**medians):
     return report
 
 
-def told(folder, capsys, *options, code=0):
-    assert main(["history", str(folder), *options]) == code
+def told(folder, capsys, *options, command="show", code=0):
+    assert main(["history", command, str(folder), *options]) == code
     return capsys.readouterr()
 
 
@@ -52,7 +52,7 @@ def test_a_median_that_is_no_time_is_counted_and_named(tmp_path, capsys, median,
     assert f"note: 0001.json and 1 older: b: left out: its median is {words}" in out
     assert "b: 200.0 ms, 1 run" in out
     assert "a: 100.0 ms, 3 runs" in out
-    assert "its median" in told(tmp_path, capsys, "--csv").err
+    assert "its median" in told(tmp_path, capsys, "--format=csv", command="export").err
     (left,) = json.loads(told(tmp_path, capsys, "--json").out)["remarks"]
     assert "its median" in left
     assert data(load(tmp_path), [], {}, [], "r")["remarks"] == [left]
@@ -136,7 +136,9 @@ def test_what_another_suite_writes_is_its_own(tmp_path, capsys, extra):
     main(["gate", str(path), f"--baseline={tmp_path / '0001.json'}"])
     assert "INCONCLUSIVE  a: time +0.0 %" in capsys.readouterr().out
     assert "a: 100.0 ms, 2 runs" in told(tmp_path, capsys).out
-    (row, _) = csv.DictReader(io.StringIO(told(tmp_path, capsys, "--csv").out))
+    (row, _) = csv.DictReader(
+        io.StringIO(told(tmp_path, capsys, "--format=csv", command="export").out)
+    )
     assert (row["case"], row["seconds"], row["speedup"], row["bytes"], row["state"]) == (
         "a", "0.1", "", "", "",
     )  # fmt: skip
@@ -187,7 +189,7 @@ def test_every_command_reads_every_encoding(tmp_path, capsys, monkeypatch, encod
     assert main(["accept", a]) == 0
     for options in ([f"--baseline={a}"], ["--baseline=latest"], []):
         assert main(["gate", b, *options]) == 0
-    assert main(["history", str(folder)]) == 0
+    assert main(["history", "show", str(folder)]) == 0
     captured = capsys.readouterr()
     assert "2 reports" in captured.out
     assert captured.err == ""
@@ -226,13 +228,15 @@ def test_an_export_names_what_it_cannot_have(tmp_path, capsys):
     one, other = plain_of(a=0.1), plain_of(a=0.2)
     one["commit_info"] = {"id": "abc"}
     write(tmp_path / "r", [one, other])
-    err = told(tmp_path / "r", capsys, "--export=asv", f"--output={tmp_path / 'asv'}").err
+    err = told(
+        tmp_path / "r", capsys, "--format=asv", f"--output={tmp_path / 'asv'}", command="export"
+    ).err
     assert "left out: 1 without a commit, which asv cannot have: 0001.json" in err
 
 
 def test_every_machine_has_its_newest_figure(tmp_path, capsys):
     one, other = plain_of(a=0.1), plain_of(a=0.2)
     other["machine_info"] = info({"brand_raw": "Apple M2"})
-    out = told(write(tmp_path, [one, other]), capsys, "--export=prometheus").out
+    out = told(write(tmp_path, [one, other]), capsys, "--format=prometheus", command="export").out
     assert 'case="a",machine="AMD EPYC 7763, 4 cores"} 0.1\n' in out
     assert 'case="a",machine="Apple M2"} 0.2\n' in out

@@ -14,11 +14,11 @@ from vitbench.history.trends import trends
 
 def test_changes_survive_thinning_and_nothing_goes_unasked(tmp_path, capsys):
     folder = write(tmp_path / "r", stepped(200, 100, 1.3))
-    assert main(["history", str(folder), "--keep=20d"]) == 0
+    assert main(["history", "prune", str(folder), "--keep=20d"]) == 0
     named = capsys.readouterr().out.split()
     assert len(list(folder.iterdir())) == 200
     assert 100 < len(named) < 180
-    assert main(["history", str(folder), "--keep=20d", "--delete"]) == 0
+    assert main(["history", "prune", str(folder), "--keep=20d", "--delete"]) == 0
     assert len(list(folder.iterdir())) == 200 - len(named)
     history = load(folder)
     (event,) = [event for trend in trends(history) for event in trend.events]
@@ -28,27 +28,40 @@ def test_changes_survive_thinning_and_nothing_goes_unasked(tmp_path, capsys):
 @pytest.mark.parametrize("value", ["365", "-1d", "yd", "1e9d", ""])
 def test_days_are_days(value, capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(["history", f"--keep={value}"])
+        main(["history", "prune", f"--keep={value}"])
     assert stopped.value.code == 4
     assert "365d" in capsys.readouterr().err
 
 
 def test_delete_wants_keep(tmp_path, capsys):
     write(tmp_path, stepped(2))
-    assert main(["history", str(tmp_path), "--delete"]) == 4
-    assert "--keep=365d" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match=r"^4$"):
+        main(["history", "prune", str(tmp_path), "--delete"])
+    assert "required: --keep" in capsys.readouterr().err
     assert json.loads((tmp_path / "0000.json").read_text())
 
 
-def test_output_wants_export(tmp_path, capsys):
-    write(tmp_path, stepped(2))
-    assert main(["history", str(tmp_path), "--output=x.csv"]) == 4
-    assert "--export=csv" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        (["--html"], "--html is a command now: write `vitbench history page`"),
+        (["r", "--csv"], "write `vitbench history export --format=csv`"),
+        (["r", "--export=asv"], "write `vitbench history export --format=FORMAT`"),
+        (["--import=x"], "write `vitbench history import FILE`"),
+        (["--keep=9d", "--delete"], "write `vitbench history prune --keep=Nd`"),
+        (["r"], "r: no command: write `vitbench history show`, or one of show, page, export"),
+        ([], "a command is missing: write `vitbench history show`"),
+    ],
+)
+def test_history_without_a_command_says_which_one(words, instead, capsys):
+    with pytest.raises(SystemExit, match=r"^4$"):
+        main(["history", *words])
+    assert instead in capsys.readouterr().err
 
 
 def old(folder, capsys, *more):
     """Deletes what is older than a day, and gives the names of what is there still."""
-    code = main(["history", str(folder), "--keep=1d", "--delete", *more])
+    code = main(["history", "prune", str(folder), "--keep=1d", "--delete", *more])
     left = {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")}
     return code, left, capsys.readouterr()
 
@@ -74,7 +87,7 @@ def test_files_of_another_tool_are_left_and_named(tmp_path, capsys):
 def test_a_clock_of_another_tool_makes_nothing_old(tmp_path, capsys):
     write(tmp_path / "a", stepped(3))
     write(tmp_path / "b", [plain(info(EPYC)) | {"datetime": "2099-01-01T00:00:00"}])
-    assert main(["history", str(tmp_path), "--keep=10d", "--delete"]) == 0
+    assert main(["history", "prune", str(tmp_path), "--keep=10d", "--delete"]) == 0
     assert "0 of 4 reports deleted" in capsys.readouterr().err
 
 

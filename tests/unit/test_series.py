@@ -102,7 +102,7 @@ def test_old_commits_on_another_machine_are_not_the_newest_either(tmp_path):
     assert {case["date"] for case in shown["cases"]} == {newest.date}
     assert shown["newest"] == 29
     assert "x the reference" in json.loads(github(history))[1]["extra"]
-    assert main(["history", str(folder), f"--html={page}"]) == 0
+    assert main(["history", "page", str(folder), f"--output={page}"]) == 0
     assert "int8-dynamic/cpu/b1: least latency" in page.read_text()
 
 
@@ -132,7 +132,7 @@ def test_the_page_recommends_from_the_newest_commit(tmp_path):
     reports, page = backfilled()[50:70], tmp_path / "index.html"
     for report in reports[10:]:
         report["benchmarks"].pop()
-    assert main(["history", str(write(tmp_path / "r", reports)), f"--html={page}"]) == 0
+    assert main(["history", "page", str(write(tmp_path / "r", reports)), f"--output={page}"]) == 0
     assert "int8-dynamic/cpu/b1: least latency" in page.read_text()
 
 

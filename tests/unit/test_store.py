@@ -83,7 +83,7 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(tmp_path, capsys):
     (folder / "cut.json").write_text(json.dumps(run_of(2))[:-50])
     (folder / "list.json").write_text("[]")
     (folder / "new.json").write_text('{"benchmarks": [], "vitbench": {"schema": 99}}')
-    assert main(["history", str(folder)]) == 1
+    assert main(["history", "show", str(folder)]) == 1
     told = capsys.readouterr()
     for name in ("cut.json", "list.json", "new.json"):
         assert name in told.out
@@ -93,9 +93,9 @@ def test_a_damaged_file_is_named_and_the_rest_is_shown(tmp_path, capsys):
 
 
 def test_a_folder_that_is_not_there_or_empty(tmp_path, capsys):
-    assert main(["history", str(tmp_path / "none")]) == 4
+    assert main(["history", "show", str(tmp_path / "none")]) == 4
     assert "no such folder" in capsys.readouterr().err
-    assert main(["history", str(tmp_path)]) == 4
+    assert main(["history", "show", str(tmp_path)]) == 4
     assert "no reports (*.json) in it" in capsys.readouterr().err
 
 
@@ -160,11 +160,11 @@ def test_another_fingerprint_is_another_series(tmp_path):
 
 def test_json_and_csv_hold_every_run(tmp_path, capsys):
     folder = write(tmp_path / "r", stepped())
-    assert main(["history", str(folder), "--json"]) == 0
+    assert main(["history", "show", str(folder), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert len(answer["runs"]) == 120
     assert answer == json.loads(json.dumps(to_json(load(folder), trends(load(folder)))))
-    assert main(["history", str(folder), "--csv"]) == 0
+    assert main(["history", "export", str(folder), "--format=csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert len(rows) == 240
     assert float(rows[1]["speedup"]) == pytest.approx(3.0, rel=0.1)

@@ -37,7 +37,10 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Returns 0, 1 for a broken contract, 4 for bad input; `gate` also 2 and 3."""
-    chosen = parser().parse_args(arguments)
+    words, top = sys.argv[1:] if arguments is None else list(arguments), parser()
+    if words[:1] == ["history"] and (problem := history.without_command(words[1:])):
+        top.error(problem)
+    chosen = top.parse_args(words)
     environment.settle_idle_threads()
     try:
         code = int(chosen.run(chosen))

@@ -52,7 +52,7 @@ def read_all(paths: Sequence[Path], folder: Path) -> list[Imported]:
         free = [name for name in free if all(each.target.stem != name for each in found)]
         taken = [folder / f"{name}.json" for name in names if name not in free]
         if not free or any(_source(target) == source for target in taken):
-            raise UserError(f"--import {path}: {taken[0]} exists: remove it, or rename the file")
+            raise UserError(f"{path}: {taken[0]} exists: remove it, or rename the file")
         machine = plain if free[0] == plain else f"{parent}/{plain}"
         report, remarks = as_report(path, machine)
         target = folder / f"{free[0]}.json"
@@ -67,10 +67,7 @@ def as_report(path: Path, machine: str) -> tuple[dict[str, Any], list[str]]:
     timm states neither a machine nor a time of measurement, so `machine` and the file's own time
     are taken. Raises UserError, which names the file, where it is neither or holds no timing.
     """
-    try:
-        text, written = text_of(path, "table of figures"), path.stat().st_mtime
-    except UserError as error:
-        raise UserError(f"--import {error}") from error
+    text, written = text_of(path, "table of figures"), path.stat().st_mtime
     rows, remarks = parse(text)
     if len(rows) == 1 and isinstance(rows[0], dict) and type(rows[0].get("benchmarks")) is list:
         return rows[0], []
@@ -78,13 +75,13 @@ def as_report(path: Path, machine: str) -> tuple[dict[str, Any], list[str]]:
         remarks += [] if rows or remarks else ["it has no rows" if text.strip() else "it is empty"]
         told = "".join(f"; {each}" for each in remarks)
         raise UserError(
-            f"--import {path}: neither a pytest-benchmark JSON nor CSV or JSON of timm's "
+            f"{path}: neither a pytest-benchmark JSON nor CSV or JSON of timm's "
             f"benchmark.py: no row has `model` and `infer_step_time`{told}"
         )
     found, more = benchmarks(rows)
     remarks += more
     if not found:
-        raise UserError(f"--import {path}: it has no time to import: {'; '.join(remarks)}")
+        raise UserError(f"{path}: it has no time to import: {'; '.join(remarks)}")
     return {
         "machine_info": {"node": machine}, "commit_info": {},
         "datetime": datetime.fromtimestamp(written, UTC).isoformat(), "version": FROM_TIMM,
@@ -95,17 +92,14 @@ def as_report(path: Path, machine: str) -> tuple[dict[str, Any], list[str]]:
 def write_all(found: Sequence[Imported]) -> None:
     """Raises UserError where one cannot be written."""
     for each in found:
-        try:
-            write(each.target, json.dumps(each.report))
-        except UserError as error:
-            raise UserError(f"--import: {error}") from error
+        write(each.target, json.dumps(each.report))
 
 
 def _digest(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise UserError(f"--import {path}: cannot read it: {error.strerror}") from error
+        raise UserError(f"{path}: cannot read it: {error.strerror}") from error
 
 
 def _source(target: Path) -> Any:

@@ -50,7 +50,7 @@ def text(history: History, order: Sequence[str]) -> str:
         "",
         "time: how much longer a call takes than in A, over the reference of the same run",
     ]
-    lines += ["where there is one. Two runs prove no change: see `vitbench history`."]
+    lines += ["where there is one. Two runs prove no change: see `vitbench history show`."]
     lines += [f"note: {why}" for why in content["remarks"]]
     return clean("\n".join(lines))
 

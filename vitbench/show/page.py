@@ -46,7 +46,7 @@ def write(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"--html {path}: cannot write there: {error.strerror}") from error
+        raise UserError(f"{path}: cannot write there: {error.strerror}") from error
 
 
 def recommendations(choices: Sequence[Choice]) -> list[str]:
@@ -68,7 +68,7 @@ def render(content: Mapping[str, Any]) -> str:
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as error:
-        raise UserError(f"--html needs plotly: {install('history')}") from error
+        raise UserError(f"a page needs plotly: {install('history')}") from error
     parts = {
         "@CSS@": _part("page.css"), "@JS@": _part("page.js"), "@PLOTLY@": get_plotlyjs(),
         "@DATA@": escaped(content),

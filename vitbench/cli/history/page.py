@@ -1,0 +1,66 @@
+"""`vitbench history page`: all reports as one page that works offline."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitbench.cli.folders import REPORTS
+from vitbench.cli.history.reading import add_folder, load_history, reading_code
+from vitbench.errors import UserError
+
+if TYPE_CHECKING:
+    from vitbench.history.store import History
+
+PAGE = REPORTS / "index.html"
+LEAST_AGREEMENT = 0.96
+"""As in `vitbench best`."""
+
+
+def register(commands: Any, name: str) -> None:
+    page = commands.add_parser(name, help="one page of all reports, which works offline")
+    add_folder(page)
+    page.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=PAGE,
+        metavar="FILE",
+        help=f"where it is written (default: {PAGE})",
+    )
+    page.add_argument("--no-thumbnails", action="store_true", help="a page without photographs")
+    page.set_defaults(run=write_page)
+
+
+def write_page(chosen: argparse.Namespace) -> int:
+    """1 where a file could not be read; the page is of the rest."""
+    from vitbench.history.remarks import remarks
+
+    history = load_history(chosen.folder, chosen.no_cache)
+    _write(history, chosen.folder, chosen.output, not chosen.no_thumbnails)
+    print(f"wrote {chosen.output}")
+    return reading_code(history, remarks(history))
+
+
+def _write(history: "History", folder: Path, path: Path, thumbnails: bool) -> None:
+    from vitbench.history.series import newest_first
+    from vitbench.history.trends import trends
+    from vitbench.judge.best import choose
+    from vitbench.report.reader import read_report
+    from vitbench.report.sound import left_out
+    from vitbench.show.page import recommendations, without_thumbnails, write
+
+    newest: dict[str, Any] = {}
+    best: list[str] = []
+    for run in (history.runs[index] for index in newest_first(history)):
+        if run.plain or not run.complete:
+            continue
+        try:
+            newest = read_report(folder / run.file)
+            if left_out(newest):
+                raise UserError("a recommendation from a part of its cases would mislead")
+            best = recommendations(choose(newest, "latency", LEAST_AGREEMENT))
+            break
+        except UserError:  # Nor is there anything to recommend of a run without paired timings.
+            newest = {}
+    newest = newest if thumbnails else without_thumbnails(newest)
+    write(history, trends(history), newest, best, folder.resolve().name, path)
