@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.history.lanes import lanes
-from vitbench.stats.change_points import changes
-from vitbench.stats.looks import first_alarms
+from vitbench.history.version_groups import version_groups
+from vitbench.stats.change_points import change_points
+from vitbench.stats.change_rules import first_alarms
 
 CV = 0.02
 NULLS = (100, 200, 500)
@@ -78,8 +78,8 @@ def creep_rates(values: Floats, flat: int = FLAT) -> tuple[float, float, float, 
     """Of creeping series: the share with a change told, with exactly one and that gradual, the
     median number of runs after the flat start at which it was told, and the median size of the
     change reported over the true one (the last five values' mean)."""
-    found = [changes(one) for one in values]
-    told = [each[0].told + 1 - flat for each in found if each]
+    found = [change_points(one) for one in values]
+    told = [each[0].detected + 1 - flat for each in found if each]
     single = [each[0] for each in found if len(each) == 1 and each[0].gradual]
     truth = float(np.median(values[:, -5:].mean(axis=1)))
     return (
@@ -94,7 +94,7 @@ def called_gradual(before: int, after: int, step: float, correlation: float, ser
     """The share of true steps that were told, and called gradual."""
     values = noises(np.random.default_rng(seed), series, before + after, correlation)
     values[:, before:] += math.log1p(step)
-    found = [each for one in values if (each := changes(one))]
+    found = [each for one in values if (each := change_points(one))]
     return sum(any(change.gradual for change in each) for each in found) / max(1, len(found))
 
 
@@ -108,18 +108,18 @@ def alternating_rates(
     values[:, 1::2] += math.log1p(apart)
     values[:, at:] += math.log1p(step)
     versions = [("2.12.1", "2.13.0")[run % 2] for run in range(runs)]
-    turns = [lane.members for lane in lanes([{"torch": version} for version in versions])]
+    turns = [lane.members for lane in version_groups([{"torch": version} for version in versions])]
     counts = np.zeros(4)
     for one in values:
-        found = [[lane[x.at] for x in changes(one[list(lane)])] for lane in turns]
+        found = [[lane[x.at] for x in change_points(one[list(lane)])] for lane in turns]
         told = [any(abs(run - at) <= 8 for run in each) for each in found]
         counts[:2] += all(told), any(told)
         blamed = (
             versions[lane[x.at]] != versions[lane[x.at - 1]]
-            for lane in turns for x in changes(one[list(lane)])
+            for lane in turns for x in change_points(one[list(lane)])
         )  # fmt: skip
         counts[2] += any(blamed)
-        counts[3] += any(versions[x.at] != versions[x.at - 1] for x in changes(one))
+        counts[3] += any(versions[x.at] != versions[x.at - 1] for x in change_points(one))
     each, either, wrong, joint = counts / series
     return each, either, wrong, joint
 

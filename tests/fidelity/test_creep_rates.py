@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from vitbench.judge.change import PROCESS_SPREAD, Timing, anchored, change, decide
+from vitbench.judge.change import PROCESS_SPREAD, Timing, anchored, change, judge_changes
 
 CASES, ROUNDS, SPREAD, FLAT = 6, 20, 0.05, 10
 pytestmark = pytest.mark.thorough
@@ -44,7 +44,7 @@ def slower(suite, anchor, tolerance, count=10):
         old = {"first": nights[: min(10, len(nights) - 1 - count)], "accepted": nights[9:10]}
         if old.get(anchor):
             tests[case, "anchor"] = anchored(head, old[anchor], newest, PROCESS_SPREAD)
-    states = decide(tests, dict.fromkeys(tests, tolerance))
+    states = judge_changes(tests, dict.fromkeys(tests, tolerance))
     return {key[0] for key, state in states.items() if state == "SLOWER"}
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vitbench.judge.change import PROCESS_SPREAD, Timing, change, decide
+from vitbench.judge.change import PROCESS_SPREAD, Timing, change, judge_changes
 from vitbench.stats.multiplicity import holm, mcnemar_exact
 
 
@@ -29,7 +29,7 @@ def test_unchanged_suites_fail_at_most_one_in_a_hundred(rounds, spread):
     failed = 0
     for _ in range(1000):
         changes = {case: change(timing(), [timing()], PROCESS_SPREAD) for case in range(6)}
-        failed += "SLOWER" in decide(changes, dict.fromkeys(changes, 0.05)).values()
+        failed += "SLOWER" in judge_changes(changes, dict.fromkeys(changes, 0.05)).values()
     # 1 % of 1000 is 10; three standard deviations above it.
     assert failed <= 19
 
@@ -46,5 +46,5 @@ def test_a_history_that_wanders_more_than_assumed_does_not_fail_unchanged_suites
         changes = {
             case: change(timing(), [timing() for _ in range(10)], PROCESS_SPREAD) for case in "abcd"
         }
-        failed += "SLOWER" in decide(changes, dict.fromkeys(changes, 0.10)).values()
+        failed += "SLOWER" in judge_changes(changes, dict.fromkeys(changes, 0.10)).values()
     assert failed <= 19

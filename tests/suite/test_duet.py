@@ -19,7 +19,7 @@ from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
 from vitbench.cli.main import main
 from vitbench.duet.conversation import Conversation
-from vitbench.duet.play import Duet, together
+from vitbench.duet.play import Duet, in_parallel
 from vitbench.duet.rule import Block, Rule
 from vitbench.duet.sides import Side
 from vitbench.duet.turns import ARMS, rounds_for, take_turns
@@ -163,7 +163,7 @@ def test_a_crash_in_a_late_block_keeps_the_earlier_ones(side, options):
             super().block(number, cases)
 
         def open_cases(self, cases, _):
-            return [c for c in cases if c.id not in self.progress.failed]  # however sure it is
+            return [c for c in cases if c.id not in self.progress.stopped]  # however sure it is
 
     sides = {"base": side("base"), "head": side("head", seconds=0.012)}
     duet = Crashing(sides, options)
@@ -180,8 +180,8 @@ def test_of_several_workers_that_fail_at_once_head_is_named():
         raise WorkerFailed(name)
 
     with pytest.raises(WorkerFailed, match=r"^head$"):
-        together(fails, ["null", "base", "head"])
-    assert together(str.upper, ["null", "head"]) == ["NULL", "HEAD"]
+        in_parallel(fails, ["null", "base", "head"])
+    assert in_parallel(str.upper, ["null", "head"]) == ["NULL", "HEAD"]
 
 
 def test_a_base_that_breaks_down_is_no_base_to_pass_by(side, options):

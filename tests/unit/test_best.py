@@ -10,7 +10,7 @@ from tests.helpers.reports import TINY, agreement_of, benchmark_of, ratio_of, re
 from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.judge.best import choose
-from vitbench.show.best import plot, text
+from vitbench.show.best import choices_text, plot_choices
 
 
 def case(variant, batch=1):
@@ -167,12 +167,12 @@ def test_a_share_is_from_0_to_1(value, capsys):
 def test_the_plot_is_one_page_that_needs_no_network(report, tmp_path):
     pytest.importorskip("plotly", reason="the extra `history` is not installed")
     choices = choose(report, "latency", 0.96)
-    plot(choices, tmp_path / "best.html")
+    plot_choices(choices, tmp_path / "best.html")
     page = (tmp_path / "best.html").read_text()
     assert "fast/cpu/b1" in page.replace("\\u002f", "/")
     assert "<script src=" not in page
     with pytest.raises(UserError, match="cannot write there"):
-        plot(choices, tmp_path / "none" / "best.html")
+        plot_choices(choices, tmp_path / "none" / "best.html")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_the_axis_of_the_plot_has_labels_where_the_latencies_lie(
     found = tuple(
         replace(choice.candidates[0], figures={"latency": each, "size": 6.5}) for each in latencies
     )
-    plot([replace(choice, candidates=found)], tmp_path / "best.html")
+    plot_choices([replace(choice, candidates=found)], tmp_path / "best.html")
     axis = re.search(r'"tickvals":\[([\d.,e+-]*)\]', (tmp_path / "best.html").read_text())
     if ticks is None:
         assert axis is None  # plotly's own
@@ -203,4 +203,4 @@ def test_the_axis_of_the_plot_has_labels_where_the_latencies_lie(
 
 def test_control_characters_of_a_report_have_no_effect(report):
     report["vitbench"]["failed"][case("broken")] = "\x1b[31mred"
-    assert "\x1b" not in text(choose(report, "latency", 0.96))
+    assert "\x1b" not in choices_text(choose(report, "latency", 0.96))

@@ -145,7 +145,7 @@ def test_a_crash_leaves_what_the_finished_blocks_show(change, state):
     """18 blocks, then a crash. What crashes now and then is never the same."""
     crash = "block 19: the head worker was killed by SIGSEGV"
     without = replace(played(answer(), answer()), blocks={CASE: slower(change)})
-    (found,) = conclude(replace(without, failed={CASE: crash}), Rule())
+    (found,) = conclude(replace(without, stopped={CASE: crash}), Rule())
     assert found.state == state
     assert found.sentence.endswith(f". No more blocks: {crash}")
     (expected,) = conclude(without, Rule())
@@ -159,12 +159,12 @@ def test_without_a_finished_block_a_lost_worker_leaves_its_case_undecided():
     assert (found.state, found.sentence) == ("INCONCLUSIVE", "the head worker was killed")
     assert exit_code([found], inconclusive_fails=True) == 3
     assert exit_code([found], inconclusive_fails=False) == 2, "nothing was compared"
-    few = replace(none, failed={}, blocks={CASE: [block(0.0)] * 1})
+    few = replace(none, stopped={}, blocks={CASE: [block(0.0)] * 1})
     assert exit_code(conclude(few, Rule()), inconclusive_fails=False) == 0
 
 
 def test_finished_blocks_of_a_case_whose_predictions_drifted_say_nothing():
-    drifted = replace(played(answer(), answer("BROKEN")), failed={CASE: "it crashed"})
+    drifted = replace(played(answer(), answer("BROKEN")), stopped={CASE: "it crashed"})
     assert [v.state for v in conclude(drifted, Rule())] == ["DRIFTED"]
 
 

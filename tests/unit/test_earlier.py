@@ -4,8 +4,8 @@ import pytest
 
 from tests.helpers.reports import TINY
 from tests.unit.test_gate import FP32, INT8, MACHINE, run, timed
-from vitbench.gate.compare import Rules
-from vitbench.gate.gate import judge
+from vitbench.gate.judgement import judge_report
+from vitbench.gate.times import Rules
 from vitbench.report.machine import classes, differing
 
 SCRIPTED = f"{TINY}/scripted/cpu/b1"
@@ -14,7 +14,7 @@ CUDA = {"name": "NVIDIA H100", "capability": "9.0", "memory_bytes": 85_045_542_9
 
 
 def states(head, bases, count=None):
-    found = judge(head, bases, Rules(tolerance=0.10), count)
+    found = judge_report(head, bases, Rules(tolerance=0.10), count)
     return {verdict.case: verdict.state for verdict in found.verdicts}
 
 
@@ -123,7 +123,7 @@ def test_a_new_cuda_or_driver_is_a_version_and_another_card_is_not():
     base = run(timed(), machine={"gpus": [CUDA], "fingerprint": "0" * 16})
     newer = CUDA | {"cuda": "13.0", "memory_bytes": CUDA["memory_bytes"] - 20_000_000}
     head = run(timed(speedup=1.0), machine={"gpus": [newer], "fingerprint": "f" * 16})
-    (verdict,) = judge(head, [base], Rules()).verdicts
+    (verdict,) = judge_report(head, [base], Rules()).verdicts
     assert verdict.state == "SLOWER"
     assert verdict.sentence.endswith("; since then cuda 12.8 -> 13.0")
     for other in ({"name": "NVIDIA A100"}, {"memory_bytes": 2 * CUDA["memory_bytes"]}):

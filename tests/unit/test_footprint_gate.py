@@ -6,10 +6,10 @@ import pytest
 from tests.helpers.reports import benchmark_of
 from tests.unit.test_gate import FP32, INT8, run, timed
 from vitbench.cli.main import main
-from vitbench.gate.compare import Rules
-from vitbench.gate.footprint import FIGURE
-from vitbench.gate.gate import judge
-from vitbench.judge.change import CERTAIN, PROCESS_SPREAD, Timing, change, decide
+from vitbench.gate.footprint import FIGURE_BY_NAME
+from vitbench.gate.judgement import judge_report
+from vitbench.gate.times import Rules
+from vitbench.judge.change import CERTAIN, PROCESS_SPREAD, Timing, change, judge_changes
 
 
 def foot(case=INT8, size=6_500_000, **figures):
@@ -27,7 +27,7 @@ def whole(size=6_500_000, **figures):
 
 
 def verdicts(head, *bases, **rules):
-    found = judge(head, bases or [whole()], Rules(**rules))
+    found = judge_report(head, bases or [whole()], Rules(**rules))
     return {each.case: each for each in found.verdicts}, " | ".join(found.notes)
 
 
@@ -137,10 +137,10 @@ def test_unchanged_suites_with_footprints_fail_at_most_one_in_a_hundred(reports)
         for case, (ours, *theirs) in enumerate(draw.normal(0, PROCESS_SPREAD, (6, 1 + reports))):
             timings = [Timing(each, 0.0, CERTAIN) for each in theirs]
             changes[case, "time"] = change(Timing(ours, 0.0, CERTAIN), timings, PROCESS_SPREAD)
-        for figure in (FIGURE["peak memory"], FIGURE["load time"]):
+        for figure in (FIGURE_BY_NAME["peak memory"], FIGURE_BY_NAME["load time"]):
             drawn = np.exp(draw.normal(0, figure.process_spread, (6, 1 + reports)))
             for case, (ours, *theirs) in enumerate(drawn.tolist()):
                 changes[case, figure.name] = figure.change(ours, theirs)
-        failed += "SLOWER" in decide(changes, dict.fromkeys(changes, 0.01)).values()
+        failed += "SLOWER" in judge_changes(changes, dict.fromkeys(changes, 0.01)).values()
     # 1 % of 1000 is 10; three standard deviations above it.
     assert failed <= 19

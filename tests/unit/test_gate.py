@@ -3,8 +3,8 @@
 import pytest
 
 from tests.helpers.reports import TINY, agreement_of, benchmark_of, ratio_of, report_of
-from vitbench.gate.compare import Rules
-from vitbench.gate.gate import judge
+from vitbench.gate.judgement import judge_report
+from vitbench.gate.times import Rules
 
 INT8, FP32 = f"{TINY}/int8-dynamic/cpu/b1", f"{TINY}/fp32/cpu/b1"
 IMAGES = [f"image-{index}" for index in range(200)]
@@ -40,7 +40,7 @@ def baseline():
 
 
 def verdicts(head, *bases, **rules):
-    found = judge(head, bases or [baseline()], Rules(**{"tolerance": 0.10, **rules}))
+    found = judge_report(head, bases or [baseline()], Rules(**{"tolerance": 0.10, **rules}))
     return {verdict.case: verdict for verdict in found.verdicts}
 
 
@@ -101,7 +101,7 @@ def test_a_slow_machine_slows_the_reference_too_and_is_a_note():
     head = baseline()
     for each in head["benchmarks"]:
         each["extra_info"]["reference"]["rounds"] = [0.14, 0.142]
-    found = judge(head, [baseline()], Rules(tolerance=0.10))
+    found = judge_report(head, [baseline()], Rules(tolerance=0.10))
     assert [each.state for each in found.verdicts] == ["SAME"]
     assert found.notes == (
         f"the reference {FP32} itself takes +100 % of the baseline's time: the machine, or "
@@ -154,7 +154,7 @@ def test_other_images_or_synthetic_weights_are_not_compared():
     head["vitbench"]["images"] = head["vitbench"]["images"] | {"sha256": "b" * 64}
     for row in head["benchmarks"]:
         row["extra_info"]["predictions"]["images"] = [f"other-{index}" for index in range(200)]
-    found = judge(head, [baseline()], Rules(tolerance=0.10))
+    found = judge_report(head, [baseline()], Rules(tolerance=0.10))
     assert found.verdicts[0].state == "SAME"
     assert "predictions are not compared" in found.notes[0]
 
@@ -211,7 +211,7 @@ def test_another_machine_or_reference_is_incomparable():
 def test_versions_are_named_beside_a_change_and_never_stop_it():
     new = {"versions": MACHINE["versions"] | {"torch": "2.14.1"}}
     head = run(timed(speedup=1.2), machine=new, commit="def")
-    found = judge(head, [baseline()], Rules(tolerance=0.10))
+    found = judge_report(head, [baseline()], Rules(tolerance=0.10))
     since = "torch 2.12.1 -> 2.14.1, commit abc -> def"
     assert found.verdicts[0].sentence.endswith(f"; since then {since}")
     assert f"changed since the baseline: {since}" in found.notes

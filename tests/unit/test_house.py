@@ -172,7 +172,7 @@ PLANTED = [
     ("vitbench/measure/clock.py", "def f():\n    import pytest_benchmark", "only plugin/ knows"),
     ("vitbench/cli/main.py", "from vitbench.plugin.options import Given", "only pytest loads"),
     ("vitbench/stats/ramp.py", "from vitbench.errors import UserError", "may import only stats"),
-    ("vitbench/gate/gate.py", "from vitbench.history.store import load", "may import only"),
+    ("vitbench/gate/judgement.py", "from vitbench.history.store import load", "may import only"),
     ("vitbench/duet/rule.py", "from vitbench.measure.paired import x", "may import only"),
     ("vitbench/duet/rule.py", "def f():\n    import torch", "without torch"),
     ("vitbench/stats/intervals.py", "def f():\n    import torch", "without torch"),

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 from vitbench.duet.aa_summary import gate, logs_of, read_blocks
-from vitbench.duet.rule import Block, Rule, decide, judge
+from vitbench.duet.rule import Block, Rule, judge_blocks, states_of
 from vitbench.stats.sequential import Blocks
 
 RECORDINGS = sorted((ROOT / "reports" / "aa-runs").glob("amd-*.json"))
@@ -19,7 +19,7 @@ def block(base, head, null):
 
 
 def verdict(*blocks, rule=None):
-    return judge({"c": blocks}, rule or Rule())["c"]
+    return judge_blocks({"c": blocks}, rule or Rule())["c"]
 
 
 def test_a_change_far_beyond_the_null_arm_is_told():
@@ -73,7 +73,7 @@ def test_each_rejection_is_one_that_is_made_without_a_null_arm():
         changes = {n: Blocks.of(draw.normal(centre, wide, count)) for n in names}
         nulls = {n: Blocks.of(draw.normal(draw.normal(0, 0.04), wide, count)) for n in names}
         none = {n: Blocks(count, 0.0, b.standard_error) for n, b in nulls.items()}
-        with_, without = decide(changes, nulls, rule), decide(changes, none, rule)
+        with_, without = states_of(changes, nulls, rule), states_of(changes, none, rule)
         for name in names:
             outside = abs(nulls[name].mean) > math.log1p(rule.tolerance)
             if with_[name][0] in ("SLOWER", "FASTER"):

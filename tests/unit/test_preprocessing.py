@@ -7,8 +7,8 @@ from tests.unit.test_gate import FP32, INT8, run, timed
 from vitbench.cli.main import main
 from vitbench.duet.rule import Block, Rule
 from vitbench.duet.verdicts import Played, conclude
-from vitbench.gate.compare import Rules
-from vitbench.gate.gate import judge
+from vitbench.gate.judgement import judge_report
+from vitbench.gate.times import Rules
 
 COUNT = 32
 AS_BEFORE = [0] * COUNT
@@ -48,7 +48,7 @@ def flipped(count):
 
 
 def judged(head, base):
-    found = judge(head, [base], Rules())
+    found = judge_report(head, [base], Rules())
     return {each.case: each for each in found.verdicts}, " | ".join(found.notes)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from vitbench.cli.main import main
 from vitbench.duet import sides as against
-from vitbench.duet.revision import base_of, changes
+from vitbench.duet.revision import base_of, changed_files
 from vitbench.errors import UserError
 
 WHO = {"GIT_AUTHOR_NAME": "n", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "n",
@@ -160,13 +160,13 @@ def test_what_is_changed_in_head(tmp_path):
     (repository.folder / "reports" / "a.json").write_text("data")
     (repository.folder / "duet.xml").touch()
     (repository.folder / "vitbench" / "duet" / "worker.py").touch()  # newer, and the same
-    assert changes(repository.folder) == []
+    assert changed_files(repository.folder) == []
     (repository.folder / "README.md").write_text("changed")
     (repository.folder / "torch.py").touch()
     (repository.folder / "vitbench" / "kernel.cpp").touch()
-    assert changes(repository.folder) == ["README.md", "torch.py", "vitbench/kernel.cpp"]
+    assert changed_files(repository.folder) == ["README.md", "torch.py", "vitbench/kernel.cpp"]
     repository.git("add", "vitbench")
-    assert "vitbench/kernel.cpp" in changes(repository.folder)
+    assert "vitbench/kernel.cpp" in changed_files(repository.folder)
 
 
 @pytest.fixture

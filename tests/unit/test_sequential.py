@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from scipy.stats import trim_mean
 from scipy.stats.mstats import winsorize
 
-from vitbench.duet.rule import Block, Rule, decide, judge
+from vitbench.duet.rule import Block, Rule, judge_blocks, states_of
 from vitbench.stats.sequential import Blocks, nominal_levels, rejected
 
 
@@ -78,7 +78,7 @@ def gates(effect, count, sd=0.026, planned=20, cases=4, bursts=0.0):
             both = (
                 {str(c): Blocks.of(logs[c, : used[c], arm]) for c in range(cases)} for arm in (0, 1)
             )
-            found = decide(*both, rule)
+            found = states_of(*both, rule)
             states = [found[str(c)][0] if s == "INCONCLUSIVE" else s for c, s in enumerate(states)]
             if "INCONCLUSIVE" not in states:
                 break
@@ -127,7 +127,7 @@ def test_each_verdict_says_why(change, null, state, words):
     blocks = [block(change, null, noise=0.03, seed=seed) for seed in range(20)]
     if words.startswith("neither"):  # a change near the tolerance, in noise
         blocks = [block(change + 0.03 * (-1) ** s, null, seed=s) for s in range(20)]
-    verdict = judge({"m/v/cpu/b1": blocks}, Rule())["m/v/cpu/b1"]
+    verdict = judge_blocks({"m/v/cpu/b1": blocks}, Rule())["m/v/cpu/b1"]
     assert verdict.state == state, verdict.sentence
     assert words in verdict.sentence
     assert "20 blocks" in verdict.sentence
@@ -139,7 +139,7 @@ def test_every_look_has_a_sentence(planned):
     """The first looks have hardly any level and one degree of freedom: no bound, and no crash."""
     blocks = [block(0.0, noise=0.2, seed=seed) for seed in range(planned)]
     for count in range(planned + 1):
-        found = judge({"case": blocks[:count]}, Rule(planned=planned))["case"]
+        found = judge_blocks({"case": blocks[:count]}, Rule(planned=planned))["case"]
         assert found.sentence
         if count == 1:
             assert found.low is None
@@ -149,7 +149,7 @@ def test_every_look_has_a_sentence(planned):
 def test_an_interval_that_says_nothing_is_not_in_the_sentence():
     """Three blocks of twenty: by their level it reaches from -100 % to thousands of percent."""
     blocks = [block(0.0, noise=0.1, seed=seed) for seed in range(20)]
-    early, late = (judge({"case": blocks[:count]}, Rule())["case"] for count in (3, 20))
+    early, late = (judge_blocks({"case": blocks[:count]}, Rule())["case"] for count in (3, 20))
     assert early.high > 9, "this test is about a wide one"
     assert "90 %" not in early.sentence
     assert "blocks would decide" in early.sentence
@@ -159,13 +159,13 @@ def test_an_interval_that_says_nothing_is_not_in_the_sentence():
 def test_a_small_sure_change_is_no_regression():
     """The estimate must exceed the tolerance, however sure it is."""
     blocks = [block(0.02, noise=0.001, seed=seed) for seed in range(20)]
-    assert judge({"case": blocks}, Rule())["case"].state == "SAME"
+    assert judge_blocks({"case": blocks}, Rule())["case"].state == "SAME"
 
 
 def test_a_case_may_have_its_own_tolerance():
     blocks = [block(0.04, noise=0.001, seed=seed) for seed in range(20)]
-    assert judge({"case": blocks}, Rule())["case"].state == "SLOWER"
-    assert judge({"case": blocks}, Rule(own={"case": 0.06}))["case"].state == "SAME"
+    assert judge_blocks({"case": blocks}, Rule())["case"].state == "SLOWER"
+    assert judge_blocks({"case": blocks}, Rule(own={"case": 0.06}))["case"].state == "SAME"
 
 
 def test_both_bases_count_in_the_change():

@@ -16,7 +16,7 @@ from vitbench.history.prune import prunable
 from vitbench.history.store import load
 from vitbench.history.trends import latest, older_runs, trends
 from vitbench.show.exports import github, prometheus
-from vitbench.show.history import text, to_csv, to_json
+from vitbench.show.history import history_csv, history_json, history_text
 from vitbench.show.page import data
 
 START = datetime.fromisoformat("2025-01-01T00:00:00+00:00")
@@ -50,12 +50,12 @@ def test_commits_measured_later_are_marked_and_no_change(tmp_path):
     assert trend.events == ()
     assert len(trend.runs) == 80
     assert [run for run, _, _ in trend.older] == list(range(60, 90)) == sorted(older_runs(found))
-    words = text(history, found, "r")
+    words = history_text(history, found, "r")
     assert "80 runs and 30 of older commits" in words
     assert "note: 30 reports of commits older than the newest one measured before (" in words
-    marks = [row["older"] for row in csv.DictReader(io.StringIO(to_csv(history)))]
+    marks = [row["older"] for row in csv.DictReader(io.StringIO(history_csv(history)))]
     assert marks == [""] * 120 + ["1"] * 60 + [""] * 40
-    answer = to_json(history, found)
+    answer = history_json(history, found)
     assert [run["older"] for run in answer["runs"]] == [60 <= n < 90 for n in range(110)]
     assert answer["trends"][1]["older"] == list(range(60, 90))
     page = data(history, found, {}, [], "r")
@@ -70,7 +70,7 @@ def test_where_no_commit_has_a_time_nothing_is_marked(tmp_path):
         del report["commit_info"]["time"]
     history = load(write(tmp_path / "r", reports))
     assert older_runs(trends(history)) == set()
-    assert "older" not in text(history, trends(history), "r")
+    assert "older" not in history_text(history, trends(history), "r")
     assert any(each.events for each in trends(history))
 
 
@@ -155,7 +155,7 @@ def test_each_of_versions_that_alternate_finds_the_step_and_blames_the_commit(tm
         (event,) = each.events
         assert history.runs[event.run].commit == commit_of(60)
         assert event.with_it == (f"commit {commit_of(59)[:8]} to {commit_of(60)[:8]}",)
-    words = text(history, trends(history), "r")
+    words = history_text(history, trends(history), "r")
     assert f"    on {found[0].machine}, torch 2.12.1: " in words
     assert "100 runs, torch 2.13.0" in words
     names = [each["short"] for each in data(history, trends(history), {}, [], "r")["trends"]]

@@ -5,8 +5,8 @@ import pytest
 from tests.helpers.reports import TINY, a_report, benchmark_of
 from tests.unit.test_gate import FP32, INT8, baseline, run, timed
 from vitbench.cli.main import main
-from vitbench.gate.compare import Rules
-from vitbench.gate.gate import judge
+from vitbench.gate.judgement import judge_report
+from vitbench.gate.times import Rules
 from vitbench.judge.contract_results import judge_contracts
 from vitbench.judge.contracts import Contract
 from vitbench.report.sound import left_out, sound
@@ -39,7 +39,7 @@ def plain(**medians):
 
 
 def states(head, *bases):
-    found = judge(head, bases, Rules(tolerance=0.10)).verdicts
+    found = judge_report(head, bases, Rules(tolerance=0.10)).verdicts
     return {each.case: each.state for each in found}, {each.case: each.sentence for each in found}
 
 

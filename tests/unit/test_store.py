@@ -15,7 +15,7 @@ from vitbench.cli.main import main
 from vitbench.history.store import load
 from vitbench.history.trends import trends
 from vitbench.show.exports import asv, github, prometheus
-from vitbench.show.history import text, to_csv, to_json
+from vitbench.show.history import history_csv, history_json, history_text
 from vitbench.show.page import data, escaped
 
 CASE = f"{TINY}/int8-dynamic/cpu/b1"
@@ -144,9 +144,9 @@ def test_a_change_names_what_changed_with_it(tmp_path):
     assert event.case == CASE
     assert event.run == 90
     assert event.low < 0.1 < event.high
-    assert event.stands
+    assert event.significant
     assert event.with_it == ("torch 2.12.1 to 2.13.0", "commit aaaaaaaa to bbbbbbbb")
-    told = text(history, trends(history), "reports")
+    told = history_text(history, trends(history), "reports")
     assert "slower [" in told
     assert "since 2025-04-07 00:00 (bbbbbbbb), with torch 2.12.1 to 2.13.0" in told
 
@@ -163,7 +163,7 @@ def test_json_and_csv_hold_every_run(tmp_path, capsys):
     assert main(["history", "show", str(folder), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert len(answer["runs"]) == 120
-    assert answer == json.loads(json.dumps(to_json(load(folder), trends(load(folder)))))
+    assert answer == json.loads(json.dumps(history_json(load(folder), trends(load(folder)))))
     assert main(["history", "export", str(folder), "--format=csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert len(rows) == 240
@@ -174,8 +174,8 @@ def test_a_csv_starts_no_formula_and_a_terminal_obeys_nothing(tmp_path):
     report = run_of(1)
     report["commit_info"]["id"] = "=cmd()\x1b[31m"
     history = load(write(tmp_path / "r", [report]))
-    assert "'=cmd()" in to_csv(history)
-    assert "\x1b" not in to_csv(history) + text(history, trends(history), "r")
+    assert "'=cmd()" in history_csv(history)
+    assert "\x1b" not in history_csv(history) + history_text(history, trends(history), "r")
 
 
 JSON = st.recursive(
@@ -217,8 +217,8 @@ def test_whatever_stands_in_a_report_there_is_a_history_or_a_sentence(tmp_path, 
     assert len(history.runs) + len(history.damaged) == 1
     assert all(why.startswith("x.json: ") for why in history.damaged)
     found = trends(history)
-    assert text(history, found, "r").encode()
-    assert to_csv(history).encode()
+    assert history_text(history, found, "r").encode()
+    assert history_csv(history).encode()
     assert github(history)
     assert prometheus(history).encode()
     assert asv(history)
@@ -231,8 +231,8 @@ def test_figures_and_times_out_of_this_world_are_not_there(tmp_path):
         report["benchmarks"][0]["stats"]["median"] = 1e308
         report["datetime"] = "0001-01-01T00:00:00+23:59"
     history = load(write(tmp_path / "r", reports))
-    assert text(history, trends(history), "r")
-    assert json.dumps(to_json(history, trends(history)), allow_nan=False)
+    assert history_text(history, trends(history), "r")
+    assert json.dumps(history_json(history, trends(history)), allow_nan=False)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -241,7 +241,7 @@ def test_whatever_stands_in_a_file_there_is_a_history_or_a_sentence(tmp_path, co
     (tmp_path / "any.json").write_bytes(content)
     history = load(tmp_path)
     assert len(history.runs) + len(history.damaged) == 1
-    assert text(history, trends(history), "r")
+    assert history_text(history, trends(history), "r")
 
 
 def test_a_run_without_a_figure_does_not_hide_the_one_before(tmp_path):
@@ -263,10 +263,10 @@ def test_of_two_series_on_one_machine_the_text_says_from_when(tmp_path):
     other = run_of(120)
     other["machine_info"]["vitbench"]["weights"] = {TINY: "f" * 64}
     history = load(write(tmp_path / "r", [*reports, other]))
-    told = text(history, trends(history), "r")
+    told = history_text(history, trends(history), "r")
     assert f"    on EPYC, 2 cores, 2 threads (from {history.runs[0].date}): " in told
     assert (
         f"on EPYC, 2 cores, 2 threads (from {history.runs[-1].date}) (1 more series of it)" in told
     )
     one = load(write(tmp_path / "s", reports))
-    assert "more series" not in text(one, trends(one), "s")
+    assert "more series" not in history_text(one, trends(one), "s")

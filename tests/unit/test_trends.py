@@ -7,7 +7,7 @@ import numpy as np
 from tests.unit.test_store import CASE, own_cache, run_of, write  # noqa: F401 - a fixture
 from vitbench.history.store import load
 from vitbench.history.trends import trends
-from vitbench.show.history import text, to_json
+from vitbench.show.history import history_json, history_text
 from vitbench.show.page import data
 
 
@@ -35,15 +35,17 @@ def test_a_creep_is_said_to_be_gradual_and_no_step(tmp_path):
     found = trends(history)
     (event,) = [event for each in found for event in each.events]
     assert event.gradual
-    assert event.stands
+    assert event.significant
     assert event.change > 0.2
-    words = text(history, found, "r")
+    words = history_text(history, found, "r")
     began, ended = history.runs[event.run].date, history.runs[event.until].date
     assert f"% slower [{100 * event.low:.1f}%, " in words
     assert f"], gradually, from {began} (aaaaaaaa) to {ended} (aaaaaaaa)" in words
     assert "; in that time torch 2.12.1 to 2.13.0" in words
     assert "since" not in words
-    (change,) = [each for trend in to_json(history, found)["trends"] for each in trend["changes"]]
+    (change,) = [
+        each for trend in history_json(history, found)["trends"] for each in trend["changes"]
+    ]
     assert change["kind"] == "gradual"
     assert (change["run"], change["until"]) == (event.run, event.until)
     page = data(history, found, {}, [], "r")
@@ -61,7 +63,7 @@ def test_a_step_is_no_gradual_change(tmp_path):
     reports = [run_of(day, each) for day, each in enumerate(speedups(slower))]
     history = load(write(tmp_path / "r", reports))
     (change,) = [
-        x for trend in to_json(history, trends(history))["trends"] for x in trend["changes"]
+        x for trend in history_json(history, trends(history))["trends"] for x in trend["changes"]
     ]
     assert change["kind"] == "step"
     assert change["until"] == change["run"] == 30

@@ -6,18 +6,26 @@ from xml.etree import ElementTree
 import pytest
 
 from vitbench.judge.contract_results import ContractResult
-from vitbench.judge.verdict import STATES, Verdict
-from vitbench.show.verdicts import ORDER, annotations, counts, junit, markdown, text, to_json
+from vitbench.judge.verdict import VERDICTS, Verdict
+from vitbench.show.verdicts import (
+    ACT_FIRST,
+    annotations,
+    counts,
+    junit,
+    markdown,
+    verdicts_json,
+    verdicts_text,
+)
 
 HOSTILE = "a|b `c` <img src=x> & *d* [e](http://f) www.h.org @g #1 \x1b[31m\x00 100%\r\n::error::x"
 
 
 def every(sentence="why"):
-    return [Verdict(f"m/{state}/cpu/b1", state, sentence) for state in STATES]
+    return [Verdict(f"m/{state}/cpu/b1", state, sentence) for state in VERDICTS]
 
 
 def test_every_state_has_its_place():
-    assert set(ORDER) == {*STATES, "KEPT", "BROKEN", "UNPROVEN", "UNJUDGED"}
+    assert set(ACT_FIRST) == {*VERDICTS, "KEPT", "BROKEN", "UNPROVEN", "UNJUDGED"}
 
 
 def test_the_line_of_counts():
@@ -30,7 +38,7 @@ def test_the_line_of_counts():
 
 
 def test_text_has_what_to_act_on_first_and_no_control_characters():
-    lines = text(every(HOSTILE), ["a note\x1b"]).splitlines()
+    lines = verdicts_text(every(HOSTILE), ["a note\x1b"]).splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["SLOWER", "DRIFTED", "LARGER"]
     assert lines[-2] == "note: a note "
     assert all(line.isprintable() for line in lines)
@@ -70,6 +78,6 @@ def test_annotations_escape_as_github_documents():
 
 
 def test_json_holds_all():
-    found = json.loads(to_json([Verdict("a", "SLOWER", "b", 0.2, 0.1, 0.3)], ["n"]))
+    found = json.loads(verdicts_json([Verdict("a", "SLOWER", "b", 0.2, 0.1, 0.3)], ["n"]))
     assert found["verdicts"][0]["change"] == 0.2
     assert (found["counts"], found["notes"]) == ({"SLOWER": 1}, ["n"])

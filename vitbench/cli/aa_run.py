@@ -29,20 +29,20 @@ def register(commands: Any) -> None:
 
 def play_aa_run(chosen: argparse.Namespace) -> int:
     """Record blocks of this checkout against itself, and say what the gate makes of them."""
-    from vitbench.duet.aa_run import VARIANTS, read_recording, record
+    from vitbench.duet.aa_run import AA_VARIANTS, read_recording, record
     from vitbench.duet.aa_summary import summarize
     from vitbench.duet.rule import Rule
-    from vitbench.show.aa_run import plot, text
+    from vitbench.show.aa_run import aa_run_text, plot_aa_run
 
     checked(AA_RUN, vars(chosen))  # also where no session reads them
     if chosen.minutes:
-        options, found = chosen_cases(AA_RUN, chosen, VARIANTS)
+        options, found = chosen_cases(AA_RUN, chosen, AA_VARIANTS)
         recording = record(options, found, chosen.minutes, chosen.output, say)
     else:
         recording = read_recording(chosen.output)
     summary = summarize(recording, Rule(chosen.tolerance, chosen.blocks_max))
     write(chosen.output, json.dumps({**recording, "summary": summary}))
-    print(text(summary))
+    print(aa_run_text(summary))
     if chosen.plot:
-        plot(summary, chosen.plot)
+        plot_aa_run(summary, chosen.plot)
     return PASS

@@ -26,21 +26,21 @@ def register(commands: Any) -> None:
     best.set_defaults(run=choose_variant)
 
 
-def share(text: str) -> float:
+def share(choices_text: str) -> float:
     """A number from 0 to 1."""
     try:
-        value = float(text)
+        value = float(choices_text)
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share: give a number from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{choices_text!r} is no share: give a number from 0 to 1")
     return value
 
 
 def choose_variant(chosen: argparse.Namespace) -> int:
     """The variant to deploy for a need, and why each other one is not it."""
     from vitbench.report.reader import read_report
-    from vitbench.show.best import plot, text
+    from vitbench.show.best import choices_text, plot_choices
 
     report = read_report(chosen.report)
     choices = choose(report, chosen.need, chosen.min_agreement)
@@ -48,9 +48,9 @@ def choose_variant(chosen: argparse.Namespace) -> int:
         cut = "INCOMPLETE: the run was cut short, or still goes on; of what it had finished"
         print(cut, file=sys.stderr if chosen.json else sys.stdout)
     if chosen.plot:
-        plot(choices, chosen.plot)
+        plot_choices(choices, chosen.plot)
     if chosen.json:
         print(json.dumps([choice.to_json() for choice in choices], indent=2))
     else:
-        print(text(choices))
+        print(choices_text(choices))
     return OK if all(choice.best for choice in choices) else BROKEN

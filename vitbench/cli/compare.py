@@ -19,11 +19,15 @@ def register(commands: Any) -> None:
 def compare_reports(chosen: argparse.Namespace) -> int:
     """Two or more reports side by side."""
     from vitbench.history.store import load_files
-    from vitbench.show.compare import text, to_json
+    from vitbench.show.compare import comparison_json, comparison_text
 
     order = list(dict.fromkeys(map(str, chosen.reports)))
     if len(order) < 2:
         raise UserError("compare wants two or more different reports: vitbench compare A B")
     history = load_files([Path(name) for name in order])
-    print(json.dumps(to_json(history, order)) if chosen.json else text(history, order))
+    print(
+        json.dumps(comparison_json(history, order))
+        if chosen.json
+        else comparison_text(history, order)
+    )
     return OK

@@ -37,7 +37,7 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.duet.rule import Rule
     from vitbench.duet.sides import base, head
     from vitbench.measure.throttled import Throttling
-    from vitbench.show.verdicts import annotations, junit, markdown, text
+    from vitbench.show.verdicts import annotations, junit, markdown, verdicts_text
 
     options, found = chosen_cases(DUET, chosen)
     rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found))
@@ -74,7 +74,7 @@ def play(chosen: argparse.Namespace) -> int:
         verdicts = duet.run(found, rule, chosen.minutes, keep)
     notes = [*other.notes, *throttling.notes()]
     code = exit_code(verdicts, strict)
-    print(text(verdicts, notes))
+    print(verdicts_text(verdicts, notes))
     if code == NOTHING_COMPARABLE:
         print(f"{NOTHING}: exit code {code}")
     if chosen.json:

@@ -143,11 +143,11 @@ def run_gate(chosen: argparse.Namespace) -> int:
 
 
 def _gate(chosen: argparse.Namespace) -> int:
-    from vitbench.gate.compare import Rules
-    from vitbench.gate.gate import judge
-    from vitbench.gate.idle import idle_options
+    from vitbench.gate.judgement import judge_report
     from vitbench.gate.rename import renames_of
+    from vitbench.gate.times import Rules
     from vitbench.gate.uncompared import DAYS, Uncompared, uncompared
+    from vitbench.gate.unused_options import unused_options
     from vitbench.judge.change import PROCESS_SPREAD
     from vitbench.judge.contract_results import judge_contracts, unjudged_words
     from vitbench.judge.contracts import TOLERANCES, read_contracts, tolerances
@@ -181,7 +181,7 @@ def _gate(chosen: argparse.Namespace) -> int:
         "--history": chosen.history != HISTORY, "--baselines": chosen.baselines != BASELINES,
         "--uncompared-days": chosen.uncompared_days != DAYS, "--rename": bool(chosen.rename),
     }  # fmt: skip
-    idle = idle_options(given, (chosen.baseline or "accepted") if compares else None)
+    idle = unused_options(given, (chosen.baseline or "accepted") if compares else None)
     if compares:
         renames = renames_of(chosen.rename, report)
         settings = read_settings(chosen.contracts or Path("pyproject.toml"))
@@ -193,7 +193,7 @@ def _gate(chosen: argparse.Namespace) -> int:
             chosen.tolerance, process_spread, lambda case: tolerances(contracts, case),
             chosen.size_tolerance, lambda case: tolerances(contracts, case, "size_tolerance"),
         )  # fmt: skip
-        judgement = judge(report, baseline.reports, rules, baseline.count, baseline.anchors)
+        judgement = judge_report(report, baseline.reports, rules, baseline.count, baseline.anchors)
         found, notes = judgement.verdicts, (*judgement.notes, *idle)
         held = [f"held against {baseline.words}"] * bool(baseline.reports)
         nothing = uncompared(
@@ -202,13 +202,13 @@ def _gate(chosen: argparse.Namespace) -> int:
         codes.append(exit_code(found, strict))
         if nothing and not nothing.fails and codes[-1] == NOTHING_COMPARABLE:
             codes[-1] = PASS
-        print(show.text(found, notes))
+        print(show.verdicts_text(found, notes))
         if nothing:
             print(show.nothing_words(nothing))
     results = judge_contracts(contracts, report, known, process_spread)
     apart = [*unjudged_words(results), *([] if compares else idle)]
     if contracts:
-        print(show.text(results, apart, "contract"))
+        print(show.verdicts_text(results, apart, "contract"))
     states = {each.state for each in results}
     codes += [REGRESSION] * ("BROKEN" in states)
     codes += [INCONCLUSIVE] * ("UNPROVEN" in states and strict)
@@ -248,7 +248,7 @@ def _outputs(
     return [
         (chosen.markdown, "\n".join(pages)),
         (chosen.junit, show.junit(both, strict, nothing=nothing)),
-        (chosen.json, show.to_json(both, [*notes, *apart], nothing)),
+        (chosen.json, show.verdicts_json(both, [*notes, *apart], nothing)),
     ]
 
 

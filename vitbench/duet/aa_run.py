@@ -10,7 +10,7 @@ from typing import Any
 
 from vitbench import __version__, environment
 from vitbench.case import Case
-from vitbench.duet.aa_summary import NONE, logs_of, read_blocks
+from vitbench.duet.aa_summary import NOTHING_PLANTED, logs_of, read_blocks
 from vitbench.duet.play import Duet
 from vitbench.duet.sides import head
 from vitbench.errors import UserError
@@ -19,8 +19,8 @@ from vitbench.report.files import write
 
 PLANTED = ("0.02", "0.05", "0.1")
 # Two of three blocks are null ones: false alarms are rare, so they want the most blocks.
-TURNS = tuple(share for planted in PLANTED for share in (NONE, NONE, planted))
-VARIANTS = ("fp32", "scripted", "int8-dynamic", "scripted-int8", "lite-int8", "ort-fp32")
+TURNS = tuple(share for planted in PLANTED for share in (NOTHING_PLANTED, NOTHING_PLANTED, planted))
+AA_VARIANTS = ("fp32", "scripted", "int8-dynamic", "scripted-int8", "lite-int8", "ort-fp32")
 SCHEMA = 1
 
 
@@ -44,7 +44,7 @@ def record(
         here = [case for case in cases if duet.played(cases).timed(case.id)]
         if not here:
             raise UserError(
-                f"no case can be timed: {duet.progress.absent['head'] | duet.progress.failed}"
+                f"no case can be timed: {duet.progress.unavailable['head'] | duet.progress.stopped}"
             )
         recording = _begin(path, here, options)  # those that this environment lacks are left out
         units = {share: {case.id: _units(duet, case, share) for case in here} for share in PLANTED}
@@ -55,8 +55,8 @@ def record(
             duet.progress.units = units.get(share, {})
             duet.progress.blocks = {}
             deadline += duet.alone(number, here)[1]
-            if duet.progress.failed:
-                raise UserError(f"a case could not be played: {duet.progress.failed}")
+            if duet.progress.stopped:
+                raise UserError(f"a case could not be played: {duet.progress.stopped}")
             for case, (block,) in duet.progress.blocks.items():
                 recording["planted"].setdefault(share, {}).setdefault(case, []).append(
                     {arm: [float(f"{s:.6g}") for s in row] for arm, row in asdict(block).items()}
@@ -92,12 +92,12 @@ def _begin(
         "vitbench": __version__,
         "machine": about,
         "seconds": options.seconds,
-        "planted": {NONE: {case.id: [] for case in cases}},
+        "planted": {NOTHING_PLANTED: {case.id: [] for case in cases}},
     }
     if not path.exists():
         return fresh
     found = read_recording(path)
-    known, wanted = set(found["planted"][NONE]), {case.id for case in cases}
+    known, wanted = set(found["planted"][NOTHING_PLANTED]), {case.id for case in cases}
     same = (
         found.get("schema") == SCHEMA
         and found.get("machine", {}).get("fingerprint") == about["fingerprint"]
@@ -116,7 +116,7 @@ def read_recording(path: Path) -> dict[str, Any]:
     """The recording in a file, with at least one null block. Raises UserError for anything else."""
     try:
         found = json.loads(path.read_text("utf-8"))
-        if not logs_of(read_blocks(found, NONE)).size:
+        if not logs_of(read_blocks(found, NOTHING_PLANTED)).size:
             raise ValueError("no null block")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise UserError(f"{path}: not a recording of `vitbench aa-run`: {error!r}") from error

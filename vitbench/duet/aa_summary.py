@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.duet.rule import Block, Rule, decide
+from vitbench.duet.rule import Block, Rule, states_of
 from vitbench.stats.intervals import clopper_pearson
 from vitbench.stats.sequential import Blocks
 
-NONE = "0"
+NOTHING_PLANTED = "0"
 CONFIDENCE = 0.95
 POWER = 0.80
 
@@ -54,7 +54,7 @@ def gate(logs: Logs, rule: Rule) -> tuple[list[str], int]:
             {str(case): Blocks.of(logs[case, : used[case], arm]) for case in range(len(logs))}
             for arm in (0, 1)
         )
-        found = decide(changes, nulls, rule)
+        found = states_of(changes, nulls, rule)
         states = [
             found[str(case)][0] if state == "INCONCLUSIVE" else state
             for case, state in enumerate(states)
@@ -186,13 +186,13 @@ RIVALS: Mapping[str, Callable[[NDArray[np.float64], NDArray[np.float64], int], b
 
 def summarize(recording: Mapping[str, Any], rule: Rule, gates: int = 1000) -> dict[str, Any]:
     """All figures of a recording, by planted share and by the most blocks that a gate may take."""
-    unchanged = read_blocks(recording, NONE)
+    unchanged = read_blocks(recording, NOTHING_PLANTED)
     null = logs_of(unchanged)
     summary: dict[str, Any] = {
         "tolerance": rule.tolerance,
         "alpha": rule.alpha,
         "case_blocks": int(null.shape[0] * null.shape[1]),
-        "cases": list(recording["planted"][NONE]),
+        "cases": list(recording["planted"][NOTHING_PLANTED]),
         "block_sd": [float(sd) for sd in null[:, :, 0].std(axis=1, ddof=1)],
         "within_blocks": within_blocks(unchanged),
         "lag_one": lag_one(null) if null.shape[1] > 3 else [],
@@ -206,7 +206,7 @@ def summarize(recording: Mapping[str, Any], rule: Rule, gates: int = 1000) -> di
         summary["planted"][share] = {
             "blocks": int(logs.shape[1]),
             "measured": math.expm1(float(logs[:, :, 0].mean())),
-            **resampled(logs, rule, gates, seed=1, flip=share == NONE),
+            **resampled(logs, rule, gates, seed=1, flip=share == NOTHING_PLANTED),
             "rivals": rivals(recorded),
         }
     for planned in (4, 6, 8, 10, 12, 16, 20, 30):
@@ -215,6 +215,6 @@ def summarize(recording: Mapping[str, Any], rule: Rule, gates: int = 1000) -> di
         for share in recording["planted"]:
             logs = logs_of(read_blocks(recording, share))
             few = max(1, gates // 4)
-            row[share] = resampled(logs, shorter, few, seed=2, flip=share == NONE)
+            row[share] = resampled(logs, shorter, few, seed=2, flip=share == NOTHING_PLANTED)
         summary["by_blocks"][str(planned)] = row
     return summary

@@ -15,8 +15,8 @@ from vitbench.build.locks import Leases
 from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
 from vitbench.duet.conversation import Conversation, WorkerLost
-from vitbench.duet.greet import greet
-from vitbench.duet.rule import Block, Rule, decided, judge
+from vitbench.duet.handshake import handshake
+from vitbench.duet.rule import Block, Rule, decided, judge_blocks
 from vitbench.duet.sides import Side
 from vitbench.duet.turns import ARMS, rounds_for, take_turns
 from vitbench.duet.verdicts import Played, conclude, with_operators
@@ -39,17 +39,18 @@ class HeadAnswersOtherwise(WrongOutputs):
 class Progress:
     """All that is known of the cases, filled as the duet goes on.
 
-    `prepared` is what `prepare` answered, by side and case; `absent` is why a side has not got a
-    case, by both; `fails` is what became of head's build of a case, `failed` why a case has no
-    more blocks, by case; `blocks` are the finished ones; `outputs` is what was compared of the
-    timed calls, by case and arm; `units` of extra work are planted into head; `waited_seconds` is
-    how long other timings on this machine were waited for.
+    `prepared`: what an arm answered to `prepare`, by side and case. `unavailable`: why a side
+    cannot run a case, by side and case. `head_failures`: the error of head, by case, where head
+    failed to build, to verify or to answer. `stopped`: why a case has no more blocks. `blocks`: the
+    finished blocks. `outputs`: which outputs of the timed calls were compared, by case and arm.
+    `units`: how much extra work is planted into head. `waited_seconds`: how long this duet waited
+    for other timings on this machine.
     """
 
     prepared: dict[str, dict[str, Any]] = field(default_factory=lambda: {"base": {}, "head": {}})
-    absent: dict[str, dict[str, str]] = field(default_factory=lambda: {"base": {}, "head": {}})
-    fails: dict[str, str] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
+    unavailable: dict[str, dict[str, str]] = field(default_factory=lambda: {"base": {}, "head": {}})
+    head_failures: dict[str, str] = field(default_factory=dict)
+    stopped: dict[str, str] = field(default_factory=dict)
     blocks: dict[str, list[Block]] = field(default_factory=dict)
     outputs: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -118,7 +119,7 @@ class Duet:
     def open_cases(self, cases: Sequence[Case], rule: Rule) -> list[Case]:
         """The cases that both sides have and that are not decided yet."""
         played = self.played(cases)
-        verdicts = judge(played.judged, rule)
+        verdicts = judge_blocks(played.judged, rule)
         timed = [case for case in cases if played.timed(case.id)]
         return [case for case in timed if not decided(verdicts[case.id])]
 
@@ -126,7 +127,14 @@ class Duet:
         """What is known by now, as the judge takes it."""
         known = self.progress
         names = [case.id for case in cases]
-        return Played(names, known.prepared, known.absent, known.failed, known.blocks, known.fails)
+        return Played(
+            names,
+            known.prepared,
+            known.unavailable,
+            known.stopped,
+            known.blocks,
+            known.head_failures,
+        )
 
     def _verdicts(self, cases: Sequence[Case], rule: Rule) -> list[Verdict]:
         found = []
@@ -142,9 +150,11 @@ class Duet:
         return found
 
     def prepare(self, cases: Sequence[Case], folder: Path) -> None:
-        """Build and verify every case on both sides. One that a side has not got is told in
-        `absent`; one that it breaks down over in `failed` if it is base, in `fails` if it is head.
-        The other cases go on."""
+        """Build and verify every case on both sides, and fill `progress`.
+
+        A case that a side cannot run goes into `unavailable`. A case that base fails at goes into
+        `stopped`, a case that head fails at into `head_failures`. The other cases go on.
+        """
         for side in ("base", "head"):
             mine = folder / side
             mine.mkdir()
@@ -165,11 +175,11 @@ class Duet:
                 self.progress.prepared[side][case.id] = answer
                 hold(Path(answer["load"].get("path", "")), self._leases)
             except Unavailable as reason:
-                self.progress.absent[side][case.id] = str(reason)
+                self.progress.unavailable[side][case.id] = str(reason)
             except (UserError, WorkerFailed) as reason:
                 # A base that fails is no base to pass by; a head that fails has lost a case.
-                told = self.progress.failed if side == "base" else self.progress.fails
-                told[case.id] = str(reason)
+                failures = self.progress.stopped if side == "base" else self.progress.head_failures
+                failures[case.id] = str(reason)
                 if isinstance(reason, WorkerLost):
                     return list(cases[index + 1 :])
         return []
@@ -186,23 +196,23 @@ class Duet:
     def block(self, number: int, cases: Sequence[Case]) -> None:
         """One block: fresh workers, every case once, in an order that rotates from block to block.
 
-        A case that costs an arm its worker is `failed`; the arm is started again without it.
+        A case whose worker dies goes into `stopped`, and a new worker goes on with the other cases.
         """
         turned = [*cases[number % len(cases) :], *cases[: number % len(cases)]]
         names = [*ARMS[number % len(ARMS) :], *ARMS[: number % len(ARMS)]]
         with ExitStack() as stack:
             # Started by this thread: Linux ends them with the thread that did (die_with_parent).
             arms = {name: stack.enter_context(self._start(name)) for name in names}
-            together(lambda name: self._hello(name, arms[name], None), names)
+            in_parallel(lambda name: self._hello(name, arms[name], None), names)
             for case in turned:
                 try:
                     block = self._play(number, case, arms)
                     self.progress.blocks.setdefault(case.id, []).append(block)
                 except (Unavailable, UserError, WorkerFailed) as reason:
                     told = f"block {number + 1}: {reason}"
-                    self.progress.failed[case.id] = told
+                    self.progress.stopped[case.id] = told
                     if isinstance(reason, HeadAnswersOtherwise):
-                        self.progress.fails[case.id] = told
+                        self.progress.head_failures[case.id] = told
                     for name, arm in arms.items():
                         if arm.closed:
                             arms[name] = stack.enter_context(self.arm(name))
@@ -228,7 +238,7 @@ class Duet:
                     f"{arms[name].name}: {reason}"
                 ) from reason
 
-        patience = max(self.turn_seconds, 10 * max(together(load, arms)))  # a turn is two calls
+        patience = max(self.turn_seconds, 10 * max(in_parallel(load, arms)))  # a turn is two calls
         longest = 2 * max(turn(name) for name in arms)  # with its untimed call
         turns = {name: partial(turn, name) for name in arms}
         rounds = rounds_for(self.options.seconds, longest)
@@ -260,10 +270,10 @@ class Duet:
 
     def _hello(self, name: str, arm: Conversation, options: Options | None) -> None:
         """Learn who an arm is, and tell it its options, if any."""
-        self.progress.versions[name] = greet(arm, self.sides[name].label, options)
+        self.progress.versions[name] = handshake(arm, self.sides[name].label, options)
 
 
-def together(act: Callable[[str], Any], names: Iterable[str]) -> list[Any]:
+def in_parallel(act: Callable[[str], Any], names: Iterable[str]) -> list[Any]:
     """What `act` returns for each name. Arms start and load at once: nothing is timed then.
 
     Raises when all have ended what one raised; of several head's, whose crash is what counts.

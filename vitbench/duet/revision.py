@@ -112,7 +112,7 @@ def refs(text: str, root: Path) -> list[str]:
     return [name for name in done.stdout.splitlines() if name in names]
 
 
-def changes(root: Path) -> list[str]:
+def changed_files(root: Path) -> list[str]:
     """The files that head's commit has not got as they are: changed ones, and unknown code.
 
     Reports are data and no change. Raises UserError where git fails.

@@ -16,7 +16,7 @@ ALPHA_SAME = 0.05
 """One-sided, of one case: how often a change as large as the tolerance may be called SAME."""
 USUAL_SD = 0.026
 """Of a log ratio from block to block: docs/results.md, Noise of identical runs."""
-UNTOLD = math.log(10.0)
+TOO_WIDE = math.log(10.0)
 """An interval that reaches ten times up or down is left out of the sentence: it only confuses."""
 MOST_BLOCKS = 100
 """Nobody plays more: beyond them another machine or another tolerance is the better advice."""
@@ -67,19 +67,20 @@ class Block:
         return float(np.median(np.log(np.divide(self.null, self.base))))
 
 
-def doubt(null: Blocks, limit: float) -> float:
+def null_arm_excess(null: Blocks, limit: float) -> float:
     """What the null arm casts doubt on: its change in absolute value where that exceeds `limit`,
     else 0. All are log ratios."""
     return abs(null.mean) if abs(null.mean) > limit else 0.0
 
 
-def decide(
+def states_of(
     changes: Mapping[str, Blocks], nulls: Mapping[str, Blocks], rule: Rule
 ) -> dict[str, tuple[str, float | None]]:
     """State of each case, and the bound of its change that a SLOWER or FASTER rests on.
 
-    Both mappings hold log ratios over blocks: of head, and of the null arm. What the null arm
-    casts doubt on (`doubt`) is taken off the change and off its bound. SLOWER needs both: over all
+    Both mappings hold log ratios over blocks: of head, and of the null arm. Where the
+    null arm itself is beyond the tolerance, its change (`null_arm_excess`) is taken off the change
+    of head and off its bound. SLOWER needs both: over all
     cases and looks together what is left of the lower bound is above 0 at one-sided `alpha`
     (`sequential.rejected`), and what is left of the estimate exceeds the tolerance. FASTER is its
     mirror image. SAME: no doubt, and both one-sided tests inside the tolerance, at 5 % over all
@@ -87,7 +88,7 @@ def decide(
     Doubt only lowers bounds: what is rejected with it is rejected without it, so `alpha` holds.
     """
     limits = {name: math.log1p(rule.limit(name)) for name in changes}
-    doubts = {name: doubt(nulls[name], limit) for name, limit in limits.items()}
+    doubts = {name: null_arm_excess(nulls[name], limit) for name, limit in limits.items()}
     mirrored = {name: Blocks(b.count, -b.mean, b.standard_error) for name, b in changes.items()}
     slower = rejected(changes, rule.planned, rule.alpha, doubts)
     faster = rejected(mirrored, rule.planned, rule.alpha, doubts)
@@ -124,12 +125,12 @@ def blocks_to_decide(
     return None
 
 
-def judge(cases: Mapping[str, Sequence[Block]], rule: Rule) -> dict[str, Verdict]:
-    """The verdict of each case by `decide`, from the blocks so far."""
+def judge_blocks(cases: Mapping[str, Sequence[Block]], rule: Rule) -> dict[str, Verdict]:
+    """The verdict of each case by `states_of`, from the blocks so far."""
     played = {name: blocks for name, blocks in cases.items() if blocks}
     changes = {name: Blocks.of([b.change for b in blocks]) for name, blocks in played.items()}
     nulls = {name: Blocks.of([b.null_change for b in blocks]) for name, blocks in played.items()}
-    states = decide(changes, nulls, rule)
+    states = states_of(changes, nulls, rule)
     verdicts = {}
     for name, blocks in cases.items():
         if not blocks:
@@ -138,7 +139,7 @@ def judge(cases: Mapping[str, Sequence[Block]], rule: Rule) -> dict[str, Verdict
             continue
         (state, bound), found, null = states[name], changes[name], nulls[name]
         limit = math.log1p(rule.limit(name))
-        off, margin = doubt(null, limit), found.margin(rule.planned, ALPHA_SAME)
+        off, margin = null_arm_excess(null, limit), found.margin(rule.planned, ALPHA_SAME)
         needed = blocks_to_decide(found, off, limit, rule, len(played)) if bound is None else None
         known = math.isfinite(margin)
         says = _measured(blocks, found, null, margin)
@@ -182,7 +183,7 @@ def _measured(blocks: Sequence[Block], change: Blocks, null: Blocks, margin: flo
     )
     count = f"{change.count} block{'s' if change.count != 1 else ''}"
     says = f"head takes {_percent(change.mean)} ({times}; {count}"
-    if margin < UNTOLD:
+    if margin < TOO_WIDE:
         says += f", 90 % [{_percent(change.mean - margin)}, {_percent(change.mean + margin)}]"
     return f"{says}; null arm {_percent(null.mean)})"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitbench import environment
-from vitbench.duet.revision import base_of, changes, commit_of, git, refs
+from vitbench.duet.revision import base_of, changed_files, commit_of, git, refs
 from vitbench.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +78,7 @@ def base(against: str, start: Path) -> Iterator[Side]:
 def _checked_out(against: str) -> Iterator[Side]:
     """A revision of the repository of this checkout, in a folder of its own."""
     found, here = base_of(against, ROOT), commit_of("HEAD", against, ROOT)
-    changed, notes, same = changes(ROOT), found.notes, ""
+    changed, notes, same = changed_files(ROOT), found.notes, ""
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         notes += (f"head is not committed as it is: {', '.join(changed[:3])}{more}",)
@@ -131,7 +131,7 @@ def _same_files(folder: Path) -> str:
         return ""
     with suppress(UserError):  # a repository without a commit is no other's
         commits = {commit_of("HEAD", str(each), each) for each in (folder, ROOT)}
-        if len(commits) == 1 and not changes(folder) and not changes(ROOT):
+        if len(commits) == 1 and not changed_files(folder) and not changed_files(ROOT):
             return f"base and head are one commit, {commits.pop()[:10]}, and no file is changed"
     return ""
 

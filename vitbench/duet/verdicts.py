@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from vitbench.duet.rule import Block, Rule, judge
+from vitbench.duet.rule import Block, Rule, judge_blocks
 from vitbench.judge.drift import (
     CHANGED,
     OTHER,
@@ -14,7 +14,7 @@ from vitbench.judge.drift import (
     UNKNOWN,
     Comparison,
     Drift,
-    Flips,
+    FlipCounts,
     drift_of,
 )
 from vitbench.judge.verdict import Verdict
@@ -27,16 +27,16 @@ class Played:
     """What a duet knows of its cases, by case id.
 
     `prepared`: by side, what an arm answered to `prepare` (agreement, predictions, artifact).
-    `absent`: by side, why it has not got a case. `failed`: why a case has no more blocks.
-    `fails`: what became of head's build of a case.
+    `unavailable`: by side, why that side cannot run a case. `stopped`: why a case has no more
+    blocks. `head_failures`: the error of head, where head failed to build, to verify or to answer.
     """
 
     cases: Sequence[str]
     prepared: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    absent: Mapping[str, Mapping[str, str]]
-    failed: Mapping[str, str]
+    unavailable: Mapping[str, Mapping[str, str]]
+    stopped: Mapping[str, str]
     blocks: Mapping[str, Sequence[Block]]
-    fails: Mapping[str, str] = field(default_factory=dict)
+    head_failures: Mapping[str, str] = field(default_factory=dict)
 
     def broken(self, side: str, case: str) -> bool:
         return bool(self.prepared[side][case]["agreement"]["state"] == "BROKEN")
@@ -54,13 +54,13 @@ class Played:
 
     def timed(self, case: str) -> bool:
         """Whether it is to be timed: comparable, and no block of it failed."""
-        return self.comparable(case) and case not in self.failed
+        return self.comparable(case) and case not in self.stopped
 
     @property
     def judged(self) -> dict[str, Sequence[Block]]:
         """The blocks of the comparable cases; of one that failed, those finished before."""
         found = {c: self.blocks.get(c, []) for c in self.cases if self.comparable(c)}
-        return {c: blocks for c, blocks in found.items() if blocks or c not in self.failed}
+        return {c: blocks for c, blocks in found.items() if blocks or c not in self.stopped}
 
     @cached_property
     def drifted(self) -> dict[str, Verdict]:
@@ -79,7 +79,7 @@ class Played:
 
 def conclude(played: Played, rule: Rule) -> list[Verdict]:
     """A verdict for every case, in their order."""
-    timed = judge(played.judged, rule)
+    timed = judge_blocks(played.judged, rule)
     drift = drift_of(played.compared)
     timed = {case: _seen(verdict, played, drift) for case, verdict in timed.items()}
     return [
@@ -105,7 +105,7 @@ def _seen(verdict: Verdict, played: Played, drift: Drift) -> Verdict:
 def _stopped(case: str, played: Played, timed: Mapping[str, Verdict]) -> Verdict | None:
     """The verdict of the finished blocks, if any. Where a block failed, SLOWER and FASTER stand,
     and SAME does not: what crashes now and then is not the same."""
-    verdict, reason = timed.get(case), played.failed.get(case)
+    verdict, reason = timed.get(case), played.stopped.get(case)
     if verdict is None or reason is None:
         return verdict
     state = "INCONCLUSIVE" if verdict.state == "SAME" else verdict.state
@@ -113,17 +113,20 @@ def _stopped(case: str, played: Played, timed: Mapping[str, Verdict]) -> Verdict
 
 
 def _untimed(case: str, played: Played) -> Verdict:
-    absent = {side: played.absent[side].get(case) for side in SIDES}
-    if case in played.failed:
-        return Verdict(case, "INCONCLUSIVE", played.failed[case], figures={"blocks": 0})
-    if absent["base"] and case in played.fails:
-        state, why = "INCOMPARABLE", f"base has not got it, and it fails here: {played.fails[case]}"
-    elif absent["base"] and absent["head"]:
-        state, why = "INCOMPARABLE", f"neither side has it: {absent['head']}"
-    elif absent["base"]:
-        state, why = "NEW", f"head has it, base does not: {absent['base']}"
-    elif absent["head"]:
-        state, why = "MISSING", f"base has it, head does not: {absent['head']}"
+    unavailable = {side: played.unavailable[side].get(case) for side in SIDES}
+    if case in played.stopped:
+        return Verdict(case, "INCONCLUSIVE", played.stopped[case], figures={"blocks": 0})
+    if unavailable["base"] and case in played.head_failures:
+        state, why = (
+            "INCOMPARABLE",
+            f"base has not got it, and it fails here: {played.head_failures[case]}",
+        )
+    elif unavailable["base"] and unavailable["head"]:
+        state, why = "INCOMPARABLE", f"neither side has it: {unavailable['head']}"
+    elif unavailable["base"]:
+        state, why = "NEW", f"head has it, base does not: {unavailable['base']}"
+    elif unavailable["head"]:
+        state, why = "MISSING", f"base has it, head does not: {unavailable['head']}"
     else:
         sentence = played.prepared["base"][case]["agreement"]["sentence"]
         state, why = "INCOMPARABLE", f"base's own predictions are wrong: {sentence}"
@@ -139,8 +142,12 @@ def _drifted(played: Played) -> dict[str, Verdict]:
     """
     found = {}
     for case in played.cases:
-        if case in played.fails and played.has("base", case) and not played.broken("base", case):
-            found[case] = Verdict(case, "DRIFTED", f"it fails here: {played.fails[case]}")
+        if (
+            case in played.head_failures
+            and played.has("base", case)
+            and not played.broken("base", case)
+        ):
+            found[case] = Verdict(case, "DRIFTED", f"it fails here: {played.head_failures[case]}")
         if not all(played.has(side, case) for side in SIDES) or played.broken("base", case):
             continue
         if played.broken("head", case):
@@ -161,7 +168,7 @@ def _compared(base: Mapping[str, Any], head: Mapping[str, Any]) -> Comparison:
     differ = sum(was != new for _, was, new in triples)
     if not agreement["claimed"]:
         return Comparison(pixels, len(triples), differ)
-    flips = Flips(
+    flips = FlipCounts(
         images=len(triples),
         lost=sum(was == true != new for true, was, new in triples),
         gained=sum(new == true != was for true, was, new in triples),

@@ -12,15 +12,23 @@ from vitbench.gate.accepted import accepted_as, benchmarks_of
 from vitbench.gate.earlier import (
     TIMED,
     Anchor,
-    Key,
+    CaseKey,
     asking,
     contents,
     model_of,
     models,
     of_model,
 )
-from vitbench.gate.filed import Filed, History, in_order
-from vitbench.gate.rename import UNCHANGED, Renames, hint, idle, names_in, renamed, suggestions
+from vitbench.gate.rename import (
+    UNCHANGED,
+    Renames,
+    hint,
+    names_in,
+    renamed,
+    suggestions,
+    unused_renames,
+)
+from vitbench.gate.report_folder import DatedReport, ReportFolder, in_order
 from vitbench.report.machine import class_of, differing, fingerprint, machine, taken
 from vitbench.report.reader import read_report
 
@@ -54,7 +62,7 @@ class Baseline:
     words: str
     problems: tuple[str, ...] = ()
     count: int | None = None
-    anchors: Mapping[Key, Anchor] = field(default_factory=dict)
+    anchors: Mapping[CaseKey, Anchor] = field(default_factory=dict)
     history: Counts | None = None
 
 
@@ -92,7 +100,7 @@ def named(
     found = read_report(path)
     if path.samefile(own):
         return Baseline((), f"{path}, which is this very report")
-    words = f"{path}{idle(renames, {*names_in(found)})}"
+    words = f"{path}{unused_renames(renames, {*names_in(found)})}"
     return _without(report, Baseline((renamed(found, renames),), words))
 
 
@@ -132,13 +140,13 @@ def from_history(
     """
     fingerprint(report, str(path))
     before, ours = taken(report, str(path)), contents(report)
-    history = History(path, folder, renames)
+    history = ReportFolder(path, folder, renames)
     older = [each for each in history.newest_first if each.when < before]
-    chosen: dict[Path, Filed] = {}
+    chosen: dict[Path, DatedReport] = {}
     like: set[Path] = set()
     late: set[Path] = set()
     apart: list[str] = []
-    anchors: dict[Key, Anchor] = {}
+    anchors: dict[CaseKey, Anchor] = {}
     most = 0
     hints: dict[str, str] = {}
     for model in models(report):
@@ -173,7 +181,7 @@ def from_history(
     if most:
         words = f"the newest of {folder}" if count == 1 else f"the median of {_reports(most)}"
         words += f", {len(late)} of older commits left out" if late else ""
-    words += hint(hints) + idle(renames, history.names)
+    words += hint(hints) + unused_renames(renames, history.names)
     counts = Counts(
         history.others,
         len(older),
@@ -190,7 +198,7 @@ def _reports(number: int) -> str:
 
 
 def _by_other_names(
-    report: Mapping[str, Any], model: str, older: Sequence[Filed]
+    report: Mapping[str, Any], model: str, older: Sequence[DatedReport]
 ) -> dict[str, str]:
     """Old and new name of a model whose weights older reports of its machine have by another."""
     here = [
@@ -202,9 +210,9 @@ def _by_other_names(
     return {old: new for pairs in found for old, new in pairs if new == model}
 
 
-def _compared(older: Sequence[Filed]) -> datetime | None:
+def _compared(older: Sequence[DatedReport]) -> datetime | None:
     """The newest of the reports, newest first, that has a case which one before it had too."""
-    seen: set[tuple[str, Key]] = set()
+    seen: set[tuple[str, CaseKey]] = set()
     newest = None
     for each in reversed(older):
         timed = [key for key in each.holds.keys if key[1] in TIMED]

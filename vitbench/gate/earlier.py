@@ -9,7 +9,7 @@ from vitbench.report.reader import rows
 from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours
 
 TIMED = ("latency", "throughput")
-Key = tuple[str, str]
+CaseKey = tuple[str, str]
 """A case's id and the benchmark group that measured it."""
 UNSAID = 10
 """Of so many reports of schema 1 one at least was of the whole suite."""
@@ -38,14 +38,14 @@ class Contents:
     chose fewer cases than the suite has, () where none did; None where the report does not say, as
     those of schema 1."""
 
-    keys: tuple[Key, ...]
-    left_out: tuple[Key, ...]
+    keys: tuple[CaseKey, ...]
+    left_out: tuple[CaseKey, ...]
     failed: frozenset[str]
     unavailable: frozenset[str]
     selected: tuple[str, ...] | None
     complete: bool
 
-    def usable(self, key: Key) -> bool:
+    def usable(self, key: CaseKey) -> bool:
         """Whether its figures of a case count: what a run that was cut short finished is whole."""
         return key in self.keys and (self.complete or key[0] not in self.failed)
 
@@ -56,8 +56,8 @@ class Earlier:
     `wanted`: timed cases and groups that the report should have. `strangers`: by model, why no
     report that has it may be compared. `bases`: by model, all that may, newest first."""
 
-    past: Mapping[Key, tuple[Past, ...]]
-    wanted: tuple[Key, ...]
+    past: Mapping[CaseKey, tuple[Past, ...]]
+    wanted: tuple[CaseKey, ...]
     strangers: Mapping[str, str]
     bases: Mapping[str, tuple[Mapping[str, Any], ...]]
 
@@ -116,9 +116,9 @@ def earlier(
     head: Mapping[str, Any], reports: Sequence[Mapping[str, Any]], count: int | None = None
 ) -> Earlier:
     """Of `reports`, newest first, the newest `count` (None: all) for each case."""
-    held: dict[Key, list[Past]] = {}
+    held: dict[CaseKey, list[Past]] = {}
     strangers, bases = {}, {}
-    wanted: list[Key] = []
+    wanted: list[CaseKey] = []
     for model in models(head):
         having = [each for each in reports if model in models(each)]
         differ = [(each, differing(head, each, model)) for each in having]
@@ -136,7 +136,7 @@ def earlier(
     return Earlier(past, tuple(dict.fromkeys(wanted)), strangers, bases)
 
 
-def wanted_of(head: Contents, bases: Sequence[Contents]) -> Iterator[Key]:
+def wanted_of(head: Contents, bases: Sequence[Contents]) -> Iterator[CaseKey]:
     """The timed cases that `bases`, newest first, ask of `head`, all of one model: not what a newer
     one of them says was unavailable or failed."""
     gone: set[str] = set()

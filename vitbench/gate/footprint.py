@@ -7,18 +7,18 @@ from functools import cached_property
 from statistics import median, stdev
 from typing import Any
 
-from vitbench.judge.change import CERTAIN, MOST, Change, Timing, change
-from vitbench.judge.verdict import Verdict, together
+from vitbench.judge.change import CERTAIN, MOST_LOG_RATIO, Change, Timing, change
+from vitbench.judge.verdict import Verdict, family_words
 from vitbench.report.reader import Row
 from vitbench.stats.intervals import CONFIDENCE
 from vitbench.stats.multiplicity import SUITE_LEVEL
 
 SIZE_TOLERANCE = 0.01
-MANY = 10
+ENOUGH_REPORTS = 10
 """Of so many reports the spread is known well enough to stand for itself."""
 FOOTPRINT = "footprint"
-GROUPS = ("latency", "throughput", FOOTPRINT)
-Key = tuple[str, str]
+GROUPS_WITH_SIZE = ("latency", "throughput", FOOTPRINT)
+FigureKey = tuple[str, str]
 """A case's id, and the name of a figure or a benchmark group."""
 
 
@@ -45,7 +45,7 @@ class Figure:
         """Against the median of `theirs`. MANY of them say themselves how far they lie apart,
         fewer only where that is more than `process_spread`."""
         head, *bases = (Timing(math.log(x), 0.0, CERTAIN) for x in (ours, *theirs))
-        if len(bases) < MANY:
+        if len(bases) < ENOUGH_REPORTS:
             return change(head, bases, self.process_spread)
         logs = [each.log_time for each in bases]
         spread = max(stdev(logs), self.least)
@@ -56,13 +56,13 @@ class Figure:
         return f"{value * self.scale:.4g} {self.unit}"
 
 
-FIGURES = (
+FOOTPRINT_FIGURES = (
     Figure("peak memory", "peak_memory_bytes", 0.03, 0.005, "MB", 1e-6),
     Figure("GPU memory", "cuda_peak_bytes", 0.03, 0.005, "MB", 1e-6),
     Figure("load time", "load_seconds", 0.4, 0.1, "s", 1.0, is_time=True),
 )
-FIGURE = {figure.name: figure for figure in FIGURES}
-TIMES = frozenset(figure.name for figure in FIGURES if figure.is_time)
+FIGURE_BY_NAME = {figure.name: figure for figure in FOOTPRINT_FIGURES}
+TIME_FIGURES = frozenset(figure.name for figure in FOOTPRINT_FIGURES if figure.is_time)
 
 
 @dataclass(frozen=True)
@@ -73,25 +73,25 @@ class Footprints:
     """
 
     head: Mapping[str, Row]
-    past: Mapping[Key, Sequence[Mapping[str, Any]]]
+    past: Mapping[FigureKey, Sequence[Mapping[str, Any]]]
     tolerance_of: Callable[[str, str], float]
 
     @cached_property
-    def changes(self) -> dict[Key, Change]:
+    def changes(self) -> dict[FigureKey, Change]:
         """How each figure changed against the median of the earlier reports that have it."""
         found = {}
         for case in self.head:
-            for figure in FIGURES:
+            for figure in FOOTPRINT_FIGURES:
                 ours, theirs = self._sides(case, figure)
                 if ours is not None and theirs:
                     found[case, figure.name] = figure.change(ours, theirs)
         return found
 
     @cached_property
-    def tolerances(self) -> dict[Key, float]:
+    def tolerances(self) -> dict[FigureKey, float]:
         return {key: self.tolerance_of(*key) for key in self.changes}
 
-    def verdicts(self, states: Mapping[Key, str]) -> Iterator[tuple[Verdict, Key]]:
+    def verdicts(self, states: Mapping[FigureKey, str]) -> Iterator[tuple[Verdict, FigureKey]]:
         """What is LARGER, and the case and group that it is larger than. `states`: those of all
         tests of the suite, of times too."""
         yield from self._sizes()
@@ -99,7 +99,7 @@ class Footprints:
             if states[key] == "SLOWER":
                 yield self._larger(key, len(states)), (key[0], FOOTPRINT)
 
-    def notes(self, states: Mapping[Key, str]) -> Iterator[str]:
+    def notes(self, states: Mapping[FigureKey, str]) -> Iterator[str]:
         """What is smaller, what this comparison sees, and what it lacks."""
         for case in self.head:
             words, more, _ = self._size(case)
@@ -119,7 +119,7 @@ class Footprints:
         if new := [case for case in both if case in ours - theirs]:
             yield f"this report has footprints that the baseline lacks: {', '.join(new)}"
 
-    def _sizes(self) -> Iterator[tuple[Verdict, Key]]:
+    def _sizes(self) -> Iterator[tuple[Verdict, FigureKey]]:
         """An artifact that grew: bytes have no error. A case without a time, of which nothing else
         is told, is SAME where it did not grow."""
         for case, row in self.head.items():
@@ -135,7 +135,7 @@ class Footprints:
                 words += f": not beyond the tolerance of {tolerance * 100:g} %"
                 yield Verdict(name, "SAME", words, more, figures=figures), key
 
-    def _size(self, case: str) -> tuple[str, float | None, Key]:
+    def _size(self, case: str) -> tuple[str, float | None, FigureKey]:
         """In words, the share by which it grew, and since which case and group; "" and None where
         no earlier report has the case."""
         key = next(iter(self._before(case)), (case, ""))
@@ -148,20 +148,22 @@ class Footprints:
             return words, None, key
         return f"size {(ours / before - 1) * 100:+.2f} %, {words}", ours / before - 1, key
 
-    def _larger(self, key: Key, tests: int) -> Verdict:
+    def _larger(self, key: FigureKey, tests: int) -> Verdict:
         found, tolerance = self.changes[key], self.tolerances[key]
         wide = found.quantile(CONFIDENCE)
-        more, low, high = (math.expm1(found.estimate + min(x, MOST)) for x in (0.0, -wide, wide))
+        more, low, high = (
+            math.expm1(found.estimate + min(x, MOST_LOG_RATIO)) for x in (0.0, -wide, wide)
+        )
         words = (
             f"{key[1]} {more * 100:+.1f} % [{low * 100:+.1f}, {high * 100:+.1f}], "
             f"{self._both(key)}: beyond the tolerance of {tolerance * 100:g} %, and "
-            f"chance is ruled out at 1 % {together(tests)}"
+            f"chance is ruled out at 1 % {family_words(tests)}"
         )
         figures = {"standard_error": found.standard_error, "tolerance": tolerance}
         return Verdict(f"{key[0]} ({key[1]})", "LARGER", words, more, low, high, figures)
 
     def _seen(self, tests: int) -> Iterator[str]:
-        for figure in FIGURES:
+        for figure in FOOTPRINT_FIGURES:
             keys = [key for key in self.changes if key[1] == figure.name]
             if keys:
                 level = SUITE_LEVEL / tests
@@ -170,17 +172,17 @@ class Footprints:
                 cases = f"{len(keys)} case{'s' * (len(keys) > 1)}"
                 yield f"{figure.name} of {cases} ({more} would be seen)"
 
-    def _before(self, case: str) -> list[Key]:
+    def _before(self, case: str) -> list[FigureKey]:
         """The groups in which earlier reports have a case."""
-        return [(case, group) for group in GROUPS if (case, group) in self.past]
+        return [(case, group) for group in GROUPS_WITH_SIZE if (case, group) in self.past]
 
     def _sides(self, case: str, figure: Figure) -> tuple[float | None, list[float]]:
         ours = self.head[case].benchmarks.get(FOOTPRINT)
         theirs = [figure.of(each) for each in self.past.get((case, FOOTPRINT), ())]
         return figure.of(ours) if ours else None, [each for each in theirs if each is not None]
 
-    def _both(self, key: Key) -> str:
-        figure = FIGURE[key[1]]
+    def _both(self, key: FigureKey) -> str:
+        figure = FIGURE_BY_NAME[key[1]]
         ours, theirs = self._sides(key[0], figure)
         return f"{figure.shown(ours or math.nan)}, and {figure.shown(median(theirs))} before"
 

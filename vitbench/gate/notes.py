@@ -18,7 +18,7 @@ Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Benchmarks by case id and group."""
 
 
-def notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
+def gate_notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
     """References that drifted, what is not known of the machine, what a selection left out, and
     what changed since the newest of the reports that the cases are held against."""
     ours: Rows = {row.case.id: row.benchmarks for row in rows(head)}

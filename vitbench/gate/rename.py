@@ -71,7 +71,7 @@ def renamed(report: Mapping[str, Any], renames: Renames) -> dict[str, Any]:
     return out
 
 
-def idle(renames: Renames, names: Collection[str]) -> str:
+def unused_renames(renames: Renames, names: Collection[str]) -> str:
     """What to say of an OLD that is no name of any earlier report; "" where all are."""
     told = [f"--rename={old}={new}" for old, new in renames.items() if old not in names]
     what = "its old name" if len(told) == 1 else "their old names"

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from vitbench.gate.baseline import Baseline
-from vitbench.judge.verdict import STATES, Verdict, compared
+from vitbench.judge.verdict import VERDICTS, Verdict, count_compared
 from vitbench.report.machine import taken
 from vitbench.report.reader import rows
 
@@ -40,7 +40,7 @@ def uncompared(
     fails, and any other once nothing was compared for `days`: since the newest older report that
     could itself be compared with one before it, whatever its machine, or else since the oldest.
     """
-    if compared(verdicts):
+    if count_compared(verdicts):
         return None
     history, told = baseline.history, _counts(verdicts)
     if history is None:
@@ -74,5 +74,5 @@ def uncompared(
 
 def _counts(verdicts: Sequence[Verdict]) -> str:
     found: Mapping[str, int] = Counter(each.state for each in verdicts)
-    told = [f"{found[state]} {state}" for state in STATES if state in found]
+    told = [f"{found[state]} {state}" for state in VERDICTS if state in found]
     return ", ".join(told) or "no case was judged"

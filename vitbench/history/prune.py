@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.history.needed import needed
+from vitbench.history.runs_to_keep import runs_to_keep
 from vitbench.history.store import History, decode
 from vitbench.history.summary import Run, summarise
 from vitbench.history.trends import Trend
@@ -48,7 +48,7 @@ def prunable(history: History, found: Sequence[Trend], keep_seconds: float) -> l
                 before = (run for run in reversed(each.runs) if run < older)
                 keep |= {next(run for run in before if history.runs[run].committed is not None)}
         places = {place for place, run in enumerate(each.runs) if run in keep}
-        keep |= {each.runs[place] for place in needed(each.values, places)}
+        keep |= {each.runs[place] for place in runs_to_keep(each.values, places)}
     return [run for index, run in enumerate(history.runs) if index not in keep]
 
 

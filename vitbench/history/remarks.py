@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from vitbench.history.store import History
 
 
-def left_out(history: History) -> int:
+def count_left_out(history: History) -> int:
     """How many figures of cases are not used."""
     return sum(name != "" for run in history.runs for name in run.left_out)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitbench.history.lanes import lanes
 from vitbench.history.store import COLUMN, History
+from vitbench.history.version_groups import version_groups
 from vitbench.report.order import out_of_order
 
 Point = tuple[int, int, float]
@@ -66,7 +66,9 @@ def series(history: History) -> list[Series]:
 def _versions(history: History, runs: Sequence[int]) -> dict[int, str]:
     """Of each of the runs of a class, the versions that tell its series from the others."""
     known = [{**history.runs[run].versions, **history.runs[run].variables} for run in runs]
-    return {runs[member]: lane.words for lane in lanes(known) for member in lane.members}
+    return {
+        runs[member]: group.words for group in version_groups(known) for member in group.members
+    }
 
 
 def _by_versions(

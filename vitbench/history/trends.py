@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from vitbench.history.series import Point, Series, newest_first, series
 from vitbench.history.store import History
 from vitbench.history.summary import Run
-from vitbench.stats.change_points import Change, changes
+from vitbench.stats.change_points import ChangePoint, change_points
 
 FALSE_DISCOVERIES = 0.05
 
@@ -27,12 +27,12 @@ class Event:
     since: int
     run: int
     until: int
-    told: int
+    detected: int
     change: float
     low: float
     high: float
     p: float
-    stands: bool
+    significant: bool
     with_it: tuple[str, ...]
 
     @property
@@ -69,16 +69,16 @@ def trends(history: History) -> list[Trend]:
 
 def _trend(history: History, each: Series) -> Trend:
     runs, rows, values = zip(*each.points, strict=True)
-    events = tuple(_event(history, each.case, runs, change) for change in changes(values))
+    events = tuple(_event(history, each.case, runs, change) for change in change_points(values))
     machine = history.runs[runs[-1]].machine
     return Trend(each.case, machine, each.fingerprint, each.versions, bool(each.reference), runs,
                  rows, values, each.older, events)  # fmt: skip
 
 
-def _event(history: History, case: str, runs: Sequence[int], change: Change) -> Event:
+def _event(history: History, case: str, runs: Sequence[int], change: ChangePoint) -> Event:
     earlier, later = history.runs[runs[change.at - 1]], history.runs[runs[change.until]]
     return Event(
-        case, runs[change.since], runs[change.at], runs[change.until], runs[change.told],
+        case, runs[change.since], runs[change.at], runs[change.until], runs[change.detected],
         math.expm1(change.size), math.expm1(change.low), math.expm1(change.high), change.p, False,
         what_differs(earlier, later, case.partition("/")[0]),
     )  # fmt: skip
@@ -142,7 +142,7 @@ def _discoveries(found: list[Trend]) -> list[Trend]:
     standing = {(t, e) for _, t, e in p[: passed[-1] if passed else 0]}
     return [
         replace(x, events=tuple(
-            replace(event, stands=(t, e) in standing) for e, event in enumerate(x.events)
+            replace(event, significant=(t, e) in standing) for e, event in enumerate(x.events)
         ))
         for t, x in enumerate(found)
     ]  # fmt: skip

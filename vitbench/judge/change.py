@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from vitbench.stats.intervals import CONFIDENCE, POWER
-from vitbench.stats.multiplicity import SUITE_LEVEL, Key, holm
+from vitbench.stats.multiplicity import SUITE_LEVEL, Test, holm
 
 PROCESS_SPREAD = 0.026
 """Standard deviation of log speed-up between fresh processes of unchanged code, measured
 on shared two-core machines by alternating single calls of two processes: docs/results.md."""
 RUN_SPREAD = 0.20
 """The same of the log of a plain median, not paired with anything: docs/results.md, Noise."""
-CORRELATED = 3.0
+CORRELATED_RUNS = 3.0
 """Nights resemble their neighbours: where the correlation of one night with the next is 0.5, the
 median of ten nights in a row varies as that of a third of them, (1 - 0.5) / (1 + 0.5)."""
-FEW = 10
-MOST = 5.0
+FEW_DEGREES = 10
+MOST_LOG_RATIO = 5.0
 """A log ratio of 5 is a factor of 148: a bound so far away says nothing."""
 CERTAIN = 1e9
 """Degrees of freedom of what is not estimated: Student's t is then the normal."""
@@ -63,7 +63,7 @@ class Change:
         """The least slowdown (0.1: 10 %) that is called SLOWER with 80 % power at one-sided
         `level`: it must exceed the tolerance and the bound both. Infinite beyond MOST."""
         least = max(math.log1p(tolerance), self.quantile(1 - level)) + self.quantile(POWER)
-        return math.expm1(least) if least < MOST else math.inf
+        return math.expm1(least) if least < MOST_LOG_RATIO else math.inf
 
 
 def paired_timing(benchmark: Mapping[str, Any]) -> Timing | None:
@@ -116,7 +116,7 @@ def anchored(
     As `change`, but both groups show how much runs vary, each about its own mean, and CORRELATED
     runs in a row say less of where they were.
     """
-    return _against(head, anchors, process_spread, (anchors, newest), CORRELATED)
+    return _against(head, anchors, process_spread, (anchors, newest), CORRELATED_RUNS)
 
 
 def _against(
@@ -133,7 +133,7 @@ def _against(
     variance = head.variance + process_spread**2 + (within + process_spread**2) * share
     spent = head.variance**2 / head.freedom + (within * share) ** 2 / least
     freedom = min(CERTAIN, variance**2 / spent) if spent else CERTAIN
-    if least < FEW:
+    if least < FEW_DEGREES:
         freedom = least
     estimate = head.log_time - float(np.median([base.log_time for base in bases]))
     runs = [[each.log_time for each in group] for group in groups if len(group) >= 3]
@@ -145,7 +145,9 @@ def _against(
     return Change(estimate, max(math.sqrt(variance), 1e-12), freedom)
 
 
-def decide(changes: Mapping[Key, Change], tolerances: Mapping[Key, float]) -> dict[Key, str]:
+def judge_changes(
+    changes: Mapping[Test, Change], tolerances: Mapping[Test, float]
+) -> dict[Test, str]:
     """SLOWER, FASTER, SAME or INCONCLUSIVE for each, at one error rate for all.
 
     SLOWER: the one-sided 1 % test of the whole suite (Holm) excludes "takes no longer", and the

@@ -10,7 +10,7 @@ from typing import Any
 from vitbench.judge.agreement import percent, round_down
 from vitbench.judge.change import CERTAIN, PROCESS_SPREAD, RUN_SPREAD, Change, paired_timing
 from vitbench.judge.contracts import TOLERANCES, Contract
-from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Run
+from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Scope
 from vitbench.report.fields import FIELD, HIGHER
 from vitbench.report.reader import Row
 from vitbench.stats.intervals import CONFIDENCE
@@ -50,7 +50,7 @@ def judge_contracts(
     BROKEN one says so: such a run has shown nothing. A run that was selected may leave all out,
     unless none of them is for this machine.
     """
-    run = Run(report, variants)
+    run = Scope(report, variants)
     results: list[ContractResult] = []
     for contract in contracts:
         label = f"{contract.glob} ({contract.kind})"
@@ -94,7 +94,7 @@ def _nothing(
         yield ContractResult("contracts", "BROKEN", words)
 
 
-def _judge(contract: Contract, case: str, run: Run, process_spread: float) -> ContractResult:
+def _judge(contract: Contract, case: str, run: Scope, process_spread: float) -> ContractResult:
     label = f"{case} ({contract.kind})"
     needed = OF[contract.kind].groups
     if case in run.failed:

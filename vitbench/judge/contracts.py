@@ -12,7 +12,7 @@ from vitbench.errors import UserError
 from vitbench.judge.settings import refuse_unknown
 from vitbench.report.fields import FIELD, HIGHER, LOWER, SHARE
 
-TABLE = ("tool", "vitbench", "contracts")
+TABLE_PATH = ("tool", "vitbench", "contracts")
 _CLAUSE = re.compile(
     r"(?P<name>\w+)\s*(?P<sign>[<>=!~]+)\s*(?P<number>[-+.\w]*?)\s*(?P<unit>[a-zA-Z]*|%)"
 )
@@ -31,7 +31,7 @@ class Kind:
 TOLERANCES = ("tolerance", "size_tolerance")
 """These set how a case is compared with a baseline, and demand nothing by themselves."""
 _SIGN = {HIGHER: ">=", LOWER: "<="}
-KINDS = {
+CONTRACT_KINDS = {
     field.contract.name: Kind(_SIGN[field.better], field.measure, field.contract.most)
     for field in FIELD.values()
     if field.contract
@@ -69,12 +69,12 @@ def read_contracts(path: Path) -> tuple[Contract, ...]:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not a TOML file: {error}") from error
     lines = text.splitlines()
-    for depth, key in enumerate(TABLE):
+    for depth, key in enumerate(TABLE_PATH):
         if key == "contracts":
             refuse_unknown(found, path, text)
         found = found.get(key, {})
         if not isinstance(found, dict):
-            name = ".".join(TABLE[: depth + 1])
+            name = ".".join(TABLE_PATH[: depth + 1])
             raise UserError(f"{path}:{_line(lines, key)}: {name} should be a table")
     contracts: list[Contract] = []
     for glob, clauses in found.items():
@@ -127,10 +127,10 @@ def _parse(clause: str, place: str) -> tuple[str, float]:
         raise UserError(
             f'{place}: {clause!r} is no contract: expected one such as "agreement >= 0.96"'
         )
-    name, kind = match["name"], KINDS.get(match["name"])
+    name, kind = match["name"], CONTRACT_KINDS.get(match["name"])
     if kind is None:
         raise UserError(
-            f"{place}: there is no contract on {name!r}; choose from {', '.join(KINDS)}"
+            f"{place}: there is no contract on {name!r}; choose from {', '.join(CONTRACT_KINDS)}"
         )
     if match["sign"] != kind.sign:
         raise UserError(f"{place}: {clause!r}: {name} wants {kind.sign}, not {match['sign']}")
@@ -150,7 +150,7 @@ def _parse(clause: str, place: str) -> tuple[str, float]:
 
 def _line(lines: Sequence[str], key: str, start: int = 0) -> int:
     """The line, from 1, where a key or a string stands; after the table's head if it has one."""
-    title = f"[{'.'.join(TABLE)}]"
+    title = f"[{'.'.join(TABLE_PATH)}]"
     head = next((i for i, line in enumerate(lines) if line.strip().startswith(title)), 0)
     quoted = [f'"{key}"', f"'{key}'"]
     for index in range(max(head, start - 1), len(lines)):

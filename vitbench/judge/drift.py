@@ -17,7 +17,7 @@ CHANGED = {
 
 
 @dataclass(frozen=True)
-class Flips:
+class FlipCounts:
     """Of `images` that both runs predicted, those that lost and those that gained the truth.
 
     `worth` is how many independent images one of them is worth, at most 1.
@@ -43,7 +43,7 @@ class Comparison:
     pixels: str
     images: int = 0
     differ: int = 0
-    flips: Flips | None = None
+    flips: FlipCounts | None = None
 
 
 def pixels_of(head: Mapping[str, Any], base: Mapping[str, Any], case: str) -> str:
@@ -66,7 +66,9 @@ def pixels_of(head: Mapping[str, Any], base: Mapping[str, Any], case: str) -> st
     return SAME_PIXELS if old[0] == old[1] else UNKNOWN
 
 
-def compared(head: Row, base: Row, baseline: Mapping[str, Row], pixels: str) -> Comparison:
+def compare_predictions(
+    head: Row, base: Row, baseline: Mapping[str, Row], pixels: str
+) -> Comparison:
     """Top-1 of a case against its baseline's, image by image.
 
     The truth is what float32 predicted in the baseline, of the same batch or else any; without
@@ -83,7 +85,7 @@ def compared(head: Row, base: Row, baseline: Mapping[str, Row], pixels: str) -> 
     if not shared or not agreement["claimed"] or not agreement["images"]:
         return Comparison(pixels, len(shared), differ)
     truth = {**then, **_truth(base, baseline)}
-    flips = Flips(
+    flips = FlipCounts(
         images=len(shared),
         lost=sum(then[image] == truth[image] != now[image] for image in shared),
         gained=sum(now[image] == truth[image] != then[image] for image in shared),
@@ -92,7 +94,7 @@ def compared(head: Row, base: Row, baseline: Mapping[str, Row], pixels: str) -> 
     return Comparison(pixels, len(shared), differ, flips)
 
 
-def tested(found: Mapping[str, Flips]) -> dict[str, tuple[str, float]]:
+def tested(found: Mapping[str, FlipCounts]) -> dict[str, tuple[str, float]]:
     """What each case lost, in words, and its p-value among those of all cases (Holm)."""
     p_values = holm({case: each.p_value() for case, each in found.items()})
     return {

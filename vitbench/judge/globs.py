@@ -13,7 +13,7 @@ from fnmatch import translate
 from vitbench.errors import UserError
 from vitbench.judge.contracts import Contract
 
-KINDS = ("cpu", "cuda")
+DEVICE_KINDS = ("cpu", "cuda")
 _NAME = string.ascii_letters + string.digits + "_.-"
 _TOKEN = re.compile(r"\[!?[^\]]+\]|.")
 
@@ -90,7 +90,7 @@ def can_match(
         else automaton.text(automaton.start, *models)
     )
     before = automaton.text(model, "/")
-    for name, kinds in ({"": KINDS} if variants is None else variants).items():
+    for name, kinds in ({"": DEVICE_KINDS} if variants is None else variants).items():
         variant = automaton.text(before, name) if name else automaton.some(before, _NAME)
         at = automaton.text(variant, "/")
         if devices is None:
@@ -128,7 +128,7 @@ def check_globs(
 def _misses(glob: str, variants: Mapping[str, Sequence[str]], loose: bool) -> str:
     parts = glob.split("/")
     if can_match(glob, None):
-        fitting = [name for name in variants if can_match(glob, {name: KINDS})]
+        fitting = [name for name in variants if can_match(glob, {name: DEVICE_KINDS})]
         if fitting and not can_match(glob, variants):
             kinds = " and ".join(dict.fromkeys(kind for name in fitting for kind in variants[name]))
             return f"matches no case: {', '.join(fitting)} is made for {kinds}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from vitbench.case import Case
 from vitbench.judge.contracts import Contract
-from vitbench.judge.globs import KINDS, can_match, near
+from vitbench.judge.globs import DEVICE_KINDS, can_match, near
 from vitbench.report.machine import machine
 from vitbench.report.reader import rows
 from vitbench.report.sound import left_out
@@ -28,11 +28,11 @@ def known_variants(report: Mapping[str, Any], catalogue: Kinds) -> Kinds:
     for case in ran:
         known[case.variant] = (*known.get(case.variant, ()), case.device.split(":")[0])
     for name in told.get("unavailable", {}):
-        known.setdefault(Case.parse(name).variant, KINDS)
+        known.setdefault(Case.parse(name).variant, DEVICE_KINDS)
     return known
 
 
-class Run:
+class Scope:
     """A report as contracts see it: its cases, and what else it could have had."""
 
     def __init__(self, report: Mapping[str, Any], variants: Kinds) -> None:
@@ -56,7 +56,7 @@ class Run:
             case.id
             for case in parts
             if case.id not in self.unavailable
-            or case.device.split(":")[0] in variants.get(case.variant, KINDS)
+            or case.device.split(":")[0] in variants.get(case.variant, DEVICE_KINDS)
         ]
 
     def left_out(self, contract: Contract) -> list[str]:
@@ -72,12 +72,12 @@ class Run:
     def misses(self, glob: str) -> tuple[str, str]:
         """Why none of those is matched either."""
         if can_match(glob, self.variants, self.models, self.devices):
-            return RUN, f"its batches are {listed(self.batches)}"
+            return RUN, f"its batches are {comma_list(self.batches)}"
         if can_match(glob, self.variants, self.models):
-            return MACHINE, f"its devices are {listed(self.devices)}"
+            return MACHINE, f"its devices are {comma_list(self.devices)}"
         model = glob.split("/")[0]
-        return RUN, f"its models are {listed(self.models)} ({near(model, self.models)})"
+        return RUN, f"its models are {comma_list(self.models)} ({near(model, self.models)})"
 
 
-def listed(names: Iterable[Any]) -> str:
+def comma_list(names: Iterable[Any]) -> str:
     return ", ".join(map(str, names)) or "none"

@@ -10,7 +10,7 @@ from typing import Any
 
 from vitbench.errors import UserError
 
-KNOWN = ("contracts", "history_since")
+KEYS = ("contracts", "history_since")
 """The keys of `[tool.vitbench]`."""
 
 
@@ -46,7 +46,7 @@ def read_settings(path: Path) -> Settings:
 
 def refuse_unknown(table: Mapping[str, Any], path: Path, text: str) -> None:
     """Raises UserError for a key of `[tool.vitbench]`, in `text`, that means nothing."""
-    unknown = next((name for name in table if name not in KNOWN), None)
+    unknown = next((name for name in table if name not in KEYS), None)
     if unknown is not None:
         raise UserError(
             f"{path}:{_line(text, unknown)}: beside `history_since`, [tool.vitbench] knows only "

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-FAILED = ("SLOWER", "DRIFTED", "LARGER")
-UNTOLD = ("INCONCLUSIVE", "MISSING")
+WORSE = ("SLOWER", "DRIFTED", "LARGER")
+UNDECIDED = ("INCONCLUSIVE", "MISSING")
 """What a comparison could not tell. A case that is not there any more has not passed."""
-STATES = ("SAME", "FASTER", *FAILED, *UNTOLD, "NEW", "INCOMPARABLE")
+VERDICTS = ("SAME", "FASTER", *WORSE, *UNDECIDED, "NEW", "INCOMPARABLE")
 
 PASS, REGRESSION, NOTHING_COMPARABLE, INCONCLUSIVE, USAGE = 0, 1, 2, 3, 4
 NOTHING = "nothing was compared"
@@ -31,25 +31,25 @@ class Verdict:
     figures: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.state not in STATES:
-            raise ValueError(f"{self.state!r} is no verdict: {', '.join(STATES)}")
+        if self.state not in VERDICTS:
+            raise ValueError(f"{self.state!r} is no verdict: {', '.join(VERDICTS)}")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def compared(verdicts: Sequence[Verdict]) -> int:
+def count_compared(verdicts: Sequence[Verdict]) -> int:
     """How many verdicts rest on a comparison. INCONCLUSIVE does not where figures say so, or say
     that a duet finished no block."""
     count = 0
     for each in verdicts:
         without = each.figures.get("compared") is False or each.figures.get("blocks") == 0
-        count += each.state in ("SAME", "FASTER", *FAILED)
+        count += each.state in ("SAME", "FASTER", *WORSE)
         count += each.state == "INCONCLUSIVE" and not without
     return count
 
 
-def together(tests: int) -> str:
+def family_words(tests: int) -> str:
     """What an error rate is for: words after "at 1 %"."""
     return "for its only test" if tests == 1 else f"for all {tests} tests together"
 
@@ -57,8 +57,8 @@ def together(tests: int) -> str:
 def exit_code(verdicts: Sequence[Verdict], inconclusive_fails: bool = True) -> int:
     """1 regression or drift, before 3 inconclusive or missing, before 2 nothing comparable."""
     states = {verdict.state for verdict in verdicts}
-    if states & set(FAILED):
+    if states & set(WORSE):
         return REGRESSION
-    if states & set(UNTOLD) and inconclusive_fails:
+    if states & set(UNDECIDED) and inconclusive_fails:
         return INCONCLUSIVE
-    return PASS if compared(verdicts) else NOTHING_COMPARABLE
+    return PASS if count_compared(verdicts) else NOTHING_COMPARABLE

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vitbench.duet.aa_summary import NONE
+from vitbench.duet.aa_summary import NOTHING_PLANTED
 from vitbench.errors import UserError
 from vitbench.place import install
 
 
-def text(summary: Mapping[str, Any]) -> str:
+def aa_run_text(summary: Mapping[str, Any]) -> str:
     """What the gate does on this machine, a line each."""
     spreads, planted = summary["block_sd"], summary["planted"]
     lines = [
@@ -27,8 +27,8 @@ def text(summary: Mapping[str, Any]) -> str:
         f"code (upper bound {real['bound']:.0%})"
     )
     for share, found in planted.items():
-        what = "unchanged code" if share == NONE else f"{float(share):+.0%} planted"
-        measured = "" if share == NONE else f", measured {found['measured']:+.1%}"
+        what = "unchanged code" if share == NOTHING_PLANTED else f"{float(share):+.0%} planted"
+        measured = "" if share == NOTHING_PLANTED else f", measured {found['measured']:+.1%}"
         lines.append(
             f"{what}{measured} ({found['blocks']} blocks, {found['gates']} resampled gates, "
             f"{found['blocks_used']:.1f} blocks a gate): failed {found['failed']:.1%}, SLOWER "
@@ -44,7 +44,7 @@ def text(summary: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def plot(summary: Mapping[str, Any], path: Path) -> None:
+def plot_aa_run(summary: Mapping[str, Any], path: Path) -> None:
     """False alarms and power by the number of blocks, as one HTML file without network requests.
 
     Raises UserError where plotly is missing or the file cannot be written.
@@ -56,10 +56,10 @@ def plot(summary: Mapping[str, Any], path: Path) -> None:
     counts = [int(number) for number in summary["by_blocks"]]
     page = go.Figure()
     for share in summary["planted"]:
-        name = "unchanged code" if share == NONE else f"{float(share):+.0%} planted"
+        name = "unchanged code" if share == NOTHING_PLANTED else f"{float(share):+.0%} planted"
         rows = [100 * row[share]["failed"] for row in summary["by_blocks"].values()]
         page.add_trace(go.Scatter(x=counts, y=rows, name=name, mode="lines+markers"))
-    for name, share in summary["planted"][NONE]["rivals"].items():
+    for name, share in summary["planted"][NOTHING_PLANTED]["rivals"].items():
         page.add_hline(
             y=100 * share,
             line={"dash": "dot", "color": "#8a8a8a"},

@@ -10,7 +10,7 @@ from vitbench.judge.best import Choice
 from vitbench.place import install
 
 
-def text(choices: Sequence[Choice]) -> str:
+def choices_text(choices: Sequence[Choice]) -> str:
     """What to deploy, why, what else nothing dominates, and why each other case fell out."""
     lines = []
     for choice in choices:
@@ -28,7 +28,7 @@ def text(choices: Sequence[Choice]) -> str:
     return "".join(char if char.isprintable() or char == "\n" else " " for char in words)
 
 
-def plot(choices: Sequence[Choice], path: Path) -> None:
+def plot_choices(choices: Sequence[Choice], path: Path) -> None:
     """An HTML page that works offline: latency against agreement, the area of a mark its size.
 
     Raises UserError where plotly is not installed or the file cannot be written.

@@ -11,9 +11,9 @@ from vitbench.report.figures import STATES
 from vitbench.show.history import clean
 
 
-def text(history: History, order: Sequence[str]) -> str:
+def comparison_text(history: History, order: Sequence[str]) -> str:
     """A table of the runs of `history` in the `order` of their files, the first one the base."""
-    content = to_json(history, order)
+    content = comparison_json(history, order)
     names = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     lines = [
         f"{names[i % 26]}: {report['file']}, {report['date']}"
@@ -55,7 +55,7 @@ def text(history: History, order: Sequence[str]) -> str:
     return clean("\n".join(lines))
 
 
-def to_json(history: History, order: Sequence[str]) -> dict[str, Any]:
+def comparison_json(history: History, order: Sequence[str]) -> dict[str, Any]:
     """The reports, what differs from the first, and the figures of every case in each.
 
     `change` is relative, of the time over the reference where both runs have one; None for the

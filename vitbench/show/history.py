@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from vitbench.history.remarks import left_out, remarks
+from vitbench.history.remarks import count_left_out, remarks
 from vitbench.history.series import older_rows
 from vitbench.history.store import COLUMN, History
 from vitbench.history.summary import Run
@@ -18,7 +18,7 @@ from vitbench.report.figures import STATES
 CHARS_OF_A_COMMIT = 8
 
 
-def text(history: History, found: Sequence[Trend], folder: str) -> str:
+def history_text(history: History, found: Sequence[Trend], folder: str) -> str:
     """Every case by model: its newest figures, and each change with what changed with it."""
     lines = [summary(history, found, folder), ""]
     newest, where = latest(history, found), places(history, found)
@@ -38,11 +38,11 @@ def text(history: History, found: Sequence[Trend], folder: str) -> str:
                 on = "" if each is newest[case] else f"on {place}: "
                 lines += [f"    {on}{sentence(history, event)}" for event in each.events]
     lines += ["", *(f"skipped: {why}" for why in history.damaged)]
-    lines += [f"note: {why}" for why in notes(history, found)]
+    lines += [f"note: {why}" for why in history_notes(history, found)]
     return clean("\n".join(lines).rstrip())
 
 
-def notes(history: History, found: Sequence[Trend]) -> list[str]:
+def history_notes(history: History, found: Sequence[Trend]) -> list[str]:
     """What is not used of what was read, and what is not known of it: a sentence for each."""
     files = [history.runs[run].file for run in sorted(older_runs(found))]
     told = remarks(history)
@@ -71,7 +71,7 @@ def places(history: History, found: Sequence[Trend]) -> list[str]:
 def summary(history: History, found: Sequence[Trend], folder: str) -> str:
     """One sentence: how many reports, cases, machines, and changes that stand."""
     events = [event for each in found for event in each.events]
-    stand = sum(event.stands for event in events)
+    stand = sum(event.significant for event in events)
     words = f"{folder}: {_count(len(history.runs), 'report')}"
     if history.runs:
         words += f" from {history.runs[0].date[:10]} to {history.runs[-1].date[:10]}"
@@ -81,8 +81,8 @@ def summary(history: History, found: Sequence[Trend], folder: str) -> str:
         words += f", {len(events) - stand} more told by one series alone"
     if history.damaged:
         words += f"; {_count(len(history.damaged), 'file')} could not be read"
-    if left_out(history):
-        words += f"; {_count(left_out(history), 'figure')} left out"
+    if count_left_out(history):
+        words += f"; {_count(count_left_out(history), 'figure')} left out"
     return words
 
 
@@ -101,14 +101,14 @@ def sentence(history: History, event: Event) -> str:
         words += f" since {_place(history.runs[event.run])}"
         words += f", with {', '.join(event.with_it)}" if event.with_it else ""
     words += "" if event.with_it else ", nothing known changed"
-    return words if event.stands else f"{words} (by this series alone, not over all cases)"
+    return words if event.significant else f"{words} (by this series alone, not over all cases)"
 
 
 def _place(run: Run) -> str:
     return f"{run.date} ({run.commit[:CHARS_OF_A_COMMIT] or run.file})"
 
 
-def to_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
+def history_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
     """Runs, trends with their events, what could not be read, and what is not used of the rest."""
     older = older_runs(found)
     return {
@@ -125,19 +125,20 @@ def to_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
              "values": [math.exp(value) for value in each.values],
              "changes": [
                  {"kind": "gradual" if event.gradual else "step", "run": event.run,
-                  "until": event.until, "told": event.told, "change": event.change,
-                  "low": event.low, "high": event.high, "p": event.p, "stands": event.stands,
-                  "with": list(event.with_it), "sentence": sentence(history, event)}
+                  "until": event.until, "detected": event.detected, "change": event.change,
+                  "low": event.low, "high": event.high, "p": event.p,
+                  "significant": event.significant, "with": list(event.with_it),
+                  "sentence": sentence(history, event)}
                  for event in each.events
              ]}
             for each in found
         ],
         "damaged": list(history.damaged),
-        "remarks": notes(history, found),
+        "remarks": history_notes(history, found),
     }  # fmt: skip
 
 
-def to_csv(history: History) -> str:
+def history_csv(history: History) -> str:
     """A line per run and case, with every figure; empty where a report has none. `older` is 1 for
     commits older than one measured before.
 

@@ -20,7 +20,7 @@ from vitbench.place import install
 from vitbench.report.fields import FIELD, FOOTPRINT, SECONDS, Field
 from vitbench.report.figures import QUANTILES, STATES
 from vitbench.report.reader import rows
-from vitbench.show.history import clean, notes, places, sentence, summary
+from vitbench.show.history import clean, history_notes, places, sentence, summary
 
 # Columns that are no field, by the field that they stand beside.
 BESIDE: dict[str, list[tuple[str, str, int | None]]] = {
@@ -112,7 +112,7 @@ def data(
     return {
         "summary": clean(summary(history, found, folder)),
         "damaged": [clean(why) for why in history.damaged],
-        "remarks": [clean(why) for why in notes(history, found)],
+        "remarks": [clean(why) for why in history_notes(history, found)],
         "best": list(best),
         "most": MOST_ROUNDS,
         "names": history.cases,
@@ -134,7 +134,7 @@ def data(
         ],
         "changes": [
             {"case": event.case, "trend": index, "words": sentence(history, event)}
-            for event, index in events if event.stands
+            for event, index in events if event.significant
         ],
         "newest": next((run for run in newest_first(history) if run in rounds), -1),
         "rounds": [rounds.get(index, []) for index in range(len(history.runs))],
@@ -187,7 +187,7 @@ def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
     except UserError:
         kind = {"model": "(other)", "variant": each.case, "device": "(other)", "batch": 1}
     rate = row["operations"] / row["seconds"] if row["seconds"] > 0 else math.nan
-    standing = [event for event in each.events if event.stands]
+    significant = [event for event in each.events if event.significant]
     figures = {field.name: _figure(history, each, field) for field in FIELD.values() if field.page}
     figures["speedup"] = _scaled(math.exp(-each.values[-1]), 1) if each.paired else None
     if not row["claimed"]:
@@ -198,8 +198,8 @@ def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
         "state": STATES[int(row["state"])],
         "rate": _scaled(rate, 1e-9),
         "runs": len(each.runs),
-        "change": _scaled(standing[-1].change, 100) if standing else None,
-        "gradual": bool(standing) and standing[-1].gradual,
+        "change": _scaled(significant[-1].change, 100) if significant else None,
+        "gradual": bool(significant) and significant[-1].gradual,
         "date": history.runs[each.runs[-1]].date,
     }  # fmt: skip
 
@@ -227,7 +227,7 @@ def _trend(history: History, each: Trend, name: str, short: str) -> dict[str, An
         "runs": each.runs, "y": [_scaled(math.exp(sign * v), scale) for v in each.values],
         "older": [[run, _scaled(math.exp(sign * v), scale)] for run, _, v in each.older],
         "low": bounds[0], "high": bounds[1],
-        "events": [{"run": e.run, "until": e.until, "stands": e.stands,
+        "events": [{"run": e.run, "until": e.until, "stands": e.significant,
                     "words": sentence(history, e)} for e in each.events],
     }  # fmt: skip
 

@@ -10,10 +10,19 @@ from xml.etree import ElementTree
 
 from vitbench.gate.uncompared import Uncompared
 
-FAILED = ("SLOWER", "DRIFTED", "LARGER", "BROKEN")
-UNTOLD = ("INCONCLUSIVE", "MISSING", "UNPROVEN")
+ALWAYS_FAIL = ("SLOWER", "DRIFTED", "LARGER", "BROKEN")
+FAIL_IF_STRICT = ("INCONCLUSIVE", "MISSING", "UNPROVEN")
 SKIPPED = ("NEW", "INCOMPARABLE", "UNJUDGED")
-ORDER = (*FAILED, *UNTOLD, "UNJUDGED", "FASTER", "NEW", "INCOMPARABLE", "SAME", "KEPT")
+ACT_FIRST = (
+    *ALWAYS_FAIL,
+    *FAIL_IF_STRICT,
+    "UNJUDGED",
+    "FASTER",
+    "NEW",
+    "INCOMPARABLE",
+    "SAME",
+    "KEPT",
+)
 """What a reader has to act on comes first."""
 
 
@@ -42,11 +51,11 @@ def counts(verdicts: Sequence[Judged], noun: str = "case") -> str:
     """One line: "6 cases: 1 SLOWER, 1 INCONCLUSIVE, 4 SAME"."""
     # A verdict named "contracts" is on all of them, and is none of them.
     found = Counter(verdict.state for verdict in verdicts if verdict.case != f"{noun}s")
-    told = ", ".join(f"{found[state]} {state}" for state in ORDER if found[state])
+    told = ", ".join(f"{found[state]} {state}" for state in ACT_FIRST if found[state])
     return f"{found.total()} {noun}{'' if found.total() == 1 else 's'}: {told or 'none'}"
 
 
-def text(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = "case") -> str:
+def verdicts_text(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = "case") -> str:
     """A line for each, the ones to act on first, then notes and the count."""
     found = _ordered(verdicts)
     wide = max((len(each.state) for each in found), default=0)
@@ -58,7 +67,7 @@ def markdown(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = 
     """A table for a pull request or $GITHUB_STEP_SUMMARY. What a report says stays plain text."""
     lines = [f"**{counts(verdicts, noun)}**", "", "| state | case | why |", "| --- | --- | --- |"]
     for each in _ordered(verdicts):
-        mark = f"**{each.state}**" if each.state in FAILED else each.state
+        mark = f"**{each.state}**" if each.state in ALWAYS_FAIL else each.state
         lines.append(f"| {mark} | {_escaped(each.case)} | {_escaped(each.sentence)} |")
     if notes:
         lines += ["", *(f"- {_escaped(note)}" for note in notes)]
@@ -81,11 +90,11 @@ def junit(
         place = {"classname": f"vitbench.{name}.{model}", "name": rest or model}
         case = ElementTree.SubElement(suite, "testcase", place)
         sentence = _line(each.sentence)
-        if each.state in FAILED or (each.state in UNTOLD and inconclusive_fails):
+        if each.state in ALWAYS_FAIL or (each.state in FAIL_IF_STRICT and inconclusive_fails):
             found = ElementTree.SubElement(case, "failure", type=each.state, message=sentence)
             found.text = f"{each.state}: {sentence}"
             tally["failures"] += 1
-        elif each.state in UNTOLD or each.state in SKIPPED:
+        elif each.state in FAIL_IF_STRICT or each.state in SKIPPED:
             ElementTree.SubElement(case, "skipped", message=f"{each.state}: {sentence}")
             tally["skipped"] += 1
         else:
@@ -120,8 +129,8 @@ def annotations(
         kind = "error" if nothing.fails else "warning"
         lines.append(f"::{kind} title=nothing was compared::{_percent(nothing.sentence)}")
     for each in _ordered(verdicts):
-        if each.state in FAILED or each.state in UNTOLD:
-            fails = each.state in FAILED or inconclusive_fails
+        if each.state in ALWAYS_FAIL or each.state in FAIL_IF_STRICT:
+            fails = each.state in ALWAYS_FAIL or inconclusive_fails
             title = _percent(f"{each.state}: {each.case}")
             title = title.replace(":", "%3A").replace(",", "%2C")
             kind = "error" if fails else "warning"
@@ -129,7 +138,7 @@ def annotations(
     return lines
 
 
-def to_json(
+def verdicts_json(
     verdicts: Sequence[Judged], notes: Sequence[str] = (), nothing: Uncompared | None = None
 ) -> str:
     """`verdicts` with all their figures, `counts` by state, and `notes`; `uncompared` where nothing
@@ -152,7 +161,7 @@ def nothing_words(nothing: Uncompared, markup: bool = False) -> str:
 
 
 def _ordered(verdicts: Sequence[Judged]) -> list[Judged]:
-    return sorted(verdicts, key=lambda each: ORDER.index(each.state))
+    return sorted(verdicts, key=lambda each: ACT_FIRST.index(each.state))
 
 
 def _line(words: str) -> str:

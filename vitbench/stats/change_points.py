@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from vitbench.stats.looks import (
-    FIRST,
-    LAST,
+from vitbench.stats.change_rules import (
+    FIRST_RUNS,
+    LAST_RUNS,
     LEAST_BEFORE,
     LOOKS,
     SPANS,
@@ -35,7 +35,7 @@ CLEARER = 9.0
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangePoint:
     """A change between the values `at - 1` and `at` of a series, first told at value `told`.
 
     A gradual one goes on up to value `until`; else `until` is `at`. `size` is the difference of the
@@ -48,7 +48,7 @@ class Change:
     since: int
     at: int
     until: int
-    told: int
+    detected: int
     size: float
     low: float
     high: float
@@ -62,12 +62,12 @@ class Change:
 @dataclass(frozen=True)
 class _Alarm:
     at: int
-    told: int
+    detected: int
     p: float
     up: bool
 
 
-def changes(series: ArrayLike) -> list[Change]:
+def change_points(series: ArrayLike) -> list[ChangePoint]:
     """The changes of finite values (n,) in the order of their runs; [] for a short series.
 
     Replayed with restarts at each change, as in binary segmentation. Changes in one direction that
@@ -77,7 +77,7 @@ def changes(series: ArrayLike) -> list[Change]:
     alarms = _alarms(values)
     starts = [0, *(alarm.at for alarm in alarms)]
     stops = [*(alarm.at for alarm in alarms[1:]), len(values)]
-    found: list[Change] = []
+    found: list[ChangePoint] = []
     index = 0
     while index < len(alarms):
         count, gradual = 1, _is_ramp(values, starts[index], alarms[index : index + 1], stops[index])
@@ -115,13 +115,13 @@ def _alarms(values: Floats) -> list[_Alarm]:
 def _ratio(seen: Floats) -> float:
     """The least p over its level of the last look at the values."""
     steps = [float(ratios(seen, span)[1][-1:].min(initial=np.inf)) for span in SPANS]
-    return min(*steps, trend_ratio(seen) if len(seen) >= FIRST + LAST else math.inf)
+    return min(*steps, trend_ratio(seen) if len(seen) >= FIRST_RUNS + LAST_RUNS else math.inf)
 
 
 def _is_ramp(values: Floats, start: int, alarms: list[_Alarm], stop: int) -> bool:
     """Whether one ramp explains the values from `start` to `stop` better than a step at each,
     all in one direction."""
-    if stop - start < FIRST + LAST or len({alarm.up for alarm in alarms}) > 1:
+    if stop - start < FIRST_RUNS + LAST_RUNS or len({alarm.up for alarm in alarms}) > 1:
         return False
     part, places = values[start:stop], [alarm.at - start for alarm in alarms]
     steps = left_by_steps(part, places)
@@ -133,18 +133,26 @@ def _is_ramp(values: Floats, start: int, alarms: list[_Alarm], stop: int) -> boo
     return ramp * (1 + clearer) < steps
 
 
-def _gradual(part: Floats, start: int, alarms: list[_Alarm]) -> Change:
+def _gradual(part: Floats, start: int, alarms: list[_Alarm]) -> ChangePoint:
     from scipy.special import stdtrit
 
     ramp = best_ramp(part)
-    size = float(part[-LAST:].mean() - part[:FIRST].mean())
+    size = float(part[-LAST_RUNS:].mean() - part[:FIRST_RUNS].mean())
     wide = float(stdtrit(trend_freedom(len(part)), 0.975)) * trend_error(part)
     p = min(*(alarm.p for alarm in alarms), FALSE_PER_SERIES * trend_ratio(part))
-    return Change(start, start + ramp.first + 1, start + ramp.last, alarms[0].told, size,
-                  size - wide, size + wide, p)  # fmt: skip
+    return ChangePoint(
+        since=start,
+        at=start + ramp.first + 1,
+        until=start + ramp.last,
+        detected=alarms[0].detected,
+        size=size,
+        low=size - wide,
+        high=size + wide,
+        p=p,
+    )
 
 
-def _step(part: Floats, start: int, alarms: list[_Alarm]) -> Change:
+def _step(part: Floats, start: int, alarms: list[_Alarm]) -> ChangePoint:
     """The step with all that is known by now: from the change before it to the one after it."""
     from scipy.special import stdtr, stdtrit
 
@@ -165,5 +173,13 @@ def _step(part: Floats, start: int, alarms: list[_Alarm]) -> Change:
     # Later runs may make it clearer; the level of a look that far on is the stricter one.
     strict = float(level(np.array([max(LOOKS, len(part))]), SPANS[-1], r)[0])
     p = FALSE_PER_SERIES * 2 * float(stdtr(freedom, -abs(size) / max(error, 1e-300))) / strict
-    return Change(start, start + at, start + at, alarm.told, size, size - wide, size + wide,
-                  min(alarm.p, p))  # fmt: skip
+    return ChangePoint(
+        since=start,
+        at=start + at,
+        until=start + at,
+        detected=alarm.detected,
+        size=size,
+        low=size - wide,
+        high=size + wide,
+        p=min(alarm.p, p),
+    )

@@ -6,10 +6,10 @@ from typing import TypeVar
 SUITE_LEVEL = 0.01
 """How often a suite in which nothing changed may be failed, by one family of tests."""
 
-Key = TypeVar("Key")
+Test = TypeVar("Test")
 
 
-def holm(p_values: Mapping[Key, float]) -> dict[Key, float]:
+def holm(p_values: Mapping[Test, float]) -> dict[Test, float]:
     """The adjusted p-value of each test: reject those at most the level of the whole family.
 
     The k-th smallest of m is multiplied by m - k + 1, never below the one before it, at most 1.

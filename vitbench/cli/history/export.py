@@ -44,7 +44,7 @@ def export_history(chosen: argparse.Namespace) -> int:
 
 def _export(history: "History", kind: str, output: Path | None) -> None:
     from vitbench.show import exports
-    from vitbench.show.history import to_csv
+    from vitbench.show.history import history_csv
 
     if kind == "asv":
         if output is None:
@@ -54,7 +54,7 @@ def _export(history: "History", kind: str, output: Path | None) -> None:
             words = f"{len(omitted)} without a commit, which asv cannot have: {', '.join(omitted)}"
             print(f"vitbench: left out: {words}", file=sys.stderr)
     else:
-        writers = {"csv": to_csv, "github": exports.github, "prometheus": exports.prometheus}
+        writers = {"csv": history_csv, "github": exports.github, "prometheus": exports.prometheus}
         text = writers[kind](history)
         if output is None:
             print(text, end="")

@@ -17,11 +17,11 @@ def register(commands: Any, name: str) -> None:
 def show_history(chosen: argparse.Namespace) -> int:
     """1 where a file could not be read; the rest is shown all the same."""
     from vitbench.history.trends import trends
-    from vitbench.show.history import text, to_json
+    from vitbench.show.history import history_json, history_text
 
     history = load_history(chosen.folder, chosen.no_cache)
     if chosen.json:
-        print(json.dumps(to_json(history, trends(history))))
+        print(json.dumps(history_json(history, trends(history))))
     else:
-        print(text(history, trends(history), str(chosen.folder)))
+        print(history_text(history, trends(history), str(chosen.folder)))
     return reading_code(history)

@@ -6,7 +6,7 @@ OF_HISTORY = ("--history", "--uncompared-days")
 OF_BASELINES = "--baselines"
 
 
-def idle_options(given: Mapping[str, bool], baseline: str | None) -> list[str]:
+def unused_options(given: Mapping[str, bool], baseline: str | None) -> list[str]:
     """A line on the options that were given (True) and are not used. `baseline`: what --baseline
     says, or is taken to say; None where nothing is compared."""
     if baseline is None:

@@ -6,13 +6,13 @@ from types import MappingProxyType
 from typing import Any
 
 from vitbench.case import Case
-from vitbench.gate.compare import Rules, compare, label, timed_verdict
-from vitbench.gate.earlier import TIMED, Anchor, Earlier, Key, earlier, model_of
+from vitbench.gate.earlier import TIMED, Anchor, CaseKey, Earlier, earlier, model_of
 from vitbench.gate.footprint import Footprints
-from vitbench.gate.notes import notes
+from vitbench.gate.notes import gate_notes
 from vitbench.gate.rename import gone, with_hints
-from vitbench.judge.change import RUN_SPREAD, Timing, change, decide, plain_timing
-from vitbench.judge.drift import Drift, compared, drift_of, pixels_of
+from vitbench.gate.times import Rules, compare_times, label, timed_verdict
+from vitbench.judge.change import RUN_SPREAD, Timing, change, judge_changes, plain_timing
+from vitbench.judge.drift import Drift, compare_predictions, drift_of, pixels_of
 from vitbench.judge.verdict import Verdict
 from vitbench.report.hardware import hardware
 from vitbench.report.machine import changed, differing
@@ -29,12 +29,12 @@ class Judgement:
     notes: tuple[str, ...]
 
 
-def judge(
+def judge_report(
     head: Mapping[str, Any],
     bases: Sequence[Mapping[str, Any]],
     rules: Rules,
     count: int | None = None,
-    anchors: Mapping[Key, Anchor] = MappingProxyType({}),
+    anchors: Mapping[CaseKey, Anchor] = MappingProxyType({}),
 ) -> Judgement:
     """Hold `head` against `bases`, newest first: each case against the newest `count` (None: all)
     that have it, within the class of its model, and against its anchor where it has one.
@@ -60,7 +60,7 @@ def judge(
     footprints = Footprints(_by_id(head), theirs, rules.of_figure)
     others = footprints.changes, footprints.tolerances
     drift = _drift(head, past)
-    verdicts, states = compare(fit, theirs, rules, drift.drifted, since, *others, anchors)
+    verdicts, states = compare_times(fit, theirs, rules, drift.drifted, since, *others, anchors)
     verdicts = _known(_doubted(verdicts, drift.doubtful, fit), bases)
     for verdict, key in footprints.verdicts(states):
         words = f"; since then {since[key]}" if since[key] and verdict.state == "LARGER" else ""
@@ -72,7 +72,7 @@ def judge(
     verdicts += unsound
     verdicts += _failed_only(head, past, {key[0] for key in (*here, *missing)})
     verdicts = verdicts if bases else [*map(_unheld, verdicts)]
-    beneath = (*footprints.notes(states), *drift.notes, *notes(head, past), *gone(head, bases))
+    beneath = (*footprints.notes(states), *drift.notes, *gate_notes(head, past), *gone(head, bases))
     return Judgement(tuple(with_hints(verdicts, head, bases)), beneath)
 
 
@@ -99,7 +99,7 @@ def _unheld(verdict: Verdict) -> Verdict:
     return replace(verdict, sentence="nothing was found to hold it against")
 
 
-def _timed(report: Mapping[str, Any]) -> dict[Key, dict[str, Any]]:
+def _timed(report: Mapping[str, Any]) -> dict[CaseKey, dict[str, Any]]:
     return {
         (row.case.id, group): benchmark
         for row in rows(report) for group, benchmark in row.benchmarks.items() if group in TIMED
@@ -125,7 +125,7 @@ def _drift(head: Mapping[str, Any], past: Earlier) -> Drift:
         if then := past.newest(case):
             theirs = _by_id(then.report)
             pixels = pixels_of(head, then.report, case)
-            found[case] = compared(row, theirs[case], theirs, pixels)
+            found[case] = compare_predictions(row, theirs[case], theirs, pixels)
     drift = drift_of(found)
     told = dict(drift.drifted)
     for case, row in ours.items():
@@ -137,7 +137,7 @@ def _drift(head: Mapping[str, Any], past: Earlier) -> Drift:
 
 
 def _doubted(
-    verdicts: Sequence[Verdict], doubtful: Mapping[str, str], keys: Iterable[Key]
+    verdicts: Sequence[Verdict], doubtful: Mapping[str, str], keys: Iterable[CaseKey]
 ) -> list[Verdict]:
     """The verdicts, where a case whose predictions are in doubt is neither SAME nor FASTER; nor
     does a reference go without a verdict."""
@@ -160,7 +160,7 @@ def _by_id(report: Mapping[str, Any]) -> dict[str, Row]:
     return {row.case.id: row for row in rows(report)}
 
 
-def _missing(key: Key, head: Mapping[str, Any], new: Sequence[Key]) -> Verdict:
+def _missing(key: CaseKey, head: Mapping[str, Any], new: Sequence[CaseKey]) -> Verdict:
     """A case that the report lacks: it failed, cannot run here, was renamed, or was not run."""
     run, case = head.get("vitbench", {}), Case.parse(key[0])
     if key[0] in run.get("failed", {}):
@@ -206,7 +206,7 @@ def _judge_plain(
         name: change(ours[name], [base[name] for base in timings[1:] if name in base], RUN_SPREAD)
         for name in ours if name in newest
     }  # fmt: skip
-    states = decide(changes, dict.fromkeys(changes, rules.tolerance))
+    states = judge_changes(changes, dict.fromkeys(changes, rules.tolerance))
     why = (
         f"; plain medians, not timed in pairs: such medians of identical runs differ by "
         f"{RUN_SPREAD:.0%} (standard deviation)"

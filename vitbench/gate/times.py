@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from vitbench.gate.earlier import Anchor, Key
-from vitbench.gate.footprint import SIZE_TOLERANCE, TIMES
+from vitbench.gate.earlier import Anchor, CaseKey
+from vitbench.gate.footprint import SIZE_TOLERANCE, TIME_FIGURES
 from vitbench.gate.notes import grown
 from vitbench.judge.change import (
-    FEW,
-    MOST,
+    FEW_DEGREES,
+    MOST_LOG_RATIO,
     PROCESS_SPREAD,
     Change,
     anchored,
     change,
-    decide,
+    judge_changes,
     paired_timing,
 )
-from vitbench.judge.verdict import Verdict, together
+from vitbench.judge.verdict import Verdict, family_words
 from vitbench.stats.intervals import CONFIDENCE
 from vitbench.stats.multiplicity import SUITE_LEVEL
 
@@ -46,25 +46,25 @@ class Rules:
 
     def of_figure(self, case: str, name: str) -> float:
         """Of "size" or a figure of `footprint.FIGURES`."""
-        return self.of(case) if name in TIMES else self.size_of(case)
+        return self.of(case) if name in TIME_FIGURES else self.size_of(case)
 
 
-def compare(
-    ours: Mapping[Key, dict[str, Any]],
-    theirs: Mapping[Key, Sequence[dict[str, Any]]],
+def compare_times(
+    ours: Mapping[CaseKey, dict[str, Any]],
+    theirs: Mapping[CaseKey, Sequence[dict[str, Any]]],
     rules: Rules,
     drift: Mapping[str, str],
-    since: Mapping[Key, str],
-    others: Mapping[Key, Change],
-    others_tolerances: Mapping[Key, float],
-    anchors: Mapping[Key, Anchor] = MappingProxyType({}),
-) -> tuple[list[Verdict], dict[Key, str]]:
+    since: Mapping[CaseKey, str],
+    others: Mapping[CaseKey, Change],
+    others_tolerances: Mapping[CaseKey, float],
+    anchors: Mapping[CaseKey, Anchor] = MappingProxyType({}),
+) -> tuple[list[Verdict], dict[CaseKey, str]]:
     """The verdicts of what the report has, and the state of each test: those of times, against the
     newest and against `anchors`, and of `others` are one family. `theirs`: of each the same case of
     earlier reports, newest first; `since`: what changed since the newest of them. A reference whose
     predictions hold has no verdict: its ratio to itself says nothing; notes tell its seconds."""
-    told: dict[Key, Verdict] = {}
-    changes: dict[Key, Change] = {}
+    told: dict[CaseKey, Verdict] = {}
+    changes: dict[CaseKey, Change] = {}
     for key, benchmark in ours.items():
         if not theirs.get(key):
             told[key] = Verdict(label(key), "NEW", "the baseline does not have it")
@@ -80,7 +80,7 @@ def compare(
         for key in changes
         if key in anchors and (found := _anchored(ours[key], anchors[key], theirs[key], rules))
     }
-    states = decide(
+    states = judge_changes(
         {**changes, **long_ago, **others},
         {**{key: rules.of(key[0]) for key in (*changes, *long_ago)}, **others_tolerances},
     )
@@ -137,7 +137,7 @@ def _change(
     return change(head, known, rules.process_spread)
 
 
-def _anchor_key(key: Key) -> Key:
+def _anchor_key(key: CaseKey) -> CaseKey:
     return key[0], f"{key[1]} of the anchor"
 
 
@@ -176,21 +176,23 @@ def _remedy(found: Change) -> str:
     """Why a change could not be told, where that is known."""
     if found.shown is not None:
         return f"; the baseline's own runs differ by {found.shown * 100:.0f} % (standard deviation)"
-    few = found.freedom < FEW
+    few = found.freedom < FEW_DEGREES
     return "; it has too few rounds, give them more --seconds" if few else ""
 
 
 def timed_verdict(case: str, state: str, found: Change, tolerance: float, tests: int) -> Verdict:
     """What a change means, in a sentence; the ends of its interval are one-sided 5 % bounds."""
     wide = found.quantile(CONFIDENCE)
-    time, low, high = (math.expm1(found.estimate + min(x, MOST)) for x in (0.0, -wide, wide))
+    time, low, high = (
+        math.expm1(found.estimate + min(x, MOST_LOG_RATIO)) for x in (0.0, -wide, wide)
+    )
     visible = found.visible(tolerance, SUITE_LEVEL / tests)
     sees = f"a slowdown of {visible * 100:.0f} % or more" if math.isfinite(visible) else "nothing"
     words = f"time {time * 100:+.1f} % [{low * 100:+.1f}, {high * 100:+.1f}]"
     said = {
         "SAME": f"within the tolerance of {tolerance * 100:g} %",
         "SLOWER": f"beyond the tolerance of {tolerance * 100:g} %, and chance is ruled out at 1 % "
-        f"{together(tests)}",
+        f"{family_words(tests)}",
         "FASTER": f"beyond the tolerance of {tolerance * 100:g} %",
         "INCONCLUSIVE": f"it may be within the tolerance of {tolerance * 100:g} % or beyond it; "
         f"this comparison sees {sees}",
@@ -203,6 +205,6 @@ def timed_verdict(case: str, state: str, found: Change, tolerance: float, tests:
     return Verdict(case, state, f"{words}: {said[state]}", time, low, high, figures)
 
 
-def label(key: Key) -> str:
+def label(key: CaseKey) -> str:
     """A case as it is named in verdicts: its id, and the group where that is not latency."""
     return key[0] if key[1] == "latency" else f"{key[0]} ({key[1]})"

@@ -4,12 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitbench.history.lanes import lanes
+from vitbench.history.version_groups import version_groups
 
 
 def apart(text):
-    """The lanes of runs whose only version is a letter, as text."""
-    return ["".join(text[run] for run in lane.members) for lane in lanes([{"v": x} for x in text])]
+    """The groups of runs whose only version is a letter."""
+    return [
+        "".join(text[run] for run in group.members)
+        for group in version_groups([{"v": x} for x in text])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +39,7 @@ def test_turns(text, right):
 
 
 def words(sets):
-    return [lane.words for lane in lanes(sets)]
+    return [group.words for group in version_groups(sets)]
 
 
 PYTHONS = ("3.11.9", "3.12.3")
@@ -53,7 +56,7 @@ def test_an_upgrade_within_a_matrix_goes_on_in_each_lane():
         {"torch": torch, "python": python}
         for torch in ("2.12.1", "2.13.0") for _ in range(4) for python in PYTHONS
     ]  # fmt: skip
-    assert [len(lane.members) for lane in lanes(days)] == [8, 8]
+    assert [len(group.members) for group in version_groups(days)] == [8, 8]
 
 
 def test_an_upgrade_that_one_lane_gets_later_goes_on_too():
@@ -109,7 +112,7 @@ SETS = st.lists(st.dictionaries(st.sampled_from("ab"), st.sampled_from("123"), m
 
 @given(SETS)
 def test_every_run_is_in_one_lane_and_no_two_have_one_name(sets):
-    found = lanes(sets)
-    assert sorted(run for lane in found for run in lane.members) == list(range(len(sets)))
-    assert len({lane.words for lane in found}) == len(found)
-    assert all(list(lane.members) == sorted(lane.members) for lane in found)
+    found = version_groups(sets)
+    assert sorted(run for group in found for run in group.members) == list(range(len(sets)))
+    assert len({group.words for group in found}) == len(found)
+    assert all(list(group.members) == sorted(group.members) for group in found)

@@ -15,15 +15,15 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-NONE = "none"
+NO_VERSION = "none"
 # Blocks of a version that alternates: a rollback makes two.
 LEAST_BLOCKS = 3
 
 
 @dataclass(frozen=True)
-class Lane:
+class VersionGroup:
     """Runs that belong together, by index. `words` names the newest version of each package that
-    tells them from the others; "" where there is one lane alone."""
+    tells them from the others; "" where there is one group alone."""
 
     members: tuple[int, ...]
     words: str
@@ -38,32 +38,36 @@ class _Version:
     blocks: int
 
 
-def lanes(sets: Sequence[Mapping[str, str]]) -> list[Lane]:
-    """The lanes of runs, each given by its versions by package, in the order of the runs."""
-    return _lanes(sets, tuple(range(len(sets))), ())
+def version_groups(sets: Sequence[Mapping[str, str]]) -> list[VersionGroup]:
+    """The groups of runs, each given by its versions by package, in the order of the runs."""
+    return _groups(sets, tuple(range(len(sets))), ())
 
 
-def _lanes(
+def _groups(
     sets: Sequence[Mapping[str, str]], members: tuple[int, ...], packages: tuple[str, ...]
-) -> list[Lane]:
+) -> list[VersionGroup]:
     kinds = [sets[member] for member in members]
     turns = {}
     for name in dict.fromkeys(key for kind in kinds for key in kind):
-        versions = _versions([kind.get(name, NONE) for kind in kinds])
+        versions = _versions([kind.get(name, NO_VERSION) for kind in kinds])
         if max(version.blocks for version in versions) >= LEAST_BLOCKS:
             turns[name] = versions
-    # What takes turns most often first: within each of its lanes the others may well stand still.
+    # What takes turns most often first: within each of its groups the others may well stand still.
     for name in sorted(turns, key=lambda name: -sum(version.blocks for version in turns[name])):
         groups = _chains(turns[name])
         if len(groups) > 1:
             apart = (sorted(run for version in group for run in version.runs) for group in groups)
             return [
-                lane
+                group
                 for runs in apart
-                for lane in _lanes(sets, tuple(members[run] for run in runs), (*packages, name))
+                for group in _groups(sets, tuple(members[run] for run in runs), (*packages, name))
             ]
     newest = sets[members[-1]] if members else {}
-    return [Lane(members, ", ".join(f"{name} {newest.get(name, NONE)}" for name in packages))]
+    return [
+        VersionGroup(
+            members, ", ".join(f"{name} {newest.get(name, NO_VERSION)}" for name in packages)
+        )
+    ]
 
 
 def _versions(names: Sequence[str]) -> list[_Version]:

@@ -27,7 +27,7 @@ TREND_LEVEL = 3e-5
 # Later looks are stricter, so that the sum over all that ever come stays finite.
 LOOKS = 106
 LEAST_BEFORE = 10
-FIRST, LAST = 10, 5
+FIRST_RUNS, LAST_RUNS = 10, 5
 # Too short a series cannot show how its neighbours correlate; then this is assumed.
 ASSUMED_CORRELATION = 0.5
 TOLD_CORRELATION = 90
@@ -79,20 +79,20 @@ def trend_ratios(values: Floats) -> tuple[Floats, Floats]:
     The error is that of an AR(1) series of ASSUMED_CORRELATION with the variance of successive
     differences, which a slow change does not widen (von Neumann, Ann. Math. Stat. 12, 1941).
     """
-    ends = np.arange(FIRST + LAST, values.shape[-1] + 1)
+    ends = np.arange(FIRST_RUNS + LAST_RUNS, values.shape[-1] + 1)
     if not ends.size:
         return ends, np.empty((*values.shape[:-1], 0))
     x = values - np.median(values, axis=-1, keepdims=True)
     sums, steps = _cumulative(x), _cumulative(np.diff(x, axis=-1) ** 2)
-    start, last = x[..., :FIRST], _windows(x, LAST)[..., ends - LAST, :]
-    early, late = sums[..., FIRST, None], sums[..., ends] - sums[..., ends - LAST]
-    difference = late / LAST - early / FIRST
+    start, last = x[..., :FIRST_RUNS], _windows(x, LAST_RUNS)[..., ends - LAST_RUNS, :]
+    early, late = sums[..., FIRST_RUNS, None], sums[..., ends] - sums[..., ends - LAST_RUNS]
+    difference = late / LAST_RUNS - early / FIRST_RUNS
     variance = steps[..., ends - 1] / (ends - 1) / 2 / (1 - ASSUMED_CORRELATION)
     error = np.sqrt(np.maximum(variance, 1e-30) * _trend_scale(ASSUMED_CORRELATION))
     up = difference > 0
     lowest, highest = start.min(-1)[..., None], start.max(-1)[..., None]
-    rest = (late - np.where(up, last.max(-1), last.min(-1))) / (LAST - 1)
-    rest = rest - (early - np.where(up, lowest, highest)) / (FIRST - 1)
+    rest = (late - np.where(up, last.max(-1), last.min(-1))) / (LAST_RUNS - 1)
+    rest = rest - (early - np.where(up, lowest, highest)) / (FIRST_RUNS - 1)
     freedom = np.broadcast_to(trend_freedom(ends), difference.shape)
     return ends, _p(difference / error, rest / error, freedom) / trend_level(ends)
 
@@ -108,7 +108,7 @@ def trend_ratio(values: Floats) -> float:
     from scipy.special import stdtr
 
     n = len(values)
-    t = (values[-LAST:].mean() - values[:FIRST].mean()) / trend_error(values)
+    t = (values[-LAST_RUNS:].mean() - values[:FIRST_RUNS].mean()) / trend_error(values)
     return float(2 * stdtr(trend_freedom(n), -abs(t)) / trend_level(n))
 
 
@@ -123,7 +123,7 @@ def trend_error(values: Floats) -> float:
 
 
 def _trend_scale(r: Floats | float) -> Any:
-    return mean_variance(LAST, r) + mean_variance(FIRST, r)
+    return mean_variance(LAST_RUNS, r) + mean_variance(FIRST_RUNS, r)
 
 
 def trend_freedom(n: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.gate.accepted import accepted_as
-from vitbench.gate.earlier import Anchor, Contents, Key, contents
+from vitbench.gate.earlier import Anchor, CaseKey, Contents, contents
 from vitbench.gate.rename import Renames, names_in, renamed
 from vitbench.report.machine import taken
 from vitbench.report.order import out_of_order, timestamp
@@ -17,14 +17,14 @@ from vitbench.report.reader import read_report
 from vitbench.report.sound import is_ours
 from vitbench.report.text import text_of
 
-FIRST = 10
+ANCHOR_REPORTS = 10
 """The anchor is the median of so many reports, the oldest ones."""
-LEAST = 3
+LEAST_ANCHOR_REPORTS = 3
 """Of fewer the newest ones see as much."""
 
 
 @dataclass(frozen=True)
-class Filed:
+class DatedReport:
     """A file of the history, as far as its shape was not judged. `committed`: when its commit was
     made, seconds since 1970. `stub`: what differing() asks."""
 
@@ -35,7 +35,7 @@ class Filed:
     stub: Mapping[str, Any]
 
 
-class History:
+class ReportFolder:
     """The reports of a folder, dated; one is read as a report only where it is chosen. `names`: all
     that can be renamed in them, where something is to be."""
 
@@ -70,14 +70,14 @@ class History:
                         "benchmarks": [],
                     }
                     when, made = taken(other, str(file)), _committed(other)
-                    found.append(Filed(when, file, made, contents(other), stub))
+                    found.append(DatedReport(when, file, made, contents(other), stub))
             except UserError as error:
                 self.problems.append(str(error))
             except (ValueError, RecursionError, AttributeError, LookupError, TypeError) as error:
                 self.problems.append(f"{file}: damaged, or not a report: {error}")
         self.newest_first = sorted(found, key=lambda each: (each.when, each.file), reverse=True)
 
-    def report(self, filed: Filed) -> dict[str, Any] | None:
+    def report(self, filed: DatedReport) -> dict[str, Any] | None:
         """The report, once; None where it has not the shape of one."""
         if filed.file not in self._read:
             try:
@@ -88,9 +88,9 @@ class History:
                 self.problems.append(str(error))
         return self._read[filed.file]
 
-    def having(self, key: Key, files: Sequence[Filed], count: int) -> list[Filed]:
+    def having(self, key: CaseKey, files: Sequence[DatedReport], count: int) -> list[DatedReport]:
         """The first `count` of `files` whose figures of a case can be used."""
-        found: list[Filed] = []
+        found: list[DatedReport] = []
         for filed in files:
             if len(found) == count:
                 break
@@ -116,9 +116,9 @@ class History:
 
     def anchor(
         self,
-        key: Key,
-        fit: Sequence[Filed],
-        newest: Sequence[Filed],
+        key: CaseKey,
+        fit: Sequence[DatedReport],
+        newest: Sequence[DatedReport],
         accepted: Mapping[str, Any] | None,
     ) -> Anchor | None:
         """The anchor of a case; None where there is no accepted one and too few reports before
@@ -128,15 +128,15 @@ class History:
             return Anchor((benchmark,), f"the accepted report of {str(accepted['datetime'])[:10]}")
         since = taken(accepted, "the accepted report") if accepted is not None else None
         older = [x for x in reversed(fit) if x not in newest and (since is None or x.when > since)]
-        found = self.having(key, older, FIRST)
-        if len(found) < LEAST:
+        found = self.having(key, older, ANCHOR_REPORTS)
+        if len(found) < LEAST_ANCHOR_REPORTS:
             return None
         reports = [report for each in found if (report := self.report(each)) is not None]
         words = f"the first {len(found)} reports, since {found[0].when:%Y-%m-%d}"
         return Anchor(tuple(_benchmark(each, key) for each in reports), words)
 
 
-def in_order(files: Sequence[Filed]) -> list[Filed]:
+def in_order(files: Sequence[DatedReport]) -> list[DatedReport]:
     """Of files, newest first, those that are not of a commit older than one measured before."""
     times = [(each.committed, each.when.timestamp()) for each in reversed(files)]
     late = out_of_order([made for made, _ in times], [when for _, when in times])
@@ -148,7 +148,7 @@ def _committed(report: Mapping[str, Any]) -> float | None:
     return timestamp(commit.get("time")) if isinstance(commit, dict) else None
 
 
-def _benchmark(report: Mapping[str, Any], key: Key) -> dict[str, Any]:
+def _benchmark(report: Mapping[str, Any], key: CaseKey) -> dict[str, Any]:
     """Of a report that was read, so that what cannot be judged is not in it any more."""
     return next(
         dict(each)

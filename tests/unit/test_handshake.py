@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import ROOT
 from vitbench.build.worker import WorkerFailed
 from vitbench.duet.conversation import Conversation
-from vitbench.duet.greet import greet
+from vitbench.duet.handshake import handshake
 from vitbench.errors import UserError
 from vitbench.measure.options import Options
 from vitbench.models import ModelSpec
@@ -64,7 +64,7 @@ def test_options_survive_the_trip_to_an_arm():
 @pytest.mark.parametrize("says", [True, False])
 def test_options_that_the_other_end_does_not_know_are_left_out(says):
     arm = Arm(without("calibration", "rebuild"), says)
-    assert greet(arm, "v1", OPTIONS) == {"protocol": 1, "vitbench": "0.0.9"}
+    assert handshake(arm, "v1", OPTIONS) == {"protocol": 1, "vitbench": "0.0.9"}
     assert set(arm.got) == {name for name in KNOWN if "." not in name} - {"calibration", "rebuild"}
     assert arm.got["models"] == [SPEC.__dict__]
 
@@ -83,7 +83,7 @@ def test_options_that_the_other_end_does_not_know_are_left_out(says):
 def test_one_that_is_set_cannot_be_left_out(says, unknown, given, option):
     words = f"v1 \\(vitbench 0.0.9\\) does not know {option}, which is set here: leave it away, or"
     with pytest.raises(UserError, match=words):
-        greet(Arm(without(unknown), says), "v1", replace(OPTIONS, **given))
+        handshake(Arm(without(unknown), says), "v1", replace(OPTIONS, **given))
 
 
 def test_an_option_that_is_unknown_here_has_its_default_there():
@@ -96,13 +96,13 @@ def test_an_option_that_is_unknown_here_has_its_default_there():
     newer = Newer.from_json(OPTIONS.to_json([*KNOWN, "added"]))
     assert (newer.added, newer.threads) == (7, 1)
     arm = Arm([*KNOWN, "added"])
-    greet(arm, "v3", OPTIONS)
+    handshake(arm, "v3", OPTIONS)
     assert "added" not in arm.got
 
 
 def test_one_that_is_wanted_there_and_unknown_here_is_one_sentence():
     with pytest.raises(UserError, match=r"v1 .* wants options that are unknown here: 'gone'"):
-        greet(Arm(more="gone"), "v1", OPTIONS)
+        handshake(Arm(more="gone"), "v1", OPTIONS)
 
 
 def test_another_failure_is_passed_on():
@@ -113,15 +113,15 @@ def test_another_failure_is_passed_on():
             return super().ask(request, seconds)
 
     with pytest.raises(WorkerFailed, match="KeyError: 'oh'"):
-        greet(Failing(), "v1", OPTIONS)
+        handshake(Failing(), "v1", OPTIONS)
 
 
 def test_an_arm_is_told_no_options_where_there_are_none():
     arm = Arm()
-    greet(arm, "v1", None)
+    handshake(arm, "v1", None)
     assert arm.got is None
     with pytest.raises(UserError, match="v1 speaks protocol 2 of the duet"):
-        greet(Arm(protocol=2), "v1", OPTIONS)
+        handshake(Arm(protocol=2), "v1", OPTIONS)
 
 
 def test_every_option_that_is_not_always_told_has_a_default():
@@ -147,6 +147,6 @@ def test_a_real_arm_without_one_of_todays_options_and_with_one_more(tmp_path, sa
         arm.write_text(arm.read_text().replace(names, ""))
     command = (sys.executable, "-P", "-m", "vitbench.duet.worker")
     with Conversation("the base worker", command, tmp_path) as base:
-        assert greet(base, "v1", OPTIONS)["protocol"] == 1
+        assert handshake(base, "v1", OPTIONS)["protocol"] == 1
         with pytest.raises(UserError, match="does not know --profile, which is set here"):
-            greet(base, "v1", replace(OPTIONS, profile=True))
+            handshake(base, "v1", replace(OPTIONS, profile=True))

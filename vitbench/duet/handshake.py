@@ -16,7 +16,7 @@ _REFUSES = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '
 _WANTS = re.compile(r"\w+\.__init__\(\) missing \d+ required [a-z -]+: (.*)")
 
 
-def greet(arm: Conversation, label: str, options: Options | None) -> dict[str, Any]:
+def handshake(arm: Conversation, label: str, options: Options | None) -> dict[str, Any]:
     """What an arm says of itself. It is told the options, if any: those that it knows.
 
     `label` names its side for people. Raises UserError where it speaks another protocol, knows not
