@@ -262,6 +262,20 @@ def test_a_document_or_heading_that_the_code_has_lost_is_found():
     assert lost_references(source) == ["docs/results.md, Nose", "docs/no.md, "]
 
 
+def said(quoted: str) -> bool:
+    """Whether a message of vitbench has these words; a message may go over several lines."""
+    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "vitbench").rglob("*.py"))
+    text = re.sub(r"[\"']\s*\n\s*f?[\"']", "", "\n".join(sources))
+    return quoted.lower() in text.lower()
+
+
+def test_the_messages_that_troubleshooting_explains_are_still_said():
+    quoted = re.findall(r'"([^"]+)"', documents()["docs/troubleshooting.md"])
+    assert len(quoted) > 10
+    assert [words for words in quoted if not said(words)] == []
+    assert not said("has no " + "such words")
+
+
 def test_the_house_has_every_folder():
     house = documents()["CONTRIBUTING.md"]
     folders = {path.parent.name for path in (ROOT / "vitbench").glob("*/__init__.py")}
