@@ -25,6 +25,7 @@ from vitbench.errors import Unavailable
 from vitbench.measure.paired import PairedRounds
 from vitbench.plugin.cases import CLOCK
 from vitbench.runtimes import Deployment
+from vitbench.runtimes.catalogue import require
 from vitbench.stats.intervals import paired_ratio
 
 pytestmark = pytest.mark.benchmark(timer=CLOCK)
@@ -87,7 +88,7 @@ def built(vitbench_session):
     def found(name):
         case = Case(vitbench_session.options.models[0].name, name, "cpu", 1)
         try:
-            vitbench_session.require(case)
+            require(case)
         except Unavailable as reason:
             pytest.skip(f"unavailable: {reason}")
         return vitbench_session.artifact(case).path, vitbench_session.deployment(case)

@@ -21,6 +21,7 @@ from vitbench.cli.session import session_of
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.outputs import Witness, drawn_rounds
 from vitbench.measure.paired import PairedRounds
+from vitbench.runtimes import variant
 
 ROUNDS = 30
 
@@ -68,7 +69,7 @@ def main():
         verification = session.verify(case)
         images = session.first_batch(case)
         turns = [(d, d.stage(images)) for d in (session.deployment(case, copy) for copy in (0, 1))]
-        limits = session.require(case).limits
+        limits = variant(case.variant).limits
 
         def witnesses(case=case, verified=verification.first_output, limits=limits):
             return tuple(Witness(case.id, verified, limits) for _ in range(2))

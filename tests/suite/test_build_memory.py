@@ -12,12 +12,12 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT
+from vitbench.build import builds
 from vitbench.build.memory import default_limit, resident_bytes, used_bytes
 from vitbench.build.worker import WorkerFailed, ask
 from vitbench.case import Case
 from vitbench.environment import peak_resident_bytes
 from vitbench.errors import Unavailable, UserError
-from vitbench.measure import session as sessions
 from vitbench.measure.options import Options, build_memory
 from vitbench.measure.session import Session
 from vitbench.models import parse_spec
@@ -122,7 +122,7 @@ def test_a_build_that_failed_is_remembered_and_others_are_built(
         asked.append((request["variant"], settings["memory_bytes"], settings["name"]))
         raise failure
 
-    monkeypatch.setattr(sessions, "ask", fake)
+    monkeypatch.setattr(builds, "ask", fake)
     model = "deit_tiny_patch16_224"
     options = Options(models=(parse_spec(model, ROOT),), threads=1, cache=tmp_path)
     session = Session(replace(options, build_memory_bytes=7))

@@ -62,7 +62,7 @@ def test_predict_says_which_build_failed(photo, tmp_path, monkeypatch, capsys):
     """And goes on with the next variant. The worker dies as it does where memory runs out."""
     dies = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
     monkeypatch.setattr(
-        "vitbench.measure.session.ask", lambda request, *_, **__: ask(request, 60, dies)
+        "vitbench.build.builds.ask", lambda request, *_, **__: ask(request, 60, dies)
     )
     command = ["predict", str(photo), "--variant=int8-dynamic", "--threads=1"]
     assert main([*command, f"--cache={tmp_path / 'cache'}"]) == 1

@@ -22,7 +22,7 @@ from vitbench.measure.options import Options
 from vitbench.measure.session import Session
 from vitbench.models import parse_spec
 from vitbench.runtimes import RUNTIMES, VARIANTS, Placement, load, variant
-from vitbench.runtimes.catalogue import declared
+from vitbench.runtimes.catalogue import declared, require
 
 MODEL = "deit_tiny_patch16_224"
 NAMES = [row.name for row in VARIANTS if "cpu" in row.devices]
@@ -49,7 +49,7 @@ def options(cache):
 
 
 @pytest.fixture
-def case(name, session):
+def case(name):
     """The case of a variant. Skips where it cannot run here; a broken runtime is a failure."""
     found, recipe = Case(MODEL, name, "cpu", 1), variant(name)
     if declared(recipe) is None:
@@ -58,7 +58,7 @@ def case(name, session):
         except Unavailable as reason:
             pytest.fail(f"{name} is declared available: {reason}")
     try:
-        session.require(found)
+        require(found)
     except Unavailable as reason:
         pytest.skip(f"unavailable: {reason}")
     return found
@@ -204,7 +204,7 @@ def test_a_build_that_takes_too_long_is_ended_and_named(tmp_path):
 
 
 def test_calibration_images_are_not_the_judged_ones(session):
-    judged, calibrated = session.sample(MODEL), session.calibration(MODEL)
+    judged, calibrated = session.sample(MODEL), session.inputs.calibration(MODEL)
     assert len(calibrated.ids) == 64
     assert not set(judged.clusters) & set(calibrated.clusters)
 
@@ -212,4 +212,4 @@ def test_calibration_images_are_not_the_judged_ones(session):
 def test_a_calibration_folder_is_named_in_its_errors(cache, tmp_path):
     chosen = replace(options(cache), calibration=tmp_path / "none")
     with pytest.raises(UserError, match=r"--calibration .*none does not exist"):
-        Session(chosen).calibration(MODEL)
+        Session(chosen).inputs.calibration(MODEL)

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from vitbench.case import Case
+from vitbench.measure.verification import require_unbroken
 from vitbench.plugin.measuring import *
 from vitbench.plugin.recording import recorder_of
 from vitbench.runtimes import Deployment
 
-pytest_plugins = ["vitbench.plugin.options", "vitbench.plugin.failing"]
+pytest_plugins = ["vitbench.plugin.names", "vitbench.plugin.options", "vitbench.plugin.failing"]
 CASES = [Case("m", name, device, 1) for name, device in (
     ("fine", "cpu"), ("fine", "cuda"), ("unproven", "cuda"), ("wrong", "cpu"), ("batch", "cpu"),
     ("restless", "cpu"), ("device", "cuda"))]
@@ -34,6 +35,9 @@ class Planted:
             "UNPROVEN" if case.variant == "unproven" else "KEPT")
         agreement = SimpleNamespace(state=state, sentence=f"{case.id} is planted {state}")
         return SimpleNamespace(agreement=agreement)
+
+    def verified(self, case, against=None):
+        return require_unbroken(self.verify(case, against))
 
     def sample(self, _):
         return SimpleNamespace(images=np.zeros((8, 3, 2, 2), np.float32))

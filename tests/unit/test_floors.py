@@ -13,9 +13,6 @@ from packaging.version import Version
 from vitbench.case import Case
 from vitbench.cli.main import main
 from vitbench.errors import Unavailable
-from vitbench.measure.options import Options
-from vitbench.measure.session import Session
-from vitbench.models import parse_spec
 from vitbench.place import CHECKOUT
 from vitbench.runtimes import VARIANTS, catalogue, variant
 
@@ -62,15 +59,13 @@ def test_what_was_tried_lies_above_the_floors(extras):
         ("mobile-int8", "2.13.0", "torch 2.13.0 is installed; mobile-int8 needs torch<2.13,>=2.11"),
     ],
 )
-def test_the_list_and_a_run_say_the_same(monkeypatch, capsys, tmp_path, name, release, why):
+def test_the_list_and_a_run_say_the_same(monkeypatch, capsys, name, release, why):
     monkeypatch.setattr(catalogue, "installed", lambda _: release)
     assert main(["list", "--json"]) == 0
     listed = {row["variant"]: row["reason"] for row in json.loads(capsys.readouterr().out)}
-    options = Options(models=(parse_spec(MODEL, tmp_path),), threads=1, cache=tmp_path)
-    session, case = Session(options), Case(MODEL, name, "cpu", 1)
     try:
         said = None
-        session.require(case)
+        catalogue.require(Case(MODEL, name, "cpu", 1))
     except Unavailable as reason:
         said = str(reason)
     assert (listed[name], said if why else None) == (why, why)

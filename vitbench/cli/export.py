@@ -10,7 +10,7 @@ from vitbench.cli.codes import BROKEN, OK, USAGE
 from vitbench.cli.options import EXPORT, add
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, with_kind
-from vitbench.runtimes.variants import VARIANTS
+from vitbench.runtimes import VARIANTS, variant
 
 
 def register(commands: Any) -> None:
@@ -50,7 +50,7 @@ def export_variant(chosen: argparse.Namespace) -> int:
             print(f"{case.id} is not exported", file=sys.stderr)
             code = code or BROKEN
             continue
-        artifact, recipe = session.artifact(case), session.require(case)
+        artifact, recipe = session.artifact(case), variant(case.variant)
         calibration = session.inputs.calibrated(spec.name) if recipe.calibrated else None
         if calibration:
             print(calibration["sentence"])

@@ -36,7 +36,8 @@ class PairedRounds:
         witnesses: tuple[Witness, Witness] | None = None,
     ) -> None:
         self.reference_seconds: list[float] = []
-        self._case, self._reference, self._clock = case, reference, clock
+        self.clock = clock
+        self._case, self._reference = case, reference
         self._witness = dict(zip(("case", "reference"), witnesses or (), strict=False))
         self._drawn: Collection[int] = ()
         self._rounds = self._round = 0
@@ -55,7 +56,7 @@ class PairedRounds:
     def __call__(self) -> None:
         """The case's timed call."""
         try:
-            self._look("case", self._case[0], self._clock.call(*self._case)[0])
+            self._look("case", self._case[0], self.clock.call(*self._case)[0])
         except BaseException:
             self.close()
             raise
@@ -83,7 +84,7 @@ class PairedRounds:
             witness, answers = self._witness.get(who), []
             with deployment.active():
                 while len(taken) < calls and (len(taken) < 2 or sum(taken[1:]) < enough_seconds):
-                    output, call_seconds = self._clock.call(deployment, staged)
+                    output, call_seconds = self.clock.call(deployment, staged)
                     taken.append(call_seconds)
                     if witness:
                         answers.append(deployment.read(output))
@@ -107,7 +108,7 @@ class PairedRounds:
         deployment, staged = self._reference
         with deployment.active():
             self._warm(self._reference)
-            output, seconds = self._clock.call(deployment, staged)
+            output, seconds = self.clock.call(deployment, staged)
             self.reference_seconds.append(seconds)
             self._look("reference", deployment, output)
 

@@ -7,9 +7,11 @@ from packaging.requirements import Requirement
 
 from vitbench.case import Case
 from vitbench.environment import installed
-from vitbench.errors import UserError
+from vitbench.errors import Unavailable, UserError
 from vitbench.place import install
+from vitbench.runtimes import variant
 from vitbench.runtimes.base import Variant
+from vitbench.runtimes.registry import RUNTIMES
 from vitbench.runtimes.variants import VARIANTS
 
 # On every machine with the same bundled weights: short, real and comparable.
@@ -47,10 +49,10 @@ def cases(
     for model in models:
         for device in devices:
             for batch in batches:
-                for variant in variants:
-                    suits = [d for d in devices if d.split(":")[0] in variant.devices]
+                for row in variants:
+                    suits = [d for d in devices if d.split(":")[0] in row.devices]
                     if device in (suits or devices[:1]):
-                        found.append(Case(model, variant.name, device, batch))
+                        found.append(Case(model, row.name, device, batch))
     return list(dict.fromkeys(found))
 
 
@@ -59,17 +61,28 @@ def device_kinds() -> dict[str, tuple[str, ...]]:
     return {row.name: row.devices for row in VARIANTS}
 
 
-def declared(variant: Variant) -> str | None:
+def declared(row: Variant) -> str | None:
     """Why the installed packages rule a variant out, or None where they do not. Imports nothing.
 
     `vitbench list` and every run ask here, so that both say the same.
     """
-    for text in ("torch", *variant.requires):  # torch is what every model is made with
+    for text in ("torch", *row.requires):  # torch is what every model is made with
         requirement = Requirement(text)
         name, found = requirement.name, installed(requirement.name)
         if found is None:
             extra = "suite" if name == "torch" else "runtimes"
             return f"{name} is not installed ({install(extra)})"
         if not requirement.specifier.contains(found, prereleases=True):
-            return f"{name} {found} is installed; {variant.name} needs {requirement}"
+            return f"{name} {found} is installed; {row.name} needs {requirement}"
     return None
+
+
+def require(case: Case) -> Variant:
+    """The variant of a case. Raises Unavailable, with the reason, where it cannot run here."""
+    recipe = variant(case.variant)
+    if reason := declared(recipe):
+        raise Unavailable(reason)
+    runtime = RUNTIMES[recipe.runtime]
+    runtime.version()
+    runtime.supports(recipe, case.device)
+    return recipe

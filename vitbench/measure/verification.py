@@ -1,0 +1,125 @@
+"""Whether cases predict what their references predict: each is asked once in a run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.build import identity
+from vitbench.build.artifacts import ArtifactCache
+from vitbench.case import Case
+from vitbench.errors import UserError
+from vitbench.judge.agreement import Agreement, doomed, judge_agreement
+from vitbench.measure.agreement import compare, logits_of, unpacked
+from vitbench.measure.inputs import Inputs
+from vitbench.models import Model
+from vitbench.runtimes import Deployment, variant
+
+AGREEMENT_REFERENCE = "fp32"
+"""The variant that predictions are compared with, on the CPU, whatever times are compared with."""
+PROGRESS_SECONDS = 10.0  # between two lines on a long verification
+
+
+@dataclass(frozen=True)
+class Verification:
+    """An agreement, and what was measured for it (per image: top-1 and margin). `first_output` is
+    the logits (N, C) of the first batch."""
+
+    agreement: Agreement
+    measured: Mapping[str, Any]
+    first_output: NDArray[np.float32]
+
+
+def require_unbroken(verification: Verification) -> Verification:
+    """The verification. Raises UserError where its limits are broken."""
+    if verification.agreement.state == "BROKEN":
+        raise UserError(verification.agreement.sentence)
+    return verification
+
+
+class Verifications:
+    """Results are kept in the cache, so that another run need not measure them again.
+
+    By a case: `deployment` loads it, `conditions` are all that its logits depend on, the images
+    included, and raise Unavailable where it cannot run here. `model` gives a model by its name.
+    """
+
+    def __init__(
+        self,
+        cache: ArtifactCache,
+        inputs: Inputs,
+        model: Callable[[str], Model],
+        conditions: Callable[[Case], dict[str, Any]],
+        deployment: Callable[[Case], Deployment],
+        say: Callable[[str], None],
+    ) -> None:
+        self._cache, self._inputs, self._model, self._say = cache, inputs, model, say
+        self._conditions, self._deployment = conditions, deployment
+        self._verified: dict[tuple[Case, Case], Verification] = {}
+
+    def verify(self, case: Case, against: Case | None = None) -> Verification:
+        """Whether a case keeps its limits against another one over the model's whole sample.
+
+        `against` is the agreement reference at the same batch unless another case is given.
+        """
+        against = against or Case(case.model, AGREEMENT_REFERENCE, "cpu", case.batch)
+        if (case, against) not in self._verified:
+            self._verified[case, against] = self._verify(case, against)
+        return self._verified[case, against]
+
+    def logits(self, case: Case) -> NDArray[np.float32]:
+        """Logits (N, C) of a case over its model's whole sample, batch by batch."""
+
+        def compute() -> NDArray[np.float32]:
+            images = self._inputs.sample(case.model).images
+            return logits_of(self._deployment(case), images, case.batch)
+
+        return self._cache.array("logits", self._conditions(case), compute)
+
+    def _verify(self, case: Case, against: Case) -> Verification:
+        conditions, recipe, model = self._conditions(case), variant(case.variant), case.model
+        judged = identity.of_agreement(
+            conditions,
+            self._conditions(against),
+            recipe,
+            self._labels(model),
+            self._inputs.sample(model).clusters,
+            self._model(model).weights.synthetic,
+        )
+        measured = self._cache.json("agreement", judged, lambda: self._compare(case, against))
+        subject = f"{case.variant} on {case.device}, batch {case.batch}"
+        if against.variant == AGREEMENT_REFERENCE:
+            self._inputs.doubt(model, measured["reference_top1"])
+        if against.variant != AGREEMENT_REFERENCE or against.batch != case.batch:
+            subject += f", against {against.variant} on {against.device}, batch {against.batch}"
+        agreement = judge_agreement(measured, recipe.limits, subject)
+        return Verification(agreement, measured, unpacked(measured.pop("first_output")))
+
+    def _compare(self, case: Case, against: Case) -> dict[str, Any]:
+        sample, limits = self._inputs.sample(case.model), variant(case.variant).limits
+        reference, deployment = self.logits(against), self._deployment(case)
+        self._say(f"verifying {case.id} on {len(sample.ids)} images")
+        spoken = monotonic()
+
+        def progress(done: int, total: int) -> None:
+            nonlocal spoken
+            if monotonic() - spoken > PROGRESS_SECONDS:
+                spoken = monotonic()
+                self._say(f"verifying {case.id}: {done} of {total}")
+
+        return compare(
+            deployment,
+            sample,
+            reference,
+            case.batch,
+            self._labels(case.model),
+            self._model(case.model).weights.synthetic,
+            lambda measured: doomed(measured, limits),
+            progress,
+        )
+
+    def _labels(self, name: str) -> list[str]:
+        return [label.name for label in self._model(name).labels]
