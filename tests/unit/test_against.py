@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from vitbench.duet.sides import base
+from vitbench.duet import sides
+from vitbench.duet.sides import Side, base, head
 from vitbench.errors import UserError
 
 
@@ -32,6 +33,40 @@ def test_what_against_names(tmp_path):
     (tmp_path / "old" / "vitbench").mkdir(parents=True)
     with pytest.raises(UserError, match="its vitbench is too old for a duet"):
         name("old")
+
+
+def test_an_environment_gets_the_code_of_head_and_none_of_its_packages(tmp_path, monkeypatch):
+    """Installed, vitbench lies beside torch; base must import its own torch."""
+    installed = tmp_path / "site-packages"
+    (installed / "vitbench" / "duet").mkdir(parents=True)
+    (installed / "vitbench" / "duet" / "worker.py").touch()
+    (installed / "torch.py").touch()
+    monkeypatch.setattr(sides, "CHECKOUT", None)
+    monkeypatch.setattr(sides, "PACKAGE", installed / "vitbench")
+    with base(sys.prefix, tmp_path) as found:
+        folder = found.folder
+        assert [each.name for each in folder.iterdir()] == ["vitbench"]
+        assert (folder / "vitbench").resolve() == installed / "vitbench"
+        assert found.command[-1] == "vitbench.duet.worker"
+    assert not folder.exists()
+    assert (installed / "vitbench" / "duet" / "worker.py").is_file()
+
+
+@pytest.mark.parametrize(
+    ("files", "module"),
+    [
+        (["arm.py"], "vitbench.arm"),  # before the package had folders
+        (["arm.py", "duet/worker.py"], "vitbench.duet.worker"),
+    ],
+)
+def test_a_side_starts_the_worker_that_its_tree_has(tmp_path, files, module):
+    for name in files:
+        (tmp_path / "vitbench" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "vitbench" / name).touch()
+    assert Side("old", "python", tmp_path).command == ("python", "-P", "-m", module)
+    assert head().command[-1] == "vitbench.duet.worker"
+    # What an older head starts in this tree.
+    assert (ROOT / "vitbench" / "arm.py").is_file()
 
 
 def test_a_file_that_is_no_python_is_not_run(tmp_path):

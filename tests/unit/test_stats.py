@@ -7,6 +7,7 @@ import pytest
 from scipy import stats as scipy_stats
 
 from vitbench.stats.intervals import clopper_pearson, clustered_size, effective_size, paired_ratio
+from vitbench.stats.multiplicity import false_discovery_rate
 
 
 @pytest.mark.parametrize(("share", "images"), [(0.99, 299), (0.96, 74), (0.5, 5)])
@@ -142,3 +143,18 @@ def test_a_detectable_change_is_seen_four_times_in_five():
     )
     seen = [paired_ratio(row, np.full(100, planted)).low > 1 for row in quiet]
     assert np.mean(seen) == pytest.approx(0.8, abs=0.03)
+
+
+def test_false_discoveries_as_benjamini_and_hochberg_decided():
+    """Their own example: 15 p-values, of which a rate of 5 % rejects the four smallest, and
+    Bonferroni's procedure three."""
+    p_values = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240,
+                0.4262, 0.5719, 0.6528, 0.7590, 1.0]  # fmt: skip
+    assert [p <= 0.05 for p in false_discovery_rate(p_values, 15)] == [True] * 4 + [False] * 11
+    # In any order, and where the tests without a finding are only counted.
+    assert [p <= 0.05 for p in false_discovery_rate([0.0201, 0.0095, 0.0001], 15)] == [
+        False, False, True,
+    ]  # fmt: skip
+    assert false_discovery_rate([0.04], 1) == [0.04]
+    assert false_discovery_rate([0.04], 2) == [0.08]
+    assert false_discovery_rate([], 9) == []

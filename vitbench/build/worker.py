@@ -50,7 +50,8 @@ def ask(
     Raises UserError and Unavailable as the worker raised them; WorkerFailed for all else.
     """
     name = name or f"the {request.get('verb')} worker"
-    root = str(Path(__file__).resolve().parents[2])
+    # Not resolved: a link to the package, as of a duet, leads into a folder with another torch.
+    root = str(Path(__file__).absolute().parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     # Files, not pipes: a grandchild that holds a pipe open would keep the parent waiting.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:

@@ -1,4 +1,4 @@
-"""What a duet is held against: a git revision, another checkout, or another environment."""
+"""The sides of a duet: head, and as its base a git revision, a checkout or an environment."""
 
 import os
 import sys
@@ -11,16 +11,21 @@ from pathlib import Path
 from vitbench import environment
 from vitbench.duet.revision import base_of, changed_files, commit_of, git, refs
 from vitbench.errors import UserError
+from vitbench.place import CHECKOUT, PACKAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = ("vitbench.duet.worker", "vitbench.arm")
-"""What an arm is started by: the newest name first; a vitbench of before has the other one."""
+"""The modules that start an arm, the newest name first. Before the package had folders, the module
+was `vitbench.arm`."""
 
 
 @dataclass(frozen=True)
 class Side:
-    """Base or head: what executes it and where its vitbench lies. `label` is for people, and so are
-    `notes`. `same` is why base is no other than head, so that nothing can be compared, or empty."""
+    """Base or head: its interpreter, and the folder from which Python imports its vitbench.
+
+    People read `label` and `notes`. `same`: why base is the same as head, so that there is nothing
+    to compare; empty where the two differ.
+    """
 
     label: str
     python: str
@@ -42,10 +47,10 @@ def head() -> Side:
 def base(against: str, start: Path) -> Iterator[Side]:
     """What `--against` names, usable until the context ends.
 
-    A path that is an interpreter or holds one is an environment; one that holds a vitbench is a
-    checkout; anything else is a git revision (revision.base_of), checked out beside and removed
-    afterwards. Relative paths are relative to `start`. Raises UserError where it is none of them,
-    or a path and a revision.
+    A path of an interpreter, or of a folder with bin/python, is an environment: base runs there,
+    with the vitbench of head. A folder that holds a vitbench is a checkout. Anything else is a git
+    revision (revision.base_of): a temporary work tree, removed at the end. Relative paths start at
+    `start`. Raises UserError where `against` is none of them, or both a path and a revision.
     """
     if not against.strip():  # as of a variable that is not set
         raise UserError(f"--against={against}: it names nothing")
@@ -54,7 +59,8 @@ def base(against: str, start: Path) -> Iterator[Side]:
     if interpreter.is_file() and _interpreter(interpreter):
         _no_revision(against)
         same = "base is the environment of head" if _running(interpreter) else ""
-        yield Side(f"environment {path.name}", str(interpreter), ROOT, same=same)
+        with _code_of_head() as folder:
+            yield Side(f"environment {path.name}", str(interpreter), folder, same=same)
     elif path.is_dir() and (path / "vitbench").is_dir():
         _no_revision(against)
         folder = _with_arm(path, against)
@@ -72,6 +78,21 @@ def base(against: str, start: Path) -> Iterator[Side]:
     else:
         with _checked_out(against) as side:
             yield side
+
+
+@contextmanager
+def _code_of_head() -> Iterator[Path]:
+    """A folder from which another interpreter imports the vitbench of head, and nothing else.
+
+    Where vitbench is installed, torch lies beside it: on the path of the other interpreter it would
+    replace the torch that is to be compared.
+    """
+    if CHECKOUT:
+        yield CHECKOUT
+        return
+    with tempfile.TemporaryDirectory(prefix="vitbench-code-") as folder:
+        (Path(folder) / PACKAGE.name).symlink_to(PACKAGE)
+        yield Path(folder)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from vitbench.history.series import Point, Series, newest_first, series
 from vitbench.history.store import History
 from vitbench.history.summary import Run
 from vitbench.stats.change_points import ChangePoint, change_points
+from vitbench.stats.multiplicity import false_discovery_rate
 
 FALSE_DISCOVERIES = 0.05
 
@@ -132,19 +133,19 @@ def _commit(run: Run) -> str:
 
 
 def _discoveries(found: list[Trend]) -> list[Trend]:
-    """Marks the events that stand: Benjamini and Hochberg (1995) over series, each by its p.
+    """Marks the events that are significant over all series: Benjamini and Hochberg's procedure.
 
-    A series without a change counts as one with p = 1; its own p already counts all its looks.
+    A series without a change counts as a test with p = 1. The p of a change counts all looks at its
+    own series already.
     """
-    p = sorted((event.p, t, e) for t, x in enumerate(found) for e, event in enumerate(x.events))
-    tests = len(found) + sum(max(0, len(x.events) - 1) for x in found)
-    passed = [k for k, (value, _, _) in enumerate(p, 1) if value <= FALSE_DISCOVERIES * k / tests]
-    standing = {(t, e) for _, t, e in p[: passed[-1] if passed else 0]}
+    events = [event for each in found for event in each.events]
+    tests = len(found) + sum(max(0, len(each.events) - 1) for each in found)
+    rates = iter(false_discovery_rate([event.p for event in events], tests))
     return [
-        replace(x, events=tuple(
-            replace(event, significant=(t, e) in standing) for e, event in enumerate(x.events)
+        replace(each, events=tuple(
+            replace(event, significant=next(rates) <= FALSE_DISCOVERIES) for event in each.events
         ))
-        for t, x in enumerate(found)
+        for each in found
     ]  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Tests over a whole suite: one error rate for all cases, and paired predictions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 SUITE_LEVEL = 0.01
@@ -21,6 +21,21 @@ def holm(p_values: Mapping[Test, float]) -> dict[Test, float]:
         adjusted[key] = highest
         left -= 1
     return {key: adjusted[key] for key in p_values}
+
+
+def false_discovery_rate(p_values: Sequence[float], tests: int) -> list[float]:
+    """The adjusted p-value of each: the false-discovery rate at which its test is just rejected.
+
+    `tests`, at least as many as `p_values`: how many tests there were; the others had p = 1.
+    Source: Benjamini and Hochberg, JRSS B 57 (1995).
+    """
+    if not p_values:
+        return []
+    from scipy.stats import false_discovery_control
+
+    others = [1.0] * (tests - len(p_values))
+    adjusted = false_discovery_control([*p_values, *others], method="bh")
+    return [float(p) for p in adjusted[: len(p_values)]]
 
 
 def mcnemar_exact(lost: float, gained: float) -> float:
