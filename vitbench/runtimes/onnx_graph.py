@@ -48,7 +48,20 @@ def write(module: Any, image: Sequence[int], path: Path) -> None:
     graph = proto.graph
     for part in (proto, graph, *graph.node, *graph.initializer, *graph.value_info):
         part.ClearField("metadata_props")
+    drop_shapes_of_weights(graph)
     onnx.save(proto, path)
+
+
+def drop_shapes_of_weights(graph: Any) -> None:
+    """Remove the shapes that a graph repeats for its weights, which have shapes of their own.
+
+    torch's exporter writes them. The quantizer of onnxruntime 1.30 transposes the weight of a Gemm
+    and leaves its repeated shape, which onnx refuses: "Inferred shape and existing shape differ".
+    """
+    weights = {tensor.name for tensor in graph.initializer}
+    kept = [value for value in graph.value_info if value.name not in weights]
+    graph.ClearField("value_info")
+    graph.value_info.extend(kept)
 
 
 def quantize(plain: Path, path: Path, calibration: NDArray[np.float32] | None) -> None:
