@@ -147,6 +147,6 @@ def test_an_old_commit_that_is_measured_late_is_told(gate, day, told):  # noqa: 
 def test_a_damaged_file_of_the_history_stands_in_the_outputs_too(gate, folder):  # noqa: F811
     (folder / "reports/history/x.json").write_text("{")
     code, _, page, *_ = gate(head(), old=nights([1]))
-    assert (code, "x.json: damaged, or not a report" in page) == (4, True)
+    assert (code, "x.json: not a report, or a damaged one" in page) == (4, True)
     notes = json.loads((folder / "out.json").read_text())["notes"]
-    assert any("x.json: damaged" in note for note in notes)
+    assert any("x.json: not a report" in note for note in notes)

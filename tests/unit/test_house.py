@@ -37,7 +37,7 @@ EXECUTORS = frozenset(
     {"torch", "torchvision", "torchao", "timm", "transformers", "onnx", "onnxruntime", "openvino",
      "nncf", "executorch"}
 )  # fmt: skip
-HEAVY = EXECUTORS | {"plotly", "orjson", "skimage", "scipy", "huggingface_hub", "safetensors"}
+HEAVY = EXECUTORS | {"plotly", "skimage", "scipy", "huggingface_hub", "safetensors"}
 
 
 @dataclass(frozen=True)

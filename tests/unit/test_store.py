@@ -134,7 +134,7 @@ def test_the_cache_answers_the_same_and_may_be_deleted_or_damaged(tmp_path):
 def test_a_cached_file_is_not_read_again(tmp_path, monkeypatch):
     folder, cache = write(tmp_path / "r", stepped(5)), tmp_path / "c.npz"
     load(folder, cache)
-    monkeypatch.setattr("vitbench.history.store.decode", lambda path: pytest.fail(f"read {path}"))
+    monkeypatch.setattr("vitbench.history.store.decoded", lambda path: pytest.fail(f"read {path}"))
     assert len(load(folder, cache).runs) == 5
 
 

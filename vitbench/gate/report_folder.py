@@ -1,6 +1,5 @@
 """The reports of a history folder, dated; one is read as a report only where it is chosen."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +14,7 @@ from vitbench.report.machine import taken
 from vitbench.report.order import out_of_order, timestamp
 from vitbench.report.reader import read_report
 from vitbench.report.sound import is_ours
-from vitbench.report.text import text_of
+from vitbench.report.text import decoded
 
 ANCHOR_REPORTS = 10
 """The anchor is the median of so many reports, the oldest ones."""
@@ -56,7 +55,7 @@ class ReportFolder:
         for file in files:
             try:
                 # Shape is judged only of those that are chosen: a history may hold years.
-                other = json.loads(text_of(file))
+                other = decoded(file)
                 if not isinstance(other.get("benchmarks"), list):
                     raise UserError(f"{file}: not a report: it has no list 'benchmarks'")
                 if renames:
@@ -73,7 +72,7 @@ class ReportFolder:
                     found.append(DatedReport(when, file, made, contents(other), stub))
             except UserError as error:
                 self.problems.append(str(error))
-            except (ValueError, RecursionError, AttributeError, LookupError, TypeError) as error:
+            except (AttributeError, LookupError, TypeError) as error:
                 self.problems.append(f"{file}: damaged, or not a report: {error}")
         self.newest_first = sorted(found, key=lambda each: (each.when, each.file), reverse=True)
 

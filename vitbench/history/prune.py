@@ -13,10 +13,11 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.history.runs_to_keep import runs_to_keep
-from vitbench.history.store import History, decode
+from vitbench.history.store import History
 from vitbench.history.summary import Run, summarise
 from vitbench.history.trends import Trend
 from vitbench.report.machine import classes, machine
+from vitbench.report.text import decoded
 
 # Of runs older than is kept whole, one of a week stays.
 WEEK_SECONDS = 7 * 86400
@@ -73,7 +74,7 @@ def spared(run: Run, folder: Path, accepted: Collection[Trace]) -> str:
             return "it is a link"
         if not status.st_mode & stat.S_IWUSR:
             return "it is read-only"
-        report = decode(path)
+        report = decoded(path)
         if summarise(report, run.file, status.st_mtime_ns / 1e9)[0] != run:
             return "it changed since the history was read"
     except (UserError, OSError):
@@ -109,7 +110,7 @@ def accepted_in(folder: Path, default: Path) -> list[Trace]:
     found = []
     for file in files:
         with suppress(UserError):  # A damaged one equals no report of the history.
-            found.append(trace(decode(file)))
+            found.append(trace(decoded(file)))
     return found
 
 

@@ -20,7 +20,7 @@ from vitbench.errors import UserError
 from vitbench.history.summary import Run, summarise
 from vitbench.report.figures import COLUMNS
 from vitbench.report.files import write
-from vitbench.report.text import text_of
+from vitbench.report.text import decoded
 
 # Raise when what is kept of a report changes its meaning.
 CACHE_FORMAT = 6
@@ -81,22 +81,6 @@ def load_files(paths: Sequence[Path]) -> History:
     return _join(entries)[0]
 
 
-def decode(path: Path) -> Any:
-    """The JSON of a file, by orjson where it is installed. Raises UserError, which names `path`."""
-    try:
-        import orjson
-
-        return orjson.loads(path.read_bytes())
-    except (ImportError, ValueError, OSError):
-        pass  # orjson knows neither NaN, which Python writes, nor a byte order mark.
-    text = text_of(path)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        why = "the file is empty" if not text.strip() else f"not JSON: {error}"
-        raise UserError(f"{path}: not a report, or a damaged one: {why}") from error
-
-
 def _files(folder: Path, problems: list[str]) -> Iterator[tuple[Path, str, tuple[int, int]]]:
     """The reports of a folder: path, name in it, size and time. Adds a sentence to `problems` for
     each file or folder that cannot be read."""
@@ -130,13 +114,13 @@ Entry = tuple[Any, ...]
 
 def _read(path: Path, name: str, written: float) -> Entry:
     try:
-        run, rows = summarise(decode(path), name, written)
+        run, rows = summarise(decoded(path), name, written)
     except UserError as error:
         # Named as in the folder, so that a page tells nothing of where the folder is.
         return None, (), np.empty((0, len(COLUMNS))), str(error).replace(str(path), name, 1)
     except OSError as error:
         return None, (), np.empty((0, len(COLUMNS))), f"{name}: cannot read it: {error.strerror}"
-    figures = np.array([[row.get(column, np.nan) for column in COLUMNS] for row in rows.values()])
+    figures = np.array([[*row.values()] for row in rows.values()])
     return run, tuple(rows), figures.reshape(len(rows), len(COLUMNS)), ""
 
 

@@ -106,9 +106,13 @@ class Field:
         return (self.column, *(name for name, _ in self.bounds))
 
     @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """Of `columns`, each."""
+        return (self.path, *(path for _, path in self.bounds))
+
+    @cached_property
     def _keys(self) -> tuple[tuple[str, ...], ...]:
-        paths = (self.path, *(path for _, path in self.bounds))
-        return tuple(tuple(path.split("/")) for path in paths)
+        return tuple(tuple(path.split("/")) for path in self.paths)
 
     def _shown(self, figure: float) -> float | None:
         return None if math.isnan(figure) else figure * self.scale

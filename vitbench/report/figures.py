@@ -13,13 +13,25 @@ from vitbench.report.sound import by_vitbench, is_ours
 LONGEST_NAME = 300
 STATES = ("", "KEPT", "UNPROVEN", "BROKEN")
 QUANTILES = (0, 5, 10, 25, 50, 75, 90, 95, 100)
+_SHARES = {f"q{q}": q / 100 for q in QUANTILES}
 COLUMNS = (
     "run", "case", "state", "claimed", "null_arm",
     *(column for field in FIELD.values() for column in field.columns),
-    *(f"q{q}" for q in QUANTILES),
+    *_SHARES,
 )  # fmt: skip
+# The paths of all fields as a tree, so that a benchmark is read once, and what each field takes.
+_TREE: dict[str, Any] = {}
+for _field in FIELD.values():
+    for _path in _field.paths:
+        _way, _place = _path.split("/"), _TREE
+        for _key in _way[:-1]:
+            _place = _place.setdefault(_key, {})
+        _place[_way[-1]] = _path
+_PLAN = [(each.groups, each.paths, each.columns) for each in FIELD.values()]
+_NOTHING = dict.fromkeys(COLUMNS, math.nan)
+_NONE: dict[str, float] = {}
 Figures = dict[str, float]
-"""Of one case, by name of COLUMNS."""
+"""Of one case, by name of COLUMNS and in their order."""
 Found = dict[str, dict[str, Mapping[str, Any]]]
 """Benchmarks by case id or plain name, and by group; of a plain one the only group is PLAIN."""
 PLAIN = "plain"
@@ -101,9 +113,16 @@ def _timed(benchmarks: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | N
 def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     if PLAIN in benchmarks:  # What stands in another suite's extra_info is its own.
         benchmarks = {"latency": {"stats": benchmarks[PLAIN].get("stats")}}
-    row = dict[str, float]()
-    for field in FIELD.values():
-        row.update(zip(field.columns, field.found(benchmarks), strict=True))
+    row, read = dict(_NOTHING), dict[str, dict[str, float]]()
+    for group, benchmark in benchmarks.items():
+        read[group] = {}
+        _numbers(benchmark, _TREE, read[group])
+    for groups, paths, columns in _PLAN:  # As Field.found, of all fields at once.
+        for group in groups:
+            if paths[0] in (numbers := read.get(group, _NONE)):
+                for path, column in zip(paths, columns, strict=True):
+                    row[column] = numbers.get(path, math.nan)
+                break
     timed = _timed(benchmarks) or {}
     extra = table(timed, "extra_info")
     agreement = table(extra, "agreement")
@@ -112,13 +131,32 @@ def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     row["claimed"] = float(agreement.get("claimed") is True)
     row["null_arm"] = float(table(extra, "reference").get("null_arm") is True)
     data = table(timed, "stats").get("data")
-    rounds = sorted(float(x) for x in data if finite(x)) if isinstance(data, list) else []
-    for q in QUANTILES:
-        row[f"q{q}"] = rounds[round(q / 100 * (len(rounds) - 1))] if rounds else math.nan
+    rounds = _sorted(data) if isinstance(data, list) else []
+    last = len(rounds) - 1
+    for column, share in _SHARES.items() if rounds else ():
+        row[column] = rounds[round(share * last)]
     for name in ("seconds", "speedup", "low", "high"):
         if not plausible(row[name]):
             row[name] = math.nan
     return row
+
+
+def _sorted(data: list[Any]) -> list[float]:
+    """The finite numbers of a list."""
+    if set(map(type, data)) == {float} and math.isfinite(sum(data)):  # most are, and it is fast
+        return sorted(data)
+    return sorted(float(x) for x in data if finite(x))
+
+
+def _numbers(holder: Mapping[str, Any], tree: Mapping[str, Any], found: dict[str, float]) -> None:
+    """Adds the finite numbers of a benchmark by path."""
+    for key, below in tree.items():
+        value: Any = holder.get(key)
+        if type(below) is str:
+            if finite(value):
+                found[below] = float(value)
+        elif type(value) is dict:
+            _numbers(value, below, found)
 
 
 def table(holder: Mapping[str, Any], key: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The report: a pytest-benchmark JSON whose rows carry our `extra_info`. Reading and joining."""
 
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from vitbench.errors import UserError
 from vitbench.report.misfit import misfit
 from vitbench.report.schema import SCHEMA_VERSION, AnyRow, OurRow, Report
 from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours, sound
-from vitbench.report.text import text_of
+from vitbench.report.text import decoded
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,7 @@ def read_report(path: Path) -> dict[str, Any]:
     the file and what is wrong, where it cannot be read, is not JSON, is of a newer schema, or does
     not fit in anything but a benchmark.
     """
-    text = text_of(path)
-    if not text.strip():
-        raise UserError(f"{path}: not a report: the file is empty")
-    try:
-        report = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a report, or a damaged one: not JSON: {error}") from error
+    report = decoded(path)
     refuse_newer(report, str(path))
     wrong, checked = misfits(report)
     if wrong:

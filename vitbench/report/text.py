@@ -1,7 +1,11 @@
-"""The text of a file that some tool wrote: UTF-8, or UTF-16 and UTF-32 as their first bytes say."""
+"""The text of a file that some tool wrote: UTF-8, or UTF-16 and UTF-32 as their first bytes say.
+And the JSON in it."""
 
 import json
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from vitbench.errors import UserError
 
@@ -24,3 +28,17 @@ def text_of(path: Path, noun: str = "report") -> str:
             "rest is cut or damaged: write it as UTF-8, with `| Out-File -Encoding utf8`"
         )  # fmt: skip
         raise UserError(f"{path}: not a {noun}: not {name} text{hint}") from error
+
+
+def decoded(path: Path) -> Any:
+    """The JSON of a report's file. Raises UserError, which names `path` and the cause."""
+    try:
+        return msgspec.json.decode(path.read_bytes())
+    except (msgspec.DecodeError, ValueError, RecursionError, OSError):
+        pass  # msgspec knows neither NaN, which Python writes, nor another encoding than UTF-8.
+    text = text_of(path)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        why = "the file is empty" if not text.strip() else f"not JSON: {error}"
+        raise UserError(f"{path}: not a report, or a damaged one: {why}") from error
