@@ -4,14 +4,17 @@ import argparse
 import importlib.util
 import re
 import shutil
+import textwrap
 import tomllib
 from configparser import ConfigParser
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.helpers.documents import (
+    FENCE,
     ROOT,
     Command,
     commands,
@@ -260,6 +263,22 @@ def test_what_the_code_says_of_a_document_is_there():
 def test_a_document_or_heading_that_the_code_has_lost_is_found():
     source = "# docs/gate.md\n# docs/results.md, Noise.\n# docs/results.md, Nose.\n# docs/no.md"
     assert lost_references(source) == ["docs/results.md, Nose", "docs/no.md, "]
+
+
+def blocks(language: str) -> list:
+    found = [(file, *block) for file, text in documents().items() for block in FENCE.findall(text)]
+    return [pytest.param(textwrap.dedent(b), id=f) for f, kind, b in found if kind == language]
+
+
+@pytest.mark.parametrize("block", blocks("yaml"))
+def test_a_workflow_of_a_document_is_yaml(block):
+    jobs = yaml.safe_load(block)
+    assert jobs.get("jobs", jobs).keys() <= {"gate", "page", "vitbench"}
+
+
+@pytest.mark.parametrize("block", blocks("toml"))
+def test_settings_of_a_document_are_toml(block):
+    assert set(tomllib.loads(block)["tool"]["vitbench"]) <= {"contracts", "history_since"}
 
 
 def said(quoted: str) -> bool:

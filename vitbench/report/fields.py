@@ -1,7 +1,7 @@
 """The table of fields: every figure of a report, once. A new metric is a row here.
 
 The terminal table, the page, CSV, Prometheus, contracts, `vitbench best` and the history read it.
-What a row names is filled by pytest-benchmark (`stats`) or `vitbench/plugin/measuring.py`.
+What a row names is filled by pytest-benchmark (`stats`) or `vitbench/measure/measurement.py`.
 """
 
 import math
