@@ -1,10 +1,13 @@
-"""What a deployment does to its process: `python -m tests.helpers.probe REQUEST` prints JSON.
+"""What deployments do to their process: `python -m tests.helpers.probe < REQUEST` prints JSON.
 
-REQUEST is a Placement's JSON. A process of its own, whose environment
-is a user's: settings that suit tests run side by side would hide what is asked here.
+REQUEST is a list of Placements' JSON, of one number of threads and of different variants; the
+answer has an entry for each variant. A process of its own, whose environment is a user's: settings
+that suit tests run side by side would hide what is asked here. Where several variants are asked,
+one after the other in that process, a helper thread that never rests shows in all that follow.
 """
 
 import json
+import os
 import sys
 import time
 from contextlib import suppress
@@ -46,12 +49,12 @@ def thread_seconds() -> dict[str, float]:
 
 
 def helped(deployment: runtimes.Deployment, staged: Any) -> float:
-    """What the other threads do of the busiest one's work, over 15 calls.
+    """What the other threads do of the busiest one's work, over 8 calls.
 
     Of the work, not of the wall time: a busy machine gives fewer cores than were asked for.
     """
     started = thread_seconds()
-    for _ in range(15):
+    for _ in range(8):
         deployment(staged)
     busy = sorted(
         (seconds - started.get(name, 0.0) for name, seconds in thread_seconds().items()),
@@ -60,38 +63,46 @@ def helped(deployment: runtimes.Deployment, staged: Any) -> float:
     return sum(busy[1:]) / busy[0]
 
 
-def main() -> None:
-    request = json.loads(sys.argv[1])
-    environment.settle_idle_threads()
-    import torch
+def busy_while_idle(deployment: runtimes.Deployment, staged: Any) -> float:
+    """Cores that the process keeps busy after a call, when its helpers have had time to rest."""
+    deployment(staged)
+    time.sleep(0.25)  # a helper that lost its core has its few spins still before it
+    spent = time.process_time()
+    time.sleep(0.2)
+    return (time.process_time() - spent) / 0.2
 
-    torch.set_num_threads(request["threads"])
-    before = state()
-    deployment = runtimes.load(runtimes.placement_of(request))
-    shape = request["architecture"]["image"]
+
+def probe(placement: runtimes.Placement) -> dict[str, object]:
+    """`helped`: shares of the work; `cores_idle`; `changed`: settings that are not as they were."""
+    before, threads = state(), placement.threads
+    deployment = runtimes.load(placement)
+    shape = placement.image
     images = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
     deployment.logits(images)
     staged = deployment.stage(images)
     with deployment.active():
         deployment(staged)
-        shares = [helped(deployment, staged) for _ in range(3)]
+        shares = [helped(deployment, staged)]
         # On a busy machine a helper may find no free core for a while.
-        while request["threads"] > 1 and max(shares) < 0.1 and len(shares) < 40:
+        while threads > 1 and max(shares) < 0.1 and len(shares) < 80:
             shares.append(helped(deployment, staged))
-        idle = []
-        for _ in range(5):
-            deployment(staged)
-            time.sleep(0.25)  # a helper that lost its core has its few spins still before it
-            spent = time.process_time()
-            time.sleep(0.2)
-            idle.append((time.process_time() - spent) / 0.2)
+        # A short moment of somebody's work in one of them is no helper that never rests.
+        idle = min(busy_while_idle(deployment, staged) for _ in range(2))
     after = state()
-    answer = {
-        "helped": shares,
-        "cores_idle": float(np.median(idle)),
-        "changed": [name for name in before if before[name] != after[name]],
-    }
-    print(json.dumps(answer))
+    changed = [name for name in before if before[name] != after[name]]
+    return {"helped": shares, "cores_idle": idle, "changed": changed}
+
+
+def main() -> None:
+    asked = [runtimes.placement_of(each) for each in json.load(sys.stdin)]
+    environment.settle_idle_threads()
+    import torch
+
+    torch.set_num_threads(asked[0].threads)
+    # What libraries print does not spoil the answer.
+    with os.fdopen(os.dup(1), "w") as reply:
+        os.dup2(2, 1)
+        print(json.dumps({each.variant.name: probe(each) for each in asked}), file=reply)
 
 
 if __name__ == "__main__":
