@@ -16,7 +16,8 @@ import numpy as np
 
 from vitbench import environment
 from vitbench.case import Case
-from vitbench.cli.options import PREDICT, add
+from vitbench.cli.options import PREDICT
+from vitbench.cli.parsing import add
 from vitbench.cli.session import session_of
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.outputs import Witness, drawn_rounds

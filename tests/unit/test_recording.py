@@ -1,5 +1,6 @@
 """The report after every benchmark, without a run."""
 
+import json
 import tempfile
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.unit.test_gate import run, timed
 from vitbench.errors import UserError
-from vitbench.plugin import recording
+from vitbench.plugin import destination, recording
 from vitbench.plugin.options import SESSION
 from vitbench.plugin.recording import RECORDER, Recorder
 
@@ -18,7 +19,9 @@ def recorder(tmp_path, monkeypatch):
     disk = SimpleNamespace(full=True, said=[], room=tmp_path / "temporary")
     rows = [SimpleNamespace(fullname="a"), SimpleNamespace(fullname="b")]
     config = SimpleNamespace(
-        stash=pytest.Stash(), rootpath=tmp_path, option=SimpleNamespace(vitbench_reports=None),
+        stash=pytest.Stash(), rootpath=tmp_path,
+        option=SimpleNamespace(vitbench_reports=None, vitbench_report=None, collectonly=False),
+        invocation_params=SimpleNamespace(dir=tmp_path),
         _benchmarksession=SimpleNamespace(benchmarks=rows, disabled=False),
     )  # fmt: skip
     config.stash[SESSION] = SimpleNamespace(say=disk.said.append)
@@ -33,6 +36,7 @@ def recorder(tmp_path, monkeypatch):
         write(path, text)
 
     monkeypatch.setattr(recording, "write", full)
+    monkeypatch.setattr(destination, "write", full)
     found.disk = disk
     return found
 
@@ -75,12 +79,63 @@ def test_rows_that_found_no_room_to_the_end_go_elsewhere_and_the_run_fails(recor
     assert len(list(recorder.disk.room.glob("*.json"))) == (full is True)
 
 
-def test_a_folder_that_takes_no_report_is_told_before_the_first_test(recorder):
-    recorder.config.option.collectonly = False
-    item = SimpleNamespace(get_closest_marker=lambda _: True, fixturenames=["benchmark"])
+ITEM = SimpleNamespace(get_closest_marker=lambda _: True, fixturenames=["benchmark"])
+
+
+def test_a_folder_that_takes_no_report_is_told_before_the_first_test(recorder, tmp_path):
     with pytest.raises(pytest.UsageError, match=r"--reports: .*No space left"):
-        recording.pytest_report_collectionfinish(recorder.config, [item])
+        recording.pytest_report_collectionfinish(recorder.config, [ITEM])
     recording.pytest_report_collectionfinish(recorder.config, [])
     recorder.disk.full = False
-    recording.pytest_report_collectionfinish(recorder.config, [item])
-    assert list(recorder.folder().iterdir()) == []
+    recording.pytest_report_collectionfinish(recorder.config, [ITEM])
+    assert list((tmp_path / "reports/history").iterdir()) == []
+
+
+@pytest.mark.parametrize("items", [[ITEM], []])
+def test_the_report_has_the_path_that_was_asked_for_and_no_older_one_is_left(
+    recorder, tmp_path, items
+):
+    file = tmp_path / "made" / "mine.json"
+    recorder.disk.full = False
+    recorder.config.option.vitbench_report = "made/mine.json"
+    recording.pytest_configure(recorder.config)
+    recording.pytest_report_collectionfinish(recorder.config, items)
+    assert not list(file.parent.iterdir())
+    recorder.write()
+    assert recorder.path == file
+    assert json.loads(file.read_text())["benchmarks"]
+    # The next run may be killed, or have nothing to time: its file is not this one.
+    recording.pytest_report_collectionfinish(recorder.config, items)
+    assert not file.exists()
+
+
+def test_a_run_that_only_collects_leaves_the_report(recorder, tmp_path):
+    (tmp_path / "old.json").write_text("{}")
+    recorder.config.option.vitbench_report = "old.json"
+    recorder.config.option.collectonly = True
+    recording.pytest_report_collectionfinish(recorder.config, [ITEM])
+    assert (tmp_path / "old.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("report", "reports", "why"),
+    [
+        (" ", None, "--report= : it names no file"),
+        ("a.json", "b", "--report=a.json and --reports=b both say"),
+        ("folder", None, "--report: .*folder is a folder: name a file"),
+        ("file/a.json", None, "--report: .*cannot write it"),
+    ],
+)
+def test_a_place_that_cannot_be_is_one_sentence(recorder, tmp_path, report, reports, why):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    recorder.disk.full = False
+    option = recorder.config.option
+    option.vitbench_report, option.vitbench_reports = report, reports
+
+    def begin():
+        recording.pytest_configure(recorder.config)
+        recording.pytest_report_collectionfinish(recorder.config, [ITEM])
+
+    with pytest.raises(pytest.UsageError, match=why):
+        begin()

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.cli.chosen import chosen_cases
-from vitbench.cli.options import AA_RUN, add, checked
+from vitbench.cli.options import AA_RUN
+from vitbench.cli.parsing import add, checked
 from vitbench.cli.session import say
 from vitbench.judge.verdict import PASS
 from vitbench.report.files import write

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.cli.folders import BASELINES
+from vitbench.cli.latest import add_report, settle_report
 from vitbench.judge.verdict import PASS
 
 
 def register(commands: Any) -> None:
     accept = commands.add_parser("accept", help="make a report the baseline of its machine")
-    accept.add_argument(
-        "report", type=Path, metavar="REPORT", help="such as reports/history/NAME.json"
-    )
+    add_report(accept)
     accept.add_argument(
         "--baselines",
         type=Path,
@@ -33,5 +32,6 @@ def run_accept(chosen: argparse.Namespace) -> int:
     from vitbench.gate.accepted import accept
     from vitbench.show.history import clean
 
+    settle_report(chosen)
     print(clean(accept(chosen.report, chosen.baselines, chosen.selected)))
     return PASS

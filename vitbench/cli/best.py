@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.cli.codes import BROKEN, OK
+from vitbench.cli.latest import add_report, settle_report
 from vitbench.judge.best import NEEDS, choose
 
 
 def register(commands: Any) -> None:
     best = commands.add_parser("best", help="which variant of a report to deploy, and why")
-    best.add_argument("report", type=Path)
+    add_report(best)
     best.add_argument("--need", choices=list(NEEDS), default="latency")
     best.add_argument(
         "--min-agreement",
@@ -42,6 +43,7 @@ def choose_variant(chosen: argparse.Namespace) -> int:
     from vitbench.report.reader import read_report
     from vitbench.show.best import choices_text, plot_choices
 
+    settle_report(chosen)
     report = read_report(chosen.report)
     choices = choose(report, chosen.need, chosen.min_agreement)
     if report.get("vitbench", {}).get("complete") is False:

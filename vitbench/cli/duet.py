@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.chosen import chosen_cases
-from vitbench.cli.options import DUET, add
+from vitbench.cli.options import DUET
+from vitbench.cli.parsing import add
 from vitbench.cli.session import say
 from vitbench.errors import UserError
 from vitbench.judge.contracts import own_tolerances, read_contracts, unused_tolerances

@@ -7,7 +7,8 @@ from typing import Any
 
 from vitbench.build.worker import WorkerFailed
 from vitbench.cli.codes import BROKEN, OK, USAGE
-from vitbench.cli.options import EXPORT, add
+from vitbench.cli.options import EXPORT
+from vitbench.cli.parsing import add
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, with_kind
 from vitbench.runtimes import VARIANTS, variant

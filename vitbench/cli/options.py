@@ -4,9 +4,7 @@ pytest's options and those of `vitbench predict`, `export`, `duet` and `aa-run` 
 An option of one command alone stands in that command's module.
 """
 
-import argparse
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from vitbench.cli.option import Option, not_negative, positive, share
 
@@ -193,6 +191,12 @@ OPTIONS = (
         choices=("fail", "pass"),
         default="fail",
     ),
+    Option(
+        "--report",
+        (PYTEST,),
+        "the file of this run's report (default: a new one in the folder of --reports)",
+        "FILE",
+    ),
     Option("--reports", (PYTEST,), "where reports are written (default: reports/history)", "DIR"),
 )
 """Every option that pytest takes, and those that several commands share."""
@@ -201,24 +205,3 @@ OPTIONS = (
 def options_of(command: str) -> Iterator[Option]:
     """The options of a command, or of PYTEST."""
     return (option for option in OPTIONS if command in option.commands)
-
-
-def add(parser: argparse.ArgumentParser, command: str, required: Sequence[str] = ()) -> None:
-    """Adds a command's options to its parser."""
-    for option in options_of(command):
-        needed = {"required": True} if option.name in required else {}
-        parser.add_argument(option.name, **{**option.attributes(), **needed})
-
-
-def checked(command: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a command's options by `dest`, out of all that a parser returned.
-
-    Raises UserError for a number that is out of range.
-    """
-    values = {option.dest: given[option.dest] for option in options_of(command)}
-    for option in options_of(command):
-        value = values[option.dest]
-        if option.check and value is not None:
-            for each in value if option.repeatable else (value,):
-                option.check(option.name, each)
-    return values

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vitbench.cli.options import checked
+from vitbench.cli.parsing import checked
 
 if TYPE_CHECKING:
     from vitbench.measure.session import Session

@@ -1,15 +1,15 @@
 """`vitbench show`: the table of a report."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from vitbench.cli.codes import OK
+from vitbench.cli.latest import add_report, settle_report
 
 
 def register(commands: Any) -> None:
     show = commands.add_parser("show", help="the table of a report")
-    show.add_argument("report", type=Path)
+    add_report(show)
     show.set_defaults(run=show_report)
 
 
@@ -20,5 +20,6 @@ def show_report(chosen: argparse.Namespace) -> int:
     from vitbench.report.reader import read_report
     from vitbench.show.text import table
 
+    settle_report(chosen)
     print(table(read_report(chosen.report), shutil.get_terminal_size((180, 24)).columns))
     return OK

@@ -11,6 +11,7 @@ from vitbench.gate.accepted import accepted_as
 from vitbench.gate.earlier import Anchor, CaseKey, Contents, contents
 from vitbench.gate.rename import Renames, names_in, renamed
 from vitbench.report.machine import taken
+from vitbench.report.newest import report_files
 from vitbench.report.order import out_of_order, timestamp
 from vitbench.report.reader import read_report
 from vitbench.report.sound import is_ours
@@ -45,11 +46,9 @@ class ReportFolder:
         self._read: dict[Path, dict[str, Any] | None] = {}
         self._held: dict[Path, Contents] = {}
         try:
-            files = sorted(
-                each for each in folder.iterdir() if each.suffix == ".json" and each.name[0] != "."
-            )
-        except OSError as error:
-            raise UserError(f"--history={folder}: cannot list it: {error.strerror}") from error
+            files = report_files(folder)
+        except UserError as error:
+            raise UserError(f"--history={error}") from error
         self.files = self.others = len(files)
         found = []
         for file in files:
