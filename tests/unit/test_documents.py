@@ -281,6 +281,15 @@ def test_settings_of_a_document_are_toml(block):
     assert set(tomllib.loads(block)["tool"]["vitbench"]) <= {"contracts", "history_since"}
 
 
+def test_python_of_a_document_runs(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    code = [b for kind, b in FENCE.findall(documents()["docs/extending.md"]) if kind == "python"]
+    assert code
+    for block in code:
+        exec(compile(block, "docs/extending.md", "exec"), {})
+    assert "deit_tiny_patch16_224/fp32/cpu/b1 ['latency']" in capsys.readouterr().out
+
+
 def said(quoted: str) -> bool:
     """Whether a message of vitbench has these words; a message may go over several lines."""
     sources = (path.read_text(encoding="utf-8") for path in (ROOT / "vitbench").rglob("*.py"))
