@@ -103,32 +103,28 @@ def read_options(
 ) -> Options:
     """What the options of a command line say, by name; those that it does not take are missing.
 
-    Relative paths are relative to `start`. `processes` share the machine's cores where no number of
-    threads is given. `run` is the token of `rebuild`. Raises UserError for a bad value; numbers are
-    checked before, by the table of options.
+    An option that is called as a field of Options is that field's value. Relative paths are
+    relative to `start`. `processes` share the machine's cores where no number of threads is given.
+    `run` is the token of `rebuild`. Raises UserError for a bad value; numbers are checked before,
+    by the table of options.
     """
-    paths: dict[str, Any] = {
-        name: environment.absolute(given[name], start, f"--{name}")
-        for name in _PATHS
-        if given.get(name)
+    own = {field.name for field in fields(Options)}
+    values: dict[str, Any] = {
+        **{name: value for name, value in given.items() if name in own - {*_PATHS}},
+        "cache": default_folder(),
+        "models": parse_specs(given["model"] or [DEFAULT_MODEL], start),
+        "variants": tuple(given.get("variant", ())),
+        "batches": tuple(given.get("batch", ())),
+        "device": given.get("device", "cpu"),
+        "threads": given["threads"] or max(1, environment.available_cores() // processes),
+        "thumbnails": not given.get("no_thumbnails"),
+        "rebuild": run if given.get("rebuild") else None,
+        "cache_limit_bytes": cache_limit(given["cache_limit"]),
+        "build_memory_bytes": build_memory(given["build_memory"]),
     }
-    same = {"weights", "reference", "profile", "seconds", "build_seconds", "verify_images"}
-    threads = given["threads"]
-    if threads is None:
-        threads = max(1, environment.available_cores() // processes)
-    options = Options(
-        **{name: given[name] for name in same & given.keys()},
-        **{"cache": default_folder()} | paths,
-        models=parse_specs(given["model"] or [DEFAULT_MODEL], start),
-        variants=tuple(given.get("variant", ())),
-        batches=tuple(given.get("batch", ())),
-        device=given.get("device", "cpu"),
-        threads=threads,
-        thumbnails=not given.get("no_thumbnails"),
-        rebuild=run if given.get("rebuild") else None,
-        cache_limit_bytes=cache_limit(given["cache_limit"]),
-        build_memory_bytes=build_memory(given["build_memory"]),
-    )
+    for name in (name for name in _PATHS if given.get(name)):
+        values[name] = environment.absolute(given[name], start, f"--{name}")
+    options = Options(**values)
     require_trust(options.cache)  # before any work: it is the same for every case
     return options
 
