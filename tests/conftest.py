@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+# pytester's runs in this process forget what they imported, and numpy is imported only once.
+import vitbench.plugin.measuring
+
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT.parent / "shared" / "images" / "tiny-imagenet-20"
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -47,40 +47,43 @@ def test_progress_is_told_without_capturing_too():
     assert lines == ["  building"]
 
 
+OURS, THEIRS = SimpleNamespace(extra_info={"case": {}}), SimpleNamespace(extra_info={})
+
+
 def config_of(*arguments, **options):
-    option = {"benchmark_quiet": True, "benchmark_json": None, **options}
+    option = {"benchmark_json": None, **options}
     return SimpleNamespace(
         option=SimpleNamespace(**option),
         invocation_params=SimpleNamespace(args=arguments),
-        getini=lambda _: ["--benchmark-quiet"],
+        getini=lambda _: ["--strict-markers"],
     )
 
 
 @pytest.mark.parametrize(
-    ("argument", "quiet"),
+    ("argument", "rows", "hidden"),
     [
-        ("--benchmark-compare=0001", False),
-        ("--benchmark-histogram", False),
-        ("--benchmark-only", True),
+        ("--benchmark-only", [OURS, OURS], True),
+        ("--benchmark-only", [OURS, THEIRS], False),
+        ("--benchmark-compare=0001", [OURS], False),
+        ("--benchmark-histogram", [OURS], False),
+        ("--benchmark-verbose", [OURS], False),
     ],
 )
-def test_pytest_benchmarks_table_is_there_where_it_is_asked_for(argument, quiet):
-    config = config_of(argument)
-    neighbours.pytest_configure(config)
-    assert config.option.benchmark_quiet is quiet
+def test_pytest_benchmarks_table_is_there_for_others_and_where_it_is_asked_for(
+    argument, rows, hidden
+):
+    assert neighbours.repeats(config_of(argument), rows) is hidden
 
 
 def test_options_of_the_environment_count_too(monkeypatch):
     monkeypatch.setenv("PYTEST_ADDOPTS", "--benchmark-compare")
-    config = config_of()
-    neighbours.pytest_configure(config)
-    assert config.option.benchmark_quiet is False
+    assert not neighbours.repeats(config_of(), [OURS])
 
 
 def test_options_that_choose_rounds_are_told_to_be_without_effect():
-    told = neighbours.pytest_report_header(config_of("--benchmark-min-rounds=9", "--seconds=1"))
+    (told,) = neighbours.header(config_of("--benchmark-min-rounds=9", "--seconds=1"))
     assert "--benchmark-min-rounds: without effect" in told
-    assert neighbours.pytest_report_header(config_of("--benchmark-disable-gc")) is None
+    assert neighbours.header(config_of("--benchmark-disable-gc")) == []
 
 
 def test_a_json_file_without_a_folder_is_one_sentence_before_the_run(tmp_path):
@@ -93,7 +96,7 @@ def compared(ours, theirs, storage="/elsewhere"):
     """What pytest-benchmark is given to compare, and what is said."""
     said = []
     session = SimpleNamespace(storage=storage, logger=SimpleNamespace(warning=said.append))
-    hook = neighbours.pytest_benchmark_compare_machine_info(session, ours, theirs)
+    hook = neighbours.compare_machine_info(session, ours, theirs)
     next(hook)
     if ours != theirs["machine_info"]:
         with pytest.raises(StopIteration):
@@ -118,12 +121,15 @@ def test_another_machine_and_a_storage_elsewhere_is_a_warning():
 
 @pytest.mark.parametrize(("before", "after"), [(0, 1), (1, 1), (6, 1), (2, 2)])
 def test_a_comparison_that_fails_is_an_exit_code(before, after):
-    reporter = SimpleNamespace(_session=SimpleNamespace(exitstatus=before))
+    config = config_of()
+    config._benchmarksession = SimpleNamespace(quiet=False, benchmarks=[OURS])
+    reporter = SimpleNamespace(_session=SimpleNamespace(exitstatus=before), config=config)
     summary = neighbours.pytest_terminal_summary(reporter)
     next(summary)
     with pytest.raises(StopIteration):
         summary.throw(PerformanceRegression("slower"))
     assert reporter._session.exitstatus == after
+    assert config._benchmarksession.quiet
 
 
 @pytest.mark.parametrize(("loops", "calls"), [(None, 1), (3, 3)])

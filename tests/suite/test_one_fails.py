@@ -119,7 +119,9 @@ def test_in_pytest_it_is_a_failure_and_no_error(pytester):
         """
     )
     # Libraries of other tests may have lowered the root logger's level in this process.
-    result = pytester.runpytest("-p", "no:cacheprovider", "-s", "--log-level=INFO")
+    result = pytester.runpytest(
+        "-pno:cacheprovider", "-pno:vitbench.plugin", "-s", "--log-level=INFO"
+    )
     result.assert_outcomes(failed=1, errors=1, passed=1)
     text = result.stdout.str()
     assert "m/typed/cpu/b1: TypeError: a first line and another" in text

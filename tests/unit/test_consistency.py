@@ -59,7 +59,7 @@ def pytest_sessionfinish(session):
 def test_each_way_of_being_wrong_fails_its_own_test_and_no_other(pytester):
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile((ROOT / "vitbench/benchmarks/test_consistency.py").read_text())
-    result = pytester.runpytest("-p", "no:cacheprovider", "-s", "-rfE")
+    result = pytester.runpytest("-pno:cacheprovider", "-pno:vitbench.plugin", "-s", "-rfE")
     result.assert_outcomes(failed=4, skipped=4, passed=20)
     said = [line for line in result.outlines if line.startswith(("FAILED", "ERROR"))]
     assert [line.partition("::")[2] for line in said] == [

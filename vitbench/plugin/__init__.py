@@ -1,0 +1,110 @@
+"""vitbench in pytest, as far as every run of pytest loads it.
+
+pytest loads this module wherever vitbench is installed: it imports pytest and the standard library
+alone, adds the options and the mark `measures`, and is silent. The first test of that mark makes
+the plugin active: the modules of MODULES are imported and become plugins, with their fixtures.
+"""
+
+from collections.abc import Generator, MutableMapping
+from importlib import import_module
+from types import FunctionType
+from typing import Any
+
+import pytest
+
+from vitbench.place import install
+from vitbench.plugin.names import named, pytest_addoption
+
+__all__ = ["pytest_addoption"]
+
+MODULES = (
+    "options", "heading", "cases", "neighbours", "selecting", "recording", "run", "counting",
+    "failing", "measuring", "contracts", "against",
+)  # fmt: skip
+PARTS = f"{__name__}."
+ACTIVE = pytest.StashKey[bool]()
+REFUSED = pytest.StashKey[pytest.UsageError]()
+"""Why the run cannot be: to be raised as soon as pytest takes it for a usage error."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Of xdist only the workers collect: the process that starts them is active from the beginning
+    where the user names an option of vitbench, and checks the options for all."""
+    config.addinivalue_line(
+        "markers", "measures(kind, batches): what a benchmark measures, at which batch sizes"
+    )
+    if getattr(config.option, "numprocesses", None) and named(config):
+        activate(config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, obj: object
+) -> list[pytest.Item] | None:
+    config = collector.config
+    if not _measures(obj, collector):
+        return None
+    try:
+        activate(config)
+    except pytest.UsageError as error:
+        if hasattr(config, "workerinput"):
+            raise  # xdist reports it as an error of the collection
+        config.stash[REFUSED] = error
+    return [] if REFUSED in config.stash else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    if REFUSED in config.stash:
+        raise config.stash[REFUSED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker of xdist ended: what it built is added up."""
+    counts = getattr(node, "workeroutput", {}).get("vitbench_artifacts")
+    if counts:
+        activate(node.config)
+        import_module("vitbench.plugin.counting").add(node.config, counts)
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_benchmark_compare_machine_info(
+    benchmarksession: Any,
+    machine_info: MutableMapping[str, Any],
+    compared_benchmark: MutableMapping[str, Any],
+) -> Generator[None, Any, Any]:
+    """pytest-benchmark compares before anything is collected: only with a file of ours."""
+    if "vitbench" not in compared_benchmark:
+        return (yield)
+    compare = import_module("vitbench.plugin.neighbours").compare_machine_info
+    return (yield from compare(benchmarksession, machine_info, compared_benchmark))
+
+
+def activate(config: pytest.Config) -> None:
+    """Makes plugins of MODULES, once. Raises pytest.UsageError where a package is missing or an
+    option is wrong."""
+    if ACTIVE in config.stash:
+        return
+    config.stash[ACTIVE] = True
+    names = [PARTS + name for name in MODULES]
+    try:
+        modules = [import_module(name) for name in names]
+    except ModuleNotFoundError as error:
+        raise pytest.UsageError(
+            f"a test of vitbench needs {error.name}, which is not installed: {install('suite')}"
+        ) from error
+    for name, module in zip(names, modules, strict=True):
+        if not config.pluginmanager.has_plugin(name):
+            config.pluginmanager.register(module, name)
+
+
+def _measures(obj: object, collector: pytest.Module | pytest.Class) -> bool:
+    """Whether a function or a class is marked `measures`, itself or by its module or class."""
+    if not isinstance(obj, FunctionType | type | staticmethod | classmethod):
+        return False
+    marks = getattr(obj, "pytestmark", ())
+    own = marks if isinstance(marks, list | tuple) else (marks,)
+    if any(getattr(mark, "name", "") == "measures" for mark in own):
+        return True
+    return collector.get_closest_marker("measures") is not None

@@ -41,6 +41,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
     The short names follow when every plugin and conftest has added its own options.
     """
+    if pluginmanager.has_plugin(PLUGIN):
+        return
     group = parser.getgroup("vitbench")
     for option in options_of(PYTEST):
         group.addoption(_long(option), dest=PREFIX + option.dest, **option.attributes())
@@ -94,6 +96,13 @@ class ShortNames:
 def short_names(config: pytest.Config) -> ShortNames:
     found: ShortNames = config.pluginmanager.getplugin(PLUGIN)
     return found
+
+
+def named(config: pytest.Config) -> bool:
+    """Whether the command line names an option of vitbench."""
+    options, taken = list(options_of(PYTEST)), short_names(config).taken
+    names = {_long(option) for option in options} | {option.name for option in options} - {*taken}
+    return any(str(word).partition("=")[0] in names for word in config.invocation_params.args)
 
 
 def _long(option: Option) -> str:

@@ -1,0 +1,120 @@
+"""The plugin in a run of pytest: silent until a test of the mark `measures` is collected."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from vitbench.plugin import MODULES, PARTS
+
+pytest_plugins = ["pytester"]
+
+OTHERS = """
+import pytest
+
+@pytest.fixture
+def recorder():
+    return "theirs"
+
+def test_theirs(recorder):
+    assert recorder == "theirs"
+"""
+ON_A_FUNCTION = """
+import pytest
+
+@pytest.mark.measures("consistency", batches=(1,))
+def test_ours(case, verified):
+    pass
+"""
+ON_A_CLASS = """
+import pytest
+
+@pytest.mark.measures("consistency", batches=(1,))
+class TestOurs:
+    def test_ours(self, case, verified):
+        pass
+"""
+ON_A_MODULE = """
+import pytest
+
+pytestmark = pytest.mark.measures("consistency", batches=(1,))
+
+def test_ours(case, verified):
+    pass
+"""
+OPTIONS = ("--vitbench-device=cpu", "--vitbench-variant=fp32")
+
+
+class Watch:
+    """A plugin that sees which parts of vitbench are plugins at the end."""
+
+    def pytest_unconfigure(self, config):
+        self.parts = [name for name in MODULES if config.pluginmanager.has_plugin(f"{PARTS}{name}")]
+
+
+@pytest.fixture
+def run(pytester, monkeypatch):
+    """Runs pytest in this process; returns its result and the parts of vitbench that were there."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+
+    def start(suite, *arguments):
+        pytester.makepyfile(test_suite=suite)
+        watch = Watch()
+        result = pytester.runpytest_inprocess(
+            "-pvitbench.plugin", "-pno:cacheprovider", *arguments, plugins=[watch]
+        )
+        return result, watch.parts
+
+    return start
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n1",), ("--fixtures",), OPTIONS])
+def test_a_run_of_others_shows_nothing_of_vitbench(run, arguments):
+    result, parts = run(OTHERS, *arguments)
+    if arguments != ("--fixtures",):
+        result.assert_outcomes(passed=1)
+    assert parts == []
+    lines = [line for line in result.outlines if not line.startswith(("rootdir", "plugins"))]
+    assert [line for line in lines if "vitbench" in line or "paired_rounds" in line] == []
+    assert "GOMP_SPINCOUNT" not in os.environ
+
+
+@pytest.mark.parametrize("suite", [ON_A_FUNCTION, ON_A_CLASS, ON_A_MODULE])
+def test_a_test_with_the_mark_makes_it_active(run, suite):
+    result, parts = run(suite, "--collect-only", *OPTIONS)
+    assert parts == list(MODULES)
+    text = result.stdout.str()
+    assert "test_ours[deit_tiny_patch16_224/fp32/cpu/b1]" in text
+    assert text.count("vitbench: deit_tiny_patch16_224 (deit_tiny_patch16_224)") == 1
+
+
+def test_a_wrong_option_is_one_sentence_after_the_collection(run):
+    result, _ = run(ON_A_FUNCTION, "--variant=no-such")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: --variant no-such: matches none of fp32" in result.stderr.str()
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_the_process_that_starts_workers_checks_what_its_user_names(run):
+    result, parts = run(OTHERS, "-n1", "--model=no-such-model", "--vitbench-device=cpu")
+    assert (result.ret, parts) == (pytest.ExitCode.USAGE_ERROR, list(MODULES))
+    assert "no-such-model" in result.stderr.str()
+
+
+def test_without_the_plugin_its_options_are_unknown(pytester):
+    """A checkout's conftest.py names it, and `-p no:` is stronger."""
+    pytester.makeconftest('pytest_plugins = ["vitbench.plugin"]')
+    pytester.makepyfile(OTHERS)
+    arguments = ("-pno:vitbench.plugin", "-pno:cacheprovider")
+    assert pytester.runpytest_inprocess(*arguments).ret == pytest.ExitCode.OK
+    refused = pytester.runpytest_inprocess(*arguments, "--vitbench-device=cpu")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_loading_it_imports_pytest_alone():
+    code = "import pytest, sys; old = {*sys.modules}; import vitbench.plugin; "
+    code += "print(*{name.partition('.')[0] for name in {*sys.modules} - old})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) - sys.stdlib_module_names == {"vitbench"}
