@@ -47,13 +47,23 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environment(cache: Path) -> dict[str, str]:
-    """The environment of a fresh shell: nothing of the pytest around this one."""
+    """`fresh_environment`, to be changed."""
+    return fresh_environment(cache)
+
+
+def fresh_environment(cache: Path) -> dict[str, str]:
+    """The environment of a fresh shell: nothing of the pytest around this one.
+
+    Each of xdist's workers has a lock of timings of its own, which lies in VITBENCH_CACHE: no time
+    is asserted, so nothing has to wait for the other one. What is built is shared, by --cache.
+    """
     ours = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "VITBENCH_"))}
     ours |= {k: v for k, v in os.environ.items() if k == "VITBENCH_CACHE_TRUST"}  # of this machine
     # Tests run side by side: threads that spin while idle would take each other's cores.
     fixed = {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "OMP_WAIT_POLICY": "passive"}
     # The user's own caches are not filled, and nobody waits for the lock in them.
-    folders = {"VITBENCH_CACHE": cache, "HF_HUB_CACHE": cache.with_name("hub"),
+    own = cache.with_name("cache-" + os.environ.get("PYTEST_XDIST_WORKER", "main"))
+    folders = {"VITBENCH_CACHE": own, "HF_HUB_CACHE": cache.with_name("hub"),
                "TORCH_HOME": cache.with_name("torch")}  # fmt: skip
     # Nobody listens there: what asks for the network is refused at once.
     network = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")

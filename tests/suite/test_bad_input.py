@@ -1,8 +1,14 @@
 """A user's mistake is one sentence that names what is wrong, and a non-zero exit."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 
-LATENCY = ("benchmarks/test_latency.py",)
+from tests.conftest import ROOT, fresh_environment
+from vitbench.cli.main import main
+
 MISTAKES = {
     "--model=deit_tinny_patch16_224": "deit_tiny_patch16_224",
     "--model=deit_tiny_patch16_224@{tmp}/missing.pth": "missing.pth",
@@ -41,29 +47,51 @@ class Evil:
         return os.system, (f"touch {self.target}",)
 
 
-@pytest.fixture
-def files(tmp_path):
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
     import pickle
 
-    (tmp_path / "empty.safetensors").touch()
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n truncated")
-    (tmp_path / "evil.pth").write_bytes(pickle.dumps({"model": Evil(tmp_path / "ran")}))
-    return tmp_path
+    folder = tmp_path_factory.mktemp("mistakes")
+    (folder / "empty.safetensors").touch()
+    (folder / "folder").mkdir()
+    (folder / "broken").mkdir()
+    (folder / "broken" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n truncated")
+    (folder / "evil.pth").write_bytes(pickle.dumps({"model": Evil(folder / "ran")}))
+    return folder
 
 
+@pytest.fixture(scope="module")
+def runs(files, cache):
+    """A run of the suite for each mistake, by the mistake: all in one process."""
+    common = [str(ROOT / "vitbench/benchmarks/test_latency.py"), "--benchmark-only",
+              "-pno:cacheprovider", "--seconds=0.1", "--verify-images=16", f"--cache={cache}",
+              f"--reports={files / 'reports'}"]  # fmt: skip
+    asked = {
+        mistake: [*(each for each in common if each.partition("=")[0] not in mistake),
+                  mistake.format(tmp=files)]
+        for mistake in MISTAKES
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.helpers.many_runs"], input=json.dumps(list(asked.values())),
+        cwd=ROOT, env=fresh_environment(cache), text=True, capture_output=True, timeout=600,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return dict(zip(asked, json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.xdist_group("mistakes")
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistake(suite, files, mistake):
+def test_mistake(runs, files, mistake):
     torch = pytest.importorskip("torch")
     if mistake == "--device=cuda" and torch.cuda.is_available():
         pytest.skip("CUDA is there: asking for it is no mistake")
-    done = suite(mistake.format(tmp=files), paths=LATENCY)
-    said = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-    assert done.returncode == 4, done.stdout + done.stderr
-    assert len(said) == 1, done.stdout + done.stderr
+    found = runs[mistake]
+    said = [line for line in found["err"].splitlines() if line.startswith("ERROR: ")]
+    assert found["code"] == 4, found
+    assert len(said) == 1, found
     assert MISTAKES[mistake] in said[0]
-    assert "Traceback" not in done.stdout + done.stderr
+    assert "Traceback" not in found["out"] + found["err"]
     assert not (files / "ran").exists()
 
 
@@ -82,11 +110,18 @@ def test_mistake_under_xdist(suite, files):
         (("predict", "missing.png"), "missing.png"),
         (("export", "int9", "-o", "out"), "int9"),
         (("show", "missing.json"), "missing.json"),
-        (("frobnicate",), "frobnicate"),
     ],
 )
-def test_command_line(vitbench, arguments, word):
-    done = vitbench(*arguments)
+def test_command_line(capsys, monkeypatch, tmp_path, arguments, word):
+    monkeypatch.chdir(tmp_path)
+    assert main(list(arguments)) == 4
+    said = capsys.readouterr().err
+    assert word in said
+    assert "Traceback" not in said
+
+
+def test_an_unknown_command_in_a_process(vitbench):
+    done = vitbench("frobnicate")
     assert done.returncode == 4
-    assert word in done.stderr
+    assert "frobnicate" in done.stderr
     assert "Traceback" not in done.stderr
