@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -16,6 +17,7 @@ from vitbench.history.trends import trends
 from vitbench.judge.best import choose
 from vitbench.show.page import MOST_FLIPS, data, escaped, flips, recommendations, write
 
+pytestmark = pytest.mark.xdist_group("browser")
 HOSTILE = '</script><script>window.pwned=1</script><img src=x onerror="window.pwned=1">\u2028&'
 
 
@@ -31,20 +33,23 @@ def hostile(day):
     }  # fmt: skip
 
 
-@pytest.fixture
-def page(tmp_path):
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
     """A page of 120 runs with a step, hostile reports beside them and one damaged file."""
     pytest.importorskip("plotly", reason="the extra `history` is not installed")
-    folder = reports_in(tmp_path / "r", [*stepped(torch="2.13.0"), hostile(1), hostile(2)])
+    place = tmp_path_factory.mktemp("page")
+    folder = reports_in(place / "r", [*stepped(torch="2.13.0"), hostile(1), hostile(2)])
     (folder / "<img src=x onerror=window.pwned=1>.json").write_text("{")
-    path = tmp_path / "index.html"
-    assert main(["history", "page", str(folder), f"--output={path}"]) == 1
+    path = place / "index.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VITBENCH_CACHE", str(place / "cache"))
+        assert main(["history", "page", str(folder), f"--output={path}"]) == 1
     return path
 
 
-@pytest.fixture
-def opened(page):
-    """Opens the page at a width; gives the tab and what it asked for or complained about."""
+@pytest.fixture(scope="module")
+def browser():
+    """One Chromium for all of them; each test has a context of its own, as a fresh one."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
@@ -52,11 +57,23 @@ def opened(page):
             pytest.fail("no chromium on this machine, and a CI must have tried the page")
         pytest.skip("no chromium on this machine: apt-get install chromium")
     with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(page, browser):
+    """Opens the page at a width; gives the tab and what it asked for or complained about."""
+    with ExitStack() as stack:
 
         def visit(width=1280, scheme="light", height=900):
-            context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=scheme
+            context = stack.enter_context(
+                closing(
+                    browser.new_context(
+                        viewport={"width": width, "height": height}, color_scheme=scheme
+                    )
+                )
             )
             context.set_default_timeout(120_000)  # for a busy machine: nothing here is timed
             tab, told = context.new_page(), []
@@ -73,7 +90,6 @@ def opened(page):
             return tab, told
 
         yield visit
-        browser.close()
 
 
 def test_nothing_of_a_report_leaves_the_json(page):
@@ -122,7 +138,7 @@ def away(tab, chart):
     A browser tells every observer in one go, in the order they were made; so when one made now
     has been told, the page's own has."""
     assert not tab.evaluate(
-        """(id) => new Contract((tell) => new IntersectionObserver(
+        """(id) => new Promise((tell) => new IntersectionObserver(
             (entries) => tell(entries.at(-1).isIntersecting), { rootMargin: "25% 0px" })
             .observe(document.getElementById(id)))""",
         chart,
