@@ -1,5 +1,7 @@
 """The exceptions that are written for a person to read."""
 
+from collections.abc import Mapping
+
 
 class UserError(Exception):
     """Bad input: one sentence that names the file, option or value and says what to do."""
@@ -11,6 +13,16 @@ class Unavailable(Exception):  # noqa: N818 - it names a state, which becomes a 
 
 class WrongOutputs(UserError):  # noqa: N818 - it names what was seen
     """What is timed does not answer what was verified. The message names what differs."""
+
+
+class WorkerFailed(Exception):  # noqa: N818 - like Unavailable, it names what happened
+    """A worker died, came too late or answered nonsense: one sentence for a person to read."""
+
+
+ACROSS_PROCESSES: Mapping[str, type[Exception]] = {
+    each.__name__: each for each in (UserError, Unavailable, WrongOutputs)
+}
+"""Exceptions that a worker's parent raises as the worker raised them, by name."""
 
 
 def in_short(error: BaseException) -> str:

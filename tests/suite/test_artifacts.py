@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vitbench.build.artifacts import ArtifactCache, default_folder, key
+from vitbench.build.artifacts import ArtifactCache, default_folder
+from vitbench.build.entry import key
 from vitbench.errors import UserError
 
 IDENTITY = {"weights": "abc", "options": {"engine": "x86", "mobile": True}}

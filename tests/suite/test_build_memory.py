@@ -13,11 +13,11 @@ import pytest
 
 from tests.conftest import ROOT
 from vitbench.build import builds
+from vitbench.build.ask import ask
 from vitbench.build.memory import default_limit, resident_bytes, used_bytes
-from vitbench.build.worker import WorkerFailed, ask
 from vitbench.case import Case
 from vitbench.environment import peak_resident_bytes
-from vitbench.errors import Unavailable, UserError
+from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.measure.options import Options, build_memory
 from vitbench.measure.session import Session
 from vitbench.models import parse_spec

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitbench.build.worker import ask
+from vitbench.build.ask import ask
 from vitbench.cli.main import main
 
 

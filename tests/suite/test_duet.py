@@ -15,7 +15,6 @@ from types import SimpleNamespace
 import pytest
 
 from tests.unit.test_conclude import answer
-from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
 from vitbench.cli.main import main
 from vitbench.duet.conversation import Conversation
@@ -23,7 +22,7 @@ from vitbench.duet.play import Duet, in_parallel
 from vitbench.duet.rule import Block, Rule
 from vitbench.duet.sides import Side
 from vitbench.duet.turns import ARMS, rounds_for, take_turns
-from vitbench.errors import UserError
+from vitbench.errors import UserError, WorkerFailed
 from vitbench.judge.verdict import exit_code
 from vitbench.measure.options import Options
 from vitbench.models import parse_specs

@@ -8,9 +8,8 @@ import pytest
 
 from tests.conftest import ROOT
 from vitbench.build.artifacts import ArtifactCache
-from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
-from vitbench.errors import Unavailable
+from vitbench.errors import Unavailable, WorkerFailed
 from vitbench.measure import first_load
 from vitbench.measure.first_load import FirstLoads
 from vitbench.measure.footprint import Fresh

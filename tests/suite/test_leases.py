@@ -14,7 +14,8 @@ import pytest
 
 from tests.conftest import ROOT
 from vitbench import runtimes
-from vitbench.build.artifacts import ArtifactCache, key
+from vitbench.build.artifacts import ArtifactCache
+from vitbench.build.entry import key
 from vitbench.build.eviction import evict, hold, lease_file, lock_file
 from vitbench.build.locks import Leases, acquire, locked
 from vitbench.case import Case

@@ -207,7 +207,9 @@ def test_seeded_weights_are_the_same_in_every_process_and_synthetic():
 def test_the_bundled_checkpoint_is_as_good_as_its_readme_says():
     import torch
 
-    from vitbench.measure.sample import class_indices, folder_photos, make_sample
+    from vitbench.measure.classes import class_indices
+    from vitbench.measure.folder import folder_photos
+    from vitbench.measure.sample import make_sample
 
     model = load_model(parse_spec("deit_tiny_patch16_224", ROOT), None)
     photos = folder_photos(IMAGES, 500)

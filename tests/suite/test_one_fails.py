@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitbench.build.worker import WorkerFailed
 from vitbench.cli import export, predict
 from vitbench.cli.codes import BROKEN, OK, USAGE
 from vitbench.cli.main import main
-from vitbench.errors import Unavailable, in_short, with_kind
+from vitbench.errors import Unavailable, WorkerFailed, in_short, with_kind
 
 pytest_plugins = ["pytester"]
 ERRORS = {

@@ -16,9 +16,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
-from vitbench.errors import Unavailable, UserError
+from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.measure.options import Options
 from vitbench.measure.session import Session
 from vitbench.models import parse_spec

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import bounded, listen
-from vitbench.build.worker import WorkerFailed, ask
-from vitbench.errors import Unavailable, UserError
+from vitbench.build.ask import ask
+from vitbench.errors import Unavailable, UserError, WorkerFailed
 
 ROOT = Path(__file__).parents[2]
 REQUEST = {"verb": "build"}
@@ -158,7 +158,7 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path):
     file = tmp_path / "pids"
     asker = f"""
 import sys
-from vitbench.build.worker import ask
+from vitbench.build.ask import ask
 ask({REQUEST}, 30, [sys.executable, "-c", {SLEEPERS.format(file=str(file))!r}])
 """
     # Not this process: pytest-xdist's workers must not be interrupted.

@@ -7,10 +7,10 @@ from PIL import Image
 from vitbench.errors import UserError
 from vitbench.measure.classes import FROM_ONE, NUMBERS, TEXT, class_indices, order_taken, orders
 from vitbench.measure.doubt import doubt
+from vitbench.measure.folder import listed
 from vitbench.measure.inputs import Inputs
 from vitbench.measure.label_file import labelled
 from vitbench.measure.options import Options
-from vitbench.measure.photos import listed
 from vitbench.models.base import Label, Model, ModelSpec, Weights
 
 TWENTY = [str(number) for number in range(20)]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.unit.test_gate import INT8, run, timed
 from vitbench.measure.flips import SIDE, flips
-from vitbench.measure.sample import Photo
+from vitbench.measure.photos import Photo
 from vitbench.show import page
 
 PHOTOS = [

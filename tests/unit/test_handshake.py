@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from vitbench.build.worker import WorkerFailed
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.handshake import handshake
-from vitbench.errors import UserError
+from vitbench.errors import UserError, WorkerFailed
 from vitbench.measure.options import Options
 from vitbench.models import ModelSpec
 

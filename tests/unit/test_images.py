@@ -10,8 +10,8 @@ from PIL import Image
 from vitbench.cli import predict
 from vitbench.cli.main import main
 from vitbench.errors import UserError
+from vitbench.measure.folder import folder_photos, listed
 from vitbench.measure.images import SEVERAL, TRANSPARENT, TURNED, changes_of, read_image
-from vitbench.measure.photos import folder_photos, listed
 from vitbench.measure.sample import make_sample
 
 GREY = np.random.default_rng(3).integers(0, 256, (16, 20), np.uint8)

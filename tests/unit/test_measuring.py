@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from vitbench.build.artifacts import Artifact
+from vitbench.build.entry import Artifact
 from vitbench.case import Case
 from vitbench.duet.measurement import DuetMeasurement
 from vitbench.duet.rule import Block

@@ -7,13 +7,11 @@ import pytest
 from PIL import Image
 
 from vitbench.errors import UserError
-from vitbench.measure.sample import (
-    class_indices,
-    default_photos,
-    folder_photos,
-    make_sample,
-    read_image,
-)
+from vitbench.measure.classes import class_indices
+from vitbench.measure.crops import default_photos
+from vitbench.measure.folder import folder_photos
+from vitbench.measure.images import read_image
+from vitbench.measure.sample import make_sample
 from vitbench.models.base import Label
 
 

@@ -1,14 +1,13 @@
 """The cache on disk: built artifacts, and the small results that take minutes to compute."""
 
 import errno
-import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
@@ -16,10 +15,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.build.entry import Artifact, key, read_entry
 from vitbench.build.eviction import LOCKS, MANIFEST, evict, lease_file, lock_file
 from vitbench.build.files import beside, private, remove, sha256
 from vitbench.build.locks import READ_ONLY, Leases, acquire
-from vitbench.build.trust import require_trust, trusted_entry
+from vitbench.build.trust import require_trust
 from vitbench.errors import UserError
 
 T = TypeVar("T")
@@ -28,43 +28,11 @@ LIMIT_BYTES = 10 * 2**30
 _FULL_BYTES = 2**20  # a disk with less than this left is what made a build fail
 
 
-@dataclass(frozen=True)
-class Artifact:
-    """A built file, and what lies beside it under the same stem: `bytes` and `sha256` are of all.
-
-    `built` says that this very call built it; `manifest` is all that is known.
-    """
-
-    path: Path
-    key: str
-    bytes: int
-    sha256: str
-    build_seconds: float
-    built: bool
-    manifest: dict[str, Any]
-
-    @property
-    def layers(self) -> dict[str, int]:
-        """`quantized_layers` and `float_layers`, where its runtime counts them."""
-        names = ("quantized_layers", "float_layers")
-        return {name: self.manifest[name] for name in names if name in self.manifest}
-
-    @property
-    def files(self) -> list[Path]:
-        return beside(self.path)
-
-
 def default_folder() -> Path:
     """VITBENCH_CACHE, or where this machine keeps the caches of its programs."""
     import platformdirs
 
     return Path(os.environ.get("VITBENCH_CACHE") or platformdirs.user_cache_path("vitbench"))
-
-
-def key(identity: Mapping[str, Any]) -> str:
-    """The digest of an identity: the same for equal JSON, whatever the order of its names."""
-    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class ArtifactCache:
@@ -144,12 +112,12 @@ class ArtifactCache:
         """What `use` makes of an entry while nobody can delete it."""
         entry = self.folder / kind / key(identity)
         with self._locked(entry) as writable:
-            found = self._read(entry, suffix)
+            found = read_entry(entry, suffix, self.rebuild)
             if found is None:
                 if not writable:
                     raise UserError(self._complaint("it is read-only, and an entry is to be made"))
                 self._make(entry, identity, suffix, build)
-                found = self._read(entry, suffix)
+                found = read_entry(entry, suffix, self.rebuild)
                 if found is None:
                     raise UserError(self._complaint("a file that was just written is damaged"))
                 found = replace(found, built=True)
@@ -162,21 +130,6 @@ class ArtifactCache:
         if found.built:
             self._evict()
         return used
-
-    def _read(self, entry: Path, suffix: str) -> Artifact | None:
-        """The entry, or None where it is missing, damaged, not safe, or of another session."""
-        path = entry / f"artifact{suffix}"
-        try:
-            if not trusted_entry(entry):
-                return None
-            manifest = json.loads((entry / MANIFEST).read_text("utf-8"))
-            size, digest = manifest["bytes"], manifest["sha256"]
-            seconds, token = manifest["build_seconds"], manifest["token"]
-            if (self.rebuild and token != self.rebuild) or sha256(path) != digest:
-                return None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return Artifact(path, entry.name, size, digest, seconds, False, manifest)
 
     def _make(
         self,

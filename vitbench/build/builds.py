@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.build import identity
-from vitbench.build.artifacts import Artifact, ArtifactCache
+from vitbench.build.artifacts import ArtifactCache
+from vitbench.build.ask import ask
+from vitbench.build.entry import Artifact
 from vitbench.build.memory import default_limit
-from vitbench.build.worker import WorkerFailed, ask
 from vitbench.case import Case
-from vitbench.errors import Unavailable
+from vitbench.errors import Unavailable, WorkerFailed
 from vitbench.models import Model
 from vitbench.runtimes import RUNTIMES, Variant
 from vitbench.runtimes.catalogue import require

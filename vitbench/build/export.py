@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench import __version__, environment
-from vitbench.build.artifacts import Artifact
+from vitbench.build.entry import Artifact
 from vitbench.errors import UserError
 from vitbench.models import Model
 from vitbench.models.described import describe

@@ -5,12 +5,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vitbench.build.worker import WorkerFailed
 from vitbench.cli.codes import BROKEN, OK, USAGE
 from vitbench.cli.options import EXPORT
 from vitbench.cli.parsing import add
 from vitbench.cli.session import session_of
-from vitbench.errors import Unavailable, UserError, with_kind
+from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
 from vitbench.runtimes import VARIANTS, variant
 
 

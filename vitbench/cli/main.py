@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from vitbench import __version__, environment
-from vitbench.build.worker import WorkerFailed
 from vitbench.cli import (
     aa_run,
     accept,
@@ -22,7 +21,7 @@ from vitbench.cli import (
 )
 from vitbench.cli import list as listing
 from vitbench.cli.codes import BROKEN_PIPE, USAGE
-from vitbench.errors import Unavailable, UserError
+from vitbench.errors import Unavailable, UserError, WorkerFailed
 
 COMMANDS = (listing, predict, export, best, duet, aa_run, show, gate, accept, history, compare)
 """The module of each command, in the order of `vitbench --help`."""

@@ -4,12 +4,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from vitbench.build.worker import WorkerFailed
 from vitbench.cli.codes import BROKEN, OK
 from vitbench.cli.options import PREDICT
 from vitbench.cli.parsing import add
 from vitbench.cli.session import session_of
-from vitbench.errors import Unavailable, UserError, with_kind
+from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
 from vitbench.runtimes.catalogue import select
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from vitbench.build.worker import ERRORS, WorkerFailed, last_line, signal_name
+from vitbench.build.ask import last_line, signal_name
+from vitbench.errors import ACROSS_PROCESSES, WorkerFailed
 
 GRACE_SECONDS = 5.0  # to end what it started itself, before it is killed
 
@@ -81,8 +82,8 @@ class Conversation:
         except BaseException:
             self.close()
             raise
-        if kind in ERRORS:
-            raise ERRORS[kind](message)
+        if kind in ACROSS_PROCESSES:
+            raise ACROSS_PROCESSES[kind](message)
         if kind:
             raise WorkerFailed(f"{self.name} failed with {kind}: {message}")
         return result

@@ -4,10 +4,9 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from vitbench.build.worker import WorkerFailed
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.worker import PROTOCOL
-from vitbench.errors import UserError
+from vitbench.errors import UserError, WorkerFailed
 from vitbench.measure.options import Options
 
 HELLO_SECONDS = 300.0

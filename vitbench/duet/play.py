@@ -12,7 +12,6 @@ from typing import Any
 
 from vitbench.build.eviction import hold
 from vitbench.build.locks import Leases
-from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
 from vitbench.duet.conversation import Conversation, WorkerLost
 from vitbench.duet.handshake import handshake
@@ -20,7 +19,7 @@ from vitbench.duet.rule import Block, Rule, decided, judge_blocks
 from vitbench.duet.sides import Side
 from vitbench.duet.turns import ARMS, rounds_for, take_turns
 from vitbench.duet.verdicts import Played, conclude, with_operators
-from vitbench.errors import Unavailable, UserError, WrongOutputs
+from vitbench.errors import Unavailable, UserError, WorkerFailed, WrongOutputs
 from vitbench.judge.verdict import NOTHING, Verdict
 from vitbench.measure.options import Options
 from vitbench.measure.outputs import added

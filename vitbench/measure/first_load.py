@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.build.artifacts import ArtifactCache
-from vitbench.build.worker import WorkerFailed
 from vitbench.case import Case
+from vitbench.errors import WorkerFailed
 from vitbench.measure.footprint import Fresh, fresh_process
 from vitbench.runtimes import Placement
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
-from vitbench.measure.sample import Photo
+from vitbench.measure.photos import Photo
 
 MOST = 12
 SIDE = 64  # pixels; a JPEG of it is about 2 kB

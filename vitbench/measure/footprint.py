@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.build.worker import ask
+from vitbench.build.ask import ask
 from vitbench.case import Case
 from vitbench.runtimes import Placement
 

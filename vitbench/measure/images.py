@@ -1,7 +1,6 @@
 """One image file to the 8-bit RGB image that a model's preprocessing takes."""
 
 import warnings
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from vitbench.errors import UserError
+from vitbench.measure.unread import unidentified
 
 # What Pillow tells by a file's first bytes and decodes by itself. Left out: what it only guesses
 # (TGA), what starts another program (EPS), and stubs without a decoder (HDF5, GRIB).
@@ -24,10 +24,6 @@ TURNED = (
     "processors of transformers do not apply it either (transformers' pipelines do)"
 )
 WHOLE = {255: 8, 4095: 12, 65535: 16}  # the largest whole number of so many bits
-# As files on disk begin. Phones rename HEIC to .jpg.
-OTHERS = {b"ftypheic": "HEIC", b"ftypheix": "HEIC", b"ftyphevc": "HEIC", b"ftypmif1": "HEIF",
-          b"JXL ": "JPEG XL", b"\xff\x0a": "JPEG XL", b"%PDF": "PDF", b"%!PS": "PostScript",
-          b"<svg": "SVG"}  # fmt: skip
 _COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # bands of TIFF's PhotometricInterpretation
 _STACKS = ('"shape":', "ImageJ=", "<OME")  # as tifffile, ImageJ and Bio-Formats describe arrays
 
@@ -57,7 +53,7 @@ def read_image(path: Path | str, advice: str = "give a readable image") -> Image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         reason = f"has more than {Image.MAX_IMAGE_PIXELS} pixels, as decompression bombs have"
     except UnidentifiedImageError:
-        reason = _unidentified(path)
+        reason = unidentified(path)
     except _UnfitError as why:
         reason = str(why)
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
@@ -206,29 +202,3 @@ def _white_is_zero(image: Image.Image) -> bool:
 def _with_alpha(shades: NDArray[np.float32], opaque: NDArray[np.bool_]) -> Image.Image:
     bands = [Image.fromarray(each.astype(np.uint8)) for each in (shades, opaque * 255)]
     return Image.merge("LA", bands)
-
-
-def _unidentified(path: Path) -> str:
-    """Why Pillow does not know a file."""
-    if not path.stat().st_size:
-        return "is empty"
-    with path.open("rb") as file:
-        start = file.read(32)
-        if start[:4] in (b"II*\0", b"MM\0*"):
-            return _odd_tiff(file, start[:8])
-    kinds: Iterable[str] = (kind for mark, kind in OTHERS.items() if mark in start[:16])
-    kind = next(iter(kinds), None)
-    return f"is {kind}, which Pillow does not read" if kind else "is not an image"
-
-
-def _odd_tiff(file: Any, header: bytes) -> str:
-    try:
-        tags = TiffImagePlugin.ImageFileDirectory_v2(header)
-        file.seek(tags.next)
-        tags.load(file)
-        bands, bits = tags.get(277, 1), " and ".join(map(str, sorted(set(tags[258]))))
-        kind = {2: "signed ", 3: "float "}.get(tags.get(339, (1,))[0], "")
-        several = f"{bands} bands" if bands > 1 else "one band"
-        return f"is a TIFF with {several} of {bits} {kind}bits, which Pillow does not read"
-    except Exception:
-        return "is not an image"

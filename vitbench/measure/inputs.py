@@ -6,19 +6,12 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.measure.classes import class_indices, order_taken
+from vitbench.measure.crops import calibration_photos, default_photos
 from vitbench.measure.doubt import doubt
+from vitbench.measure.folder import Listing, chosen, listed
 from vitbench.measure.label_file import labelled
 from vitbench.measure.options import Options
-from vitbench.measure.photos import (
-    Listing,
-    Photo,
-    calibration_photos,
-    chosen,
-    counted,
-    default_photos,
-    listed,
-    some,
-)
+from vitbench.measure.photos import Photo, counted, some
 from vitbench.measure.sample import Sample, make_sample
 from vitbench.models import Model
 

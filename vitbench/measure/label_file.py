@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from vitbench.errors import UserError
-from vitbench.measure.photos import Listing, counted, some
+from vitbench.measure.folder import Listing
+from vitbench.measure.photos import counted, some
 
 OPTION = "--labels"
 CLASS_COLUMNS = frozenset(

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from vitbench.build.artifacts import Artifact
+from vitbench.build.entry import Artifact
 from vitbench.case import Case
 from vitbench.judge.agreement import Agreement
 from vitbench.report.schema import SCHEMA_VERSION, Outputs, Predictions

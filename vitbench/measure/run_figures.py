@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from vitbench.measure.peak import peaks
-from vitbench.measure.sample import Photo
+from vitbench.measure.photos import Photo
 from vitbench.measure.stages import usual_seconds
 from vitbench.models import Model, flops
 

@@ -11,22 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitbench.errors import UserError
-from vitbench.measure.classes import Labelled, class_indices
-from vitbench.measure.images import changes_of, read_image
-from vitbench.measure.photos import (
-    Photo,
-    calibration_photos,
-    counted,
-    default_photos,
-    folder_photos,
-    some,
-)
-
-__all__ = [
-    "Labelled", "Photo", "Sample",
-    "calibration_photos", "class_indices", "default_photos", "folder_photos", "make_sample",
-    "read_image",
-]  # fmt: skip
+from vitbench.measure.images import changes_of
+from vitbench.measure.photos import Photo, counted, some
 
 
 @dataclass(frozen=True)
@@ -99,6 +85,12 @@ def make_sample(
         for change, names in changes.items()
     ]
     return Sample(
-        ids, clusters, labels, images, source, digest.hexdigest(), files.hexdigest(),
-        (*remarks, *told),
-    )  # fmt: skip
+        ids,
+        clusters,
+        labels,
+        images,
+        source,
+        sha256=digest.hexdigest(),
+        files_sha256=files.hexdigest(),
+        remarks=(*remarks, *told),
+    )

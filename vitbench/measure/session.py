@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from vitbench import environment
 from vitbench.build import identity
-from vitbench.build.artifacts import Artifact, ArtifactCache
+from vitbench.build.artifacts import ArtifactCache
 from vitbench.build.builds import Builds, BuildSettings
+from vitbench.build.entry import Artifact
 from vitbench.build.pool import Pool
 from vitbench.case import Case
 from vitbench.measure.first_load import FirstLoads

@@ -1,0 +1,61 @@
+"""One entry of the cache on disk: what lies in its folder, and whether that is whole."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vitbench.build.eviction import MANIFEST
+from vitbench.build.files import beside, sha256
+from vitbench.build.trust import trusted_entry
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A built file, and what lies beside it under the same stem: `bytes` and `sha256` are of all.
+
+    `built` says that this very call built it; `manifest` is all that is known.
+    """
+
+    path: Path
+    key: str
+    bytes: int
+    sha256: str
+    build_seconds: float
+    built: bool
+    manifest: dict[str, Any]
+
+    @property
+    def layers(self) -> dict[str, int]:
+        """`quantized_layers` and `float_layers`, where its runtime counts them."""
+        names = ("quantized_layers", "float_layers")
+        return {name: self.manifest[name] for name in names if name in self.manifest}
+
+    @property
+    def files(self) -> list[Path]:
+        return beside(self.path)
+
+
+def key(identity: Mapping[str, Any]) -> str:
+    """The digest of an identity: the same for equal JSON, whatever the order of its names."""
+    text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_entry(entry: Path, suffix: str, token: str | None) -> Artifact | None:
+    """The entry of a folder. None where it is missing, damaged or not safe, or was made under
+    another `token` than the one that is asked for."""
+    path = entry / f"artifact{suffix}"
+    try:
+        if not trusted_entry(entry):
+            return None
+        manifest = json.loads((entry / MANIFEST).read_text("utf-8"))
+        size, digest = manifest["bytes"], manifest["sha256"]
+        seconds, made_under = manifest["build_seconds"], manifest["token"]
+        if (token and made_under != token) or sha256(path) != digest:
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Artifact(path, entry.name, size, digest, seconds, False, manifest)
