@@ -9,7 +9,7 @@ from vitbench.judge.contract_results import TO_INSTALL, judge_contracts, unjudge
 from vitbench.judge.contracts import read_contracts, tolerances, unused_tolerances
 from vitbench.runtimes.base import Variant
 from vitbench.runtimes.catalogue import declared, device_kinds
-from vitbench.runtimes.variants import INT8 as LIMITS
+from vitbench.runtimes.limits import INT8 as LIMITS
 
 OPENVINO = f"{TINY}/openvino-int8/cpu/b1"
 HEAD = '[project]\nname = "x"\n\n[tool.vitbench.contracts]\n'

@@ -19,6 +19,7 @@ NEUTRAL = frozenset({
     "vitbench.measure.sample",
     "vitbench.processor",
     "vitbench.runtimes.catalogue",
+    "vitbench.runtimes.limits",
     "vitbench.runtimes.registry",
     "vitbench.runtimes.variants",
 })  # fmt: skip

@@ -1,44 +1,8 @@
 """The table of recipes. A new one is a row here."""
 
-from vitbench.case import Limits
 from vitbench.runtimes.base import TORCH, Variant
+from vitbench.runtimes.limits import FP8, HALF, INT8, REBUILT, STATIC, TF32
 
-REBUILT = Limits(
-    agreement=0.99,
-    relative_error=1e-3,
-    cosine=0.9999,
-    reason="the same fp32 arithmetic in another order: only rounding may differ",
-)
-HALF = Limits(
-    agreement=0.98,
-    relative_error=0.03,
-    cosine=0.999,
-    reason="8 (bf16) to 11 (fp16) significant bits; published ViT results lose at most 2 %",
-)
-INT8 = Limits(
-    agreement=0.96,
-    relative_error=0.15,
-    cosine=0.99,
-    reason="int8 linears, activation scales taken in the call; published ViT results keep 96 %",
-)
-TF32 = Limits(
-    agreement=0.98,
-    relative_error=0.01,
-    cosine=0.999,
-    reason="11 significant bits in matrix products, as float16, but float32's range",
-)
-FP8 = Limits(
-    agreement=0.96,
-    relative_error=0.15,
-    cosine=0.99,
-    reason="fp8 linears of 4 significant bits, scales taken in the call; as int8 linears",
-)
-STATIC = Limits(
-    agreement=0.93,
-    relative_error=0.3,
-    cosine=0.98,
-    reason="int8 with ranges fixed by calibration; published ViT results keep 93 %",
-)
 ONNX = ("onnxruntime>=1.30", "onnx>=1.23.1", "onnxscript>=0.7.2")
 OPENVINO = ("openvino>=2026.4",)
 NNCF = (*OPENVINO, "nncf>=3.4")
