@@ -256,7 +256,7 @@ def test_what_a_file_is_called_does_not_say_what_it_is(tmp_path, module, plain):
 
 def test_averaged_weights_that_are_not_there(tmp_path, plain):
     path = saved(tmp_path / "best.pth", {"model": plain})
-    with pytest.raises(UserError, match="holds no averaged"):
+    with pytest.raises(UserError, match="has no averaged"):
         read_checkpoint(path, ema=True)
     path = saved(tmp_path / "best.pth", {"model_ema": plain})
     with pytest.raises(UserError, match="no weights but averaged"):
@@ -273,8 +273,8 @@ def test_other_floats_become_float32(tmp_path, module, plain, kind):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"epoch": 3}, "holds no state dict"),
-        ([torch.ones(2)], "holds no state dict"),
+        ({"epoch": 3}, "has no state dict"),
+        ([torch.ones(2)], "has no state dict"),
         ({"head.weight": torch.ones(2), "head.bias": [1.0]}, r"head\.bias is of type list"),
     ],
 )

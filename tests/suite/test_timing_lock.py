@@ -65,7 +65,7 @@ def test_another_process_is_waited_for_and_both_is_told(folder):
     with process, timing_alone(say) as waited:
         assert waited > 0
     assert told[0] == (
-        f"waiting: another run times on this machine (it holds {folder / 'timing.lock'})"
+        f"waiting: another run times on this machine (it has locked {folder / 'timing.lock'})"
     )
     assert told[1].startswith("waited ")
 
@@ -77,7 +77,7 @@ def test_without_a_place_for_the_lock_nobody_waits_and_it_is_told(folder):
     with timing_alone(told.append) as waited:
         assert waited == 0
     (line,) = told
-    assert line.startswith(f"{folder}: no lock can be taken there (File exists)")
+    assert line.startswith(f"{folder}: no file can be locked there (File exists)")
 
 
 @pytest.mark.thorough

@@ -133,7 +133,7 @@ def test_what_is_missing_is_counted_and_named(folder):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "holds no lines"),
+        ("", "has no lines"),
         ("x.jpg,1\ny.jpg,2\n", "none of its 2 lines names an image of --images, such as a 0"),
         ("1\n2\n", "2 lines of one column for 4 images"),
         ("a 0.JPEG,1\na 0.JPEG,2\n", "line 2: a 0.JPEG is '2' here and '1' before"),

@@ -261,7 +261,7 @@ def test_files_are_images_by_content_and_the_others_are_named(tmp_path):
 def test_a_folder_without_a_readable_image_names_what_it_holds(tmp_path):
     for name in ("x.heic", "notes.txt"):
         (tmp_path / name).write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"holds no images: .* 2 files .* notes\.txt, x\.heic"):
+    with pytest.raises(UserError, match=r"has no images: .* 2 files .* notes\.txt, x\.heic"):
         listed(tmp_path)
 
 

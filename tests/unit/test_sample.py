@@ -115,11 +115,11 @@ def test_the_choice_does_not_depend_on_the_file_system(tree, tmp_path):
 def test_a_folder_must_be_there_and_hold_images(tmp_path):
     with pytest.raises(UserError, match=r"--images .*/nowhere does not exist: give a folder"):
         folder_photos(tmp_path / "nowhere", 9)
-    with pytest.raises(UserError, match=r"--images .*/a\.png is not a folder: give the one"):
+    with pytest.raises(UserError, match=r"--images .*/a\.png is not a folder: give the folder of"):
         folder_photos(save(tmp_path / "a.png"), 9)
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "README.md").write_text("nothing here")
-    with pytest.raises(UserError, match=r"--images .*/empty holds no images: .* \.bmp .*\.webp"):
+    with pytest.raises(UserError, match=r"--images .*/empty has no images: .* \.bmp .*\.webp"):
         folder_photos(tmp_path / "empty", 9)
 
 

@@ -109,7 +109,7 @@ class ArtifactCache:
         build: Callable[[Path], dict[str, Any]],
         use: Callable[[Artifact], T],
     ) -> T:
-        """What `use` makes of an entry while nobody can delete it."""
+        """What `use` makes of an entry while no process can delete it."""
         entry = self.folder / kind / key(identity)
         with self._locked(entry) as writable:
             found = read_entry(entry, suffix, self.rebuild)
@@ -138,7 +138,7 @@ class ArtifactCache:
         suffix: str,
         build: Callable[[Path], dict[str, Any]],
     ) -> None:
-        """Build beside the entry and rename. The caller holds the entry's lock."""
+        """Build beside the entry and rename. The caller has locked the entry."""
         with self._writing():
             for left in entry.parent.glob(f"{entry.name}*.partial"):  # by a process that was killed
                 remove(left)

@@ -38,7 +38,7 @@ def ask(
     # Not resolved: a link to the package, as of a duet, leads into a folder with another torch.
     root = str(Path(__file__).absolute().parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    # Files, not pipes: a grandchild that holds a pipe open would keep the parent waiting.
+    # Files, not pipes: a grandchild with an open pipe would keep the parent waiting.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
             command,

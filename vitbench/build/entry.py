@@ -46,7 +46,7 @@ def key(identity: Mapping[str, Any]) -> str:
 
 def read_entry(entry: Path, suffix: str, token: str | None) -> Artifact | None:
     """The entry of a folder. None where it is missing, damaged or not safe, or was made under
-    another `token` than the one that is asked for."""
+    another token than `token`."""
     path = entry / f"artifact{suffix}"
     try:
         if not trusted_entry(entry):

@@ -1,4 +1,4 @@
-"""Locks on files, which the kernel releases with the process that holds them, however it ends.
+"""Locks on files. The kernel releases them when the process that took them ends, however it ends.
 
 They hold between processes, also of containers that share a volume of one host, and, on Linux,
 between machines that share a folder by NFS. filelock, used elsewhere, has no shared locks.
@@ -17,9 +17,9 @@ READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def acquire(path: Path, shared: bool = False, wait: bool = True) -> int | None:
-    """A descriptor that holds the lock until it is closed; None where another process holds it.
+    """A descriptor that locks the file until it is closed; None where another process did before.
 
-    A shared lock stands beside other shared ones. The file is made if need be. One that was deleted
+    Several processes may have a shared lock. The file is made if need be. One that was deleted
     while this waited is no lock any more: then the next one of that name is taken. Raises OSError.
     """
     import fcntl  # not on Windows, where reports are read all the same
@@ -68,7 +68,7 @@ class Leases:
         weakref.finalize(self, _close, self._files)
 
     def take(self, path: Path) -> None:
-        """Hold the lease of that name. Where the folder is read-only nothing can be held.
+        """Take the lease of that name. In a read-only folder no lease can be taken.
 
         Nobody who takes the folder for read-only can delete anything there either.
         """

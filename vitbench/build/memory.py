@@ -7,11 +7,11 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-SHARE = 0.75  # of what there is: the run itself holds models, images and deployments
+SHARE = 0.75  # of all memory: models, images and deployments of the run itself need the rest
 
 
 def default_limit(root: Path = Path("/sys/fs/cgroup")) -> int:
-    """Bytes that a build may take unless told otherwise: a share of the machine's memory, or of
+    """Bytes that a build may take by default: a share of the machine's memory, or of
     the cgroup's (v2 or v1) where that has less."""
     import psutil
 
@@ -28,7 +28,7 @@ def used_bytes(session: int) -> int:
 
     used = 0
     for pid in psutil.pids():
-        with suppress(psutil.Error, OSError):  # one that has just ended, or that is not ours
+        with suppress(psutil.Error, OSError):  # a process that has just ended, or is not ours
             if os.getsid(pid) == session:
                 memory = psutil.Process(pid).memory_info()
                 used += memory.rss - getattr(memory, "shared", 0)  # macOS does not tell them apart

@@ -25,7 +25,7 @@ def logits_of(
 def _batches(
     deployment: Deployment, images: NDArray[np.float32], batch: int
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Which images a batch stands for, and its output. The last one wraps round to the first."""
+    """The slice of each batch's images, and its output. The last batch wraps round to the first."""
     for start in range(0, len(images), batch):
         taken = np.take(images, range(start, start + batch), axis=0, mode="wrap")
         yield slice(start, min(start + batch, len(images))), deployment.logits(taken)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from vitbench.errors import UserError
 
-_JOINED = re.compile(r"_|(?<=\w)-(?=\w)")  # what stands for a space in the name of a folder
+_JOINED = re.compile(r"_|(?<=\w)-(?=\w)")  # instead of a space in the name of a folder
 NUMBERS, FROM_ONE, TEXT = "as class indices", "as numbers from 1", "in the order of their text"
 
 
@@ -29,7 +29,7 @@ def class_indices(
     Case, spaces, hyphens and underscores of names do not matter, and any one of a name's
     comma-separated synonyms will do. Numbers that only counting from 1 fits are taken so. None
     where no folder names a class. Raises UserError, naming a folder, where only some do or where a
-    name stands for several classes.
+    name is that of several classes.
     """
     what = "class" if option == "--labels" else "folder"
     ids = {label.id: index for index, label in enumerate(labels)}

@@ -1,4 +1,4 @@
-"""Crops of the images that ship with scikit-image: what is there without a download."""
+"""Crops of the images that ship with scikit-image: photographs without a download."""
 
 from collections.abc import Sequence
 from functools import lru_cache, partial

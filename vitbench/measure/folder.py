@@ -13,7 +13,7 @@ from vitbench.errors import UserError
 from vitbench.measure.images import is_image, read_image
 from vitbench.measure.photos import Photo, counted, some
 
-# A file with one of these is meant as an image: one that cannot be read is refused, not left out.
+# Files with these endings are meant as images: where one cannot be read, it is refused.
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # Raw files of cameras begin like a TIFF, in which Pillow finds the thumbnail.
 RAW = (".arw", ".cr2", ".cr3", ".dng", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2")
@@ -39,7 +39,7 @@ def folder_photos(folder: Path, limit: int, option: str = "--images") -> list[Ph
 
 
 def listed(folder: Path, option: str = "--images", besides: Path | None = None) -> Listing:
-    """The images of a flat folder or of a tree with a folder per class, told by their content.
+    """The images of a flat folder, or of a tree with a folder per class, known by their content.
 
     `besides` is a file that may lie among them and is not named as left out. Raises UserError where
     there is no such folder or no image in it.
@@ -47,7 +47,7 @@ def listed(folder: Path, option: str = "--images", besides: Path | None = None) 
     if not folder.exists():
         raise UserError(f"{option} {folder} does not exist: give a folder of images")
     if not folder.is_dir():
-        raise UserError(f"{option} {folder} is not a folder: give the one that holds the images")
+        raise UserError(f"{option} {folder} is not a folder: give the folder of the images")
     groups: dict[str | None, list[str]] = defaultdict(list)
     left_out: list[str] = []
     for path in _files(folder, option):
@@ -60,7 +60,7 @@ def listed(folder: Path, option: str = "--images", besides: Path | None = None) 
     if not groups:
         endings, others = " ".join(ENDINGS), "".join(f" ({text})" for text in remarks)
         raise UserError(
-            f"{option} {folder} holds no images: give a folder with files {endings}{others}"
+            f"{option} {folder} has no images: give a folder with files {endings}{others}"
         )
     return Listing(folder, option, groups, remarks)
 

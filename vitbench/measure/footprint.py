@@ -1,6 +1,6 @@
 """A fresh process that loads a case: what that costs, what it answers, and where its time goes.
 
-What crashes there costs its case, and nobody else.
+A crash there costs its case alone.
 """
 
 import tempfile

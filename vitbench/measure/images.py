@@ -12,8 +12,8 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from vitbench.errors import UserError
 from vitbench.measure.unread import unidentified
 
-# What Pillow tells by a file's first bytes and decodes by itself. Left out: what it only guesses
-# (TGA), what starts another program (EPS), and stubs without a decoder (HDF5, GRIB).
+# Formats that Pillow recognises by a file's first bytes and decodes by itself. Left out: what it
+# only guesses (TGA), what starts another program (EPS), and stubs without a decoder (HDF5, GRIB).
 FORMATS = ("AVIF", "BMP", "DDS", "DIB", "GIF", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "PSD",
            "QOI", "SGI", "SUN", "TIFF", "WEBP")  # fmt: skip
 CHANGES = "vitbench"
@@ -42,7 +42,7 @@ def read_image(path: Path | str, advice: str = "give a readable image") -> Image
     path = Path(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of metadata, which nobody reads here
+            warnings.simplefilter("ignore", UserWarning)  # about metadata, which is not read here
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=_formats(path)) as image:
                 return _rgb(image)
@@ -165,7 +165,7 @@ def _check_bands(image: Image.Image) -> None:
 def _scaled(image: Image.Image) -> tuple[Image.Image, str]:
     """An image of one band of whole numbers or floats with 8 bits, and what was done in words.
 
-    Whole numbers are taken for the least of 8, 12 and 16 bits that holds them all: cameras and
+    Whole numbers are taken for the least of 8, 12 and 16 bits that suffices for all: cameras and
     scanners of 12 bits write them as 16. Floats are 0 to 1 or 0 to 255. Others raise _UnfitError.
     """
     values = np.asarray(image).astype(np.float32)

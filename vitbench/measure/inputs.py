@@ -118,12 +118,12 @@ class Inputs:
 
     def remarks(self, name: str) -> list[str]:
         """What the user must know of a model's sample, and of its calibration images once read."""
-        told = [*self.sample(name).remarks]
+        remarks = [*self.sample(name).remarks]
         if found := self._doubts.get(name):
-            told.append(found)
+            remarks.append(found)
         if name in self._calibrations:
-            told += self._calibrations[name].remarks
-        return list(dict.fromkeys(told))
+            remarks += self._calibrations[name].remarks
+        return list(dict.fromkeys(remarks))
 
     def calibration(self, name: str) -> Sample:
         """Other photographs, by their content, than a variant is judged on, preprocessed.

@@ -19,7 +19,7 @@ CLASS_COLUMNS = frozenset(
 
 
 def labelled(listing: Listing, path: Path) -> Listing:
-    """The listing with the classes that a file gives its images, as they stand in the file.
+    """The listing with the classes that a file gives its images, in the file's own words.
 
     A line is a name and a class, parted by commas, semicolons, tabs or blanks; a header and further
     columns may be there. A name is that of an image below the folder, with or without its ending
@@ -67,7 +67,7 @@ def _lines(path: Path) -> list[tuple[int, str]]:
     numbered = enumerate(text.splitlines(), 1)
     found = [(at, line) for at, line in numbered if line.strip() and line.lstrip()[0] != "#"]
     if not found:
-        raise UserError(f"{OPTION} {path}: holds no lines: give a name and a class on each")
+        raise UserError(f"{OPTION} {path}: has no lines: give a name and a class on each")
     return found
 
 
@@ -185,7 +185,7 @@ def _is_header(cells: Sequence[str]) -> bool:
 
 
 def _known(images: Sequence[str]) -> dict[str, str]:
-    """The image that each way of writing its name stands for; none that stands for several."""
+    """The image that each way of writing a name means; not a way that means several."""
     found: dict[str, set[str]] = defaultdict(set)
     for image in images:
         path = PurePosixPath(image)
@@ -196,6 +196,6 @@ def _known(images: Sequence[str]) -> dict[str, str]:
 
 
 def _find(name: str, known: Mapping[str, str]) -> str | None:
-    """The image that a name stands for; of a path its last part will do."""
+    """The image that a name means; of a path its last part will do."""
     text = name.strip().replace("\\", "/").removeprefix("./")
     return known.get(text) or known.get(text.rpartition("/")[2])

@@ -1,4 +1,4 @@
-"""What a user chose for a run, checked, as frozen data that another process can be told."""
+"""What a user chose for a run, checked, as frozen data that can be sent to another process."""
 
 import math
 import os
@@ -146,7 +146,7 @@ def build_memory(given: str | None) -> int | None:
 
 
 def _size(text: str, name: str) -> int:
-    """Bytes. Raises UserError, which calls the option `name`, for what is no size."""
+    """Bytes. Raises UserError, which names the option `name`, where the text is no size."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-zA-Z]+)\s*", text)
     value = float(match[1]) * BYTES.get(match[2], 0) if match else 0.0
     if not 0 < value < math.inf:

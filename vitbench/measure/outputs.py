@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vitbench.case import Limits
 from vitbench.errors import WrongOutputs
 
-SHARES = 5  # of the rounds, each with one that is looked at
+SHARES = 5  # of the rounds; one round of each is compared
 NEAR = 4.0  # so many times what repeated calls differ by is within their reach
 
 Logits = NDArray[np.float32]

@@ -43,7 +43,7 @@ class Sample:
 
     @property
     def labels_sha256(self) -> str | None:
-        """Of the classes that the images are held to be of; None where they are not known."""
+        """Of the images' classes; None where they are not known."""
         return hashlib.sha256(repr(self.labels).encode()).hexdigest() if self.labels else None
 
 
@@ -55,7 +55,7 @@ def make_sample(
     remarks: Sequence[str] = (),
     option: str = "--images",
 ) -> Sample:
-    """Read and preprocess photographs. Raises UserError for one that cannot be read or labelled.
+    """Read and preprocess photographs. Raises UserError where one cannot be read or labelled.
 
     To `remarks` it adds what was done to the images of a folder (`option`) besides decoding.
     """
@@ -80,7 +80,7 @@ def make_sample(
     digest.update(np.ascontiguousarray(images).data)
     clusters = tuple(photo.cluster for photo in photos)
     files = hashlib.sha256(repr([(photo.id, photo.digest()) for photo in photos]).encode())
-    told = [
+    done = [
         f"{option}: {len(names):,} of {counted(len(photos), 'image')}: {change} ({some(names)})"
         for change, names in changes.items()
     ]
@@ -92,5 +92,5 @@ def make_sample(
         source,
         sha256=digest.hexdigest(),
         files_sha256=files.hexdigest(),
-        remarks=(*remarks, *told),
+        remarks=(*remarks, *done),
     )

@@ -1,6 +1,6 @@
 """One run of vitbench. It knows the order of the steps: build once, verify, hand over for timing.
 
-It knows nothing of pytest; the fixtures, the command line and a duet's arms stand on it.
+It knows nothing of pytest; the fixtures, the command line and a duet's arms use it.
 """
 
 from collections.abc import Callable

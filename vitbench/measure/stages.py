@@ -31,7 +31,7 @@ def usual_seconds(work: Callable[[], Any], now: Callable[[], float] = perf_count
 def stages(
     deployment: Deployment, images: NDArray[np.float32], now: Callable[[], float] = perf_counter
 ) -> dict[str, float | None]:
-    """Seconds of what is not in the time of a call, or only a part of it.
+    """Seconds that the time of a call leaves out, or that are a part of it.
 
     `stage_seconds`: `images` to where and how the call wants them, on CUDA the copy to the device.
     `device_seconds`: between events on the device around a call, without the host's work before

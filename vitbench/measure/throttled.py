@@ -9,7 +9,7 @@ Counters = dict[str, tuple[int, float]]
 
 
 class Throttling:
-    """Counts from when it is made. Quotas stand on any level above a process, so all are read."""
+    """Counts from when it is made. Any level above a process may have a quota, so all are read."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._root, self._start, self._before = root, monotonic(), counters(root)
@@ -29,7 +29,7 @@ class Throttling:
         return {"periods": periods, "seconds": seconds, "of_seconds": passed}
 
     def notes(self) -> list[str]:
-        """A sentence for the notes of a duet that was throttled; none for one that was not."""
+        """A sentence for a duet's notes where the kernel throttled it; else nothing."""
         found = self.so_far()
         if not found or not found["periods"]:
             return []

@@ -10,17 +10,17 @@ from filelock import FileLock, Timeout
 from vitbench.build.artifacts import default_folder
 
 NAMES = ("timing-queue.lock", "timing.lock")
-"""Who waits holds the first, so that who releases the second and wants it again stands behind."""
+"""A waiting run takes the first lock: who releases the second and wants it again comes later."""
 
 
 @contextmanager
 def timing_alone(say: Callable[[str], None] = lambda _: None) -> Iterator[float]:
     """Holds the lock of this machine's timings. Yields the seconds that were waited for it.
 
-    Two that time side by side would slow each other. A thread that holds the lock passes. The lock
-    lies in this user's cache folder (VITBENCH_CACHE, whatever --cache says): other users, other
-    containers and another VITBENCH_CACHE have locks of their own. Where no file can be locked
-    there, `say` tells so and nobody waits.
+    Two runs that time side by side would slow each other. A thread that has the lock passes. The
+    lock lies in this user's cache folder (VITBENCH_CACHE, whatever --cache says): other users,
+    other containers and another VITBENCH_CACHE have locks of their own. Where no file can be locked
+    there, `say` hears why and no run waits.
     """
     folder = default_folder()
     queue, lock = (FileLock(folder / name, is_singleton=True) for name in NAMES)
@@ -32,7 +32,10 @@ def timing_alone(say: Callable[[str], None] = lambda _: None) -> Iterator[float]
         waited = _wait(queue, lock, say)
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        say(f"{folder}: no lock can be taken there ({reason}): others that time are not waited for")
+        say(
+            f"{folder}: no file can be locked there ({reason}): this run does not wait for others "
+            "that time"
+        )
         yield 0.0
         return
     try:
@@ -50,8 +53,8 @@ def _wait(queue: FileLock, lock: FileLock, say: Callable[[str], None]) -> float:
                 each.acquire(timeout=0)
             except Timeout:
                 if not waits:
-                    held = Path(lock.lock_file)
-                    say(f"waiting: another run times on this machine (it holds {held})")
+                    file = Path(lock.lock_file)
+                    say(f"waiting: another run times on this machine (it has locked {file})")
                 waits = True
                 each.acquire()
     finally:

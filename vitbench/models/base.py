@@ -13,7 +13,7 @@ from PIL import Image
 class ModelSpec:
     """A parsed `--model [NAME=]SPEC`.
 
-    `name` is the slug that stands in case ids. `source` is `timm`, `hf` or `hub`; `ident` is
+    `name` is the slug in case ids. `source` is `timm`, `hf` or `hub`; `ident` is
     the name that source knows; `path` is a local folder or checkpoint file, or None.
     `public` is the spec as a report stores it, without absolute paths. `ema` chooses the averaged
     or the plain weights of a checkpoint that has both; None leaves it to the source. `args` are

@@ -32,7 +32,7 @@ def read_checkpoint(path: Path, ema: bool | None = None) -> Checkpoint:
     """The state dict of a file. `ema` chooses between averaged and plain weights; None takes the
     averaged ones where there are any, as timm does.
 
-    Raises UserError for a file that is no checkpoint, that holds more than data (nothing of it is
+    Raises UserError for a file that is no checkpoint, that has more than data in it (which is not
     executed), or that lacks what `ema` asks for.
     """
     import torch
@@ -42,7 +42,9 @@ def read_checkpoint(path: Path, ema: bool | None = None) -> Checkpoint:
     for name, value in state.items():
         if not isinstance(value, torch.Tensor):
             kind = type(value).__name__
-            raise UserError(f"{path} holds more than tensors: {name} is of type {kind}; {ADVICE}")
+            raise UserError(
+                f"{path} has more than tensors in it: {name} is of type {kind}; {ADVICE}"
+            )
     tensors = {
         name: value.detach().float() if value.is_floating_point() else value.detach()
         for name, value in state.items()
@@ -125,7 +127,7 @@ def unwrapped(name: str) -> str:
 
 
 def _prefix(names: Iterable[str], own: Mapping[str, Any]) -> str:
-    """What stands before the most names of `own`; "" where they stand there bare."""
+    """The prefix of the most names of `own`; "" where they have none."""
     found: Counter[str] = Counter({"": 0})
     for name in names:
         parts = name.split(".")

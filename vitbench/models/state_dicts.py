@@ -18,9 +18,9 @@ DEPTH = 4  # of keys in keys; a pickle can hold itself
 
 def chosen(content: Any, ema: bool | None, path: Path) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """The state dict under a checkpoint's keys, however deep; and sentences where it is one of
-    several, or stands under a key that is none of the tables'.
+    several, or lies under a key that is in none of the tables.
 
-    Raises UserError where there is none, where several stand under unknown keys alone, and where
+    Raises UserError where there is none, where several lie under unknown keys alone, and where
     there is not what `ema` asks for.
     """
     notes, averaged = [], False
@@ -30,15 +30,14 @@ def chosen(content: Any, ema: bool | None, path: Path) -> tuple[Mapping[str, Any
             break
         if not keys and len(others) > 1:
             raise UserError(
-                f"{path} holds state dicts under {' and '.join(others)}, and none under a usual "
-                "key: save the one that you mean alone"
+                f"{path} has state dicts under {' and '.join(others)}, and none under a usual "
+                "key: save the state dict that you mean alone"
             )
         smoothed = [key for key in keys if key in SMOOTHED]
         wanted = keys if ema is not False else [key for key in keys if key in PLAIN]
         if keys and not wanted:
             raise UserError(
-                f"{path} holds no weights but averaged (EMA) ones, {smoothed[0]}: leave out "
-                "ema=false"
+                f"{path} has no weights but averaged (EMA) ones, {smoothed[0]}: leave out ema=false"
             )
         key = wanted[0] if keys else others[0]
         averaged = averaged or key in SMOOTHED
@@ -53,14 +52,14 @@ def chosen(content: Any, ema: bool | None, path: Path) -> tuple[Mapping[str, Any
             notes.append(note)
         content = content[key]
     if ema and not averaged:
-        raise UserError(f"{path} holds no averaged (EMA) weights: leave out ema=true")
+        raise UserError(f"{path} has no averaged (EMA) weights: leave out ema=true")
     if not _is_state(content):
-        raise UserError(f"{path} holds no state dict: {ADVICE}")
+        raise UserError(f"{path} has no state dict: {ADVICE}")
     return content, tuple(notes)
 
 
 def _keys(content: Any, depth: int = DEPTH) -> list[str]:
-    """The known keys under which a mapping holds weights, the preferred first."""
+    """The known keys under which a mapping has weights, the preferred first."""
     if not isinstance(content, Mapping) or not depth:
         return []
     found = ((key, content.get(key)) for key in (*SMOOTHED, *PLAIN))

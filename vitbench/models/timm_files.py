@@ -56,7 +56,7 @@ class Config:
 
     @property
     def labelled(self) -> Mapping[str, Any]:
-        """With timm's names of classes, wherever they stand."""
+        """With timm's names of classes, under whichever key they are."""
         return {**self.pretrained, **self.raw}
 
 
@@ -75,7 +75,7 @@ def is_timm_folder(folder: Path) -> bool:
 def config_at(place: Path | None) -> Config:
     """The config in a folder or beside a file; an empty one where there is none.
 
-    Raises UserError for one that is damaged.
+    Raises UserError for a damaged file.
     """
     if place is None:
         return Config(Path("config.json"))
@@ -150,7 +150,7 @@ def _of_folder(path: Path) -> tuple[Path, tuple[str, ...]]:
     for ending in ENDINGS:
         if files := sorted(path.glob(f"*{ending}")):
             others = ", ".join(file.name for file in files[1:])
-            note = f"{path.name} holds {len(files)} checkpoints: {files[0].name} is taken, as timm "
+            note = f"{path.name} has {len(files)} checkpoints: {files[0].name} is taken, as timm "
             return files[0], (f"{note}does, {others} left out",) if others else ()
     raise UserError(f"{path}: no weights beside config.json, such as {' or '.join(FILES[:2])}")
 
@@ -200,4 +200,4 @@ def _pretrained(name: str) -> tuple[Path | None, str]:
             if absent and not isinstance(error, LocalEntryNotFoundError):
                 continue
             return None, f"{repo} cannot be downloaded ({first_line(error)})"
-    return None, f"{repo} holds none of {', '.join(files)}"
+    return None, f"{repo} has none of {', '.join(files)}"

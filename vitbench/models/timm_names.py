@@ -8,7 +8,7 @@ EMBEDDINGS = (512, 640, 768, 1024, 1152, 1280)  # widths of CLIP's and its like 
 
 
 def current_name(name: str) -> tuple[str, tuple[str, ...]]:
-    """timm's present name for one that it knows, with a sentence where it was renamed.
+    """timm's present name of a model that it knows, with a sentence where it was renamed.
 
     Raises UserError for any other.
     """

@@ -195,7 +195,7 @@ def _why(error: Exception) -> str:
     cause: BaseException | None = error
     while cause:
         if isinstance(cause, UnpicklingError) or "weights_only" in str(cause):
-            return "not in torch's format, or its pickle holds more than data: nothing was executed"
+            return "not in torch's format, or its pickle is more than data: nothing was executed"
         cause = cause.__cause__ or cause.__context__
     return first_line(error)
 

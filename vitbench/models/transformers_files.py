@@ -21,7 +21,7 @@ CLASSIFIERS: Mapping[str, tuple[str, ...]] = {
     "vit": ("ViTForImageClassification",),
     "deit": ("DeiTForImageClassification", "DeiTForImageClassificationWithTeacher"),
 }
-# What a model may be for, by a config's problem_type; one that says nothing is a classifier.
+# What a model may be for, by a config's problem_type; a config that says nothing is a classifier's.
 SINGLE_LABEL = (None, "single_label_classification")
 
 
@@ -91,7 +91,7 @@ def config_of(folder: Path) -> dict[str, Any]:
     if inner and not path.exists():
         raise UserError(
             f"{folder} has no {CONFIG}, but {' and '.join(inner[:3])} in it "
-            f"{'have' if len(inner) > 1 else 'has'}: name the one that you mean"
+            f"{'have' if len(inner) > 1 else 'has'}: name the model that you mean"
         )
     config = _json(path, "not a model folder")
     kind, named = config.get("model_type"), config.get("architectures") or []
@@ -147,7 +147,7 @@ def weights_of(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """
     if (folder / ADAPTER).exists():
         raise UserError(
-            f"{folder} holds adapters ({ADAPTER}), which are not applied: merge them into the "
+            f"{folder} has adapters ({ADAPTER}), which are not applied: merge them into the "
             "model (merge_and_unload) and save that with save_pretrained"
         )
     there = [name for name in WEIGHTS if (folder / name).exists()]

@@ -95,6 +95,6 @@ def _reason(path: Path, error: Exception) -> str:
     except Exception:  # an older format, or none
         names = re.findall(r"GLOBAL (\S+)", str(error))
     if not names:
-        return "not in torch's format, or its pickle holds more than data: nothing was executed"
+        return "not in torch's format, or its pickle is more than data: nothing was executed"
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"it holds more than data, {', '.join(names[:3])}{more}: nothing was executed"
+    return f"it has more than data in it: {', '.join(names[:3])}{more}: nothing was executed"

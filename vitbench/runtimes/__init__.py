@@ -48,7 +48,7 @@ def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operato
 
 
 def _require(path: Path) -> None:
-    """Raises UserError where there is no such file, of which each runtime says something else."""
+    """Raises UserError where there is no such file: runtimes raise various errors."""
     if not path.exists():
         raise UserError(
             f"the artifact {path} is gone: it was deleted while this run used it; run it again"

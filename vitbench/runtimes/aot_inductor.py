@@ -106,7 +106,7 @@ def _require_calls(module: Any, shape: tuple[int, ...]) -> None:
 def _export(module: Any, shape: tuple[int, ...]) -> Any:
     """The ExportedProgram, which takes any batch, without its checks of types and devices.
 
-    Those stand between an int8 product and its scales, where Inductor then misses the pattern.
+    Such a check between an int8 product and its scales hides the pattern from Inductor.
     """
     import torch
 

@@ -44,7 +44,8 @@ def cases(
     batches: Sequence[int],
 ) -> list[Case]:
     """Every combination once, grouped by model, device and batch. A variant made for one kind of
-    device stands on that kind where the run has it, else once, to say why it is unavailable."""
+    device is on that kind where the run has it, else it is there once, to say why it is
+    unavailable."""
     found = []
     for model in models:
         for device in devices:

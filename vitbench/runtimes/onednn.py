@@ -10,8 +10,8 @@ from functools import cache
 def signed_int8_kernel() -> str | None:
     """The implementation of a linear layer with signed int8 activations, as oneDNN names it.
 
-    `ref_int8:any` is its scalar reference, thousands of times slower than a kernel. oneDNN tells
-    only on the process's standard output, which is caught here; None where it tells nothing.
+    `ref_int8:any` is its scalar reference, thousands of times slower than a kernel. oneDNN
+    prints it on the process's standard output, which is caught here; None where it prints nothing.
     """
     import torch
 
@@ -30,5 +30,5 @@ def signed_int8_kernel() -> str | None:
             os.dup2(stdout, 1)
             os.close(stdout)
         caught.seek(0)
-        told = re.search(r"exec,cpu,(?:matmul|inner_product),([^,]+),", caught.read().decode())
-    return told and told[1]
+        found = re.search(r"exec,cpu,(?:matmul|inner_product),([^,]+),", caught.read().decode())
+    return found and found[1]

@@ -34,7 +34,7 @@ def engine(variant: Variant) -> str | None:
 
 
 def supports(variant: Variant, device: str) -> None:
-    """What holds for every recipe of torch: the kind of device, and the quantized engine."""
+    """What every recipe of torch needs: the kind of device, and the quantized engine."""
     import torch
 
     kind = device.split(":")[0]

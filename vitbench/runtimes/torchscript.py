@@ -81,7 +81,7 @@ def _traced(module: Any, image: Sequence[int]) -> Any:
     # Two images, so that no dimension of the trace is taken for the constant one.
     images = torch.zeros(2, *image)
     traced = torch.jit.freeze(torch.jit.trace(module, images, strict=False).eval())
-    # Noise, since a mean over a smooth image hides what is multiplied with it.
+    # Noise: the mean over a smooth image would hide a wrong factor.
     other = torch.randn(1, *image, generator=torch.Generator().manual_seed(0))
     wanted, found = module(other), traced(other)
     # Rounding moves an int8 activation to the next value here and there.

@@ -18,7 +18,7 @@ UNTRIED = {"cuda": "never run on a GPU"}
 VARIANTS: tuple[Variant, ...] = (
     Variant(
         "fp32", "eager", "fp32", REBUILT,
-        "eager float32: the reference that the others are held to",
+        "eager float32: the reference that the others are compared with",
         devices=("cpu", "cuda"),
     ),
     Variant(

@@ -21,13 +21,13 @@ class Parts:
 
 
 def parts(block: Any) -> Parts | None:
-    """The parts of a block, or None for one that is anything else."""
+    """The parts of a block, or None for any other block."""
     found = _of_timm(block) or _of_transformers(block)
     return found if found and found.qkv.out_features // 3 // found.heads % 2 == 0 else None
 
 
 def last_block(module: Any) -> tuple[Any, int]:
-    """The last block of a ViT, and how many tokens its head reads of it; 0 stands for all."""
+    """The last block of a ViT, and how many tokens its head reads of it; 0 means all."""
     from timm.models.deit import VisionTransformerDistilled
     from timm.models.vision_transformer import VisionTransformer
 

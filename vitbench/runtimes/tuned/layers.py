@@ -1,7 +1,7 @@
 """The recipe `tuned-int8`: which layers of a model become ours. The C++ beside this computes them.
 
 Nine tenths of a ViT's operations are linear layers. Ours are int8: weights with a scale per output
-channel, activations with a scale and a zero point per token, taken in the call. What stands around
+channel, activations with a scale and a zero point per token, taken in the call. What lies around
 one is part of it, so that nothing goes through memory in between: the LayerNorm before, the GELU
 after, the residual. Attention is bfloat16 where the CPU multiplies that, else torch's float32.
 
@@ -24,7 +24,7 @@ def pack(weight: Any, bias: Any, isa: Isa) -> tuple[Any, Any]:
     """A weight (n, k) as panels, int8 (panels, k * columns), and what belongs to each column.
 
     n and k are filled up with zeros to multiples of `isa.columns` and of STEP; four int8 of an
-    output channel lie beside each other. The second, float32 (3, panels * columns), holds a
+    output channel lie beside each other. The second, float32 (3, panels * columns), has a
     channel's scale, the sum of its int8 values, and its bias.
     """
     import torch
@@ -102,7 +102,7 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
             return self.linear(x).permute(0, 3, 1, 2)
 
     class Block(torch.nn.Module):  # type: ignore[misc]
-        """A block, (N, T, D) to (N, tokens, D), the first ones; 0 stands for all."""
+        """A block, (N, T, D) to (N, tokens, D), the first ones; 0 means all."""
 
         def __init__(self, parts: Parts, tokens: int) -> None:
             super().__init__()
