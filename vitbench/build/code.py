@@ -10,19 +10,21 @@ PACKAGE = Path(__file__).parents[1]
 
 # Modules whose text changes no result. What they hold is part of an identity by its value (a row of
 # a table, a case, limits, the CPU, a variable, a sample), or it only says or watches something.
-NEUTRAL = frozenset({
-    "vitbench",
-    "vitbench.build.memory",
-    "vitbench.case",
-    "vitbench.environment",
-    "vitbench.errors",
-    "vitbench.measure.sample",
-    "vitbench.processor",
-    "vitbench.runtimes.catalogue",
-    "vitbench.runtimes.limits",
-    "vitbench.runtimes.registry",
-    "vitbench.runtimes.variants",
-})  # fmt: skip
+NEUTRAL = frozenset(
+    {
+        "vitbench",
+        "vitbench.build.memory",
+        "vitbench.case",
+        "vitbench.environment",
+        "vitbench.errors",
+        "vitbench.measure.sample",
+        "vitbench.processor",
+        "vitbench.runtimes.catalogue",
+        "vitbench.runtimes.limits",
+        "vitbench.runtimes.registry",
+        "vitbench.runtimes.variants",
+    }
+)
 
 
 def digest(modules: Iterable[str], package: Path = PACKAGE) -> str:

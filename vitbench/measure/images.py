@@ -179,9 +179,9 @@ def _scaled(image: Image.Image) -> tuple[Image.Image, str]:
     else:
         top = float(next((most for most in WHOLE if high <= most), 65535))
         fits, bits = low >= 0 and high <= top, WHOLE[int(top)]
-        how = "16 bits a band, scaled to 8" if bits == 16 else (
-            f"no value above {top:.0f}, taken for {bits} bits" + " and scaled to 8" * (bits > 8)
-        )  # fmt: skip
+        how = f"no value above {top:.0f}, taken for {bits} bits" + " and scaled to 8" * (bits > 8)
+        if bits == 16:
+            how = "16 bits a band, scaled to 8"
     if not fits:
         known = "0 to 1 or 0 to 255" if image.mode == "F" else "0 to 65535"
         raise _UnfitError(f"has values from {low:g} to {high:g}, not {known}: save it with 8 bits")

@@ -13,9 +13,22 @@ from vitbench.measure.photos import counted, some
 
 OPTION = "--labels"
 CLASS_COLUMNS = frozenset(
-    {"class", "classes", "class_id", "classid", "label", "labels", "label_id", "target", "wnid",
-     "synset", "category", "predictionstring", "y"}
-)  # fmt: skip
+    {
+        "class",
+        "classes",
+        "class_id",
+        "classid",
+        "label",
+        "labels",
+        "label_id",
+        "target",
+        "wnid",
+        "synset",
+        "category",
+        "predictionstring",
+        "y",
+    }
+)
 
 
 def labelled(listing: Listing, path: Path) -> Listing:
@@ -110,9 +123,10 @@ def _by_name(
     ways = [[_cells(line, mark, known) for _, line in lines] for mark in ("\t", ",", ";", None)]
     cells, named, at = max(
         ((way, *_columns(way, known)) for way in ways),
-        key=lambda way: sum(_find(cells[way[1]], known) is not None for cells in way[0]
-                            if max(way[1:]) < len(cells)),
-    )  # fmt: skip
+        key=lambda way: sum(
+            _find(cells[way[1]], known) is not None for cells in way[0] if max(way[1:]) < len(cells)
+        ),
+    )
     _refuse_indicators(cells, known, named, at, path)
     classes: dict[str, str] = {}
     unknown: list[str] = []
@@ -156,12 +170,15 @@ def _refuse_indicators(
     """Raises UserError where each class has a column of 0 and 1, as sets of several labels have."""
     others = [
         [cell for place, cell in enumerate(row) if place != named]
-        for row in rows if named < len(row) and _find(row[named], known)
-    ]  # fmt: skip
+        for row in rows
+        if named < len(row) and _find(row[named], known)
+    ]
     titled = at < len(rows[0]) and rows[0][at].lower() in CLASS_COLUMNS
-    if others and not titled and all(
-        len(row) > 1 and set(row) <= {"0", "1", "0.0", "1.0"} for row in others
-    ):  # fmt: skip
+    if (
+        others
+        and not titled
+        and all(len(row) > 1 and set(row) <= {"0", "1", "0.0", "1.0"} for row in others)
+    ):
         raise UserError(
             f"{OPTION} {path}: has several columns of 0 and 1, as if each class had one: give a "
             "name and a class on each line"

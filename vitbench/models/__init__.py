@@ -16,9 +16,17 @@ from vitbench.models.spec import parse_spec, parse_specs
 from vitbench.models.weights import first_line
 
 __all__ = [
-    "Label", "Model", "ModelSpec", "Weights",
-    "creation_code", "flops", "load_model", "parse_spec", "parse_specs", "skeleton",
-]  # fmt: skip
+    "Label",
+    "Model",
+    "ModelSpec",
+    "Weights",
+    "creation_code",
+    "flops",
+    "load_model",
+    "parse_spec",
+    "parse_specs",
+    "skeleton",
+]
 
 SOURCES: Mapping[str, Any] = {"timm": timm, "hf": transformers, "hub": hub}
 

@@ -84,16 +84,20 @@ def matched(checkpoint: Checkpoint, own: Mapping[str, Any], path: Path) -> Check
     prefix = _prefix(bare.values(), own)
     names = {name: each.removeprefix(prefix) for name, each in bare.items()}
     owners = {each: name for name, each in names.items()}
-    check(path, {
-        "missing": [name for name in own if name not in owners],
-        "unexpected": [name for name, each in names.items() if each not in own],
-        "without the prefix": [
-            name for name, each in bare.items() if each in own and not each.startswith(prefix)
-        ],
-        "two tensors of one name": [
-            f"{owners[each]} and {name}" for name, each in names.items() if owners[each] != name
-        ],
-    }, f"with the prefix {prefix!r} stripped" if prefix else "")  # fmt: skip
+    check(
+        path,
+        {
+            "missing": [name for name in own if name not in owners],
+            "unexpected": [name for name, each in names.items() if each not in own],
+            "without the prefix": [
+                name for name, each in bare.items() if each in own and not each.startswith(prefix)
+            ],
+            "two tensors of one name": [
+                f"{owners[each]} and {name}" for name, each in names.items() if owners[each] != name
+            ],
+        },
+        f"with the prefix {prefix!r} stripped" if prefix else "",
+    )
     state = {each: checkpoint.state[name] for name, each in names.items()}
     return Checkpoint(state, (*checkpoint.notes, *_changes(checkpoint, names, path)))
 
@@ -142,19 +146,23 @@ def load_strictly(module: Any, state: Mapping[str, Any], path: Path) -> None:
     """Load every tensor and no other. Raises UserError that lists what does not fit."""
     own = module.state_dict()
     both = [(name, state[name], own[name]) for name in own if name in state]
-    check(path, {
-        "missing": [name for name in own if name not in state],
-        "unexpected": [name for name in state if name not in own],
-        "of another shape": [
-            f"{name} has shape {tuple(given.shape)}, expected {tuple(needed.shape)}"
-            for name, given, needed in both if given.shape != needed.shape
-        ],
-        "of another type": [
-            f"{name} has type {given.dtype}, expected {needed.dtype}"
-            for name, given, needed in both
-            if needed.is_floating_point() and not given.is_floating_point()
-        ],
-    })  # fmt: skip
+    check(
+        path,
+        {
+            "missing": [name for name in own if name not in state],
+            "unexpected": [name for name in state if name not in own],
+            "of another shape": [
+                f"{name} has shape {tuple(given.shape)}, expected {tuple(needed.shape)}"
+                for name, given, needed in both
+                if given.shape != needed.shape
+            ],
+            "of another type": [
+                f"{name} has type {given.dtype}, expected {needed.dtype}"
+                for name, given, needed in both
+                if needed.is_floating_point() and not given.is_floating_point()
+            ],
+        },
+    )
     module.load_state_dict(state)
 
 

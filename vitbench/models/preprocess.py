@@ -13,9 +13,12 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 # As the config.json of a checkpoint of ours says it.
 TUTORIAL = {
-    "size": 224, "resize": 256, "interpolation": "bicubic",
-    "mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD),
-}  # fmt: skip
+    "size": 224,
+    "resize": 256,
+    "interpolation": "bicubic",
+    "mean": list(IMAGENET_MEAN),
+    "std": list(IMAGENET_STD),
+}
 
 
 @dataclass(frozen=True)

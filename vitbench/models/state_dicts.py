@@ -9,10 +9,26 @@ from vitbench.models.unpickle import ADVICE
 
 # Where training scripts keep weights: the first that is there is taken. timm's own come first, in
 # the order of timm.models.load_state_dict.
-SMOOTHED = ("state_dict_ema", "model_ema", "ema_state_dict", "model_ema_state_dict", "ema_model",
-            "net_ema", "ema")  # fmt: skip
-PLAIN = ("state_dict", "model", "model_state_dict", "model_state", "net", "net_state_dict",
-         "network", "module", "weights")  # fmt: skip
+SMOOTHED = (
+    "state_dict_ema",
+    "model_ema",
+    "ema_state_dict",
+    "model_ema_state_dict",
+    "ema_model",
+    "net_ema",
+    "ema",
+)
+PLAIN = (
+    "state_dict",
+    "model",
+    "model_state_dict",
+    "model_state",
+    "net",
+    "net_state_dict",
+    "network",
+    "module",
+    "weights",
+)
 DEPTH = 4  # of keys in keys; a pickle can hold itself
 
 
@@ -71,9 +87,10 @@ def _unknown(content: Any) -> list[str]:
     if not isinstance(content, Mapping):
         return []
     return [
-        key for key, value in content.items()
+        key
+        for key, value in content.items()
         if isinstance(key, str) and key not in (*SMOOTHED, *PLAIN) and _is_state(value, whole=True)
-    ]  # fmt: skip
+    ]
 
 
 def _is_state(content: Any, whole: bool = False) -> bool:

@@ -48,11 +48,15 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     notes += labels.of_another_number(config.labelled, classes, config.path.name)
     transform, how = _preprocess(module, config)
     return Model(
-        spec, module, architecture, transform,
+        spec,
+        module,
+        architecture,
+        transform,
         labels.of_config(config.labelled, classes, str(config.path)),
         Weights(sha256=tensors_sha256(module), synthetic=found.checkpoint is None, **found.about),
-        scriptable=True, notes=(*notes, *found.notes, *how),
-    )  # fmt: skip
+        scriptable=True,
+        notes=(*notes, *found.notes, *how),
+    )
 
 
 def _architecture(
@@ -91,8 +95,10 @@ def _architecture(
         for key in ("input_size", "fixed_input_size")
         if config.architecture and not config.wrapped and key in config.pretrained
     }
-    if size and any(declared is None or _listed(getattr(declared, key)) != _listed(value)
-                    for key, value in {"fixed_input_size": False, **size}.items()):  # fmt: skip
+    if size and any(
+        declared is None or _listed(getattr(declared, key)) != _listed(value)
+        for key, value in {"fixed_input_size": False, **size}.items()
+    ):
         architecture["pretrained_cfg"] = {key: _listed(value) for key, value in size.items()}
     return architecture
 

@@ -106,5 +106,7 @@ def _adapted(checkpoint: Checkpoint, architecture: Mapping[str, Any]) -> dict[st
         module = timm.create_model(architecture["name"].split(".")[0], pretrained=True, **given)
     except Exception:  # whatever a checkpoint of something else leads timm to
         return None
-    return {name: each.float() if each.is_floating_point() else each
-            for name, each in module.state_dict().items()}  # fmt: skip
+    return {
+        name: each.float() if each.is_floating_point() else each
+        for name, each in module.state_dict().items()
+    }

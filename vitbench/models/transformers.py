@@ -14,10 +14,18 @@ from vitbench.models.transformers_images import preprocess_of
 from vitbench.models.weights import first_line, synthesize, tensors_sha256
 
 # Architectures of well-known names, so that seeded weights need no download.
-_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
-         "intermediate_size": 3072}  # fmt: skip
-_LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
-          "intermediate_size": 4096}  # fmt: skip
+_BASE = {
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+}
+_LARGE = {
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+}
 _SMALL = {**_BASE, "hidden_size": 384, "num_attention_heads": 6, "intermediate_size": 1536}
 _TINY = {**_BASE, "hidden_size": 192, "num_attention_heads": 3, "intermediate_size": 768}
 KNOWN = {

@@ -13,8 +13,12 @@ from vitbench.models.weights import cached_file, file_sha256, first_line, hub_an
 CONFIG = "config.json"
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 # In the order in which transformers looks for them; an index names the files of a model in shards.
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json",
-           "pytorch_model.bin", "pytorch_model.bin.index.json")  # fmt: skip
+WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 ADAPTER = "adapter_config.json"
 # The classifiers of transformers that are read, by a config's model_type.
 CLASSIFIERS: Mapping[str, tuple[str, ...]] = {
@@ -72,8 +76,10 @@ def _downloaded(ident: str) -> Path:
     """A snapshot with safetensors, or where there are none, with torch's own files."""
     from huggingface_hub import snapshot_download
 
-    for weights in (("model.safetensors", "model-*.safetensors"),
-                    ("pytorch_model.bin", "pytorch_model-*.bin")):  # fmt: skip
+    for weights in (
+        ("model.safetensors", "model-*.safetensors"),
+        ("pytorch_model.bin", "pytorch_model-*.bin"),
+    ):
         wanted = [CONFIG, *PROCESSORS, *weights, f"{weights[0]}.index.json"]
         folder = Path(snapshot_download(ident, allow_patterns=wanted))
         if any((folder / name).exists() for name in WEIGHTS):

@@ -101,9 +101,12 @@ def _require(preprocess: Preprocess, config: Any, where: Path) -> None:
             raise UserError(
                 f"{where} makes images of {_text(shape)} from a photograph of {width} x {height} "
                 f"pixels, and the model takes {_text(wanted)}: "
-                + ("resize to a height and a width, or add a center crop" if several else
-                   "the size or crop is not that of image_size in config.json")
-            )  # fmt: skip
+                + (
+                    "resize to a height and a width, or add a center crop"
+                    if several
+                    else "the size or crop is not that of image_size in config.json"
+                )
+            )
 
 
 def _size(image_size: Any) -> tuple[int, int]:

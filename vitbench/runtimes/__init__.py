@@ -14,9 +14,18 @@ from vitbench.runtimes.registry import RUNTIMES
 from vitbench.runtimes.variants import VARIANTS
 
 __all__ = [
-    "RUNTIMES", "VARIANTS", "Deployment", "Operator", "Placement", "Runtime", "Variant",
-    "load", "operators", "placement_of", "variant",
-]  # fmt: skip
+    "RUNTIMES",
+    "VARIANTS",
+    "Deployment",
+    "Operator",
+    "Placement",
+    "Runtime",
+    "Variant",
+    "load",
+    "operators",
+    "placement_of",
+    "variant",
+]
 
 
 def load(placement: Placement) -> Deployment:

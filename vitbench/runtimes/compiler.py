@@ -35,9 +35,12 @@ def compiler() -> list[str] | None:
 def _described(path: str, _mtime_ns: int, _size: int) -> list[str]:
     """`compiler` of one state of its file. It is asked by its link, whose name may steer it."""
     done = subprocess.run(
-        [path, "--version"], capture_output=True, text=True, check=False,
+        [path, "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "LC_ALL": "C"},
-    )  # fmt: skip
+    )
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return [os.path.realpath(path), *done.stdout.splitlines()[:1], digest]

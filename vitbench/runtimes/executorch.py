@@ -28,9 +28,13 @@ __all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "
 
 # What must not be left to ExecuTorch's own kernels, which are made to be small.
 PRODUCTS = (
-    "aten.linear.", "aten.addmm.", "aten.bmm.", "aten.mm.", "aten.convolution.",
+    "aten.linear.",
+    "aten.addmm.",
+    "aten.bmm.",
+    "aten.mm.",
+    "aten.convolution.",
     "quantized_decomposed.",
-)  # fmt: skip
+)
 # XNNPACK keeps a pointer to the one pool of threads that it was loaded with.
 _loaded: WeakSet[Any] = WeakSet()
 
@@ -127,9 +131,16 @@ def loading_code(placement: Placement) -> str:
 
 
 def _attention(
-    query: Any, key: Any, value: Any, mask: Any = None, dropout: float = 0.0, causal: bool = False,
-    *, scale: float | None = None, enable_gqa: bool = False,
-) -> Any:  # fmt: skip
+    query: Any,
+    key: Any,
+    value: Any,
+    mask: Any = None,
+    dropout: float = 0.0,
+    causal: bool = False,
+    *,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Any:
     """Attention of products of three dimensions, which need no `expand`; its arguments are those of
     torch.nn.functional.scaled_dot_product_attention."""
     import torch

@@ -163,17 +163,21 @@ def _compiled(graph: Any, shape: list[int], placement: Placement, profile: bool 
 
     fixed, hint = graph.clone(), _hint(placement.variant)
     fixed.reshape(shape)
-    compiled = openvino.Core().compile_model(fixed, "CPU", {
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
-        "INFERENCE_NUM_THREADS": placement.threads,
-        # Else LATENCY leaves the second logical processor of each core out of the count.
-        "ENABLE_HYPER_THREADING": True,
-        # Two processes that pin their threads would meet on the same cores.
-        "ENABLE_CPU_PINNING": False,
-        "INFERENCE_PRECISION_HINT": hint,
-        "PERF_COUNT": profile,
-    })  # fmt: skip
+    compiled = openvino.Core().compile_model(
+        fixed,
+        "CPU",
+        {
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": 1,
+            "INFERENCE_NUM_THREADS": placement.threads,
+            # Else LATENCY leaves the second logical processor of each core out of the count.
+            "ENABLE_HYPER_THREADING": True,
+            # Two processes that pin their threads would meet on the same cores.
+            "ENABLE_CPU_PINNING": False,
+            "INFERENCE_PRECISION_HINT": hint,
+            "PERF_COUNT": profile,
+        },
+    )
     used = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
     if used != hint:
         raise RuntimeError(f"OpenVINO computes in {used}, not in {hint} as the recipe says")

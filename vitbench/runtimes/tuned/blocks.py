@@ -78,9 +78,16 @@ def _of_timm(block: Any) -> Parts | None:
     if not plain:
         return None
     return Parts(
-        block.norm1, attn.qkv, int(attn.num_heads), attn.proj, block.norm2, mlp.fc1, mlp.fc2,
-        block.ls1, block.ls2,
-    )  # fmt: skip
+        block.norm1,
+        attn.qkv,
+        int(attn.num_heads),
+        attn.proj,
+        block.norm2,
+        mlp.fc1,
+        mlp.fc2,
+        block.ls1,
+        block.ls2,
+    )
 
 
 def _of_transformers(block: Any) -> Parts | None:
@@ -96,9 +103,15 @@ def _of_transformers(block: Any) -> Parts | None:
         biases = [each.bias for each in three]
         qkv.bias.copy_(torch.zeros(()) if biases[0] is None else torch.cat(biases))
     return Parts(
-        block.layernorm_before, qkv, int(attn.num_attention_heads), attn.o_proj,
-        block.layernorm_after, mlp.fc1, mlp.fc2, traced=True,
-    )  # fmt: skip
+        block.layernorm_before,
+        qkv,
+        int(attn.num_attention_heads),
+        attn.o_proj,
+        block.layernorm_after,
+        mlp.fc1,
+        mlp.fc2,
+        traced=True,
+    )
 
 
 def _is_transformers(module: Any, kind: str) -> bool:

@@ -55,9 +55,13 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
         """
 
         def __init__(
-            self, layer: Any, norm: Any = None, scale: Any = None, gelu: bool = False,
+            self,
+            layer: Any,
+            norm: Any = None,
+            scale: Any = None,
+            gelu: bool = False,
             half: bool = False,
-        ) -> None:  # fmt: skip
+        ) -> None:
             super().__init__()
             gamma = getattr(scale, "gamma", torch.ones(()))[..., None].detach()
             weight = layer.weight.detach().flatten(1) * gamma
@@ -78,9 +82,16 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
             residual: Optional[torch.Tensor] = None,  # noqa: UP045 - as TorchScript reads it
         ) -> torch.Tensor:
             return linear(
-                x, self.weight, self.columns, self.n, self.norm, self.eps, self.gelu, residual,
+                x,
+                self.weight,
+                self.columns,
+                self.n,
+                self.norm,
+                self.eps,
+                self.gelu,
+                residual,
                 self.narrow,
-            )  # fmt: skip
+            )
 
     class Patches(torch.nn.Module):  # type: ignore[misc]
         """A convolution whose kernels do not overlap, (N, C, H, W) to (N, D, H / p, W / p)."""
