@@ -33,7 +33,7 @@ class Command:
 def documents() -> dict[str, str]:
     """The text of each document for users and developers, by its path."""
     places = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "reports/README.md"]
-    places += sorted((ROOT / "docs").glob("*.md"))
+    places += [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "tests").rglob("*.md"))]
     return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in places}
 
 

@@ -306,7 +306,8 @@ def test_the_messages_that_troubleshooting_explains_are_still_said():
 def test_the_house_has_every_folder():
     house = documents()["CONTRIBUTING.md"]
     folders = {path.parent.name for path in (ROOT / "vitbench").glob("*/__init__.py")}
-    assert "stats" in folders
+    folders |= {path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")}
+    assert {"stats", "suite"} <= folders
     assert [name for name in folders if f"\n  {name}/ " not in house] == []
 
 
