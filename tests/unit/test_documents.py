@@ -86,12 +86,20 @@ def wrong_module(command: Command, registered: argparse.ArgumentParser) -> str:
         files = [after for word, after in pairwise(words) if word in ("-c", "-r")]
         missing = [f"no extra {e}" for e in extras if e not in project["optional-dependencies"]]
         return ", ".join(missing + [f"no file {f}" for f in files if not (ROOT / f).is_file()])
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
+    source = source_of(module)
+    if not source:
         return f"no module {module}"
-    source = Path(spec.origin).read_text(encoding="utf-8")
     given = [word.partition("=")[0] for word in words if word.startswith("--")]
     return ", ".join(f"no option {each}" for each in given if f'"{each}"' not in source)
+
+
+def source_of(module: str) -> str:
+    """The text of a module, or nothing where there is none."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return ""
+    return Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
 
 
 def wrong_tox(command: Command, registered: argparse.ArgumentParser) -> str:
@@ -172,6 +180,9 @@ def test_an_option_of_a_document_exists(file, registered):
         last = stack.pop()._actions
         nested = (a.choices for a in last if isinstance(a, argparse._SubParsersAction))
         stack += [each for choices in nested for each in choices.values()]
+    for each in of("python"):
+        if each.file == file and each.words[2].startswith("tests."):
+            known |= set(re.findall(r'"(--[a-z-]+)"', source_of(each.words[2])))
     assert "--min-agreement" in known
     assert [each for each in options(documents()[file]) if each not in known] == []
 
