@@ -6,45 +6,18 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable
 from contextlib import suppress
-from fnmatch import fnmatchcase
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from vitbench import variables
 from vitbench.errors import UserError
 from vitbench.processor import cpu as cpu
 
 PACKAGES = (
     "torch", "torchvision", "timm", "transformers", "numpy", "pytest-benchmark", "vitbench",
     "onnxruntime", "onnx", "onnxscript", "openvino", "nncf", "executorch", "torchao",
-)  # fmt: skip
-# Whoever sets one of these changes times, so a report says so.
-TIMES = (
-    "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OMP_PROC_BIND", "GOMP_SPINCOUNT", "GOMP_CPU_AFFINITY",
-    "KMP_BLOCKTIME", "KMP_AFFINITY", "MKL_NUM_THREADS", "MALLOC_CONF", "MALLOC_TOP_PAD_",
-    "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "CUDA_VISIBLE_DEVICES",
-)  # fmt: skip
-# These change the arithmetic or the generated code. Of a library all its variables do, unless
-# HARMLESS knows better: one too many builds again, one too few takes one thing for another.
-RESULTS = (
-    "ATEN_*", "TORCH*", "PYTORCH_*", "AOT_INDUCTOR_*", "AOTINDUCTOR_*", "AOTI_*", "TRITON_*",
-    "ONEDNN_*", "DNNL_*", "MKL_*", "OPENBLAS_*", "BLIS_*", "CUBLAS_*", "CUBLASLT_*", "CUDNN_*",
-    "NVIDIA_TF32_OVERRIDE", "DISABLE_ADDMM_CUDA_LT", "TIMM_*", "OV_*", "OPENVINO_*", "NNCF_*",
-    "ORT_*", "MLAS_*", "XNNPACK_*", "OMP_DYNAMIC", "OMP_THREAD_LIMIT",
-    "KMP_DETERMINISTIC_REDUCTION", "GLIBC_TUNABLES", "LD_PRELOAD",
-)  # fmt: skip
-# Where a compiler or a loader looks. Paths of a machine, so they stand in a key and in no report.
-PATHS = (
-    "CXX", "CC", "CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "LIBRARY_PATH",
-    "LD_LIBRARY_PATH", "GCC_EXEC_PREFIX", "COMPILER_PATH", "CCC_OVERRIDE_OPTIONS",
-)  # fmt: skip
-# Threads are counted by us; the others say where files lie, what is printed, how memory grows.
-HARMLESS = (
-    "*_NUM_THREADS", "*_COMPILE_THREADS", "*_CACHE_DIR", "*_HOME", "*_HUB", "*_EXTENSIONS_DIR",
-    "*VERBOSE*", "*_LOG*", "*_SHOW_*", "*ALLOC_CONF", "*_TELEMETRY", "TORCH_NCCL_*",
-    "TORCH_DISTRIBUTED_*", "TORCHELASTIC_*", "TORCHINDUCTOR_WORKER_*",
 )  # fmt: skip
 # The same package under other names, which are built for other devices.
 ALSO = {"onnxruntime": ("onnxruntime-gpu",)}
@@ -126,31 +99,11 @@ def installed(package: str) -> str | None:
     return None
 
 
-def numeric_variables() -> dict[str, str]:
-    """The environment variables in force that change results, not only times."""
-    found = _set((*RESULTS, *PATHS))
-    return {name: value for name, value in found.items() if not _matches(name, HARMLESS)}
-
-
 def versions() -> dict[str, str]:
     """Installed versions of the packages that decide what is measured."""
     found = {"python": platform.python_version()}
     numbers = {package: installed(package) for package in PACKAGES}
     return found | {package: number for package, number in numbers.items() if number is not None}
-
-
-def variables() -> dict[str, str]:
-    """The environment variables in force that change what is measured."""
-    found = _set((*TIMES, *RESULTS))
-    return {n: v for n, v in found.items() if n in TIMES or not _matches(n, HARMLESS)}
-
-
-def _set(globs: Iterable[str]) -> dict[str, str]:
-    return {name: os.environ[name] for name in sorted(os.environ) if _matches(name, globs)}
-
-
-def _matches(name: str, globs: Iterable[str]) -> bool:
-    return any(fnmatchcase(name, glob) for glob in globs)
 
 
 def gpus() -> list[dict[str, Any]]:
@@ -190,7 +143,7 @@ def describe(threads: int, weights: dict[str, str]) -> dict[str, Any]:
         "fingerprint": digest,
         **identity,
         "versions": versions() | (_cuda_versions() if identity["gpus"] else {}),
-        "variables": variables(),
+        "variables": variables.of_measurements(),
     }
 
 

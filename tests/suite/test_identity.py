@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.conftest import ROOT
-from vitbench import environment
+from vitbench import environment, variables
 from vitbench.build import identity
 from vitbench.case import Case
 from vitbench.errors import Unavailable
@@ -125,8 +125,8 @@ def test_a_report_names_the_variables_that_change_its_figures(monkeypatch, name)
     monkeypatch.setenv(name, "1")
     monkeypatch.setenv("CXX", "/home/me/bin/g++")
     monkeypatch.setenv("TORCH_HOME", "/home/me")
-    assert environment.variables()[name] == "1"
-    assert "/home/me" not in json.dumps(environment.variables())
+    assert variables.of_measurements()[name] == "1"
+    assert "/home/me" not in json.dumps(variables.of_measurements())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vitbench import environment
+from vitbench import environment, variables
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def fresh(monkeypatch):
 @pytest.mark.usefixtures("fresh")
 def test_idle_threads_sleep_soon():
     environment.settle_idle_threads()
-    assert environment.variables()["GOMP_SPINCOUNT"] == "1000"
+    assert variables.of_measurements()["GOMP_SPINCOUNT"] == "1000"
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_what_the_user_chose_stays(fresh, name, value):
 def test_what_would_come_too_late_is_not_recorded_as_set(fresh):
     fresh.setitem(sys.modules, "torch", object())
     environment.settle_idle_threads()
-    assert "GOMP_SPINCOUNT" not in environment.variables()
+    assert "GOMP_SPINCOUNT" not in variables.of_measurements()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ NEUTRAL = frozenset(
         "vitbench.runtimes.limits",
         "vitbench.runtimes.registry",
         "vitbench.runtimes.variants",
+        "vitbench.variables",
     }
 )
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from vitbench import __version__, environment
+from vitbench import __version__, environment, variables
 from vitbench.build.entry import Artifact
 from vitbench.errors import UserError
 from vitbench.models import Model
@@ -57,7 +57,7 @@ def export(
         "calibration": None if calibration is None else dict(calibration),
         "agreement": dict(agreement),
         "versions": environment.versions(),
-        "variables": environment.variables(),
+        "variables": variables.of_measurements(),
         "vitbench": __version__,
         "load": runtime.loading_code(placement).splitlines(),
         "preprocessing": preprocessing or reason,

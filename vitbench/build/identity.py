@@ -8,7 +8,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from vitbench import environment
+from vitbench import environment, variables
 from vitbench.build.code import digest
 from vitbench.case import Case
 from vitbench.models import Model
@@ -91,7 +91,7 @@ def _conditions(recipe: Variant, *modules: str) -> dict[str, Any]:
         "compiler": compiler() if recipe.runtime in COMPILING else None,
         "system": _system(),
         "cpu": environment.cpu(),
-        "variables": environment.numeric_variables(),
+        "variables": variables.of_results(),
     }
 
 

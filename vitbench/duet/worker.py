@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NoReturn
 
-from vitbench import __version__, environment
+from vitbench import __version__, environment, variables
 from vitbench.build.worker import die_with_parent
 from vitbench.case import Case
 from vitbench.duet.planted import extra_work, with_extra
@@ -53,7 +53,7 @@ class Arm:
             "options": Options.names(),
             "vitbench": __version__,
             "versions": environment.versions(),
-            "variables": environment.variables(),
+            "variables": variables.of_measurements(),
         }
 
     def prepare(self, request: Mapping[str, Any]) -> dict[str, Any]:
