@@ -57,12 +57,13 @@ def split(line: str) -> Iterator[tuple[str, ...]]:
 def commands(file: str, text: str) -> list[Command]:
     """The commands of a document that start vitbench, pytest, Python or tox.
 
-    Raises ValueError for a line of a shell block that starts something these tests do not know.
+    Blocks without a language are searched too. Raises ValueError for a line of a shell block that
+    starts something these tests do not know.
     """
     found = []
     for language, block in FENCE.findall(text):
         for line in block.replace("\\\n", " ").splitlines():
-            if language in ("yaml", "yml"):
+            if language in ("", "yaml", "yml"):
                 line = re.sub(r"^\s*(- )?(run: )?", "", line)
                 if line.split(" ")[0] not in OURS:
                     continue
