@@ -30,12 +30,12 @@ def start(tmp_path, monkeypatch):
     configs = []
 
     def run(way, *arguments, files=None, conftest="", ini=""):
-        own = 'pytest_plugins = ["vitbench.plugin.names"]\n' if way == "conftest" else ""
+        own = 'pytest_plugins = ["vitbench.plugin"]\n' if way == "conftest" else ""
         texts = {"conftest.py": own + conftest, "pytest.ini": f"[pytest]\n{ini}", **(files or {})}
         for name, text in texts.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(text)
-        early = ["-p", "vitbench.plugin.names"] if way == "plugin" else []
+        early = ["-p", "vitbench.plugin"] if way == "plugin" else []
         configs.append(_prepareconfig([*early, *arguments]))
         return configs[-1]
 

@@ -55,9 +55,13 @@ def export_variant(chosen: argparse.Namespace) -> int:
         if calibration:
             print(calibration["sentence"])
         file = export(
-            session.model(spec.name), recipe, artifact,
-            verification.agreement.to_json(), chosen.output, calibration,
-        )  # fmt: skip
+            session.model(spec.name),
+            recipe,
+            artifact,
+            verification.agreement.to_json(),
+            chosen.output,
+            calibration,
+        )
         if said := partly_quantized(artifact.layers):
             print(said)
         print("wrote", *sorted(map(str, file.parent.iterdir())))

@@ -82,8 +82,9 @@ def _gate(chosen: argparse.Namespace) -> int:
     given = {
         "--history": chosen.history != HISTORY and not looked,
         "--baselines": chosen.baselines != BASELINES,
-        "--uncompared-days": chosen.uncompared_days != DAYS, "--rename": bool(chosen.rename),
-    }  # fmt: skip
+        "--uncompared-days": chosen.uncompared_days != DAYS,
+        "--rename": bool(chosen.rename),
+    }
     idle = unused_options(given, (chosen.baseline or "accepted") if compares else None)
     if compares:
         renames = renames_of(chosen.rename, report)
@@ -93,9 +94,12 @@ def _gate(chosen: argparse.Namespace) -> int:
         against = "against" if baseline.reports else "has nothing to be compared with:"
         print(f"{chosen.report} {against} {baseline.words}")
         rules = Rules(
-            chosen.tolerance, process_spread, lambda case: tolerances(contracts, case),
-            chosen.size_tolerance, lambda case: tolerances(contracts, case, "size_tolerance"),
-        )  # fmt: skip
+            chosen.tolerance,
+            process_spread,
+            lambda case: tolerances(contracts, case),
+            chosen.size_tolerance,
+            lambda case: tolerances(contracts, case, "size_tolerance"),
+        )
         judgement = judge_report(report, baseline.reports, rules, baseline.count, baseline.anchors)
         found, notes = judgement.verdicts, (*judgement.notes, *idle)
         held = [f"held against {baseline.words}"] * bool(baseline.reports)

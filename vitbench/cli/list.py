@@ -21,12 +21,19 @@ def list_variants(chosen: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     for row in VARIANTS:
         reason = declared(row)
-        rows.append({
-            "variant": row.name, "runtime": row.runtime, "precision": row.precision,
-            "devices": list(row.devices), "limits": asdict(row.limits), "about": row.about,
-            "available": reason is None, "reason": reason,
-            "untried": [device for device in row.devices if device in UNTRIED],
-        })  # fmt: skip
+        rows.append(
+            {
+                "variant": row.name,
+                "runtime": row.runtime,
+                "precision": row.precision,
+                "devices": list(row.devices),
+                "limits": asdict(row.limits),
+                "about": row.about,
+                "available": reason is None,
+                "reason": reason,
+                "untried": [device for device in row.devices if device in UNTRIED],
+            }
+        )
     if chosen.json:
         print(json.dumps(rows, indent=2))
         return OK
@@ -41,7 +48,9 @@ def list_variants(chosen: argparse.Namespace) -> int:
     print("\nLimits, and why that much (a variant may run only where its device is):")
     for limits in dict.fromkeys(row.limits for row in VARIANTS):
         names = ", ".join(row.name for row in VARIANTS if row.limits == limits)
-        print(f"  {limits.agreement:.0%} agreement, relative logit error <= "
-              f"{limits.relative_error:g}, cosine >= {limits.cosine:g}: {limits.reason}\n"
-              f"    {names}")  # fmt: skip
+        print(
+            f"  {limits.agreement:.0%} agreement, relative logit error <= "
+            f"{limits.relative_error:g}, cosine >= {limits.cosine:g}: {limits.reason}\n"
+            f"    {names}"
+        )
     return OK
