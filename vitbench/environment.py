@@ -1,5 +1,6 @@
 """The machine and the versions that a measurement was taken with."""
 
+import ctypes
 import hashlib
 import json
 import os
@@ -75,7 +76,7 @@ def devices(wanted: str) -> tuple[str, ...]:
 
     Raises UserError where CUDA is asked for and torch sees none.
     """
-    if wanted == "cpu":
+    if wanted == "cpu" or (wanted == "auto" and not gpu_driver()):
         return ("cpu",)
     import torch
 
@@ -87,6 +88,18 @@ def devices(wanted: str) -> tuple[str, ...]:
             "use --device cpu, or a machine and a torch build with CUDA"
         )
     return ("cpu",)
+
+
+def gpu_driver() -> bool:
+    """Whether there may be a driver for torch to see. torch looks for the same, and takes seconds
+    to import."""
+    if sys.platform != "linux" or Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def installed(package: str) -> str | None:

@@ -89,3 +89,22 @@ def test_load_and_clocks_are_read_where_the_system_tells_them(monkeypatch):
 
     monkeypatch.setattr(psutil, "cpu_freq", none)
     assert "cpu_mhz" not in environment.readings()
+
+
+@pytest.mark.parametrize(
+    ("driver", "sees", "auto"),
+    [(False, True, ("cpu",)), (True, False, ("cpu",)), (True, True, ("cpu", "cuda:0"))],
+)
+def test_torch_is_asked_for_devices_only_where_there_is_a_driver(monkeypatch, driver, sees, auto):
+    torch = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: sees))
+    monkeypatch.setitem(sys.modules, "torch", torch if driver else None)  # None: not importable
+    monkeypatch.setattr(environment, "gpu_driver", lambda: driver)
+    assert environment.devices("auto") == auto
+
+
+@pytest.mark.parametrize(("library", "found"), [("libc.so.6", True), ("libnone.so", False)])
+@pytest.mark.skipif(sys.platform != "linux" or os.path.exists("/dev/kfd"), reason="of Linux")
+def test_a_driver_is_a_library_that_can_be_loaded(monkeypatch, library, found):
+    load = environment.ctypes.CDLL
+    monkeypatch.setattr(environment.ctypes, "CDLL", lambda _: load(library))
+    assert environment.gpu_driver() is found
