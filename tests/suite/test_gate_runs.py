@@ -85,7 +85,7 @@ def test_a_base_that_has_none_of_the_cases_is_no_pass(checkout, environment, cac
         env=environment,
     )  # fmt: skip
     assert done.returncode == 6, done.stdout + done.stderr
-    assert "head has it, base does not: there is no variant 'fp32'" in done.stdout
+    assert "head can run this case, base cannot: there is no variant 'fp32'" in done.stdout
     assert "nothing could be compared: exit code 6" in done.stdout
 
 

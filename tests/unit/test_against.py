@@ -28,7 +28,7 @@ def test_what_against_names(tmp_path):
         name("~nobody-here/x")
     with pytest.raises(UserError, match="neither an environment"):
         name(str(tmp_path))
-    with pytest.raises(UserError, match="--against=: it names nothing"):
+    with pytest.raises(UserError, match="--against=: the value is empty"):
         name("")
     (tmp_path / "old" / "vitbench").mkdir(parents=True)
     with pytest.raises(UserError, match="its vitbench is too old for a duet"):
@@ -73,7 +73,7 @@ def test_a_file_that_is_no_python_is_not_run(tmp_path):
     for name, mode in (("notes.txt", 0o644), ("run", 0o755), ("python3", 0o644)):
         (tmp_path / name).write_text("#!/bin/sh\ntouch executed\n")
         (tmp_path / name).chmod(mode)
-        message = f"--against={name}: a file, and no Python that can be run: name an environment"
+        message = f"--against={name}: this file is no Python interpreter: name an environment"
         with pytest.raises(UserError, match=message), base(name, tmp_path):
             pass
     assert not (tmp_path / "executed").exists()

@@ -63,7 +63,7 @@ def test_every_other_case_has_its_reason(report):
     }
     assert choice.out[case("wrong")] == "agrees on 90.0%, and 96.0% is asked"
     assert choice.out[case("small")] == "slower: 50.0 ms against 33.3 ms"
-    assert choice.out[case("nearly")].startswith("not told apart from the best by this run")
+    assert choice.out[case("nearly")].startswith("this run cannot distinguish it from the best")
     assert choice.out[case("nearly")].endswith("; dominated by fast/cpu/b1")
     assert choice.out[case("fp16")] == "unavailable: fp16 is made for a CUDA device"
     assert choice.out[case("broken")].startswith("failed: top-1 differs")
@@ -140,7 +140,7 @@ def test_the_command_says_it_as_text_and_as_json(report, tmp_path, capsys):
     assert choice["best"] == case("fast")
     path.write_text(json.dumps(report_of(*measured("fp32", 1, 22, 700, share=0.5, lower=0.4))))
     assert main(["best", str(path)]) == 1
-    assert "none: nothing is left" in capsys.readouterr().out
+    assert "none: no variant is left" in capsys.readouterr().out
 
 
 def test_the_best_of_an_incomplete_report_is_said_to_be_that(report, tmp_path, capsys):

@@ -57,7 +57,7 @@ def test_equal_sides_are_judged_by_their_times():
 def test_a_broken_head_drifted_and_a_broken_base_is_no_yardstick():
     found = verdict(answer(), answer("BROKEN"))
     assert found.state == "DRIFTED"
-    assert "head's predictions are wrong: top-1 differs" in found.sentence
+    assert "the predictions of head are wrong: top-1 differs" in found.sentence
     assert verdict(answer("BROKEN"), answer()).state == "INCOMPARABLE"
     assert verdict(answer("BROKEN"), answer("BROKEN")).state == "INCOMPARABLE"
 
@@ -66,13 +66,16 @@ def test_a_head_that_fails_drifted_and_one_that_base_has_not_got_is_told():
     both = Played([CASE], {"base": {CASE: answer()}, "head": {}}, {"base": {}, "head": {}}, {}, {},
                   {CASE: "the build was killed"})  # fmt: skip
     (found,) = conclude(both, Rule())
-    assert (found.state, found.sentence) == ("DRIFTED", "it fails here: the build was killed")
+    assert (found.state, found.sentence) == (
+        "DRIFTED",
+        "head fails at this case: the build was killed",
+    )
     assert not both.timed(CASE)
     new = Played([CASE], {"base": {}, "head": {}}, {"base": {CASE: "no such variant"}, "head": {}},
                  {}, {}, {CASE: "the build was killed"})  # fmt: skip
     (found,) = conclude(new, Rule())
     assert found.state == "INCOMPARABLE"
-    assert "it fails here: the build was killed" in found.sentence
+    assert "head fails at it: the build was killed" in found.sentence
 
 
 def test_what_drifted_is_not_timed():
@@ -89,7 +92,7 @@ def test_predictions_lost_on_many_images_drift(lost, state):
     assert found.state == state, found.sentence
     if lost == 7:
         assert (
-            "of 40 images 7 lost the top-1 that float32 had in the baseline and 0 gained it"
+            "of 40 images 7 lost the top-1 of the baseline's float32, and 0 gained it"
             in found.sentence
         )
 

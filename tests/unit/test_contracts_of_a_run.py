@@ -100,7 +100,7 @@ def test_where_nothing_was_timed_it_is_told(finish):
     assert (status, "none of them was judged: nothing was timed" in told) == (0, True)
     status, told = finish(contracts, vitbench_against="main")
     assert (status, "a duet reads only their tolerances" in told) == (0, True)
-    assert "'*/scripted/*' (tolerance = 5 %) is for none" in told
+    assert "'*/scripted/*' (tolerance = 5 %) matches no case" in told
     assert finish(contracts, collectonly=True) == (0, "")
     assert finish('"*" = ["speedup >= 3"]', worker=True) == (0, "")
 

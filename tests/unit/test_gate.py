@@ -50,7 +50,7 @@ def verdicts(head, *bases, **rules):
         (2.01, "SAME", "time -0.5 % [-6.4, +5.8]: within the tolerance of 10 %"),
         (1.5, "SLOWER", "time +33.3 % [+25.4, +41.8]: beyond the tolerance of 10 %"),
         (2.8, "FASTER", "time -28.6 %"),
-        (1.85, "INCONCLUSIVE", "sees a slowdown of 14 % or more"),
+        (1.85, "INCONCLUSIVE", "detects a slowdown of 14 % or more"),
     ],
 )
 def test_the_ratio_to_the_reference_is_what_is_judged(speedup, state, words):
@@ -79,7 +79,7 @@ def test_few_rounds_are_told_and_never_slower_by_chance():
     head["benchmarks"][0]["stats"]["data"] = [0.05, 0.051]
     found = verdicts(head)[INT8]
     assert found.state == "INCONCLUSIVE"
-    assert "too few rounds, give them more --seconds" in found.sentence
+    assert "too few rounds: give it more --seconds" in found.sentence
     head["benchmarks"][0]["stats"]["data"] = [0.05]
     assert verdicts(head)[INT8].state == "INCONCLUSIVE"
 
@@ -93,7 +93,7 @@ def test_two_rounds_of_many_cases_see_nothing_and_say_so():
         row["extra_info"]["reference"]["rounds"] = [0.2, 0.2]
     found = verdicts(run(*rows), run(*rows))
     assert {each.state for each in found.values()} == {"INCONCLUSIVE"}
-    assert "this comparison sees nothing" in found[f"{TINY}/v1/cpu/b1"].sentence
+    assert "this comparison detects no slowdown" in found[f"{TINY}/v1/cpu/b1"].sentence
     assert found[f"{TINY}/v1/cpu/b1"].figures["visible"] is None
 
 
@@ -104,8 +104,8 @@ def test_a_slow_machine_slows_the_reference_too_and_is_a_note():
     found = judge_report(head, [baseline()], Rules(tolerance=0.10))
     assert [each.state for each in found.verdicts] == ["SAME"]
     assert found.notes == (
-        f"the reference {FP32} itself takes +100 % of the baseline's time: the machine, or "
-        "something that all cases share; ratios do not see it",
+        f"the time of the reference {FP32} itself is +100 % against the baseline: the machine "
+        "changed, or code that all cases share; ratios to the reference do not show this",
     )
 
 
@@ -128,9 +128,7 @@ def test_predictions_that_differ_from_the_baselines():
     drift = run(timed(FP32, 1.0), timed(top1=flipped(20)))
     found = verdicts(drift)[INT8]
     assert found.state == "DRIFTED"
-    assert "of 200 images 20 lost the top-1 that float32 had in the baseline and 0" in (
-        found.sentence
-    )
+    assert "of 200 images 20 lost the top-1 of the baseline's float32, and 0" in (found.sentence)
     few = run(timed(FP32, 1.0), timed(top1=flipped(5)))
     assert verdicts(few)[INT8].state == "SAME"
     # As many gained as lost is no drift: the recipe rounds otherwise.
@@ -168,11 +166,11 @@ def test_nothing_is_silent():
     assert found[other].state == "MISSING"
     assert f"renamed to {TINY}/script/cpu/b1?" in found[other].sentence
     assert found[INT8].state == "DRIFTED"
-    assert "fails here: BROKEN: wrong" in found[INT8].sentence
+    assert "fails in this report: BROKEN: wrong" in found[INT8].sentence
     assert found[f"{INT8} (throughput)"].state == "DRIFTED"
     head = run(timed(FP32, 1.0), unavailable={INT8: "no engine"}, complete=False)
     found = verdicts(head, base)
-    assert "unavailable here: no engine" in found[INT8].sentence
+    assert "unavailable in this report: no engine" in found[INT8].sentence
     assert "cut short" in found[other].sentence
 
 
@@ -227,7 +225,7 @@ def test_the_operators_that_grew():
 
     base = profiled(2.0, linear=0.08, softmax=0.02)
     found = verdicts(profiled(1.0, linear=0.06, softmax=0.06), base)[INT8]
-    assert "of the baseline's time, by operator: softmax +80.0 %, linear +20.0 %" in found.sentence
+    assert "in shares of the baseline's time: softmax +80.0 %, linear +20.0 %" in found.sentence
     assert "run both with --profile" in verdicts(run(timed(speedup=1.0)), base)[INT8].sentence
 
 

@@ -46,7 +46,7 @@ def test_exit_codes(capsys):
     assert gate(UNTOLD, "--baseline=latest", "--tolerance=0.1", "--inconclusive=pass") == 0
     assert gate(UNTOLD, "--baseline=latest", "--tolerance=0.1", "--process-spread=0.001") == 0
     assert gate(run(timed(), machine={"fingerprint": "f" * 16}), "--baseline=latest") == 2
-    assert "0 others of this machine" in capsys.readouterr().out
+    assert "0 of those of this machine" in capsys.readouterr().out
     assert gate(run(timed(), machine={"fingerprint": "f" * 16}), f"--baseline={H}") == 2
     assert gate(run(timed(FP32, 1.0)), f"--baseline={H}") == 3  # int8 is missing
     assert gate(DAMAGED, "--baseline=latest") == 4
@@ -138,7 +138,7 @@ def test_outputs_and_annotations(folder, monkeypatch, capsys):
     assert gate(SLOW, "--baseline=latest", *names) == 1
     assert f"::error title=SLOWER%3A {INT8}::time +33.3 %25" in capsys.readouterr().out
     assert "**SLOWER**" in (page := (folder / "out/markdown").read_text())
-    assert "- held against the newest of " in page
+    assert "- compared with the newest of " in page
     assert 'failures="1"' in (folder / "out/junit").read_text()
     assert json.loads((folder / "out/json").read_text())["counts"] == {"SLOWER": 1}
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["json", "junit", "markdown"]
@@ -168,7 +168,7 @@ def test_accept_and_what_it_replaces(capsys):
     put("reports/baselines/0123456789abcdef.json", DAMAGED)
     assert main(["gate", "head.json"]) == 4
     assert main(["accept", "head.json"]) == 0
-    assert "replacing a damaged one" in capsys.readouterr().out
+    assert "replacing a damaged file" in capsys.readouterr().out
     assert os.listdir("reports/baselines") == ["0123456789abcdef.json"]
 
 
@@ -176,8 +176,8 @@ def test_accept_and_what_it_replaces(capsys):
     ("report", "words"),
     [
         (run(timed(), complete=False), "incomplete"),
-        (run(timed(), failed={FP32: "no"}), f"failed in it: {FP32}"),
-        (run(timed(state="BROKEN")), f"failed in it: {INT8}"),
+        (run(timed(), failed={FP32: "no"}), f"these cases failed: {FP32}"),
+        (run(timed(state="BROKEN")), f"these cases failed: {INT8}"),
         (run(), "no timed case"),
         (run(timed(), machine={"fingerprint": "../../x"}), "no fingerprint"),
         ({"benchmarks": []}, "no fingerprint"),
@@ -197,9 +197,9 @@ def test_contracts_alone_and_with_a_baseline(capsys):
     assert gate(SLOW, "--contracts") == 1
     put("pyproject.toml", '[tool.vitbench.contracts]\n"*int8*" = ["speedup >= 1.99"]\n')
     assert gate(SAME, "--contracts") == 3
-    assert "--inconclusive=pass lets that pass" in capsys.readouterr().out
+    assert "with --inconclusive=pass they do not" in capsys.readouterr().out
     assert gate(SAME, "--contracts", "--inconclusive=pass") == 0
-    assert "lets that pass" not in capsys.readouterr().out
+    assert "with --inconclusive=pass" not in capsys.readouterr().out
     put("pyproject.toml", '[tool.vitbench.contracts]\n"*int8*" = ["tolerance = 50 %"]\n')
     assert gate(SLOW, "--contracts", "--baseline=latest") == 0
     put("pyproject.toml", '[tool.vitbench.contracts]\n"*int4*" = ["tolerance = 50 %"]\n')

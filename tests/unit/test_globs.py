@@ -39,13 +39,13 @@ def test_what_can_match_a_case_is_let_through(glob):
         ("*/int8-dynamc/cpu/b1", "no variant: nearest: int8-dynamic, ort-int8-dynamic"),
         ("*/INT8-dynamic/cpu/b1", "no variant: nearest: int8-dynamic"),
         ("*/int8_dynamic*", "no variant: nearest: int8-dynamic"),
-        ("*int4*", "no variant: no name is near it; `vitbench list` shows all"),
+        ("*int4*", "no variant: no known name is similar; `vitbench list` shows all"),
         ("*/openvino-int4/cpu/b1", "no variant: nearest: openvino-int8"),
-        ("*/int8-dynamic/gpu/b1", "no device: 'gpu' is none; a device is cpu or cuda:N"),
-        ("*/fp32/cuda/b1", "no device: 'cuda' is none; a device is cpu or cuda:N, such as cuda:0"),
+        ("*/int8-dynamic/gpu/b1", "no device: 'gpu' is none of cpu and cuda:N"),
+        ("*/fp32/cuda/b1", "no device: 'cuda' is none of cpu and cuda:N, such as cuda:0"),
         ("*/fp32/CPU/b1", "no device: 'CPU' is none"),
-        ("*/int8-dynamic/cuda:0/b1", "no case: int8-dynamic is made for cpu"),
-        ("*/fp16/cpu/b1", "no case: fp16 is made for cuda"),
+        ("*/int8-dynamic/cuda:0/b1", "no case: int8-dynamic runs only on cpu"),
+        ("*/fp16/cpu/b1", "no case: fp16 runs only on cuda"),
         ("*/int8-dynamic/cpu/1", "no case id: expected MODEL/VARIANT/DEVICE/bN"),
         ("*/int8-dynamic/cpu/b0", "no case id"),
         ("int8-dynamic/cpu/b1", "no case id"),
@@ -69,7 +69,7 @@ def test_a_duet_checks_the_globs_and_names_tolerances_for_none_of_its_cases(
     text += '"*/scripted/*" = ["tolerance = 9 %"]\n'
     Path("pyproject.toml").write_text(text)
     assert cli_duet._own([Case("mine", "fp32", "cpu", 1)]) == {"mine/fp32/cpu/b1": 0.05}
-    assert "'*/scripted/*' (tolerance = 9 %) is for none" in capsys.readouterr().err
+    assert "'*/scripted/*' (tolerance = 9 %) matches no case" in capsys.readouterr().err
     Path("pyproject.toml").write_text(text.replace("scripted", "scriptd"))
     with pytest.raises(UserError, match=r"pyproject.toml:3: .* matches no variant: nearest: scrip"):
         cli_duet._own([Case("mine", "fp32", "cpu", 1)])

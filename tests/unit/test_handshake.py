@@ -80,7 +80,9 @@ def test_options_that_the_other_end_does_not_know_are_left_out(says):
     ],
 )
 def test_one_that_is_set_cannot_be_left_out(says, unknown, given, option):
-    words = f"v1 \\(vitbench 0.0.9\\) does not know {option}, which is set here: leave it away, or"
+    words = (
+        f"v1 \\(vitbench 0.0.9\\) does not know {option}, which is set here: leave the option out"
+    )
     with pytest.raises(UserError, match=words):
         handshake(Arm(without(unknown), says), "v1", replace(OPTIONS, **given))
 

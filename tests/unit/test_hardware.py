@@ -70,7 +70,7 @@ def test_a_line_says_that_the_node_decides(tmp_path, capsys, cpu):
     main(["gate", str(tmp_path / "0000.json"), f"--baseline={tmp_path / '0001.json'}"])
     assert words in capsys.readouterr().out
     assert main(["history", "show", str(tmp_path)]) == 0
-    line = "2 reports name no CPU: the node decides what is of one machine (ci-1)"
+    line = "2 reports name no CPU: those of one node count as one machine (ci-1)"
     assert f"note: {line}" in capsys.readouterr().out
     assert main(["history", "show", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["remarks"] == [line]

@@ -219,7 +219,7 @@ def test_a_file_or_folder_that_cannot_be_read_is_named(tmp_path, capsys, monkeyp
 
     monkeypatch.setattr(os, "scandir", closed)
     err = told(folder, capsys, code=1).err
-    assert "skipped: nowhere.json: a link that leads nowhere" in err
+    assert "skipped: nowhere.json: a broken link" in err
     assert "skipped: pipe.json: not a file" in err
     assert "skipped: closed: cannot list this folder: Permission denied" in err
 

@@ -27,11 +27,14 @@ def test_a_change_far_beyond_the_null_arm_is_told():
     found = verdict(*[block(0.02, 0.04, 0.021)] * 20)
     assert found.state == "SLOWER"
     left = 2 / 1.05**1.5 - 1
-    assert f"at least {left * 100:+.1f} % with the null arm's 5.0% taken off" in found.sentence
+    assert f"at least {left * 100:+.1f} % after subtracting the null arm's 5.0%" in found.sentence
     assert found.figures["taken_off"] == pytest.approx(0.05)
     faster = verdict(*[block(0.04, 0.02, 0.042)] * 20)
     assert faster.state == "FASTER"
-    assert f"at least {(1.05**0.5 / 2 - 1) * 100:+.1f} % with the null arm's" in faster.sentence
+    assert (
+        f"at least {(1.05**0.5 / 2 - 1) * 100:+.1f} % after subtracting the null arm's"
+        in faster.sentence
+    )
 
 
 @pytest.mark.parametrize("null", [0.021, 0.019])

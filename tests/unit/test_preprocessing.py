@@ -66,7 +66,7 @@ def test_predictions_that_another_preprocessing_changed_are_drift(count):
         (FP32, INT8), "DRIFTED"
     )
     for each in found.values():
-        assert "its preprocessing changed: from the same image files other pixels" in each.sentence
+        assert "the preprocessing changed: the model gets other pixels" in each.sentence
     assert "not compared" not in notes
 
 
@@ -75,7 +75,7 @@ def test_too_few_to_prove_it_is_inconclusive_for_the_reference_too(count):
     head = report(flipped(count), flipped(count), **OTHER_PIXELS)
     found, _ = judged(head, report(**BASE))
     assert {each.state for each in found.values()} == {"INCONCLUSIVE"}
-    assert f"of 32 images {count} are predicted otherwise" in found[INT8].sentence
+    assert f"of 32 images {count} have another top-1" in found[INT8].sentence
     assert "within the tolerance" in found[INT8].sentence
     # The same predictions of the same pixels are no doubt: int8 may round otherwise.
     head = report(AS_BEFORE, flipped(count), **BASE)
@@ -85,8 +85,8 @@ def test_too_few_to_prove_it_is_inconclusive_for_the_reference_too(count):
 def test_what_is_predicted_as_before_is_same_with_a_note():
     found, notes = judged(report(**OTHER_PIXELS), report(**BASE))
     assert {case: each.state for case, each in found.items()} == {INT8: "SAME"}
-    assert f"{TINY}: its preprocessing changed" in notes
-    assert "2 cases predict every image as before" in notes
+    assert f"{TINY}: the preprocessing changed" in notes
+    assert "2 cases predict the same top-1 for every image" in notes
 
 
 def test_a_slower_case_stays_slower_and_names_its_doubt():
@@ -94,7 +94,7 @@ def test_a_slower_case_stays_slower_and_names_its_doubt():
     head["benchmarks"][1]["extra_info"]["ratio"]["speedup"] = 1.0
     verdict = judged(head, report(**BASE))[0][INT8]
     assert verdict.state == "SLOWER"
-    assert "its preprocessing changed" in verdict.sentence
+    assert "the preprocessing changed" in verdict.sentence
 
 
 def test_synthetic_weights_prove_nothing_either_way():
@@ -126,7 +126,7 @@ def test_old_reports_have_one_digest_and_are_compared_by_the_names_of_images(cou
     found, notes = judged(old(report(flipped(count), flipped(count)), "b" * 64), base)
     assert found[INT8].state == state
     words = found[INT8].sentence + notes
-    assert "its preprocessing or its image files changed" in words
+    assert "the preprocessing or the image files changed" in words
     # A new report still has the old digest, so that it is compared with an old one.
     new = old(report(AS_BEFORE, flipped(6), **OTHER_PIXELS), "a" * 64)
     assert judged(new, base)[0][INT8].state == "SAME"
@@ -158,11 +158,11 @@ def prepared(top1=AS_BEFORE, sample="s", files="f", ids="image", **agreement):
 @pytest.mark.parametrize(
     ("head", "state", "words"),
     [
-        (prepared(flipped(COUNT), "t"), "DRIFTED", "its preprocessing changed"),
-        (prepared(flipped(6), "t"), "INCONCLUSIVE", "its preprocessing changed"),
+        (prepared(flipped(COUNT), "t"), "DRIFTED", "the preprocessing changed"),
+        (prepared(flipped(6), "t"), "INCONCLUSIVE", "the preprocessing changed"),
         (prepared(flipped(6), "t", claimed=False), "INCONCLUSIVE", "synthetic weights"),
-        (prepared(AS_BEFORE, "t"), "SAME", "all 32 images are predicted as before"),
-        (prepared(flipped(6), "t", None), "INCONCLUSIVE", "preprocessing or its image files"),
+        (prepared(AS_BEFORE, "t"), "SAME", "all 32 images have the same top-1 as before"),
+        (prepared(flipped(6), "t", None), "INCONCLUSIVE", "preprocessing or the image files"),
         (prepared(flipped(COUNT), "t", "g"), "SAME", "verified on different images"),
         (prepared(flipped(COUNT), "t", ids="x"), "SAME", "verified on different images"),
         (prepared(flipped(6)), "SAME", "inside the tolerance"),

@@ -12,7 +12,7 @@ from vitbench.errors import UserError
 from vitbench.gate.rename import renamed, renames_of
 from vitbench.report.machine import _digest, _recorded
 
-HINT = f"equal weights: renamed? give --rename={TINY}=mine"
+HINT = f"if the model was renamed, as equal weights suggest, give --rename={TINY}=mine"
 LATER = "2026-02-01T00:00:00+00:00"
 
 
@@ -31,7 +31,7 @@ def gate(reports_here, head, base, *options):
 def test_a_model_of_equal_weights_and_another_name(reports_here, capsys):
     assert gate(reports_here, report("mine"), report()) == 2
     out = capsys.readouterr().out
-    assert "NEW  mine/int8-dynamic/cpu/b1: the baseline does not have it; " + HINT in out
+    assert "NEW  mine/int8-dynamic/cpu/b1: the baseline does not have this case; " + HINT in out
     assert f"note: the baseline has models that this report lacks: {TINY}" in out
     assert gate(reports_here, report("mine"), report(), f"--rename={TINY}=mine") == 0
     assert "SAME  mine/int8-dynamic/cpu/b1" in capsys.readouterr().out
@@ -64,7 +64,7 @@ def test_what_was_accepted_or_is_in_the_history(baseline, tmp_path, monkeypatch,
     main(["gate", "head.json", f"--baseline={baseline}"])
     said = capsys.readouterr()
     assert "SAME" not in said.out
-    assert f"renamed? give --rename={TINY}=mine" in said.out + said.err
+    assert f"if it was renamed, give --rename={TINY}=mine" in said.out + said.err
     assert main(["gate", "head.json", f"--baseline={baseline}", f"--rename={TINY}=mine"]) == 0
     assert "1 case: 1 SAME" in capsys.readouterr().out
 
@@ -75,7 +75,7 @@ def test_a_file_of_tests_that_moved(reports_here, capsys):
         each["fullname"] = each["fullname"].replace("t.py", "speed/test_all.py")
     assert gate(reports_here, head, base) == 3
     out = capsys.readouterr().out
-    assert out.count("moved? give --rename=t.py=speed/test_all.py") == 4
+    assert out.count("if the test was moved, give --rename=t.py=speed/test_all.py") == 4
     assert gate(reports_here, head, base, "--rename=t.py=speed/test_all.py") == 1
     assert "SLOWER        speed/test_all.py::a" in capsys.readouterr().out
 
@@ -84,7 +84,9 @@ def test_a_single_test_that_moved_or_is_called_otherwise(reports_here, capsys):
     base, head = plain(**{"a[x=1]": 0.1, "b": 0.1}), plain(**{"a[x=1]": 0.3, "b": 0.1})
     head["benchmarks"][0]["fullname"] = "u.py::a[x=1]"
     assert gate(reports_here, head, base) == 3
-    assert "moved? give --rename=t.py::a[x=1]=u.py::a[x=1]" in capsys.readouterr().out
+    assert (
+        "if the test was moved, give --rename=t.py::a[x=1]=u.py::a[x=1]" in capsys.readouterr().out
+    )
     assert gate(reports_here, head, base, "--rename=t.py::a[x=1]=u.py::a[x=1]") == 1
     head["benchmarks"][0]["fullname"] = "t.py::other"
     assert gate(reports_here, head, base) == 3

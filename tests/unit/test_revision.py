@@ -73,7 +73,7 @@ def test_a_branch_counts_from_where_head_left_it(forked, name):
 @pytest.mark.parametrize("name", ["v2", "main~0", "main^{commit}", ":/two"])
 def test_a_tag_or_a_commit_is_taken_as_it_is(forked, name):
     found = base_of(name, forked.folder)
-    assert (found.commit, found.notes) == (forked.main, (f"head lacks 2 commits of {name}",))
+    assert (found.commit, found.notes) == (forked.main, (f"{name} has 2 commits that head lacks",))
 
 
 @pytest.mark.parametrize("name", ["v1", "HEAD~1", "main~2", "v1...HEAD"])
@@ -136,7 +136,7 @@ def test_histories_without_a_common_commit_have_no_merge_base(forked):
     forked.git("checkout", "-qf", "topic")
     with pytest.raises(UserError, match="no merge-base of other and head: they have no commit in"):
         base_of("other", forked.folder)
-    assert base_of(other, forked.folder).notes == ("head lacks 1 commit of " + other,)
+    assert base_of(other, forked.folder).notes == (f"{other} has 1 commit that head lacks",)
 
 
 def test_a_shallow_clone_is_told_how_to_get_the_rest(forked, tmp_path):
@@ -191,7 +191,7 @@ def test_one_commit_and_no_change_is_nothing_to_compare(here, tmp_path):
     try:
         with against.base("topic", tmp_path) as side:
             assert side.same == ""
-            assert side.notes == ("head is not committed as it is: README.md",)
+            assert side.notes == ("head has uncommitted changes: README.md",)
             assert (side.folder / "README.md").read_text() == "README.md"
     finally:
         here.git("checkout", "-q", "--", "README.md")
@@ -201,7 +201,7 @@ def test_the_same_folder_or_environment_is_nothing_to_compare(here, tmp_path):
     with against.base(str(here.folder), tmp_path) as side:
         assert side.same == "base and head are one folder"
     with against.base(against.sys.executable, tmp_path) as side:
-        assert side.same == "base is the environment of head"
+        assert side.same == "base and head are one environment"
     beside = tmp_path / "beside"
     here.git("worktree", "add", "-q", "--detach", str(beside), "topic")
     with against.base("beside", tmp_path) as side:

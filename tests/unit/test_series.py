@@ -52,7 +52,7 @@ def test_commits_measured_later_are_marked_and_no_change(tmp_path):
     assert [run for run, _, _ in trend.older] == list(range(60, 90)) == sorted(older_runs(found))
     words = history_text(history, found, "r")
     assert "80 runs and 30 of older commits" in words
-    assert "note: 30 reports of commits older than the newest one measured before (" in words
+    assert "note: 30 reports of commits older than one that was measured before (" in words
     marks = [row["older"] for row in csv.DictReader(io.StringIO(history_csv(history)))]
     assert marks == [""] * 120 + ["1"] * 60 + [""] * 40
     answer = history_json(history, found)

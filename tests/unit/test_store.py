@@ -266,7 +266,8 @@ def test_of_two_series_on_one_machine_the_text_says_from_when(tmp_path):
     told = history_text(history, trends(history), "r")
     assert f"    on EPYC, 2 cores, 2 threads (from {history.runs[0].date}): " in told
     assert (
-        f"on EPYC, 2 cores, 2 threads (from {history.runs[-1].date}) (1 more series of it)" in told
+        f"on EPYC, 2 cores, 2 threads (from {history.runs[-1].date}) (1 more series of this case)"
+        in told
     )
     one = load(write(tmp_path / "s", reports))
     assert "more series" not in history_text(one, trends(one), "s")

@@ -93,10 +93,10 @@ def test_a_history_without_this_machine_is_a_warning_for_two_weeks(
     old = nights(days, ELSEWHERE)
     found, out, page, suite, told = gate(head(), "--baseline=latest", *options, old=old)
     assert found == code
-    assert f"{len(days)} of them older than this one, and 0 others of this machine" in out
+    assert f"{len(days)} of them older than this report, and 0 of those of this machine" in out
     assert "head.json has nothing to be compared with: reports/history has" in out
-    assert "the baseline does not have it" not in out
-    assert "the newest older one differs: " in told["sentence"]
+    assert "the baseline does not have this case" not in out
+    assert "the newest older report differs: " in told["sentence"]
     assert "cpu Xeon () -> EPYC" in told["sentence"]
     assert words in out
     assert words in told["sentence"]
@@ -207,7 +207,8 @@ def test_a_selected_report_says_how_many_cases_are_not_judged(gate):
     code, out, *_ = gate(chosen, old=nights([1, 2]))
     assert code == 0
     assert (
-        "note: its cases were selected by -k int8-dynamic: 1 other case of the newest whole" in out
+        "note: this report has only the cases that `-k int8-dynamic` selected: 1 other case of the "
+        "newest whole" in out
     )
     assert "selected by" not in gate(head())[1]
 
@@ -233,7 +234,7 @@ def test_a_baseline_for_each_class_and_an_older_one_is_still_found(gate, folder,
     assert main(["accept", "two.json"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
-    assert "in 0123456789abcdef.json, which is not read for it any more" in lines[0]
+    assert "in 0123456789abcdef.json, which is no longer used for this model" in lines[0]
     assert len(list(accepted.iterdir())) == 3
     code, out, *_ = gate(two(), "--baseline=accepted")
     assert (code, "2 SAME" in out) == (0, True)
@@ -244,13 +245,16 @@ def test_a_report_of_selected_cases_is_accepted_only_on_demand(folder, capsys):
     chosen = run(timed(), when=HEAD, selected=["-k int8-dynamic"])
     (folder / "head.json").write_text(json.dumps(chosen))
     assert main(["accept", "head.json"]) == 4
-    assert "its cases were selected by -k int8-dynamic; give --selected" in capsys.readouterr().err
+    assert (
+        "it has only the cases that `-k int8-dynamic` selected; give --selected"
+        in capsys.readouterr().err
+    )
     assert main(["accept", "head.json", "--selected"]) == 0
     # A report that does not say is taken, unless it lacks what the baseline has.
     (folder / "old.json").write_text(json.dumps(baseline()))
     assert main(["accept", "old.json"]) == 0
     (folder / "fewer.json").write_text(json.dumps(run(timed(), when=HEAD)))
     assert main(["accept", "fewer.json"]) == 4
-    assert f"has 1 that it lacks ({FP32}); give --selected" in capsys.readouterr().err
+    assert f"has 1 more ({FP32}); give --selected" in capsys.readouterr().err
     (folder / "whole.json").write_text(json.dumps(run(timed(), when=HEAD, selected=[])))
     assert main(["accept", "whole.json"]) == 0

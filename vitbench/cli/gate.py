@@ -10,13 +10,15 @@ from vitbench.cli.latest import add_report
 
 
 def register(commands: Any) -> None:
-    gate = commands.add_parser("gate", help="hold a report against earlier ones and contracts")
+    gate = commands.add_parser(
+        "gate", help="compare a report with earlier ones, and judge contracts"
+    )
     add = gate.add_argument
     add_report(gate, "median:N")
     add(
         "--baseline",
         metavar="FILE|accepted|latest|median:N",
-        help="what to hold it against (default: accepted; nothing with --contracts)",
+        help="what to compare it with (default: accepted; nothing with --contracts)",
     )
     add(
         "--baselines",

@@ -102,7 +102,7 @@ def _gate(chosen: argparse.Namespace) -> int:
         )
         judgement = judge_report(report, baseline.reports, rules, baseline.count, baseline.anchors)
         found, notes = judgement.verdicts, (*judgement.notes, *idle)
-        held = [f"held against {baseline.words}"] * bool(baseline.reports)
+        held = [f"compared with {baseline.words}"] * bool(baseline.reports)
         nothing = uncompared(
             report, found, baseline, settings.history_since, chosen.uncompared_days
         )
@@ -127,8 +127,8 @@ def _gate(chosen: argparse.Namespace) -> int:
     code = min(codes, key=WORST_FIRST.index)
     if code == INCONCLUSIVE:
         print(
-            "fails (exit code 3) by what is INCONCLUSIVE, MISSING or UNPROVEN; "
-            "--inconclusive=pass lets that pass"
+            "exit code 3: INCONCLUSIVE, MISSING and UNPROVEN fail the gate; "
+            "with --inconclusive=pass they do not"
         )
     return code
 

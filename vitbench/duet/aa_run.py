@@ -3,7 +3,7 @@
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,8 @@ def record(
         duet.prepare(cases, Path(folder))
         here = [case for case in cases if duet.played(cases).timed(case.id)]
         if not here:
-            raise UserError(
-                f"no case can be timed: {duet.progress.unavailable['head'] | duet.progress.stopped}"
-            )
+            why = duet.progress.unavailable["head"] | duet.progress.stopped
+            raise UserError(f"no case can be timed: {_reasons(why)}")
         recording = _begin(path, here, options)  # those that this environment lacks are left out
         units = {share: {case.id: _units(duet, case, share) for case in here} for share in PLANTED}
         deadline = time.monotonic() + minutes * 60
@@ -56,7 +55,7 @@ def record(
             duet.progress.blocks = {}
             deadline += duet.alone(number, here)[1]
             if duet.progress.stopped:
-                raise UserError(f"a case could not be played: {duet.progress.stopped}")
+                raise UserError(f"a case stopped: {_reasons(duet.progress.stopped)}")
             for case, (block,) in duet.progress.blocks.items():
                 recording["planted"].setdefault(share, {}).setdefault(case, []).append(
                     {arm: [float(f"{s:.6g}") for s in row] for arm, row in asdict(block).items()}
@@ -65,6 +64,10 @@ def record(
             write(path, json.dumps(recording))
             say(f"block {number}: {float(share):.0%} planted")
     return recording
+
+
+def _reasons(by_case: Mapping[str, str]) -> str:
+    return "; ".join(f"{case}: {why}" for case, why in by_case.items())
 
 
 def _units(duet: Duet, case: Case, share: str) -> int:
@@ -106,7 +109,7 @@ def _begin(
     )
     if not same:
         raise UserError(
-            f"{path}: recorded on another machine, of other cases or with other --seconds: name a "
+            f"{path}: the recording is of another machine, other cases or other --seconds: name a "
             "new file with --output"
         )
     return found

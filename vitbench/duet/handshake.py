@@ -41,8 +41,8 @@ def _tell(arm: Conversation, who: str, options: Options, known: Collection[str] 
     while True:
         if unknown := options.set_beyond(names):
             raise UserError(
-                f"{who} does not know {', '.join(unknown)}, which is set here: leave it away, or "
-                "name a newer revision"
+                f"{who} does not know {', '.join(unknown)}, which is set here: leave the option "
+                "out, or name a newer revision"
             )
         try:
             arm.ask({"verb": "hello", "options": options.to_json(names)}, HELLO_SECONDS)

@@ -40,14 +40,15 @@ def base_of(text: str, root: Path) -> Base:
     named = refs(text, root)
     if len(named) > 1:
         raise UserError(
-            f"--against={text}: there are several of this name: write one of {', '.join(named)}"
+            f"--against={text}: several branches or tags have this name: write one of "
+            f"{', '.join(named)}"
         )
     commit, head = commit_of(text, text, root), commit_of("HEAD", text, root)
     full = _run(root, "rev-parse", "--verify", "--quiet", "--symbolic-full-name", text).stdout
     if full.startswith(_BRANCHES):
         return _merge_base(text, (commit, text), head, root)
     lacks = int(git(root, "rev-list", "--count", commit, f"^{head}"))
-    return Base(commit, (f"head lacks {_commits(lacks)} of {text}",) if lacks else ())
+    return Base(commit, (f"{text} has {_commits(lacks)} that head lacks",) if lacks else ())
 
 
 def _range(text: str, left: str, dots: str, right: str, root: Path) -> Base:

@@ -196,7 +196,7 @@ def _reason(
     if bound is not None:
         least = f", at least {_percent(bound)}"
         if off:
-            least += f" with the null arm's {math.expm1(off):.1%} taken off"
+            least += f" after subtracting the null arm's {math.expm1(off):.1%}"
         if state == "FASTER":
             return least
         return (
@@ -208,10 +208,10 @@ def _reason(
     if off:
         why = (
             ": the null arm, which compares base with itself, is outside the tolerance of "
-            f"{limit:.1%}, and no change beyond both is shown"
+            f"{limit:.1%}, and the blocks show no change beyond both"
         )
     else:
-        why = f": neither a change nor its absence within {limit:.1%} is shown"
+        why = f": the blocks show neither a change nor that it is within {limit:.1%}"
     if needed is None:
         return f"{why} (a quieter machine, more --minutes or a larger --tolerance)"
     options = "more --minutes" + (f" and --blocks-max={needed}" if needed > rule.planned else "")

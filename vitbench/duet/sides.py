@@ -53,12 +53,15 @@ def base(against: str, start: Path) -> Iterator[Side]:
     `start`. Raises UserError where `against` is none of them, or both a path and a revision.
     """
     if not against.strip():  # as of a variable that is not set
-        raise UserError(f"--against={against}: it names nothing")
+        raise UserError(
+            f"--against={against}: the value is empty: give a revision, a checkout or an "
+            "environment"
+        )
     path = environment.absolute(against, start, "--against")
     interpreter = path if path.is_file() else path / "bin" / "python"
     if interpreter.is_file() and _interpreter(interpreter):
         _no_revision(against)
-        same = "base is the environment of head" if _running(interpreter) else ""
+        same = "base and head are one environment" if _running(interpreter) else ""
         with _code_of_head() as folder:
             yield Side(f"environment {path.name}", str(interpreter), folder, same=same)
     elif path.is_dir() and (path / "vitbench").is_dir():
@@ -68,7 +71,7 @@ def base(against: str, start: Path) -> Iterator[Side]:
     elif path.exists() and not _revision(against):
         if path.is_file():
             raise UserError(
-                f"--against={against}: a file, and no Python that can be run: name an environment, "
+                f"--against={against}: this file is no Python interpreter: name an environment, "
                 "its bin/python, a checkout or a git revision"
             )
         raise UserError(
@@ -102,7 +105,7 @@ def _checked_out(against: str) -> Iterator[Side]:
     changed, notes, same = changed_files(ROOT), found.notes, ""
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        notes += (f"head is not committed as it is: {', '.join(changed[:3])}{more}",)
+        notes += (f"head has uncommitted changes: {', '.join(changed[:3])}{more}",)
     elif found.commit == here:
         same = f"base and head are one commit, {here[:10]}, and no file is changed"
     place = git(ROOT, "rev-parse", "--show-prefix")  # vitbench may lie in a folder of a repository
@@ -125,8 +128,8 @@ def _no_revision(against: str) -> None:
         named = refs(against, ROOT)
     if named:
         raise UserError(
-            f"--against={against}: a path and a revision: write one of ./{against}, "
-            f"{', '.join(named)}"
+            f"--against={against}: both a path and a revision have this name: write one of "
+            f"./{against}, {', '.join(named)}"
         )
 
 

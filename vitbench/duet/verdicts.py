@@ -96,9 +96,9 @@ def _seen(verdict: Verdict, played: Played, drift: Drift) -> Verdict:
         state = "INCONCLUSIVE" if verdict.state in ("SAME", "FASTER") else verdict.state
         return replace(verdict, state=state, sentence=f"{words}; {verdict.sentence}")
     if found.pixels == OTHER:
-        words = "predictions are not compared: the sides verified on different images"
+        words = "predictions are not compared: base and head were verified on different images"
     elif why := CHANGED.get(found.pixels):
-        words = f"{why}; all {found.images} images are predicted as before"
+        words = f"{why}; all {found.images} images have the same top-1 as before"
     return replace(verdict, sentence=f"{verdict.sentence}. {words}") if words else verdict
 
 
@@ -119,17 +119,17 @@ def _untimed(case: str, played: Played) -> Verdict:
     if unavailable["base"] and case in played.head_failures:
         state, why = (
             "INCOMPARABLE",
-            f"base has not got it, and it fails here: {played.head_failures[case]}",
+            f"base cannot run this case, and head fails at it: {played.head_failures[case]}",
         )
     elif unavailable["base"] and unavailable["head"]:
-        state, why = "INCOMPARABLE", f"neither side has it: {unavailable['head']}"
+        state, why = "INCOMPARABLE", f"neither side can run this case: {unavailable['head']}"
     elif unavailable["base"]:
-        state, why = "NEW", f"head has it, base does not: {unavailable['base']}"
+        state, why = "NEW", f"head can run this case, base cannot: {unavailable['base']}"
     elif unavailable["head"]:
-        state, why = "MISSING", f"base has it, head does not: {unavailable['head']}"
+        state, why = "MISSING", f"base can run this case, head cannot: {unavailable['head']}"
     else:
         sentence = played.prepared["base"][case]["agreement"]["sentence"]
-        state, why = "INCOMPARABLE", f"base's own predictions are wrong: {sentence}"
+        state, why = "INCOMPARABLE", f"the predictions of base are wrong: {sentence}"
     return Verdict(case, state, why)
 
 
@@ -147,12 +147,14 @@ def _drifted(played: Played) -> dict[str, Verdict]:
             and played.has("base", case)
             and not played.broken("base", case)
         ):
-            found[case] = Verdict(case, "DRIFTED", f"it fails here: {played.head_failures[case]}")
+            found[case] = Verdict(
+                case, "DRIFTED", f"head fails at this case: {played.head_failures[case]}"
+            )
         if not all(played.has(side, case) for side in SIDES) or played.broken("base", case):
             continue
         if played.broken("head", case):
             sentence = played.prepared["head"][case]["agreement"]["sentence"]
-            why = f"head's predictions are wrong: {sentence}"
+            why = f"the predictions of head are wrong: {sentence}"
             found[case] = Verdict(case, "DRIFTED", why)
     sentences = drift_of(played.compared).drifted.items()
     return found | {case: Verdict(case, "DRIFTED", why) for case, why in sentences}

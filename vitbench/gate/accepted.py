@@ -83,9 +83,9 @@ def accept(path: Path, folder: Path, selected: bool = False) -> str:
             before = accepted_of(report, model, folder)
             replaced = f", replacing {origin(before[1])}" if before else ""
             if before and before[0] != target:
-                replaced += f" in {before[0].name}, which is not read for it any more"
+                replaced += f" in {before[0].name}, which is no longer used for this model"
         except UserError:
-            replaced = ", replacing a damaged one" if target.exists() else ""
+            replaced = ", replacing a damaged file" if target.exists() else ""
         whole = models(report) == [model]
         text = text_of(path) if whole else json.dumps(only(report, model))
         write(target, text)
@@ -100,12 +100,12 @@ def _check(path: Path, report: Mapping[str, Any]) -> None:
         r.case.id for r in rows(report) if r.timed and r.timed["agreement"]["state"] == "BROKEN"
     ]
     for wrong, why in (
-        (not run.get("complete"), "it is incomplete, its run was cut short"),
+        (not run.get("complete"), "the report is incomplete: its run was cut short"),
         (left_out(report), "; ".join(f"{x.label}: {x.why}" for x in left_out(report))),
-        (not any(row.timed for row in rows(report)), "it holds no timed case"),
+        (not any(row.timed for row in rows(report)), "the report has no timed case"),
         (
             run.get("failed") or broken,
-            f"failed in it: {', '.join([*run.get('failed', {}), *broken])}",
+            f"these cases failed: {', '.join([*run.get('failed', {}), *broken])}",
         ),
     ):
         if wrong:
@@ -115,11 +115,11 @@ def _check(path: Path, report: Mapping[str, Any]) -> None:
 def _check_whole(path: Path, report: Mapping[str, Any], targets: Mapping[str, Path]) -> None:
     """Refuses a report of selected cases; of one that does not say, where it has fewer than the
     baseline that it would replace."""
-    ours, hint = contents(report), "give --selected to accept it all the same"
+    ours, hint = contents(report), "give --selected to accept it anyway"
     if ours.selected:
         raise UserError(
-            f"{path}: not accepted as a baseline: its cases were selected by "
-            f"{' '.join(ours.selected)}; {hint}"
+            f"{path}: not accepted as a baseline: it has only the cases that "
+            f"`{' '.join(ours.selected)}` selected; {hint}"
         )
     if ours.selected is None:
         known = {*ours.keys}
@@ -136,5 +136,5 @@ def _check_whole(path: Path, report: Mapping[str, Any], targets: Mapping[str, Pa
             if lost:
                 raise UserError(
                     f"{path}: not accepted as a baseline: it does not say whether its cases were "
-                    f"selected, and {target} has {len(lost)} that it lacks ({lost[0]}); {hint}"
+                    f"selected, and {target} has {len(lost)} more ({lost[0]}); {hint}"
                 )

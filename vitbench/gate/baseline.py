@@ -174,13 +174,15 @@ def from_history(
     order = sorted(chosen.values(), key=lambda each: (each.when, each.file), reverse=True)
     found_reports = [each for each in map(history.report, order) if each is not None]
     words = (
-        f"{folder} has {_reports(history.files)}, {len(older)} of them older than this one, and "
-        f"{len(like)} others of this machine and these weights"
+        f"{folder} has {_reports(history.files)}, {len(older)} of them older than this report, "
+        f"and {len(like)} of those of this machine and these weights"
     )
-    words += f"; the newest older one differs: {'; '.join(dict.fromkeys(apart))}" if apart else ""
+    words += (
+        f"; the newest older report differs: {'; '.join(dict.fromkeys(apart))}" if apart else ""
+    )
     if most:
         words = f"the newest of {folder}" if count == 1 else f"the median of {_reports(most)}"
-        words += f", {len(late)} of older commits left out" if late else ""
+        words += f", {_reports(len(late))} of older commits left out" if late else ""
     words += hint(hints) + unused_renames(renames, history.names)
     counts = Counts(
         history.others,

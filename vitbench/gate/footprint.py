@@ -168,9 +168,11 @@ class Footprints:
             if keys:
                 level = SUITE_LEVEL / tests
                 sees = max(self.changes[key].visible(self.tolerances[key], level) for key in keys)
-                more = f"{sees * 100:.0f} % more" if math.isfinite(sees) else "nothing"
+                more = (
+                    f"an increase of {sees * 100:.0f} %" if math.isfinite(sees) else "no increase"
+                )
                 cases = f"{len(keys)} case{'s' * (len(keys) > 1)}"
-                yield f"{figure.name} of {cases} ({more} would be seen)"
+                yield f"{figure.name} of {cases} ({more} would be detected)"
 
     def _before(self, case: str) -> list[FigureKey]:
         """The groups in which earlier reports have a case."""

@@ -96,7 +96,7 @@ def _unheld(verdict: Verdict) -> Verdict:
     """Where no baseline was found, none lacks a case."""
     if verdict.state != "NEW":
         return verdict
-    return replace(verdict, sentence="nothing was found to hold it against")
+    return replace(verdict, sentence="no baseline was found for this case")
 
 
 def _timed(report: Mapping[str, Any]) -> dict[CaseKey, dict[str, Any]]:
@@ -111,7 +111,8 @@ def _strange(head: Mapping[str, Any], past: Earlier) -> list[Verdict]:
         Verdict(
             row.case.id,
             "INCOMPARABLE",
-            "taken on another machine or with other weights: " + past.strangers[row.case.model],
+            "the baseline is of another machine or of other weights: "
+            + past.strangers[row.case.model],
         )
         for row in rows(head)
         if row.case.model in past.strangers
@@ -132,7 +133,11 @@ def _drift(head: Mapping[str, Any], past: Earlier) -> Drift:
         if row.timed and row.timed["agreement"]["state"] == "BROKEN":
             told[case] = f"its limits are broken: {row.timed['agreement']['sentence']}"
     failed = head.get("vitbench", {}).get("failed", {})
-    told |= {case: f"it fails here: {failed[case]}" for case in failed if not past.failed(case)}
+    told |= {
+        case: f"the case fails in this report: {failed[case]}"
+        for case in failed
+        if not past.failed(case)
+    }
     return replace(drift, drifted=told)
 
 
@@ -164,18 +169,19 @@ def _missing(key: CaseKey, head: Mapping[str, Any], new: Sequence[CaseKey]) -> V
     """A case that the report lacks: it failed, cannot run here, was renamed, or was not run."""
     run, case = head.get("vitbench", {}), Case.parse(key[0])
     if key[0] in run.get("failed", {}):
-        words = f"it was fine in the baseline and fails here: {run['failed'][key[0]]}"
+        words = f"the case worked in the baseline and fails in this report: {run['failed'][key[0]]}"
         return Verdict(label(key), "DRIFTED", words)
     if key[0] in run.get("unavailable", {}):
-        words = f"it ran in the baseline and is unavailable here: {run['unavailable'][key[0]]}"
+        words = "the case ran in the baseline and is unavailable in this report: "
+        words += run["unavailable"][key[0]]
         return Verdict(label(key), "MISSING", words)
     like = [
         each for each, group in new
         if group == key[1] and replace(Case.parse(each), variant=case.variant) == case
     ]  # fmt: skip
-    hint = f"; renamed to {' or '.join(like)}?" if like else ""
-    cut = "" if run.get("complete", True) else "; its run was cut short"
-    words = f"the baseline has it, this report does not{hint}{cut}"
+    hint = f"; was it renamed to {' or '.join(like)}?" if like else ""
+    cut = "" if run.get("complete", True) else "; the run of this report was cut short"
+    words = f"the baseline has this case, this report does not{hint}{cut}"
     return Verdict(label(key), "MISSING", words)
 
 
@@ -184,10 +190,10 @@ def _failed_only(head: Mapping[str, Any], past: Earlier, told: set[str]) -> list
     verdicts = []
     for case, why in head.get("vitbench", {}).get("failed", {}).items():
         if case not in told and past.known(case) and not past.failed(case):
-            words = f"it was fine in the baseline and fails here: {why}"
+            words = f"the case worked in the baseline and fails in this report: {why}"
             verdicts.append(Verdict(case, "DRIFTED", words))
         elif case not in told:
-            words = f"it fails here, and the baseline has no figures of it: {why}"
+            words = f"the case fails in this report, and the baseline has no figures of it: {why}"
             verdicts.append(Verdict(case, "INCOMPARABLE", words))
     return verdicts
 
@@ -197,7 +203,7 @@ def _judge_plain(
 ) -> list[Verdict]:
     """Native medians by test name, with the spread of unpaired runs: mostly INCONCLUSIVE."""
     if other := [each for base in bases[:1] for each in differing(head, base)]:
-        sentence = f"taken on another machine: {'; '.join(other)}"
+        sentence = f"the baseline is of another machine: {'; '.join(other)}"
         names = dict.fromkeys(name_of(benchmark) for benchmark in sound(head)["benchmarks"])
         return [Verdict(name, "INCOMPARABLE", sentence) for name in names]
     timings = [_plain(each) for each in (head, *bases)]
@@ -214,11 +220,11 @@ def _judge_plain(
     told = []
     for name in ours:
         if name not in changes:
-            told.append(Verdict(name, "NEW", "the baseline does not have it"))
+            told.append(Verdict(name, "NEW", "the baseline does not have this case"))
             continue
         found = timed_verdict(name, states[name], changes[name], rules.tolerance, len(changes))
         told.append(replace(found, sentence=found.sentence + why))
-    words = "the baseline has it, this report does not"
+    words = "the baseline has this case, this report does not"
     here = {*ours, *(each.name for each in left_out(head))}
     there = dict.fromkeys((*newest, *(each.name for base in bases[:1] for each in left_out(base))))
     return told + [Verdict(name, "MISSING", words) for name in there if name not in here]

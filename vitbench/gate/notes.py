@@ -33,8 +33,8 @@ def gate_notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
     times = [made for each in held if (made := _committed(each)) is not None]
     if times and (_committed(head) or math.inf) < max(times):
         yield (
-            "this report is of a commit older than the newest that it is held against: no newer "
-            "commit made the difference"
+            "the commit of this report is older than the newest commit of the baseline: a change "
+            "for the worse does not come from a newer commit"
         )
     if held and (since := changed(head, max(held, key=lambda each: str(each.get("datetime"))))):
         yield f"changed since the baseline: {since}"
@@ -49,7 +49,7 @@ def _unselected(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
     ours = contents(head)
     if not ours.selected:
         return
-    words = f"its cases were selected by {' '.join(ours.selected)}"
+    words = f"this report has only the cases that `{' '.join(ours.selected)}` selected"
     told = {model: map(contents, bases) for model, bases in past.bases.items()}
     found = {
         m: next((c for c in x if c.complete and not c.selected), None) for m, x in told.items()
@@ -80,7 +80,7 @@ def grown(head: Mapping[str, Any], base: Mapping[str, Any], change: float) -> st
     }
     most = sorted(more, key=lambda name: -more[name])[:GROWN]
     told = [f"{name} {more[name] * 100:+.1f} %" for name in most if more[name] > 0]
-    return f"; of the baseline's time, by operator: {', '.join(told)}"
+    return f"; changes by operator, in shares of the baseline's time: {', '.join(told)}"
 
 
 def _shares(benchmark: Mapping[str, Any]) -> dict[str, float]:
@@ -111,6 +111,7 @@ def _references(ours: Rows, theirs: Rows) -> Iterator[str]:
         drift = math.expm1(median(logs[name]))
         if abs(math.log1p(drift)) > math.log1p(REFERENCE_DRIFT):
             yield (
-                f"the reference {name} itself takes {drift * 100:+.0f} % of the baseline's time: "
-                "the machine, or something that all cases share; ratios do not see it"
+                f"the time of the reference {name} itself is {drift * 100:+.0f} % against the "
+                "baseline: the machine changed, or code that all cases share; ratios to the "
+                "reference do not show this"
             )

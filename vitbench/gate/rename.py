@@ -74,7 +74,7 @@ def renamed(report: Mapping[str, Any], renames: Renames) -> dict[str, Any]:
 def unused_renames(renames: Renames, names: Collection[str]) -> str:
     """What to say of an OLD that is no name of any earlier report; "" where all are."""
     told = [f"--rename={old}={new}" for old, new in renames.items() if old not in names]
-    what = "its old name" if len(told) == 1 else "their old names"
+    what = "the old name" if len(told) == 1 else "these old names"
     return f"; {' '.join(told)}: no earlier report has {what}" if told else ""
 
 
@@ -105,7 +105,11 @@ def _same_test(one: str, other: str) -> bool:
 def hint(found: Mapping[str, str]) -> str:
     """What to say of suggestions; "" where there are none."""
     options = " ".join(f"--rename={old}={new}" for old, new in found.items())
-    return f"; equal weights by another name: renamed? give {options}" if found else ""
+    return (
+        f"; a model has equal weights and another name: if it was renamed, give {options}"
+        if found
+        else ""
+    )
 
 
 def with_hints(
@@ -122,8 +126,12 @@ def with_hints(
         if not name:
             return verdict
         old, new = (side[name], name) if verdict.state == "NEW" else (name, side[name])
-        why = "moved" if "::" in verdict.case else "equal weights: renamed"
-        words = f"{verdict.sentence}; {why}? give --rename={old}={new}"
+        why = (
+            "if the test was moved"
+            if "::" in verdict.case
+            else "if the model was renamed, as equal weights suggest"
+        )
+        words = f"{verdict.sentence}; {why}, give --rename={old}={new}"
         return replace(verdict, sentence=words)
 
     return [told(verdict) for verdict in verdicts]

@@ -67,7 +67,7 @@ def compare_times(
     changes: dict[CaseKey, Change] = {}
     for key, benchmark in ours.items():
         if not theirs.get(key):
-            told[key] = Verdict(label(key), "NEW", "the baseline does not have it")
+            told[key] = Verdict(label(key), "NEW", "the baseline does not have this case")
             continue
         found = _change(benchmark, theirs[key], rules)
         if isinstance(found, Change):
@@ -133,7 +133,7 @@ def _change(
     head, base = paired_timing(benchmark), [paired_timing(each) for each in same]
     known = [each for each in base if each is not None]
     if head is None or not known:
-        return "INCONCLUSIVE", "a single round has no spread to judge by: give it more --seconds"
+        return "INCONCLUSIVE", "one round shows no spread: give the case more --seconds"
     return change(head, known, rules.process_spread)
 
 
@@ -161,9 +161,9 @@ def _crept(newest: Verdict, old: Verdict, anchor: Anchor, tolerance: float) -> V
     figures = {**newest.figures, "anchor": told}
     if old.state == "SLOWER" and newest.state != "SLOWER":
         words = (
-            f"{old.sentence}, against {anchor.words}; the newest runs do not show it "
-            f"({100 * (newest.change or 0.0):+.1f} %): it crept, or came before them. Where it is "
-            "wanted, `vitbench accept` begins anew"
+            f"{old.sentence}, against {anchor.words}; against the newest runs the time is "
+            f"{100 * (newest.change or 0.0):+.1f} %: the case became slower gradually, or before "
+            "those runs. If the change is intended, `vitbench accept` sets a new start"
         )
         return replace(old, sentence=words, figures=figures)
     if newest.state == "SAME" and (old.change or 0.0) > tolerance:
@@ -177,7 +177,7 @@ def _remedy(found: Change) -> str:
     if found.shown is not None:
         return f"; the baseline's own runs differ by {found.shown * 100:.0f} % (standard deviation)"
     few = found.freedom < FEW_DEGREES
-    return "; it has too few rounds, give them more --seconds" if few else ""
+    return "; the case has too few rounds: give it more --seconds" if few else ""
 
 
 def timed_verdict(case: str, state: str, found: Change, tolerance: float, tests: int) -> Verdict:
@@ -187,15 +187,17 @@ def timed_verdict(case: str, state: str, found: Change, tolerance: float, tests:
         math.expm1(found.estimate + min(x, MOST_LOG_RATIO)) for x in (0.0, -wide, wide)
     )
     visible = found.visible(tolerance, SUITE_LEVEL / tests)
-    sees = f"a slowdown of {visible * 100:.0f} % or more" if math.isfinite(visible) else "nothing"
+    sees = (
+        f"a slowdown of {visible * 100:.0f} % or more" if math.isfinite(visible) else "no slowdown"
+    )
     words = f"time {time * 100:+.1f} % [{low * 100:+.1f}, {high * 100:+.1f}]"
     said = {
         "SAME": f"within the tolerance of {tolerance * 100:g} %",
         "SLOWER": f"beyond the tolerance of {tolerance * 100:g} %, and chance is ruled out at 1 % "
         f"{family_words(tests)}",
         "FASTER": f"beyond the tolerance of {tolerance * 100:g} %",
-        "INCONCLUSIVE": f"it may be within the tolerance of {tolerance * 100:g} % or beyond it; "
-        f"this comparison sees {sees}",
+        "INCONCLUSIVE": f"the change may be within the tolerance of {tolerance * 100:g} % or "
+        f"beyond it; this comparison detects {sees}",
     }  # fmt: skip
     figures = {
         "standard_error": found.standard_error,

@@ -55,12 +55,12 @@ def uncompared(
         return Uncompared(f"{words}; a warning until {since} (history_since)", False)
     if not history.older or history.oldest is None:
         hint = (
-            "a history that was lost looks the same"
+            "a lost history looks the same"
             if since
-            else "where it has yet to begin, write the day from which on this is an error into "
-            'pyproject.toml, below [tool.vitbench]: history_since = "2026-12-01"'
+            else "for a new history, write into [tool.vitbench] of pyproject.toml from which day "
+            'on this is an error: history_since = "2026-12-01"'
         )
-        what = "no other report in it could be read and is older than this one"
+        what = "it has no readable report that is older than this one"
         what = what if history.others else "the history is empty"
         return Uncompared(f"{words}: {what}; {hint}", True)
     last = history.compared or history.oldest

@@ -10,7 +10,7 @@ def unused_options(given: Mapping[str, bool], baseline: str | None) -> list[str]
     """A line on the options that were given (True) and are not used. `baseline`: what --baseline
     says, or is taken to say; None where nothing is compared."""
     if baseline is None:
-        idle, why = list(given), "nothing is held against a baseline: give --baseline too"
+        idle, why = list(given), "the gate compares with no baseline: give --baseline too"
     elif baseline == "latest" or baseline.startswith("median:"):
         return []
     else:
@@ -18,8 +18,8 @@ def unused_options(given: Mapping[str, bool], baseline: str | None) -> list[str]
         idle += [OF_BASELINES] * (baseline != "accepted")
         why = f"--baseline={baseline} does not use {'it' if _one(given, idle) else 'them'}"
     told = [name for name in idle if given.get(name)]
-    verb = "means" if len(told) == 1 else "mean"
-    return [f"{' and '.join(told)} {verb} nothing here: {why}"] if told else []
+    verb = "has" if len(told) == 1 else "have"
+    return [f"{' and '.join(told)} {verb} no effect: {why}"] if told else []
 
 
 def _one(given: Mapping[str, bool], names: Sequence[str]) -> bool:

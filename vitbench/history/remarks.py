@@ -30,13 +30,13 @@ def _doubts(history: History) -> Iterator[str]:
     if named:
         count = sum(bool(node) for node in nodes)
         yield (
-            f"{count:,} report{'s name' if count > 1 else ' names'} no CPU: the node decides what "
-            f"is of one machine ({', '.join(named)})"
+            f"{count:,} report{'s name' if count > 1 else ' names'} no CPU: those of one node "
+            f"count as one machine ({', '.join(named)})"
         )
     if count := nodes.count(""):
         yield (
-            f"{count:,} report{'s name' if count > 1 else ' names'} neither CPU nor node: what "
-            "they have alike is taken for one machine"
+            f"{count:,} report{'s name' if count > 1 else ' names'} neither CPU nor node: they "
+            "count as one machine where all else is equal"
         )
 
 

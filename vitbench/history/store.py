@@ -100,7 +100,7 @@ def _files(folder: Path, problems: list[str]) -> Iterator[tuple[Path, str, tuple
                 status = path.stat()
             except OSError as error:
                 if path.is_symlink():
-                    problems.append(f"{shown}: a link that leads nowhere: {error.strerror}")
+                    problems.append(f"{shown}: a broken link: {error.strerror}")
                 continue  # Else it was deleted since the folder was listed.
             if stat.S_ISREG(status.st_mode):
                 yield path, shown, (status.st_size, status.st_mtime_ns)

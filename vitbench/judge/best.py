@@ -84,7 +84,7 @@ def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
     unsound = {each.name: f"left out: {each.why}" for each in left_out(report) if each.group}
     if not groups:
         also = "".join(f"; {case}: {why}" for case, why in unsound.items())
-        raise UserError(f"the report holds no paired timings: run `pytest --benchmark-only`{also}")
+        raise UserError(f"the report has no paired timings: run `pytest --benchmark-only`{also}")
     run = report.get("vitbench", {})
     found = [
         _choose(model, batch, [_candidate(row, group, least) for row in group], need, least, run)
@@ -150,7 +150,7 @@ def _choose(
             continue
         if each.figures[need] is None:
             file = f"benchmarks/test_{NEEDS[need].groups[0]}.py"
-            out[each.case] = f"the report has no {need} of it: run {file} too"
+            out[each.case] = f"the report has no {need} of the case: run {file} too"
         elif not synthetic and each.agreement is not None and each.agreement < least:
             out[each.case] = f"agrees on {each.agreement:.1%}, and {least:.1%} is asked"
         else:
@@ -160,7 +160,7 @@ def _choose(
         compared.append("agreement")
     dominators = {a.case: [b for b in able if _dominates(b, a, compared)] for a in able}
     front = tuple(case for case, better in dominators.items() if not better)
-    case, why = None, "nothing is left to choose from"
+    case, why = None, "no variant is left to choose from"
     if able:
         best = min(able, key=lambda each: (each.cost(need), each.latency))
         case, why = best.case, _why(best, need, least, synthetic)
@@ -180,7 +180,7 @@ def _why(best: Candidate, need: str, least: float, synthetic: bool) -> str:
     most = "least" if NEEDS[need].better == LOWER else "most"
     words = f"{most} {need}: {_figure(best, need)}"
     if synthetic:
-        return f"{words}; its weights are synthetic, so agreement is not claimed: verify with yours"
+        return f"{words}; the weights are synthetic, so agreement is not claimed: verify with yours"
     if not best.proven:
         words += f"; agreement of {least:.0%} is not proven yet: verify on more images (--images)"
     return words
@@ -190,9 +190,9 @@ def _why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[C
     words = f"{NEEDS[need].more}: {_figure(each, need)} against {_figure(best, need)}"
     if need == "latency":
         if None not in (each.low, each.high, best.low, best.high) and _overlap(each, best):
-            words = f"not told apart from the best by this run: {_figure(each, need)}"
+            words = f"this run cannot distinguish it from the best: {_figure(each, need)}"
         elif each.latency == best.latency:
-            words = f"as fast, {_figure(each, need)}"
+            words = f"equally fast, {_figure(each, need)}"
     elif each.figures[need] == best.figures[need]:
         words = f"no better: {_figure(each, need)}, and {each.latency:.1f} ms a call"
     if not dominators:

@@ -98,14 +98,14 @@ def _judge(contract: Contract, case: str, run: Scope, process_spread: float) -> 
     label = f"{case} ({contract.kind})"
     needed = OF[contract.kind].groups
     if case in run.failed:
-        state, words = "BROKEN", f"it failed: {run.failed[case]}"
+        state, words = "BROKEN", f"the case failed: {run.failed[case]}"
     elif case in run.unavailable:
         lacking = any(sign in run.unavailable[case] for sign in TO_INSTALL)
         state, words = "BROKEN" if lacking else "UNPROVEN", f"unavailable: {run.unavailable[case]}"
     elif case not in run.found:
         state, words = "UNPROVEN", f"left out of the report: {run.unsound[case]}"
     elif run.selected and not run.groups & set(needed):
-        words = f"{SELECTION}: it has no {' or '.join(needed)}"
+        words = f"{SELECTION}: the run has no {' or '.join(needed)}"
         return ContractResult(label, "UNJUDGED", f"{contract.text}: {words}", SELECTION)
     else:
         state, words = JUDGES.get(contract.kind, _figure)(contract, run.found[case], process_spread)
@@ -121,7 +121,7 @@ def _agreement(contract: Contract, row: Row, _: float) -> tuple[str, str]:
         return "UNPROVEN", "the report has no timed case with an agreement: run test_latency too"
     agreement = row.timed["agreement"]
     if not agreement["claimed"]:
-        return "UNPROVEN", "its weights are synthetic, so agreement is not claimed"
+        return "UNPROVEN", "the weights are synthetic, so agreement is not claimed"
     lower, upper = agreement["lower"], agreement["upper"]
     words = (
         f"{percent(agreement['share'] or 0.0)} of {agreement['images']} images, "
@@ -156,12 +156,15 @@ def _figure(contract: Contract, row: Row, _: float) -> tuple[str, str]:
     value = field.value(row.benchmarks)
     if value is None:
         group = field.groups[0]
-        return "UNPROVEN", f"the report has no {group} of it: run benchmarks/test_{group}.py too"
+        return (
+            "UNPROVEN",
+            f"the report has no {group} of the case: run benchmarks/test_{group}.py too",
+        )
     words = f"{value:.{field.digits}f} {field.unit}"
     factor = 1.0
     if field.contract and field.contract.one_call:
         factor = math.exp(Change(0.0, RUN_SPREAD, CERTAIN).quantile(CONFIDENCE))
-        words += f", a single call, good to a factor of {factor:.2f} (one-sided 95 %)"
+        words += f", a single call, uncertain by a factor of {factor:.2f} (one-sided 95 %)"
     limit, least, most = contract.value * field.scale, value / factor, value * factor
     if field.better == HIGHER:
         limit, least, most = -limit, -most, -least

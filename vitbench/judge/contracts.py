@@ -81,7 +81,7 @@ def read_contracts(path: Path) -> tuple[Contract, ...]:
         at = _line(lines, glob)
         if not _GLOB.fullmatch(glob):
             raise UserError(
-                f"{path}:{at}: {glob!r} is no glob on case ids: expected one such as "
+                f"{path}:{at}: {glob!r} is not a glob for case ids: expected one such as "
                 '"*/int8-dynamic/cpu/b1"'
             )
         if not isinstance(clauses, list) or not all(isinstance(each, str) for each in clauses):
@@ -114,7 +114,7 @@ def own_tolerances(contracts: Sequence[Contract], cases: Sequence[str]) -> dict[
 def unused_tolerances(contracts: Sequence[Contract], cases: Sequence[str]) -> list[str]:
     """A line for each tolerance that is for none of the cases."""
     return [
-        f"{p.glob!r} ({p.text}) is for none of this run's cases"
+        f"{p.glob!r} ({p.text}) matches no case of this run"
         for p in contracts
         if p.kind == "tolerance" and not any(p.holds_for(case) for case in cases)
     ]
@@ -125,7 +125,7 @@ def _parse(clause: str, place: str) -> tuple[str, float]:
     match = _CLAUSE.fullmatch(clause.strip())
     if match is None:
         raise UserError(
-            f'{place}: {clause!r} is no contract: expected one such as "agreement >= 0.96"'
+            f'{place}: {clause!r} is not a contract: expected one such as "agreement >= 0.96"'
         )
     name, kind = match["name"], CONTRACT_KINDS.get(match["name"])
     if kind is None:
@@ -133,7 +133,7 @@ def _parse(clause: str, place: str) -> tuple[str, float]:
             f"{place}: there is no contract on {name!r}; choose from {', '.join(CONTRACT_KINDS)}"
         )
     if match["sign"] != kind.sign:
-        raise UserError(f"{place}: {clause!r}: {name} wants {kind.sign}, not {match['sign']}")
+        raise UserError(f"{place}: {clause!r}: {name} needs {kind.sign}, not {match['sign']}")
     if match["unit"] not in kind.units:
         units = " or ".join(unit or "no unit" for unit in kind.units)
         said = repr(match["unit"]) if match["unit"] else "none"

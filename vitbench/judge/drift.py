@@ -9,10 +9,10 @@ from vitbench.stats.multiplicity import SUITE_LEVEL, holm, mcnemar_exact
 
 SAME_PIXELS, PREPROCESSING, UNKNOWN, OTHER = "same", "preprocessing", "unknown", "other"
 CHANGED = {
-    PREPROCESSING: "its preprocessing changed: from the same image files other pixels reach the "
-    "model",
-    UNKNOWN: "its preprocessing or its image files changed: under the same names other pixels "
-    "reach the model",
+    PREPROCESSING: "the preprocessing changed: the model gets other pixels from the same image "
+    "files",
+    UNKNOWN: "the preprocessing or the image files changed: the model gets other pixels under the "
+    "same file names",
 }
 
 
@@ -99,8 +99,8 @@ def tested(found: Mapping[str, FlipCounts]) -> dict[str, tuple[str, float]]:
     p_values = holm({case: each.p_value() for case, each in found.items()})
     return {
         case: (
-            f"predictions drifted: of {each.images} images {each.lost} lost the top-1 that "
-            f"float32 had in the baseline and {each.gained} gained it (exact McNemar test, "
+            f"predictions drifted: of {each.images} images {each.lost} lost the top-1 of the "
+            f"baseline's float32, and {each.gained} gained it (exact McNemar test, "
             f"p = {p_values[case]:.2g} for {len(found)} case{'s' * (len(found) > 1)})",
             p_values[case],
         )
@@ -131,21 +131,19 @@ def drift_of(found: Mapping[str, Comparison]) -> Drift:
         if not why or case in sentences:
             continue
         if not each.images:
-            doubtful[case] = f"{why}; no image was predicted in both reports, so what it does to "
-            doubtful[case] += "predictions is not known"
+            doubtful[case] = f"{why}; no image was predicted in both reports, so the effect on "
+            doubtful[case] += "predictions is unknown"
             continue
         if not each.differ:
             same.setdefault(f"{case.partition('/')[0]}: {why}", []).append(case)
             continue
-        proof = "which says nothing with synthetic weights"
+        proof = "which means nothing with synthetic weights"
         if case in known:
-            proof = f"which proves no drift (p = {tested(known)[case][1]:.2g}) and no SAME either"
-        doubtful[case] = (
-            f"{why}; of {each.images} images {each.differ} are predicted otherwise, {proof}"
-        )
+            proof = f"which proves neither drift (p = {tested(known)[case][1]:.2g}) nor SAME"
+        doubtful[case] = f"{why}; of {each.images} images {each.differ} have another top-1, {proof}"
     notes = [
-        f"{why}; {len(cases)} case{'s predict' if len(cases) > 1 else ' predicts'} every image as "
-        "before" for why, cases in same.items()
+        f"{why}; {len(cases)} case{'s predict' if len(cases) > 1 else ' predicts'} the same top-1 "
+        "for every image" for why, cases in same.items()
     ]  # fmt: skip
     if any(each.pixels == OTHER for each in found.values()):
         notes.append(

@@ -131,12 +131,14 @@ def _misses(glob: str, variants: Mapping[str, Sequence[str]], loose: bool) -> st
         fitting = [name for name in variants if can_match(glob, {name: DEVICE_KINDS})]
         if fitting and not can_match(glob, variants):
             kinds = " and ".join(dict.fromkeys(kind for name in fitting for kind in variants[name]))
-            return f"matches no case: {', '.join(fitting)} is made for {kinds}"
+            return f"matches no case: {', '.join(fitting)} runs only on {kinds}"
         named = parts[1] if len(parts) == 4 else max(parts, key=len)
         which = f"no variant: {near(named, variants)}; `vitbench list` shows all"
-        return f"matches {which}" + ("; for a model write all of */*/*/*" if loose else "")
+        return f"matches {which}" + (
+            "; to name a model, write all four parts: MODEL/*/*/*" if loose else ""
+        )
     if len(parts) == 4 and can_match("/".join((*parts[:2], "*", parts[3])), None):
-        return f"matches no device: {parts[2]!r} is none; a device is cpu or cuda:N, such as cuda:0"
+        return f"matches no device: {parts[2]!r} is none of cpu and cuda:N, such as cuda:0"
     return "matches no case id: expected MODEL/VARIANT/DEVICE/bN, such as */int8-dynamic/cpu/b1"
 
 
@@ -145,4 +147,4 @@ def near(name: str, names: Iterable[str]) -> str:
     known = {each.lower(): each for each in names}
     bare = re.sub(r"[*?\[\]!]", "", name).lower()
     found = [known[each] for each in get_close_matches(bare, known, n=3, cutoff=0.5)]
-    return f"nearest: {', '.join(found)}" if found else "no name is near it"
+    return f"nearest: {', '.join(found)}" if found else "no known name is similar"

@@ -72,11 +72,14 @@ class Scope:
     def misses(self, glob: str) -> tuple[str, str]:
         """Why none of those is matched either."""
         if can_match(glob, self.variants, self.models, self.devices):
-            return RUN, f"its batches are {comma_list(self.batches)}"
+            return RUN, f"the batches of the report are {comma_list(self.batches)}"
         if can_match(glob, self.variants, self.models):
-            return MACHINE, f"its devices are {comma_list(self.devices)}"
+            return MACHINE, f"the devices of the report are {comma_list(self.devices)}"
         model = glob.split("/")[0]
-        return RUN, f"its models are {comma_list(self.models)} ({near(model, self.models)})"
+        return (
+            RUN,
+            f"the models of the report are {comma_list(self.models)} ({near(model, self.models)})",
+        )
 
 
 def comma_list(names: Iterable[Any]) -> str:

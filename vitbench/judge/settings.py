@@ -49,8 +49,8 @@ def refuse_unknown(table: Mapping[str, Any], path: Path, text: str) -> None:
     unknown = next((name for name in table if name not in KEYS), None)
     if unknown is not None:
         raise UserError(
-            f"{path}:{_line(text, unknown)}: beside `history_since`, [tool.vitbench] knows only "
-            f"`contracts`, not {unknown!r}"
+            f"{path}:{_line(text, unknown)}: [tool.vitbench] has no key {unknown!r}: it may have "
+            f"{' and '.join(KEYS)}"
         )
 
 

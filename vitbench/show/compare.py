@@ -22,10 +22,10 @@ def comparison_text(history: History, order: Sequence[str]) -> str:
     ]
     lines += ["", "What differs from A:"]
     for i, report in enumerate(content["reports"][1:], 1):
-        told = report["differs"] or ["nothing that the reports know of"]
+        told = report["differs"] or ["nothing that is in the reports"]
         lines += [f"  {names[i % 26]}: {', '.join(told)}"]
         if not report["comparable"]:
-            lines += ["     another machine, threads or weights: its times do not compare"]
+            lines += ["     another machine, threads or weights: the times are not comparable"]
     heads = ["case"]
     for i in range(len(content["reports"])):
         heads += [f"{names[i % 26]} ms", "speed-up", "limits"] + (["time"] if i else [])

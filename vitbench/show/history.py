@@ -31,7 +31,7 @@ def history_text(history: History, found: Sequence[Trend], folder: str) -> str:
         apart = [w for each, w in zip(found, where, strict=True) if each.case == case]
         own = next(w for each, w in zip(found, where, strict=True) if each is newest[case])
         own = own.replace(f", {newest[case].versions}", "") if newest[case].versions else own
-        more = f", on {own} ({len(apart) - 1} more series of it)" if len(apart) > 1 else ""
+        more = f", on {own} ({len(apart) - 1} more series of this case)" if len(apart) > 1 else ""
         lines.append(f"  {short or case}: {_figures(history, newest[case])}{more}")
         for each, place in zip(found, where, strict=True):
             if each.case == case:
@@ -48,9 +48,9 @@ def history_notes(history: History, found: Sequence[Trend]) -> list[str]:
     told = remarks(history)
     if files:
         told.append(
-            f"{_count(len(files), 'report')} of commits older than the newest one measured before "
-            f"({', '.join(files[-3:])}{' and more' if len(files) > 3 else ''}): no part of what "
-            "changed, and not taken for the newest"
+            f"{_count(len(files), 'report')} of commits older than one that was measured before "
+            f"({', '.join(files[-3:])}{' and more' if len(files) > 3 else ''}): not searched for "
+            "changes, and never the newest"
         )
     return told
 
@@ -78,7 +78,7 @@ def summary(history: History, found: Sequence[Trend], folder: str) -> str:
     words += f", {_count(len(history.cases), 'case')}, {_count(len(found), 'series')}"
     words += f"; {_count(stand, 'change')} over all of them"
     if len(events) > stand:
-        words += f", {len(events) - stand} more told by one series alone"
+        words += f", {len(events) - stand} more by one series alone"
     if history.damaged:
         words += f"; {_count(len(history.damaged), 'file')} could not be read"
     if count_left_out(history):
@@ -100,8 +100,12 @@ def sentence(history: History, event: Event) -> str:
     else:
         words += f" since {_place(history.runs[event.run])}"
         words += f", with {', '.join(event.with_it)}" if event.with_it else ""
-    words += "" if event.with_it else ", nothing known changed"
-    return words if event.significant else f"{words} (by this series alone, not over all cases)"
+    words += "" if event.with_it else ", and nothing else that the reports know of changed"
+    return (
+        words
+        if event.significant
+        else f"{words} (significant in this series alone, not over all cases)"
+    )
 
 
 def _place(run: Run) -> str:
