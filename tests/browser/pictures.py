@@ -11,9 +11,9 @@ import shutil
 import tempfile
 from contextlib import redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
 from rich.console import Console
 
 from vitbench.cli.main import main
@@ -23,21 +23,22 @@ REPORT = ROOT / "reports/example/20261124T193117Z-d9c0ae36-12279.json"
 WIDTH = 150
 
 
-def table(svg: Path) -> None:
-    """A terminal with the table of a report."""
-    os.environ["COLUMNS"] = str(WIDTH)
+def table() -> str:
+    """A terminal with the table of a report, as SVG."""
     said = io.StringIO()
-    with redirect_stdout(said):
+    with redirect_stdout(said), mock.patch.dict(os.environ, COLUMNS=str(WIDTH)):
         main(["show", str(REPORT)])
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(said.getvalue().rstrip(), markup=False, highlight=False, no_wrap=True)
     drawn = console.export_svg(title=f"vitbench show {REPORT.relative_to(ROOT)}")
     # The reader's own monospaced font, and not one from the network.
-    svg.write_text(re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL), encoding="utf-8")
+    return re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
 
 
 def history(png: Path, folder: Path) -> None:
     """The page of all example reports, from its table of cases to the trend of one."""
+    from playwright.sync_api import sync_playwright
+
     page = folder / "index.html"
     main(["history", "page", str(ROOT / "reports/example"), f"--output={page}"])
     with sync_playwright() as playwright:
@@ -64,6 +65,6 @@ def history(png: Path, folder: Path) -> None:
 if __name__ == "__main__":
     pictures = ROOT / "docs/pictures"
     pictures.mkdir(exist_ok=True)
-    table(pictures / "table.svg")
+    (pictures / "table.svg").write_text(table(), encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         history(pictures / "history.png", Path(folder))

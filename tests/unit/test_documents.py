@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.browser.pictures import table
 from tests.helpers.documents import (
     FENCE,
     ROOT,
@@ -320,6 +321,11 @@ def test_the_house_has_every_folder():
     folders |= {path.parent.name for path in (ROOT / "tests").glob("*/__init__.py")}
     assert {"stats", "suite"} <= folders
     assert [name for name in folders if f"\n  {name}/ " not in house] == []
+
+
+def test_the_picture_shows_the_table_of_today():
+    drawn = (ROOT / "docs/pictures/table.svg").read_text(encoding="utf-8")
+    assert drawn == table(), "python -m tests.browser.pictures makes it again"
 
 
 def test_the_readme_is_short():
