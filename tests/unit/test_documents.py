@@ -30,6 +30,7 @@ from tests.helpers.documents import (
     unknown,
 )
 from vitbench.cli.main import main, parser
+from vitbench.cli.options import OPTIONS
 
 READING = ("list", "show", "best", "gate", "accept", "history", "compare")
 """Commands that need reports alone, so that they are run."""
@@ -186,6 +187,29 @@ def test_an_option_of_a_document_exists(file, registered):
             known |= set(re.findall(r'"(--[a-z-]+)"', source_of(each.words[2])))
     assert "--min-agreement" in known
     assert [each for each in options(documents()[file]) if each not in known] == []
+
+
+def takers(table: str) -> dict[str, set[str]]:
+    """Which of the commands `predict` and `export` take each option, by docs/cli.md: those marked *
+    both, others where their row says so."""
+    said = {}
+    for row in re.findall(r"^\| (`--.*) \|$", table, re.MULTILINE):
+        option, _, about = row.partition(" | ")
+        also = {c for c in ("predict", "export") if f"Also of `vitbench {c}" in about}
+        for name in re.findall(r"`(--[a-z-]+)", option):
+            said[name] = {"predict", "export"} if option.endswith("*") else also
+    return said
+
+
+def test_the_commands_that_take_an_option_are_documented():
+    said, taken = takers(documents()["docs/cli.md"]), {}
+    for option in OPTIONS:
+        commands_of = {"predict", "export"} & set(option.commands)
+        taken.setdefault(option.name, set()).update(commands_of)
+    assert {name: said.get(name) for name in taken} == taken
+    assert takers("| `--a=X`, `--b` | c. Also of `vitbench export` |\n| `--d` * | e |") == {
+        "--a": {"export"}, "--b": {"export"}, "--d": {"export", "predict"},
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
