@@ -1,6 +1,5 @@
 """The commands, options and links of the documents, read from their text."""
 
-import argparse
 import re
 import shlex
 from collections.abc import Iterator
@@ -129,29 +128,3 @@ def dead_links(path: Path, text: str) -> list[str]:
             if heading not in {slug(each) for each in headings}:
                 dead.append(target)
     return dead
-
-
-def leaf(top: argparse.ArgumentParser, words: list[str]) -> argparse.ArgumentParser:
-    """The parser of the command that the words begin with, subcommands too."""
-    for action in top._actions:
-        if isinstance(action, argparse._SubParsersAction) and words and words[0] in action.choices:
-            return leaf(action.choices[words[0]], words[1:])
-    return top
-
-
-def unknown(parser: argparse.ArgumentParser, words: list[str]) -> list[str]:
-    """Options that the parser does not have by just this name: argparse takes their beginnings."""
-    given = [word.partition("=")[0] for word in words if re.match(r"--?[A-Za-z]", word)]
-    return [name for name in given if name not in parser._option_string_actions]
-
-
-def relax(parser: argparse.ArgumentParser) -> None:
-    """Nothing is required any more."""
-    for action in parser._actions:
-        action.required = False
-        if not action.option_strings and action.nargs in (None, "+"):
-            action.nargs = {None: "?", "+": "*"}[action.nargs]
-        elif action.option_strings and isinstance(
-            action, argparse._StoreAction | argparse._AppendAction
-        ):
-            action.nargs = action.nargs or "?"
