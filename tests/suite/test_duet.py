@@ -17,9 +17,11 @@ import pytest
 from tests.unit.test_conclude import answer
 from vitbench.case import Case
 from vitbench.cli.main import main
+from vitbench.duet.block import Block
 from vitbench.duet.conversation import Conversation
-from vitbench.duet.play import Duet, in_parallel
-from vitbench.duet.rule import Block, Rule
+from vitbench.duet.play import Duet
+from vitbench.duet.play_case import in_parallel
+from vitbench.duet.rule import Rule
 from vitbench.duet.sides import Side
 from vitbench.duet.turns import ARMS, rounds_for, take_turns
 from vitbench.errors import UserError, WorkerFailed

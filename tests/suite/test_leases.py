@@ -19,7 +19,8 @@ from vitbench.build.entry import key
 from vitbench.build.eviction import evict, hold, lease_file, lock_file
 from vitbench.build.locks import Leases, acquire, locked
 from vitbench.case import Case
-from vitbench.duet.play import Duet
+from vitbench.duet.prepare import prepare_by
+from vitbench.duet.progress import Progress
 from vitbench.errors import UserError
 from vitbench.runtimes import Placement, variant
 
@@ -260,13 +261,13 @@ def test_a_folder_without_locks_is_named(tmp_path, monkeypatch):
 def test_a_duet_holds_what_its_workers_prepared(tmp_path):
     """The worker that prepared an artifact ends, and others load it by its path, blocks later."""
     (path,) = fill(tmp_path / "cache", 0)
-    duet = Duet({"base": None, "head": None}, options=Namespace(build_seconds=1.0))
-    arm = Namespace(ask=lambda *_: {"load": {"path": str(path)}})
-    case = Case("m", "fp32", "cpu", 1)
-    assert duet._prepare("base", arm, [case], tmp_path) == []
+    arm, leases = Namespace(ask=lambda *_: {"load": {"path": str(path)}}), Leases()
+    cases, known = [Case("m", "fp32", "cpu", 1)], Progress()
+    assert prepare_by(arm, "base", cases, tmp_path, 1.0, known, leases, print) == []
+    assert list(known.prepared["base"]) == ["m/fp32/cpu/b1"]
     evict(tmp_path / "cache", 0)
     assert path.exists()
-    del duet
+    del leases
     evict(tmp_path / "cache", 0)
     assert not path.exists()
 

@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 
 from vitbench.cli.main import main
-from vitbench.duet.aa_summary import (
-    gate,
-    lag_one,
-    real_gates,
-    resampled,
-    rivals,
-    smallest_change,
-    summarize,
-    within_blocks,
-)
-from vitbench.duet.rule import Block, Rule
+from vitbench.duet.aa_gates import gate, real_gates, resampled, rivals
+from vitbench.duet.aa_summary import lag_one, smallest_change, summarize, within_blocks
+from vitbench.duet.block import Block
+from vitbench.duet.rule import Rule
 
 RULE = Rule()
 

@@ -5,13 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.test_sequential import block
+from vitbench.duet.operators import grown_operators, with_operators
 from vitbench.duet.rule import Rule
-from vitbench.duet.verdicts import (
-    Played,
-    conclude,
-    grown_operators,
-    with_operators,
-)
+from vitbench.duet.verdicts import Played, conclude
 from vitbench.judge.verdict import Verdict, exit_code
 
 CASE = "m/v/cpu/b1"

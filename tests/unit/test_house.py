@@ -31,7 +31,13 @@ MAY["runtimes"] = frozenset({"models"})
 MAY["build"] = MAY["runtimes"] | {"runtimes"}
 MAY["measure"] = MAY["build"] | {"build", "stats", "report", "judge"}
 # The duet's files that show/ imports: they read what was recorded.
-DUET_READERS = tuple(f"vitbench/duet/{name}.py" for name in ("aa_summary", "rule", "verdicts"))
+DUET_READERS = tuple(
+    f"vitbench/duet/{name}.py"
+    for name in (
+        "aa_gates", "aa_recording", "aa_summary", "block", "block_verdicts", "operators", "rule",
+        "verdicts",
+    )
+)  # fmt: skip
 PYTEST = frozenset({"pytest", "_pytest", "pytest_benchmark", "xdist"})
 EXECUTORS = frozenset(
     {"torch", "torchvision", "torchao", "timm", "transformers", "onnx", "onnxruntime", "openvino",

@@ -13,8 +13,8 @@ import pytest
 from tests.conftest import ROOT
 from vitbench.build.entry import Artifact
 from vitbench.case import Case
+from vitbench.duet.block import Block
 from vitbench.duet.measurement import DuetMeasurement
-from vitbench.duet.rule import Block
 from vitbench.errors import UserError, WrongOutputs
 from vitbench.judge.agreement import judge_agreement
 from vitbench.judge.verdict import Verdict

@@ -5,7 +5,8 @@ import pytest
 from tests.helpers.reports import TINY, agreement_of
 from tests.unit.test_gate import FP32, INT8, run, timed
 from vitbench.cli.main import main
-from vitbench.duet.rule import Block, Rule
+from vitbench.duet.block import Block
+from vitbench.duet.rule import Rule
 from vitbench.duet.verdicts import Played, conclude
 from vitbench.gate.judgement import judge_report
 from vitbench.gate.times import Rules

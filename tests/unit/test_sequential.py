@@ -9,7 +9,9 @@ from scipy.special import ndtri
 from scipy.stats import trim_mean
 from scipy.stats.mstats import winsorize
 
-from vitbench.duet.rule import Block, Rule, judge_blocks, states_of
+from vitbench.duet.block import Block
+from vitbench.duet.block_verdicts import judge_blocks
+from vitbench.duet.rule import Rule, states_of
 from vitbench.stats.sequential import Blocks, nominal_levels, rejected
 
 

@@ -34,7 +34,8 @@ def register(commands: Any) -> None:
 def play(chosen: argparse.Namespace) -> int:
     """Base and head side by side. Returns 1 for a regression or drift, 3 where it cannot tell, 2
     where nothing was compared."""
-    from vitbench.duet.play import Duet, Progress
+    from vitbench.duet.play import Duet
+    from vitbench.duet.progress import Progress
     from vitbench.duet.rule import Rule
     from vitbench.duet.sides import base, head
     from vitbench.measure.throttled import Throttling

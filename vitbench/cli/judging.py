@@ -162,7 +162,8 @@ def _outputs(
 def _baseline(
     chosen: argparse.Namespace, report: Mapping[str, Any], renames: Mapping[str, str]
 ) -> "Baseline":
-    from vitbench.gate.baseline import accepted, from_history, named
+    from vitbench.gate.baseline import accepted, named
+    from vitbench.gate.history_baseline import from_history
 
     wanted = chosen.baseline or "accepted"
     if wanted == "accepted":

@@ -10,7 +10,7 @@ from typing import Any
 
 from vitbench import __version__, environment
 from vitbench.case import Case
-from vitbench.duet.aa_summary import NOTHING_PLANTED, logs_of, read_blocks
+from vitbench.duet.aa_recording import NOTHING_PLANTED, logs_of, read_blocks
 from vitbench.duet.play import Duet
 from vitbench.duet.sides import head
 from vitbench.errors import UserError

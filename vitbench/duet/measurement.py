@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vitbench.duet.rule import Block
+from vitbench.duet.block import Block
 from vitbench.judge.verdict import Verdict
 from vitbench.measure.measurement import Subject
 

@@ -2,59 +2,33 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vitbench.build.eviction import hold
 from vitbench.build.locks import Leases
 from vitbench.case import Case
-from vitbench.duet.conversation import Conversation, WorkerLost
+from vitbench.duet.block import Block
+from vitbench.duet.block_verdicts import decided, judge_blocks
+from vitbench.duet.conversation import Conversation
 from vitbench.duet.handshake import handshake
-from vitbench.duet.rule import Block, Rule, decided, judge_blocks
+from vitbench.duet.operators import with_operators
+from vitbench.duet.play_case import LOAD_SECONDS, HeadAnswersOtherwise, in_parallel, play_case
+from vitbench.duet.prepare import prepare_by
+from vitbench.duet.progress import Progress
+from vitbench.duet.rule import Rule
 from vitbench.duet.sides import Side
-from vitbench.duet.turns import ARMS, rounds_for, take_turns
-from vitbench.duet.verdicts import Played, conclude, with_operators
-from vitbench.errors import Unavailable, UserError, WorkerFailed, WrongOutputs
+from vitbench.duet.turns import ARMS
+from vitbench.duet.verdicts import Played, conclude
+from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.judge.verdict import NOTHING, Verdict
 from vitbench.measure.options import Options
 from vitbench.measure.outputs import added
 from vitbench.measure.timing_lock import timing_alone
 
-LOAD_SECONDS = 900.0  # compiling is part of a compiled deployment's first call
 TURN_SECONDS = 120.0
 VERIFY_SECONDS = 3600.0
-
-
-class HeadAnswersOtherwise(WrongOutputs):
-    """Head, while it was timed, did not answer what it answered when it was verified."""
-
-
-@dataclass
-class Progress:
-    """All that is known of the cases, filled as the duet goes on.
-
-    `prepared`: what an arm answered to `prepare`, by side and case. `unavailable`: why a side
-    cannot run a case, by side and case. `head_failures`: the error of head, by case, where head
-    failed to build, to verify or to answer. `stopped`: why a case has no more blocks. `blocks`: the
-    finished blocks. `outputs`: which outputs of the timed calls were compared, by case and arm.
-    `units`: how much extra work is planted into head. `waited_seconds`: how long this duet waited
-    for other timings on this machine.
-    """
-
-    prepared: dict[str, dict[str, Any]] = field(default_factory=lambda: {"base": {}, "head": {}})
-    unavailable: dict[str, dict[str, str]] = field(default_factory=lambda: {"base": {}, "head": {}})
-    head_failures: dict[str, str] = field(default_factory=dict)
-    stopped: dict[str, str] = field(default_factory=dict)
-    blocks: dict[str, list[Block]] = field(default_factory=dict)
-    outputs: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    versions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    units: dict[str, int] = field(default_factory=dict)
-    waited_seconds: float = 0.0
 
 
 class Duet:
@@ -154,34 +128,16 @@ class Duet:
         A case that a side cannot run goes into `unavailable`. A case that base fails at goes into
         `stopped`, a case that head fails at into `head_failures`. The other cases go on.
         """
+        seconds = self.options.build_seconds + VERIFY_SECONDS
         for side in ("base", "head"):
             mine = folder / side
             mine.mkdir()
             left = list(cases)
             while left:
                 with self.arm(side, self.options) as arm:
-                    left = self._prepare(side, arm, left, mine)
-
-    def _prepare(
-        self, side: str, arm: Conversation, cases: Sequence[Case], folder: Path
-    ) -> list[Case]:
-        """Prepare by one worker. Returns the cases that are left where it was lost."""
-        for index, case in enumerate(cases):
-            self.say(f"{side}: preparing {case.id}")
-            request = {"verb": "prepare", "case": case.id, "folder": str(folder)}
-            try:
-                answer = arm.ask(request, self.options.build_seconds + VERIFY_SECONDS)
-                self.progress.prepared[side][case.id] = answer
-                hold(Path(answer["load"].get("path", "")), self._leases)
-            except Unavailable as reason:
-                self.progress.unavailable[side][case.id] = str(reason)
-            except (UserError, WorkerFailed) as reason:
-                # A base that fails is no base to pass by; a head that fails has lost a case.
-                failures = self.progress.stopped if side == "base" else self.progress.head_failures
-                failures[case.id] = str(reason)
-                if isinstance(reason, WorkerLost):
-                    return list(cases[index + 1 :])
-        return []
+                    left = prepare_by(
+                        arm, side, left, mine, seconds, self.progress, self._leases, self.say
+                    )
 
     def alone(self, number: int, cases: Sequence[Case]) -> tuple[float, float]:
         """A block while nothing else is timed here. Returns the seconds that it took, and those
@@ -217,37 +173,22 @@ class Duet:
                             arms[name] = stack.enter_context(self.arm(name))
 
     def _play(self, number: int, case: Case, arms: Mapping[str, Conversation]) -> Block:
-        """Load a case in every arm and let them take turns."""
-        prepared, extra = self.progress.prepared, self.progress.units.get(case.id, 0)
-
-        def load(name: str) -> float:
-            side = "base" if name == "null" else name
-            request = {"verb": "load", **prepared[side][case.id]["load"], "seed": number}
-            request["extra"] = extra if name == "head" else 0
-            return ask(name, request, LOAD_SECONDS)
-
-        def turn(name: str) -> float:
-            return ask(name, {"verb": "turn"}, patience)
-
-        def ask(name: str, request: Mapping[str, Any], patience_seconds: float) -> float:
-            try:
-                return float(arms[name].ask(request, patience_seconds)["seconds"])
-            except WrongOutputs as reason:
-                raise (HeadAnswersOtherwise if name == "head" else WrongOutputs)(
-                    f"{arms[name].name}: {reason}"
-                ) from reason
-
-        patience = max(self.turn_seconds, 10 * max(in_parallel(load, arms)))  # a turn is two calls
-        longest = 2 * max(turn(name) for name in arms)  # with its untimed call
-        turns = {name: partial(turn, name) for name in arms}
-        rounds = rounds_for(self.options.seconds, longest)
-        seconds = take_turns(turns, rounds, start=number)
-        for name, arm in arms.items():
-            compared = arm.ask({"verb": "drop"}, self.turn_seconds).get("outputs")
-            if compared:  # an older arm compares nothing
-                known = self.progress.outputs.setdefault(case.id, {})
-                known[name] = added(compared, known.get(name))
-        return Block(**seconds)
+        """One case in every arm; what was compared of its outputs goes into `progress`."""
+        prepared, units = self.progress.prepared, self.progress.units.get(case.id, 0)
+        loads = {
+            name: {
+                "verb": "load",
+                **prepared["base" if name == "null" else name][case.id]["load"],
+                "seed": number,
+                "extra": units if name == "head" else 0,
+            }
+            for name in arms
+        }
+        block, outputs = play_case(number, loads, arms, self.options.seconds, self.turn_seconds)
+        for name, compared in outputs.items():
+            known = self.progress.outputs.setdefault(case.id, {})
+            known[name] = added(compared, known.get(name))
+        return block
 
     def operators(self, case: Case, folder_of: str) -> list[dict[str, Any]]:
         """The operators of one call of a prepared case on a side. Raises Unavailable."""
@@ -270,16 +211,3 @@ class Duet:
     def _hello(self, name: str, arm: Conversation, options: Options | None) -> None:
         """Learn who an arm is, and tell it its options, if any."""
         self.progress.versions[name] = handshake(arm, self.sides[name].label, options)
-
-
-def in_parallel(act: Callable[[str], Any], names: Iterable[str]) -> list[Any]:
-    """What `act` returns for each name. Arms start and load at once: nothing is timed then.
-
-    Raises when all have ended what one raised; of several head's, whose crash is what counts.
-    """
-    names = list(names)
-    with ThreadPoolExecutor() as pool:
-        futures = {name: pool.submit(act, name) for name in names}
-    for name in sorted(names, key=lambda name: name != "head"):
-        futures[name].result()
-    return [futures[name].result() for name in names]

@@ -1,6 +1,6 @@
 """The reports to hold another one against: accepted ones, or those found in the history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,14 +10,9 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.gate.accepted import accepted_as, benchmarks_of
 from vitbench.gate.earlier import (
-    TIMED,
     Anchor,
     CaseKey,
-    asking,
-    contents,
-    model_of,
     models,
-    of_model,
 )
 from vitbench.gate.rename import (
     UNCHANGED,
@@ -28,8 +23,7 @@ from vitbench.gate.rename import (
     suggestions,
     unused_renames,
 )
-from vitbench.gate.report_folder import DatedReport, ReportFolder, in_order
-from vitbench.report.machine import class_of, differing, fingerprint, machine, taken
+from vitbench.report.machine import fingerprint
 from vitbench.report.reader import read_report
 
 
@@ -118,109 +112,3 @@ def _is_of(report: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
     if base.get("datetime") != report.get("datetime") or not models(base):
         return False
     return all(benchmarks_of(base, each) == benchmarks_of(report, each) for each in models(base))
-
-
-def from_history(
-    report: Mapping[str, Any],
-    path: Path,
-    folder: Path,
-    count: int,
-    renames: Renames = UNCHANGED,
-    baselines: Path | None = None,
-) -> Baseline:
-    """Of each case the newest `count` reports that have it: older than `report`, and of its machine
-    and weights. What asks for a case that `report` lacks is among them.
-
-    A report of a commit older than one measured before it is not among them. Beside them an anchor,
-    which does not move as time goes by: the report accepted in `baselines`, or else the first
-    reports after the accepted one, as far as they are not the newest.
-
-    A file that cannot be read is named among the problems, and the others still count. Raises
-    UserError where the folder cannot be listed.
-    """
-    fingerprint(report, str(path))
-    before, ours = taken(report, str(path)), contents(report)
-    history = ReportFolder(path, folder, renames)
-    older = [each for each in history.newest_first if each.when < before]
-    chosen: dict[Path, DatedReport] = {}
-    like: set[Path] = set()
-    late: set[Path] = set()
-    apart: list[str] = []
-    anchors: dict[CaseKey, Anchor] = {}
-    most = 0
-    hints: dict[str, str] = {}
-    for model in models(report):
-        mine = of_model(ours, model)
-        alike = [each for each in older if not differing(report, each.stub, model)]
-        apart += [] if alike or not older else differing(report, older[0].stub, model)
-        fit = in_order(alike)
-        late |= {each.file for each in alike} - {each.file for each in fit}
-        hints |= {} if fit else _by_other_names(report, model, older)
-        held = [of_model(each.holds, model) for each in fit]
-        measured = (*TIMED, "footprint")
-        like |= {
-            filed.file
-            for filed, what in zip(fit, held, strict=True)
-            if any(group in measured for _, group in what.keys)
-        }
-        accepted = history.accepted(report, model, baselines)
-        for key in mine.keys:
-            found = history.having(key, fit, count)
-            if key[1] in TIMED and (anchor := history.anchor(key, fit, found, accepted)):
-                anchors[key] = anchor
-            most = max(most, len(found) if key[1] in TIMED else 0)
-            chosen |= {each.file: each for each in found}
-        chosen |= {each.file: each for each in (fit[i] for i in asking(mine, held))}
-    order = sorted(chosen.values(), key=lambda each: (each.when, each.file), reverse=True)
-    found_reports = [each for each in map(history.report, order) if each is not None]
-    words = (
-        f"{folder} has {_reports(history.files)}, {len(older)} of them older than this report, "
-        f"and {len(like)} of those of this machine and these weights"
-    )
-    words += (
-        f"; the newest older report differs: {'; '.join(dict.fromkeys(apart))}" if apart else ""
-    )
-    if most:
-        words = f"the newest of {folder}" if count == 1 else f"the median of {_reports(most)}"
-        words += f", {_reports(len(late))} of older commits left out" if late else ""
-    words += hint(hints) + unused_renames(renames, history.names)
-    counts = Counts(
-        history.others,
-        len(older),
-        len(like),
-        older[-1].when if older else None,
-        _compared(older),
-    )
-    problems = tuple(history.problems)
-    return Baseline(tuple(found_reports), words, problems, count, anchors, counts)
-
-
-def _reports(number: int) -> str:
-    return f"{number} report{'' if number == 1 else 's'}"
-
-
-def _by_other_names(
-    report: Mapping[str, Any], model: str, older: Sequence[DatedReport]
-) -> dict[str, str]:
-    """Old and new name of a model whose weights older reports of its machine have by another."""
-    here = [
-        each
-        for each in older
-        if set(differing(report, each.stub, model)) <= {f"weights of {model}"}
-    ]
-    found = [suggestions(report, each.stub).items() for each in here]
-    return {old: new for pairs in found for old, new in pairs if new == model}
-
-
-def _compared(older: Sequence[DatedReport]) -> datetime | None:
-    """The newest of the reports, newest first, that has a case which one before it had too."""
-    seen: set[tuple[str, CaseKey]] = set()
-    newest = None
-    for each in reversed(older):
-        timed = [key for key in each.holds.keys if key[1] in TIMED]
-        kinds = {m: class_of(machine(each.stub), m) for m in {model_of(case) for case, _ in timed}}
-        keys = {(kinds[model_of(key[0])], key) for key in timed}
-        if keys & seen:
-            newest = each.when
-        seen |= keys
-    return newest

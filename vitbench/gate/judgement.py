@@ -9,15 +9,15 @@ from vitbench.case import Case
 from vitbench.gate.earlier import TIMED, Anchor, CaseKey, Earlier, earlier, model_of
 from vitbench.gate.footprint import Footprints
 from vitbench.gate.notes import gate_notes
+from vitbench.gate.plain import judge_plain
 from vitbench.gate.rename import gone, with_hints
-from vitbench.gate.times import Rules, compare_times, label, timed_verdict
-from vitbench.judge.change import RUN_SPREAD, Timing, change, judge_changes, plain_timing
+from vitbench.gate.times import Rules, compare_times, label
 from vitbench.judge.drift import Drift, compare_predictions, drift_of, pixels_of
 from vitbench.judge.verdict import Verdict
 from vitbench.report.hardware import hardware
-from vitbench.report.machine import changed, differing
+from vitbench.report.machine import changed
 from vitbench.report.reader import Row, rows
-from vitbench.report.sound import left_out, name_of, sound
+from vitbench.report.sound import left_out
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def judge_report(
     ]
     past = earlier(head, bases, count)
     if not _of_vitbench(head) or (bases and not any(map(_of_vitbench, bases))):
-        plain = _known(_judge_plain(head, bases, rules), bases)
+        plain = _known(judge_plain(head, bases, rules), bases)
         doubt = hardware(head.get("machine_info")).doubt
         plain = plain if bases else [*map(_unheld, plain)]
         plain += [*unsound, *_failed_only(head, past, set())]
@@ -196,40 +196,3 @@ def _failed_only(head: Mapping[str, Any], past: Earlier, told: set[str]) -> list
             words = f"the case fails in this report, and the baseline has no figures of it: {why}"
             verdicts.append(Verdict(case, "INCOMPARABLE", words))
     return verdicts
-
-
-def _judge_plain(
-    head: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Rules
-) -> list[Verdict]:
-    """Native medians by test name, with the spread of unpaired runs: mostly INCONCLUSIVE."""
-    if other := [each for base in bases[:1] for each in differing(head, base)]:
-        sentence = f"the baseline is of another machine: {'; '.join(other)}"
-        names = dict.fromkeys(name_of(benchmark) for benchmark in sound(head)["benchmarks"])
-        return [Verdict(name, "INCOMPARABLE", sentence) for name in names]
-    timings = [_plain(each) for each in (head, *bases)]
-    ours, newest = timings[0], timings[1] if bases else {}
-    changes = {
-        name: change(ours[name], [base[name] for base in timings[1:] if name in base], RUN_SPREAD)
-        for name in ours if name in newest
-    }  # fmt: skip
-    states = judge_changes(changes, dict.fromkeys(changes, rules.tolerance))
-    why = (
-        f"; plain medians, not timed in pairs: such medians of identical runs differ by "
-        f"{RUN_SPREAD:.0%} (standard deviation)"
-    )
-    told = []
-    for name in ours:
-        if name not in changes:
-            told.append(Verdict(name, "NEW", "the baseline does not have this case"))
-            continue
-        found = timed_verdict(name, states[name], changes[name], rules.tolerance, len(changes))
-        told.append(replace(found, sentence=found.sentence + why))
-    words = "the baseline has this case, this report does not"
-    here = {*ours, *(each.name for each in left_out(head))}
-    there = dict.fromkeys((*newest, *(each.name for base in bases[:1] for each in left_out(base))))
-    return told + [Verdict(name, "MISSING", words) for name in there if name not in here]
-
-
-def _plain(report: Mapping[str, Any]) -> dict[str, Timing]:
-    found = sound(report)["benchmarks"]
-    return {name_of(benchmark): plain_timing(benchmark) for benchmark in found}

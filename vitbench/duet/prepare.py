@@ -1,0 +1,44 @@
+"""One worker prepares the cases of a side: it builds and verifies them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vitbench.build.eviction import hold
+from vitbench.build.locks import Leases
+from vitbench.case import Case
+from vitbench.duet.conversation import Conversation, WorkerLost
+from vitbench.duet.progress import Progress
+from vitbench.errors import Unavailable, UserError, WorkerFailed
+
+
+def prepare_by(
+    arm: Conversation,
+    side: str,
+    cases: Sequence[Case],
+    folder: Path,
+    patience_seconds: float,
+    progress: Progress,
+    leases: Leases,
+    say: Callable[[str], None],
+) -> list[Case]:
+    """Fill `progress` with the cases of a side. Returns the cases that are left, where the worker
+    was lost.
+
+    Images and verified logits go to `folder`. `leases` keep each artifact in the cache.
+    """
+    for index, case in enumerate(cases):
+        say(f"{side}: preparing {case.id}")
+        request = {"verb": "prepare", "case": case.id, "folder": str(folder)}
+        try:
+            answer = arm.ask(request, patience_seconds)
+            progress.prepared[side][case.id] = answer
+            hold(Path(answer["load"].get("path", "")), leases)
+        except Unavailable as reason:
+            progress.unavailable[side][case.id] = str(reason)
+        except (UserError, WorkerFailed) as reason:
+            # Nothing passes by a base that fails; where head fails, it has lost a case.
+            failures = progress.stopped if side == "base" else progress.head_failures
+            failures[case.id] = str(reason)
+            if isinstance(reason, WorkerLost):
+                return list(cases[index + 1 :])
+    return []

@@ -1,0 +1,29 @@
+"""What is known of a duet's cases while the duet goes on."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from vitbench.duet.block import Block
+
+
+@dataclass
+class Progress:
+    """All that is known of the cases, filled as the duet goes on.
+
+    `prepared`: what an arm answered to `prepare`, by side and case. `unavailable`: why a side
+    cannot run a case, by side and case. `head_failures`: the error of head, by case, where head
+    failed to build, to verify or to answer. `stopped`: why a case has no more blocks. `blocks`: the
+    finished blocks. `outputs`: which outputs of the timed calls were compared, by case and arm.
+    `units`: how much extra work is planted into head. `waited_seconds`: how long this duet waited
+    for other timings on this machine.
+    """
+
+    prepared: dict[str, dict[str, Any]] = field(default_factory=lambda: {"base": {}, "head": {}})
+    unavailable: dict[str, dict[str, str]] = field(default_factory=lambda: {"base": {}, "head": {}})
+    head_failures: dict[str, str] = field(default_factory=dict)
+    stopped: dict[str, str] = field(default_factory=dict)
+    blocks: dict[str, list[Block]] = field(default_factory=dict)
+    outputs: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    versions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    units: dict[str, int] = field(default_factory=dict)
+    waited_seconds: float = 0.0
