@@ -13,7 +13,7 @@ from vitbench.errors import UserError
 from vitbench.models import Model
 from vitbench.models.described import describe
 from vitbench.models.weights import file_sha256
-from vitbench.runtimes import RUNTIMES, Placement, Variant, torch_common
+from vitbench.runtimes import RUNTIMES, Placement, Variant
 
 
 def export(
@@ -62,7 +62,7 @@ def export(
         "load": runtime.loading_code(placement).splitlines(),
         "preprocessing": preprocessing or reason,
         "preprocess": code,
-        "classify": _classify(variant) if code else [],
+        "classify": runtime.calling_code(variant, 'preprocess("photo.jpg")') if code else [],
     }
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -72,19 +72,3 @@ def export(
     except OSError as error:
         raise UserError(f"--output {folder}: cannot write there: {error.strerror}") from error
     return file
-
-
-def _classify(variant: Variant) -> list[str]:
-    """Python that runs the loaded model on a file: `logits`, a float32 array (1, C)."""
-    images = 'preprocess("photo.jpg")'
-    if variant.runtime == "onnxruntime":
-        return [f"logits = model({images})"]
-    if variant.runtime == "openvino":
-        return [f"logits = model({images})[0]"]
-    dtype = torch_common.float_type(variant)
-    tensor = f"torch.from_numpy({images}).to(torch.{dtype})"
-    return [
-        "import torch",
-        "with torch.inference_mode():",
-        f"    logits = model({tensor}).float().numpy()",
-    ]

@@ -24,12 +24,21 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes import onednn, torch_common
+from vitbench.runtimes import onednn, torch_common, torch_profile
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.linear_layers import replaceable
-from vitbench.runtimes.torch_common import version
+from vitbench.runtimes.torch_common import calling_code, version
 
-__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+__all__ = [
+    "build",
+    "calling_code",
+    "load",
+    "loading_code",
+    "operators",
+    "suffix",
+    "supports",
+    "version",
+]
 
 ONEDNN = ("torchao-dynamic", "pt2e-x86")
 
@@ -189,7 +198,7 @@ def load(placement: Placement) -> Deployment:
     return torch_common.deployment(module, placement)
 
 
-operators = torch_common.profiled(load)
+operators = torch_profile.profiled(load)
 
 
 def loading_code(placement: Placement) -> str:

@@ -152,3 +152,10 @@ class Runtime(Protocol):
 
     def loading_code(self, placement: Placement, /) -> str:
         """Python that loads the artifact without vitbench, at most ten lines, ending in `model`."""
+
+    def calling_code(self, variant: Variant, images: str, /) -> list[str]:
+        """Lines of Python that call this `model` without vitbench.
+
+        `images` is an expression of a NumPy array, float32 (N, 3, H, W); the lines set `logits`,
+        a NumPy array, float32 (N, C).
+        """

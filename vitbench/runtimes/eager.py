@@ -7,12 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.models import Model
-from vitbench.runtimes import torch_common, torch_state
+from vitbench.runtimes import torch_common, torch_profile, torch_state
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.torch_common import supports, version
+from vitbench.runtimes.torch_common import calling_code, supports, version
 from vitbench.runtimes.torch_state import state_loading_code as loading_code
 
-__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+__all__ = [
+    "build",
+    "calling_code",
+    "load",
+    "loading_code",
+    "operators",
+    "suffix",
+    "supports",
+    "version",
+]
 
 
 def suffix(variant: Variant) -> str:
@@ -45,7 +54,7 @@ def load(placement: Placement) -> Deployment:
 def require_attention(deployment: Deployment, kernel: str, image: tuple[int, ...]) -> None:
     """Raises RuntimeError where attention does not run in the kernel that it is pinned to."""
     one = np.zeros((1, *image), np.float32)
-    found = torch_common.operators(deployment, "cpu", one, calls=1)
+    found = torch_profile.operators(deployment, "cpu", one, calls=1)
     ran = {each.name.removesuffix("_for_cpu") for each in found}
     if f"aten::_scaled_dot_product_{kernel.lower()}" not in ran:
         raise RuntimeError(
@@ -54,7 +63,7 @@ def require_attention(deployment: Deployment, kernel: str, image: tuple[int, ...
         )
 
 
-operators = torch_common.profiled(load)
+operators = torch_profile.profiled(load)
 
 
 class Graphs:

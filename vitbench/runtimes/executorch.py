@@ -24,7 +24,16 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 
-__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+__all__ = [
+    "build",
+    "calling_code",
+    "load",
+    "loading_code",
+    "operators",
+    "suffix",
+    "supports",
+    "version",
+]
 
 # What must not be left to ExecuTorch's own kernels, which are made to be small.
 PRODUCTS = (
@@ -128,6 +137,10 @@ def loading_code(placement: Placement) -> str:
             "model = lambda image: method.execute([image])[0]  # float32, (1, 3, H, W)",
         ]
     )
+
+
+def calling_code(_: Variant, images: str) -> list[str]:
+    return ["import torch", f"logits = model(torch.from_numpy({images})).numpy()"]
 
 
 def _attention(

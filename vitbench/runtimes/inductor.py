@@ -13,12 +13,21 @@ from importlib.util import find_spec
 from typing import Any
 
 from vitbench.errors import Unavailable
-from vitbench.runtimes import torch_common, torch_state
+from vitbench.runtimes import torch_common, torch_profile, torch_state
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.eager import build, suffix
-from vitbench.runtimes.torch_common import version
+from vitbench.runtimes.torch_common import calling_code, version
 
-__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+__all__ = [
+    "build",
+    "calling_code",
+    "load",
+    "loading_code",
+    "operators",
+    "suffix",
+    "supports",
+    "version",
+]
 
 # torch counts recompilations per code object, which every model of one class shares: several
 # models times several batches are still what was asked for.
@@ -86,7 +95,7 @@ def load(placement: Placement) -> Deployment:
     return replace(plain, active=active)
 
 
-operators = torch_common.profiled(load)
+operators = torch_profile.profiled(load)
 
 
 def loading_code(placement: Placement) -> str:

@@ -9,12 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.models import Model
-from vitbench.runtimes import torch_common, torch_state, torchscript
+from vitbench.runtimes import torch_common, torch_profile, torch_state, torchscript
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.torch_common import version
+from vitbench.runtimes.torch_common import calling_code, version
 from vitbench.runtimes.torchscript import supports
 
-__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+__all__ = [
+    "build",
+    "calling_code",
+    "load",
+    "loading_code",
+    "operators",
+    "suffix",
+    "supports",
+    "version",
+]
 
 
 def suffix(_: Variant) -> str:
@@ -40,7 +49,7 @@ def load(placement: Placement) -> Deployment:
     )
 
 
-operators = torch_common.profiled(load)
+operators = torch_profile.profiled(load)
 
 
 def loading_code(placement: Placement) -> str:

@@ -19,7 +19,16 @@ from vitbench.models import Model
 from vitbench.runtimes import onnx_graph
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 
-__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+__all__ = [
+    "build",
+    "calling_code",
+    "load",
+    "loading_code",
+    "operators",
+    "suffix",
+    "supports",
+    "version",
+]
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 WARM_CALLS, PROFILED_CALLS = 2, 5
@@ -168,3 +177,7 @@ options.add_session_config_entry("session.intra_op.allow_spinning", "0")
 session = onnxruntime.InferenceSession({file!r}, options, providers=["CPUExecutionProvider"])
 def model(images):  # a float32 NumPy array
     return session.run(["logits"], {{"images": images}})[0]"""
+
+
+def calling_code(_: Variant, images: str) -> list[str]:
+    return [f"logits = model({images})"]

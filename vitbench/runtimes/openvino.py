@@ -25,7 +25,16 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 
-__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+__all__ = [
+    "build",
+    "calling_code",
+    "load",
+    "loading_code",
+    "operators",
+    "suffix",
+    "supports",
+    "version",
+]
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 FLOAT = ("Convolution", "ScaledDotProductAttention")
@@ -146,6 +155,10 @@ graph = core.read_model({str(placement.path)!r})  # and its weights, in the .bin
 graph.reshape({shape})  # faster than a free batch
 model = core.compile_model(graph, "CPU", {{"INFERENCE_PRECISION_HINT": {hint!r}}})
 # logits = model(images)[0], images a float32 NumPy array of that shape"""
+
+
+def calling_code(_: Variant, images: str) -> list[str]:
+    return [f"logits = model({images})[0]"]
 
 
 def _read(path: Path) -> Any:

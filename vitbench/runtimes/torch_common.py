@@ -1,4 +1,4 @@
-"""What the runtimes of torch share: the process-wide state, staging, reading and profiling."""
+"""What the runtimes of torch share: the process-wide state, staging and reading."""
 
 import platform
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
-from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
+from vitbench.runtimes.base import Deployment, Placement, Variant
 
 _DTYPES = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
@@ -130,39 +130,14 @@ def inference(variant: Variant, device: str = "cpu") -> Iterator[None]:
         yield
 
 
-def profiled(
-    load: Callable[[Placement], Deployment],
-) -> Callable[[Placement, NDArray[np.float32]], list[Operator]]:
-    """A runtime's `operators`, by torch.profiler around the deployment that its `load` makes."""
-
-    def of_artifact(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
-        return operators(load(placement), placement.device, images)
-
-    return of_artifact
-
-
-def operators(
-    deployment: Deployment, device: str, images: NDArray[np.float32], calls: int = 5
-) -> list[Operator]:
-    """Self time by operator: on `cpu` of the host's, on CUDA of kernels."""
-    from torch.profiler import ProfilerActivity, profile
-
-    on_cuda = device != "cpu"
-    kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_cuda else [])]
-    staged = deployment.stage(images)
-    with deployment.active():
-        for _ in range(2):  # compiled and captured by now
-            deployment(staged)
-        deployment.synchronize()
-        with profile(activities=kinds) as profiler:
-            for _ in range(calls):
-                deployment(staged)
-            deployment.synchronize()
-    found = []
-    for event in profiler.key_averages():
-        own = event.self_device_time_total if on_cuda else event.self_cpu_time_total
-        found.append(Operator(event.key, own * 1e-6 / calls, event.count / calls))
-    return found
+def calling_code(variant: Variant, images: str) -> list[str]:
+    """Of a `model` that takes and returns a torch tensor."""
+    tensor = f"torch.from_numpy({images}).to(torch.{float_type(variant)})"
+    return [
+        "import torch",
+        "with torch.inference_mode():",
+        f"    logits = model({tensor}).float().numpy()",
+    ]
 
 
 def graph_deployment(read: Callable[[], Any], placement: Placement) -> Deployment:

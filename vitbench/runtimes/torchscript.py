@@ -13,11 +13,21 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable, in_short
 from vitbench.models import Model
-from vitbench.runtimes import torch_common, torch_state
+from vitbench.runtimes import torch_common, torch_profile, torch_state
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.torch_common import version
+from vitbench.runtimes.torch_common import calling_code, version
 
-__all__ = ["build", "graph", "load", "loading_code", "operators", "suffix", "supports", "version"]
+__all__ = [
+    "build",
+    "calling_code",
+    "graph",
+    "load",
+    "loading_code",
+    "operators",
+    "suffix",
+    "supports",
+    "version",
+]
 
 
 def supports(variant: Variant, device: str) -> None:
@@ -109,7 +119,7 @@ def load(placement: Placement) -> Deployment:
     )
 
 
-operators = torch_common.profiled(load)
+operators = torch_profile.profiled(load)
 
 
 def loading_code(placement: Placement) -> str:

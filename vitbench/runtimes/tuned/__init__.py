@@ -14,14 +14,23 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes import torch_common, torchscript
+from vitbench.runtimes import torch_common, torch_profile, torchscript
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
-from vitbench.runtimes.torch_common import version
+from vitbench.runtimes.torch_common import calling_code, version
 from vitbench.runtimes.torchscript import suffix
 from vitbench.runtimes.tuned import layers, library
 
-__all__ = ["build", "load", "loading_code", "operators", "suffix", "supports", "version"]
+__all__ = [
+    "build",
+    "calling_code",
+    "load",
+    "loading_code",
+    "operators",
+    "suffix",
+    "supports",
+    "version",
+]
 
 NEEDS = "needs.json"  # in the .pt: the name and the needs of its Isa
 
@@ -61,7 +70,7 @@ def load(placement: Placement) -> Deployment:
     return torchscript.load(placement)
 
 
-operators = torch_common.profiled(load)
+operators = torch_profile.profiled(load)
 
 
 def loading_code(placement: Placement) -> str:
