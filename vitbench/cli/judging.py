@@ -2,14 +2,15 @@
 
 import argparse
 import os
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.folders import BASELINES, HISTORY
 from vitbench.cli.latest import settle_report
+from vitbench.cli.named import named_baseline, named_contracts
 from vitbench.errors import UserError
 from vitbench.judge.verdict import (
     INCONCLUSIVE,
@@ -22,11 +23,33 @@ from vitbench.judge.verdict import (
 )
 
 if TYPE_CHECKING:
-    from vitbench.gate.baseline import Baseline
     from vitbench.gate.uncompared import Uncompared
     from vitbench.judge.contract_results import ContractResult
+    from vitbench.judge.contracts import Contract
 
 WORST_FIRST = (USAGE, REGRESSION, INCONCLUSIVE, NOTHING_COMPARABLE, PASS)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A report compared with a baseline. `against`: the reports of the baseline in words.
+    `nothing`: why nothing was compared. `problems`: a sentence for each file that could not be
+    read. `code`: the exit code of these verdicts alone."""
+
+    verdicts: tuple[Verdict, ...] = ()
+    notes: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
+    nothing: "Uncompared | None" = None
+    problems: tuple[str, ...] = ()
+    code: int = PASS
+
+
+@dataclass(frozen=True)
+class ByContracts:
+    """A report judged by contracts. `notes`: what of it is not judged, and other remarks."""
+
+    results: tuple["ContractResult", ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def run_gate(chosen: argparse.Namespace) -> int:
@@ -39,90 +62,50 @@ def run_gate(chosen: argparse.Namespace) -> int:
     try:
         return _gate(chosen)
     except UserError as error:
-        _write(_outputs(chosen, (), (), (), (), Uncompared(str(error), True)))
+        _write(_outputs(chosen, Compared(nothing=Uncompared(str(error), True)), ByContracts()))
         raise
 
 
 def _gate(chosen: argparse.Namespace) -> int:
-    from vitbench.gate.judgement import judge_report
-    from vitbench.gate.rename import renames_of
-    from vitbench.gate.times import Rules
-    from vitbench.gate.uncompared import DAYS, Uncompared, uncompared
+    from vitbench.gate.uncompared import DAYS
     from vitbench.gate.unused_options import unused_options
-    from vitbench.judge.change import PROCESS_SPREAD
     from vitbench.judge.contract_results import judge_contracts, unjudged_words
-    from vitbench.judge.contracts import TOLERANCES, read_contracts, tolerances
+    from vitbench.judge.contracts import TOLERANCES
     from vitbench.judge.globs import check_globs
     from vitbench.judge.scope import known_variants
-    from vitbench.judge.settings import read_settings
     from vitbench.report.reader import read_report
     from vitbench.runtimes.catalogue import device_kinds
-    from vitbench.show import verdicts as show
+    from vitbench.show.verdicts import verdicts_text
 
     if chosen.baseline == "":
         raise UserError("--baseline is empty: give a file, accepted, latest or median:N")
     strict = chosen.inconclusive == "fail"
-    process_spread = PROCESS_SPREAD if chosen.process_spread is None else chosen.process_spread
-    looked = settle_report(chosen)
+    latest = settle_report(chosen)
     report = read_report(chosen.report)
-    contracts = read_contracts(chosen.contracts) if chosen.contracts else ()
-    if chosen.contracts and not contracts:
-        raise UserError(
-            f"{chosen.contracts}: it has no [tool.vitbench.contracts]: write into it what must "
-            "hold (docs/gate.md, Contracts of a project), or leave --contracts out"
-        )
+    contracts = named_contracts(chosen.contracts)
     known = known_variants(report, device_kinds())
     check_globs(contracts, known, report.get("vitbench", {}).get("models", {}))
-    found: tuple[Verdict, ...] = ()
-    notes: tuple[str, ...] = ()
-    nothing: Uncompared | None = None
-    problems: list[str] = []
-    codes, held = [PASS], list[str]()
     compares = chosen.baseline or all(each.kind in TOLERANCES for each in contracts)
     given = {
-        "--history": chosen.history != HISTORY and not looked,
+        "--history": chosen.history != HISTORY and not latest,
         "--baselines": chosen.baselines != BASELINES,
         "--uncompared-days": chosen.uncompared_days != DAYS,
         "--rename": bool(chosen.rename),
     }
-    idle = unused_options(given, (chosen.baseline or "accepted") if compares else None)
-    if compares:
-        renames = renames_of(chosen.rename, report)
-        settings = read_settings(chosen.contracts or Path("pyproject.toml"))
-        baseline = _baseline(chosen, report, renames)
-        problems += baseline.problems
-        against = "against" if baseline.reports else "has nothing to be compared with:"
-        print(f"{chosen.report} {against} {baseline.words}")
-        rules = Rules(
-            chosen.tolerance,
-            process_spread,
-            lambda case: tolerances(contracts, case),
-            chosen.size_tolerance,
-            lambda case: tolerances(contracts, case, "size_tolerance"),
-        )
-        judgement = judge_report(report, baseline.reports, rules, baseline.count, baseline.anchors)
-        found, notes = judgement.verdicts, (*judgement.notes, *idle)
-        held = [f"compared with {baseline.words}"] * bool(baseline.reports)
-        nothing = uncompared(
-            report, found, baseline, settings.history_since, chosen.uncompared_days
-        )
-        codes.append(exit_code(found, strict))
-        if nothing and not nothing.fails and codes[-1] == NOTHING_COMPARABLE:
-            codes[-1] = PASS
-        print(show.verdicts_text(found, notes))
-        if nothing:
-            print(show.nothing_words(nothing))
-    results = judge_contracts(contracts, report, known, process_spread)
-    apart = [*unjudged_words(results), *([] if compares else idle)]
+    unused = unused_options(given, (chosen.baseline or "accepted") if compares else None)
+    compared = _compare(chosen, report, contracts, unused) if compares else Compared()
+    results = tuple(judge_contracts(contracts, report, known, _process_spread(chosen)))
+    by_contracts = ByContracts(results, (*unjudged_words(results), *(() if compares else unused)))
     if contracts:
-        print(show.verdicts_text(results, apart, "contract"))
-    states = {each.state for each in results}
-    codes += [REGRESSION] * ("BROKEN" in states)
-    codes += [INCONCLUSIVE] * ("UNPROVEN" in states and strict)
+        print(verdicts_text(results, by_contracts.notes, "contract"))
 
-    problems += _write(_outputs(chosen, found, [*held, *notes, *problems], results, apart, nothing))
+    problems = [*compared.problems, *_write(_outputs(chosen, compared, by_contracts))]
     for problem in problems:
         print(f"vitbench: error: {problem}", file=sys.stderr)
+    states = {each.state for each in results}
+    codes = [PASS, compared.code]
+    codes += [REGRESSION] * ("BROKEN" in states)
+    codes += [INCONCLUSIVE] * ("UNPROVEN" in states and strict)
     codes += [USAGE] * bool(problems)
     code = min(codes, key=WORST_FIRST.index)
     if code == INCONCLUSIVE:
@@ -133,53 +116,73 @@ def _gate(chosen: argparse.Namespace) -> int:
     return code
 
 
-def _outputs(
+def _compare(
     chosen: argparse.Namespace,
-    found: Sequence[Verdict],
-    notes: Sequence[str],
-    results: Sequence["ContractResult"],
-    apart: Sequence[str],
-    nothing: "Uncompared | None",
+    report: dict[str, Any],
+    contracts: Sequence["Contract"],
+    unused: Sequence[str],
+) -> Compared:
+    """Compares the report with its baseline, and prints the verdicts."""
+    from vitbench.gate.judgement import judge_report
+    from vitbench.gate.rename import renames_of
+    from vitbench.gate.times import Rules
+    from vitbench.gate.uncompared import uncompared
+    from vitbench.judge.contracts import tolerances
+    from vitbench.judge.settings import read_settings
+    from vitbench.show import verdicts as show
+
+    renames = renames_of(chosen.rename, report)
+    settings = read_settings(chosen.contracts or Path("pyproject.toml"))
+    baseline = named_baseline(chosen, report, renames)
+    against = "against" if baseline.reports else "has nothing to be compared with:"
+    print(f"{chosen.report} {against} {baseline.words}")
+    rules = Rules(
+        chosen.tolerance,
+        _process_spread(chosen),
+        lambda case: tolerances(contracts, case),
+        chosen.size_tolerance,
+        lambda case: tolerances(contracts, case, "size_tolerance"),
+    )
+    judgement = judge_report(report, baseline.reports, rules, baseline.count, baseline.anchors)
+    verdicts, notes = tuple(judgement.verdicts), (*judgement.notes, *unused)
+    nothing = uncompared(report, verdicts, baseline, settings.history_since, chosen.uncompared_days)
+    code = exit_code(verdicts, chosen.inconclusive == "fail")
+    if nothing and not nothing.fails and code == NOTHING_COMPARABLE:
+        code = PASS
+    print(show.verdicts_text(verdicts, notes))
+    if nothing:
+        print(show.nothing_words(nothing))
+    words = (f"compared with {baseline.words}",) if baseline.reports else ()
+    return Compared(verdicts, notes, words, nothing, tuple(baseline.problems), code)
+
+
+def _process_spread(chosen: argparse.Namespace) -> float:
+    from vitbench.judge.change import PROCESS_SPREAD
+
+    return PROCESS_SPREAD if chosen.process_spread is None else float(chosen.process_spread)
+
+
+def _outputs(
+    chosen: argparse.Namespace, compared: Compared, by_contracts: ByContracts
 ) -> list[tuple[Path | None, str]]:
     """What goes into which file; prints the annotations where GitHub reads them."""
     from vitbench.show import verdicts as show
 
-    both: list[show.Judged] = [*found, *results]
+    verdicts, nothing, results = compared.verdicts, compared.nothing, by_contracts.results
+    notes = [*compared.against, *compared.notes, *compared.problems]
+    both: list[show.Judged] = [*verdicts, *results]
     strict = chosen.inconclusive == "fail"
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for annotation in show.annotations(both, strict, nothing):
             print(annotation)
     pages = [show.nothing_words(nothing, markup=True)] if nothing else []
-    pages += [show.markdown(found, notes)] * bool(found or notes)
-    pages += [show.markdown(results, apart, "contract")] * bool(results)
+    pages += [show.markdown(verdicts, notes)] * bool(verdicts or notes)
+    pages += [show.markdown(results, by_contracts.notes, "contract")] * bool(results)
     return [
         (chosen.markdown, "\n".join(pages)),
         (chosen.junit, show.junit(both, strict, nothing=nothing)),
-        (chosen.json, show.verdicts_json(both, [*notes, *apart], nothing)),
+        (chosen.json, show.verdicts_json(both, [*notes, *by_contracts.notes], nothing)),
     ]
-
-
-def _baseline(
-    chosen: argparse.Namespace, report: Mapping[str, Any], renames: Mapping[str, str]
-) -> "Baseline":
-    from vitbench.gate.baseline import accepted, named
-    from vitbench.gate.history_baseline import from_history
-
-    wanted = chosen.baseline or "accepted"
-    if wanted == "accepted":
-        return accepted(report, str(chosen.report), chosen.baselines, renames)
-    if wanted == "latest":
-        return from_history(report, chosen.report, chosen.history, 1, renames, chosen.baselines)
-    if wanted.startswith("median:"):
-        if not re.fullmatch(r"median:[1-9]\d{0,3}", wanted):
-            raise UserError(f"--baseline={wanted}: give a number of reports, such as median:10")
-        count = int(wanted[7:])
-        return from_history(report, chosen.report, chosen.history, count, renames, chosen.baselines)
-    if not Path(wanted).exists():
-        raise UserError(
-            f"--baseline={wanted}: no such file: give a report, accepted, latest or median:10"
-        )
-    return named(report, chosen.report, Path(wanted), renames)
 
 
 def _write(outputs: Sequence[tuple[Path | None, str]]) -> list[str]:
