@@ -155,8 +155,9 @@ def _run(
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1].strip("= ") if lines else ""
+    """The last line of the last command, or nothing where it printed none."""
+    printed = log.read_text(errors="replace").rpartition("\n$ ")[2].strip().splitlines()[1:]
+    return printed[-1].strip("= ") if printed else ""
 
 
 def _clocks() -> tuple[str, ...]:

@@ -17,6 +17,16 @@ for name, number in environment.versions().items(): print(name, number)
 print("CUDA", torch.version.cuda, torch.cuda.is_available(), environment.gpus())
 """
 
+COPY = """
+import shutil, sys
+root, target = sys.argv[1:]
+def ignore(folder, names):
+    top = {name for name in names if name[0] == "." or name in ("reports", "build")}
+    return {"__pycache__", *(top if folder == root else ())}
+shutil.copytree(root, target, ignore=ignore, dirs_exist_ok=True)
+"""
+"""Copies a checkout without its history: the base of a duet against itself."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -125,18 +135,10 @@ def steps(plan: Plan, root: Path, work: Path, cache: Path | None) -> tuple[Step,
         ),
         "compiled": timed("compiled", plan.compiled, plan.batches),
         "duet": (
-            (sys.executable, "-c", _copy(root, work / "base")),
+            (sys.executable, "-c", COPY, str(root), str(work / "base")),
             *timed("duet", (plan.fast,), (1,), *duet, models=tiny),
         ),
         "profile": timed("profile", (plan.fast,), (1,), "--vitbench-profile"),
         "autotune": timed("autotune", plan.autotune, plan.batches),
     }  # fmt: skip
     return tuple(Step(name, plan.seconds[name], found) for name, found in commands.items())
-
-
-def _copy(root: Path, target: Path) -> str:
-    """Python that copies the checkout, without its history: the base of a duet against itself."""
-    return (
-        "import shutil; ignore = shutil.ignore_patterns('.*', '__pycache__', 'reports', 'build'); "
-        f"shutil.copytree({str(root)!r}, {str(target)!r}, ignore=ignore, dirs_exist_ok=True)"
-    )

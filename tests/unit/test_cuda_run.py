@@ -10,7 +10,7 @@ from time import monotonic
 import pytest
 
 from tests.cuda import run, wheels
-from tests.cuda.steps import CPU, CUDA, PLANS, Step, steps
+from tests.cuda.steps import COPY, CPU, CUDA, PLANS, Step, steps
 from vitbench.place import CHECKOUT
 from vitbench.runtimes import VARIANTS
 
@@ -49,14 +49,14 @@ def play(tmp_path, monkeypatch):
 
 def test_a_step_that_fails_leaves_the_others(play, tmp_path):
     found, said = play(
-        Step("one", 30, (python("print('bad'); raise SystemExit(3)"), python("print('more')"))),
+        Step("one", 30, (python("print('bad'); raise SystemExit(3)"), python("pass"))),
         Step("two", 30, (("no-such-program",),)),
         Step("three", 30, (python("print('well')"),)),
     )
     assert [(each.step, each.state, each.codes) for each in found] == [
         ("one", "failed", (3, 0)), ("two", "failed", (127,)), ("three", "done", (0,)),
     ]  # fmt: skip
-    assert found[0].last == ("bad", "more")
+    assert found[0].last == ("bad", "")
     assert "three: done after" in said[-1]
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert [each["state"] for each in summary] == ["failed", "failed", "done"]
@@ -128,6 +128,18 @@ def test_the_steps_name_variants_models_and_options_that_there_are(tmp_path):
         assert all((CHECKOUT / word).is_file() for word in words if word.startswith("benchmarks/"))
     assert sum(step.seconds for step in steps(CUDA, CHECKOUT, tmp_path, None)[:4]) < 570
     assert set(CUDA.seconds) == set(CPU.seconds)
+
+
+def test_the_base_of_the_duet_is_the_whole_code(tmp_path):
+    kept = ("vitbench/build/worker.py", "fixtures/x", "pyproject.toml")
+    for name in (*kept, "build/x", "reports/x.json", ".git/HEAD", "vitbench/__pycache__/x.pyc"):
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    subprocess.run(python(COPY, tmp_path / "root", tmp_path / "base"), check=True)
+    found = {file.relative_to(tmp_path / "base").as_posix()
+             for file in (tmp_path / "base").rglob("*") if file.is_file()}  # fmt: skip
+    assert found == set(kept)
 
 
 def wheel(folder, name, number, text):

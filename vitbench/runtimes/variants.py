@@ -8,6 +8,8 @@ OPENVINO = ("openvino>=2026.4",)
 NNCF = (*OPENVINO, "nncf>=3.4")
 EXECUTORCH = ("executorch>=1.3.1",)
 TORCHAO = (*TORCH, "torchao>=0.17")
+# With torch 2.11, Inductor compiled none of the linear layers of PT2E to int8.
+PT2E = ("torch>=2.12", "torchao>=0.17")
 # The last release whose wheels contain XNNPACK.
 XNNPACK = ("torch>=2.11,<2.13",)
 
@@ -140,7 +142,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant(
         "pt2e-int8", "aot_inductor", "int8", STATIC,
         "PT2E static int8 of the X86InductorQuantizer, compiled ahead of time",
-        options={"quantization": "pt2e-x86"}, requires=TORCHAO, calibrated=True,
+        options={"quantization": "pt2e-x86"}, requires=PT2E, calibrated=True,
     ),
     Variant(
         "ort-fp32", "onnxruntime", "fp32", REBUILT,
