@@ -49,6 +49,13 @@ def settle_idle_threads() -> None:
         os.environ["GOMP_SPINCOUNT"] = SPINS
 
 
+def untested_system() -> str | None:
+    """A sentence where vitbench runs on a system that it was never tried on."""
+    if sys.platform == "linux":
+        return None
+    return f"vitbench: {platform.system()}: vitbench is tested on Linux alone"
+
+
 def available_cores() -> int:
     """Whole cores this process may use: its affinity, and the cgroup's quota where there is one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -108,3 +108,11 @@ def test_a_driver_is_a_library_that_can_be_loaded(monkeypatch, library, found):
     load = environment.ctypes.CDLL
     monkeypatch.setattr(environment.ctypes, "CDLL", lambda _: load(library))
     assert environment.gpu_driver() is found
+
+
+@pytest.mark.parametrize(("system", "says"), [("linux", False), ("darwin", True)])
+def test_a_system_that_was_never_tried_is_named_in_a_sentence(monkeypatch, system, says):
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(environment.platform, "system", lambda: "Darwin")
+    words = "vitbench: Darwin: vitbench is tested on Linux alone"
+    assert environment.untested_system() == (words if says else None)

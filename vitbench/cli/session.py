@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.parsing import checked
+from vitbench.environment import untested_system
 
 if TYPE_CHECKING:
     from vitbench.measure.session import Session
@@ -20,6 +21,8 @@ def session_of(command: str, chosen: argparse.Namespace, **more: Any) -> "Sessio
     from vitbench.measure.session import Session
 
     options = read_options({**checked(command, vars(chosen)), **more}, Path.cwd())
+    if words := untested_system():
+        say(words)
     return Session(options, say)
 
 

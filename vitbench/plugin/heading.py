@@ -2,6 +2,7 @@
 
 import pytest
 
+from vitbench.environment import untested_system
 from vitbench.plugin import against, cases, neighbours
 from vitbench.plugin.names import short_names
 
@@ -21,8 +22,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
 def lines(config: pytest.Config) -> list[str]:
     """The lines; none where the user wants no header. Raises pytest.UsageError for a bad option."""
     config.stash[WRITTEN] = True
-    words = short_names(config).words
-    found = [words] if words else []
+    found = [words for words in (untested_system(), short_names(config).words) if words]
     for module in (cases, against, neighbours):
         found += module.header(config)
     return [] if config.option.no_header or config.get_verbosity() < 0 else found

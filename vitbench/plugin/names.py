@@ -56,7 +56,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
         names.add()
         return parse(*arguments, **options)
 
-    parser.parse = parse_with_short_names
+    parser.parse = parse_with_short_names  # type: ignore[method-assign]
 
 
 class ShortNames:
