@@ -93,7 +93,7 @@ def test_latency_is_compared_by_pairs_and_not_by_medians(report):
 
 
 def test_synthetic_weights_are_not_judged_by_agreement():
-    nothing = {"share": 0.5, "lower": None, "claimed": False}
+    nothing = {"share": 0.5, "lower": 0.3, "claimed": False}
     report = report_of(
         *measured("fp32", 1.0, 22, 700, **nothing), *measured("fast", 3.0, 9, 800, **nothing),
         synthetic=True,

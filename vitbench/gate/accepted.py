@@ -96,9 +96,7 @@ def accept(path: Path, folder: Path, selected: bool = False) -> str:
 def _check(path: Path, report: Mapping[str, Any]) -> None:
     run = report.get("vitbench", {})
     taken(report, f"{path}: not accepted as a baseline")
-    broken = [
-        r.case.id for r in rows(report) if r.timed and r.timed["agreement"]["state"] == "BROKEN"
-    ]
+    broken = [r.case.id for r in rows(report) if r.timed and r.timed.agreement.state == "BROKEN"]
     for wrong, why in (
         (not run.get("complete"), "the report is incomplete: its run was cut short"),
         (left_out(report), "; ".join(f"{x.label}: {x.why}" for x in left_out(report))),

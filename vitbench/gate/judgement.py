@@ -130,8 +130,8 @@ def _drift(head: Mapping[str, Any], past: Earlier) -> Drift:
     drift = drift_of(found)
     told = dict(drift.drifted)
     for case, row in ours.items():
-        if row.timed and row.timed["agreement"]["state"] == "BROKEN":
-            told[case] = f"its limits are broken: {row.timed['agreement']['sentence']}"
+        if row.timed and row.timed.agreement.state == "BROKEN":
+            told[case] = f"its limits are broken: {row.timed.agreement.sentence}"
     failed = head.get("vitbench", {}).get("failed", {})
     told |= {
         case: f"the case fails in this report: {failed[case]}"

@@ -7,6 +7,7 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.report.fields import FIELD, LOWER, SECONDS
 from vitbench.report.reader import Row, rows
+from vitbench.report.schema import AgreementInfo
 from vitbench.report.sound import left_out
 
 NEEDS = {field.need: field for field in FIELD.values() if field.need}
@@ -87,7 +88,7 @@ def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
         raise UserError(f"the report has no paired timings: run `pytest --benchmark-only`{also}")
     run = report.get("vitbench", {})
     found = [
-        _choose(model, batch, [_candidate(row, group, least) for row in group], need, least, run)
+        _choose(model, batch, _candidates(group, least), need, least, run)
         for (model, batch), group in groups.items()
     ]
     return [
@@ -100,7 +101,11 @@ def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
     ]  # fmt: skip
 
 
-def _candidate(row: Row, group: Sequence[Row], least: float) -> Candidate:
+def _candidates(group: Sequence[Row], least: float) -> list[Candidate]:
+    return [_candidate(row, row.timed.agreement, group, least) for row in group if row.timed]
+
+
+def _candidate(row: Row, agreement: AgreementInfo, group: Sequence[Row], least: float) -> Candidate:
     speedup = FIELD["speedup"].value(row.benchmarks)
     low, high = FIELD["speedup"].interval(row.benchmarks)
     figures = {need: field.value(row.benchmarks) for need, field in NEEDS.items()}
@@ -112,20 +117,18 @@ def _candidate(row: Row, group: Sequence[Row], least: float) -> Candidate:
             speedup, low, high = 1.0, None, None
         latency = base / speedup
     scale = latency * (speedup or 1.0)
-    agreement = (row.timed or {})["agreement"]
-    lower = agreement["lower"] if agreement["claimed"] else None
     return Candidate(
         row.case.id,
         {**figures, "latency": latency},
         scale / high if high else None,
         scale / low if low else None,
-        agreement["share"],
-        lower is not None and lower >= least,
+        agreement.share,
+        agreement.claimed and agreement.lower >= least,
     )
 
 
 def _null_arm(row: Row) -> bool:
-    return bool(row.timed and row.timed["reference"]["null_arm"])
+    return bool(row.timed and row.timed.reference.null_arm)
 
 
 def _choose(

@@ -119,12 +119,12 @@ def _count(number: int, noun: str) -> str:
 def _agreement(contract: Contract, row: Row, _: float) -> tuple[str, str]:
     if row.timed is None:
         return "UNPROVEN", "the report has no timed case with an agreement: run test_latency too"
-    agreement = row.timed["agreement"]
-    if not agreement["claimed"]:
+    agreement = row.timed.agreement
+    if not agreement.claimed:
         return "UNPROVEN", "the weights are synthetic, so agreement is not claimed"
-    lower, upper = agreement["lower"], agreement["upper"]
+    lower, upper = agreement.lower, agreement.upper
     words = (
-        f"{percent(agreement['share'] or 0.0)} of {agreement['images']} images, "
+        f"{percent(agreement.share or 0.0)} of {agreement.images} images, "
         f"between {percent(lower)} and {percent(upper)} (one-sided 95 % each)"
     )
     state = (

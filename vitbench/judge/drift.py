@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitbench.report.reader import Row
+from vitbench.report.schema import Timed
 from vitbench.stats.multiplicity import SUITE_LEVEL, holm, mcnemar_exact
 
 SAME_PIXELS, PREPROCESSING, UNKNOWN, OTHER = "same", "preprocessing", "unknown", "other"
@@ -76,20 +77,20 @@ def compare_predictions(
     """
     if not head.timed or not base.timed:
         return Comparison(pixels)
-    agreement = head.timed["agreement"]
-    now, then = _top1(head), _top1(base)
+    agreement = head.timed.agreement
+    now, then = _top1(head.timed), _top1(base.timed)
     if pixels == OTHER or (pixels == UNKNOWN and now.keys() != then.keys()):
         return Comparison(OTHER)
     shared = now.keys() & then.keys()
     differ = sum(now[image] != then[image] for image in shared)
-    if not shared or not agreement["claimed"] or not agreement["images"]:
+    if not shared or not agreement.claimed or not agreement.images:
         return Comparison(pixels, len(shared), differ)
     truth = {**then, **_truth(base, baseline)}
     flips = FlipCounts(
         images=len(shared),
         lost=sum(then[image] == truth[image] != now[image] for image in shared),
         gained=sum(now[image] == truth[image] != then[image] for image in shared),
-        worth=min(1.0, agreement["effective_images"] / agreement["images"]),
+        worth=min(1.0, agreement.effective_images / agreement.images),
     )
     return Comparison(pixels, len(shared), differ, flips)
 
@@ -154,13 +155,12 @@ def drift_of(found: Mapping[str, Comparison]) -> Drift:
 
 def _truth(base: Row, baseline: Mapping[str, Row]) -> dict[str, int]:
     floats = [
-        row for row in baseline.values()
+        (row.case.device != "cpu", row.case.batch != base.case.batch, row.timed)
+        for row in baseline.values()
         if row.timed and row.case.model == base.case.model and row.case.variant == "fp32"
-    ]  # fmt: skip
-    floats.sort(key=lambda row: (row.case.device != "cpu", row.case.batch != base.case.batch))
-    return _top1(floats[0]) if floats else {}
+    ]
+    return _top1(min(floats, key=lambda each: each[:2])[2]) if floats else {}
 
 
-def _top1(row: Row) -> dict[str, int]:
-    predictions = (row.timed or {})["predictions"]
-    return dict(zip(predictions["images"], predictions["top1"], strict=False))
+def _top1(timed: Timed) -> dict[str, int]:
+    return dict(zip(timed.predictions.images, timed.predictions.top1, strict=False))

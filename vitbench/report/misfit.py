@@ -19,12 +19,24 @@ _NAMES = {
 _STEP = re.compile(r"\[(\d+)\]|(\[\.\.\.\])|\.?([^.\[]+)")
 
 
-def misfit(value: Any, type_: Any, at: str) -> str:
-    """One sentence, "" where `value` fits `type_`. `at`: where the value stands in the document."""
+class MisfitError(ValueError):
+    """A value does not fit its type: one sentence."""
+
+
+def typed(value: Any, type_: Any, at: str) -> Any:
+    """The value as `type_`. `at`: where the value stands in the document. Raises MisfitError."""
     try:
-        msgspec.convert(value, type_)
+        return msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
-        return _explained(error, value, at)
+        raise MisfitError(_explained(error, value, at)) from error
+
+
+def misfit(value: Any, type_: Any, at: str) -> str:
+    """What `typed` raises, "" where `value` fits `type_`."""
+    try:
+        typed(value, type_, at)
+    except MisfitError as error:
+        return str(error)
     return ""
 
 

@@ -3,13 +3,16 @@
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from msgspec import convert
 
 from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.report.misfit import misfit
-from vitbench.report.schema import SCHEMA_VERSION, AnyRow, OurRow, Report
+from vitbench.report.schema import SCHEMA_VERSION, AnyRow, OurRow, Report, Timed
 from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours, sound
 from vitbench.report.text import decoded
 
@@ -21,11 +24,11 @@ class Row:
     case: Case
     benchmarks: Mapping[str, dict[str, Any]]
 
-    @property
-    def timed(self) -> dict[str, Any] | None:
+    @cached_property
+    def timed(self) -> Timed | None:
         """The extra_info of the benchmark that timed the case in pairs: latency if it ran."""
         found = self.benchmarks.get("latency") or self.benchmarks.get("throughput")
-        return found["extra_info"] if found else None
+        return convert(found["extra_info"], Timed) if found else None
 
 
 def read_report(path: Path) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Stats(Struct, frozen=True):
     median: Number
 
 
-class Agreement(Struct, frozen=True):
+class AgreementInfo(Struct, frozen=True):
     state: Literal["KEPT", "BROKEN", "UNPROVEN"]
     sentence: str
     matched: Count
@@ -159,7 +159,7 @@ class Extra(Struct, frozen=True, kw_only=True):
 class Timed(Extra, frozen=True, kw_only=True):
     reference: Reference
     ratio: Ratio
-    agreement: Agreement
+    agreement: AgreementInfo
     predictions: Predictions
     p95_seconds: Number
     p99_seconds: Number
@@ -186,7 +186,7 @@ class Footprint(Extra, frozen=True, kw_only=True):
 class Duet(Extra, frozen=True, kw_only=True):
     verdict: Table
     blocks: list[Table]
-    agreement: Agreement
+    agreement: AgreementInfo
     outputs: dict[str, Compared] = {}
 
 

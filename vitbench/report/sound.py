@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from vitbench.report.misfit import MisfitError, typed
+from vitbench.report.schema import Footprint, OurRow, Timed
+
 LEFT_OUT = "left_out"
 """The key under which a report in memory names what is left out of its `benchmarks`."""
 LEAST, MOST = 1e-100, 1e100
@@ -49,7 +52,7 @@ def sound(
         if times[key] > 1:
             why = f"it is there {times[key]} times, and nothing says which one counts"
         else:
-            why = checked.get(index) or _fault(each)
+            why = checked.get(index) or _fault(each, index)
         if not why:
             kept.append(each)
         elif all((found.name, found.group) != key for found in out):
@@ -108,47 +111,50 @@ def _key(index: int, benchmark: Mapping[str, Any]) -> tuple[str, str]:
     return name_of(benchmark) or f"benchmarks[{index}]", ""
 
 
-def _fault(benchmark: Mapping[str, Any]) -> str:
+def _fault(benchmark: Mapping[str, Any], index: int) -> str:
+    """What is wrong with a benchmark, "" where nothing is."""
+    if not is_ours(benchmark):
+        stats = benchmark.get("stats")
+        if not isinstance(stats, dict):
+            return "it has no `stats`"
+        return next(_stats_faults(stats.get("median"), stats.get("data")), "")
     try:
-        return next(_faults(benchmark), "")
-    except (KeyError, TypeError) as error:
-        return f"its figures are not those of a report: {type(error).__name__} {error}"
+        row: OurRow = typed(benchmark, OurRow, f"the report.benchmarks[{index}]")
+    except MisfitError as error:
+        return str(error)
+    return next(_faults(row), "")
 
 
-def _faults(benchmark: Mapping[str, Any]) -> Iterator[str]:
-    """What cannot be in the figures of a benchmark that has the shape of one."""
-    stats = benchmark.get("stats")
-    if not isinstance(stats, dict):
-        yield "it has no `stats`"
-        return
-    yield from positive(stats.get("median"), "its median")
-    data = stats.get("data")
+def _stats_faults(median: Any, data: Any) -> Iterator[str]:
+    yield from positive(median, "its median")
     if data is not None and not data:
         yield "its list of rounds is empty"
-    if not is_ours(benchmark):
-        return
-    extra = benchmark["extra_info"]
-    for seconds in data or ():
+
+
+def _faults(row: OurRow) -> Iterator[str]:
+    """What cannot be in the figures of a benchmark that has the shape of one."""
+    stats, extra = row.stats, row.extra_info
+    yield from _stats_faults(stats.median, stats.data)
+    for seconds in stats.data:
         yield from positive(seconds, "a round of it")
-    if benchmark.get("group") in ("latency", "throughput"):
-        yield from _paired_faults(extra, len(data or ()))
-    if benchmark.get("group") == "footprint":
-        for name in ("load_seconds", "first_inference_seconds", "peak_memory_bytes"):
-            yield from positive(extra.get(name), f"its {name}")
+    if isinstance(extra, Timed):
+        yield from _paired_faults(extra, len(stats.data))
+    if isinstance(extra, Footprint):
+        yield from positive(extra.load_seconds, "its load_seconds")
+        yield from positive(extra.first_inference_seconds, "its first_inference_seconds")
+        yield from positive(extra.peak_memory_bytes, "its peak_memory_bytes")
 
 
-def _paired_faults(extra: Mapping[str, Any], rounds: int) -> Iterator[str]:
-    ratio, predictions = extra["ratio"], extra["predictions"]
-    reference = extra["reference"]["rounds"]
-    yield from positive(ratio["speedup"], "its speed-up")
+def _paired_faults(extra: Timed, rounds: int) -> Iterator[str]:
+    ratio, predictions, reference = extra.ratio, extra.predictions, extra.reference.rounds
+    yield from positive(ratio.speedup, "its speed-up")
     for seconds in reference:
         yield from positive(seconds, "a round of its reference")
-    error, batches = ratio["standard_error"], ratio["batches"]
-    # Written so that NaN is at fault too.
+    error, batches = ratio.standard_error, ratio.batches
     if error is not None and not (0 <= error <= MOST_ERROR and batches >= 2):
         yield f"its standard error is {error!r} of {batches} batches, which cannot be"
     if min(rounds, len(reference)) > 1 and rounds != len(reference):
         yield f"it has {rounds} rounds and its reference {len(reference)}, which are no pairs"
-    if len(predictions["images"]) != len(predictions["top1"]):
-        counts = len(predictions["images"]), len(predictions["top1"])
+    if len(predictions.images) != len(predictions.top1):
+        counts = len(predictions.images), len(predictions.top1)
         yield "it names {} images and has predictions of {}".format(*counts)

@@ -95,7 +95,7 @@ def _case(row: Row) -> str:
 
 
 def _speedup(row: Row, interval: bool = True) -> str:
-    if row.timed and row.timed["reference"]["null_arm"]:
+    if row.timed and row.timed.reference.null_arm:
         return "reference"
     value = FIELD["speedup"].value(row.benchmarks)
     if value is None:
@@ -109,19 +109,19 @@ def _speedup(row: Row, interval: bool = True) -> str:
 def _state(row: Row) -> str:
     if row.timed is None:
         return ""
-    synthetic = "" if row.timed["agreement"]["claimed"] else " (synthetic)"
-    return f"{row.timed['agreement']['state']}{synthetic}"
+    synthetic = "" if row.timed.agreement.claimed else " (synthetic)"
+    return f"{row.timed.agreement.state}{synthetic}"
 
 
 def _agreement(row: Row) -> str:
     if row.timed is None:
         return ""
-    agreement = row.timed["agreement"]
-    if not agreement["claimed"]:
-        numbers = [agreement["cosine"], agreement["relative_error"]]
-        if None in numbers:
+    agreement = row.timed.agreement
+    if not agreement.claimed:
+        cosine, error = agreement.cosine, agreement.relative_error
+        if cosine is None or error is None:
             return _state(row)
-        return f"cos {round_down(numbers[0], 4)}, err {numbers[1]:.2g} {_state(row)}"
+        return f"cos {round_down(cosine, 4)}, err {error:.2g} {_state(row)}"
     (lower,) = FIELD["agreement"].interval(row.benchmarks)
     if lower is None:
         return _state(row)

@@ -145,12 +145,11 @@ def data(
 def flips(report: Mapping[str, Any]) -> dict[str, Any]:
     """The images of a report whose top-1 differs from fp32's, the surest first, at most so many a
     case as the report shows. A row: case, image, both labels, both margins, thumbnail."""
-    found = [
-        [row.case.id, flip["image"], flip["reference_label"], flip["label"],
-         flip["reference_margin"], flip["margin"], _jpeg(flip["thumbnail"])]
+    found: list[list[Any]] = [
+        [row.case.id, flip.image, flip.reference_label, flip.label, flip.reference_margin,
+         flip.margin, _jpeg(flip.thumbnail)]
         for row in (rows(report) if report else [])
-        for flip in (row.timed or {}).get("flips", [])
-        if math.isfinite(flip["reference_margin"] + flip["margin"])
+        for flip in (row.timed.flips if row.timed else ())
     ]  # fmt: skip
     found.sort(key=lambda flip: -flip[4])
     words = "No prediction of the newest report differs from fp32's, or it does not show them."
@@ -168,8 +167,9 @@ def without_thumbnails(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report, for `flips`, without the pictures of its images."""
     bare = deepcopy(dict(report))
     for row in rows(bare) if report else []:
-        for flip in (row.timed or {}).get("flips", []):
-            flip["thumbnail"] = ""
+        for benchmark in row.benchmarks.values():
+            for flip in benchmark["extra_info"].get("flips", []):
+                flip["thumbnail"] = ""
     return bare
 
 

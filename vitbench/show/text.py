@@ -13,6 +13,7 @@ from rich.text import Text
 from vitbench.case import Case
 from vitbench.report.fields import FIELD
 from vitbench.report.reader import Row, rows
+from vitbench.report.schema import Ratio
 from vitbench.report.sound import left_out
 from vitbench.show.columns import GAP, Column, column_width, columns, fitting
 
@@ -137,11 +138,11 @@ def _unavailable(run: Mapping[str, Any]) -> list[str]:
 def _operators(found: Sequence[Row]) -> Iterator[str]:
     """The slowest operators of each case that was profiled, as shares of those recorded."""
     for row in found:
-        operators = row.timed.get("operators") if row.timed else None
-        whole = sum(each["seconds"] for each in operators or ())
-        if row.timed and operators and whole > 0:
+        operators = row.timed.operators if row.timed else []
+        whole = sum(each.seconds for each in operators)
+        if whole > 0:
             parts = [
-                f"{each['seconds'] / whole:.0%} {each['name']} ({each['calls']:.0f}x)"
+                f"{each.seconds / whole:.0%} {each.name} ({each.calls:.0f}x)"
                 for each in operators[:SHOWN_OPERATORS]
             ]
             yield f"{row.case.id}: {whole * 1e3:.1f} ms: {', '.join(parts)}"
@@ -153,8 +154,8 @@ def _null_arms(found: Sequence[Row]) -> Iterator[str]:
     for row in found:
         if row.timed:
             lines = arms.setdefault((row.case.model, row.case.device), [])
-            if row.timed["reference"]["null_arm"]:
-                lines.append(_null_arm(row.case, row.timed["ratio"]))
+            if row.timed.reference.null_arm:
+                lines.append(_null_arm(row.case, row.timed.ratio))
     for (model, device), lines in arms.items():
         yield from lines or [
             f"no null arm of {model} on {device}: "
@@ -162,14 +163,14 @@ def _null_arms(found: Sequence[Row]) -> Iterator[str]:
         ]
 
 
-def _null_arm(case: Case, ratio: Mapping[str, Any]) -> str:
+def _null_arm(case: Case, ratio: Ratio) -> str:
     words = (
         f"null arm of {case.model} on {case.device}, batch {case.batch} ({case.variant} against a "
-        f"second copy): {ratio['speedup']:.3f}x"
+        f"second copy): {ratio.speedup:.3f}x"
     )
-    low, high, detectable = ratio["low"], ratio["high"], ratio["detectable"]
+    low, high, detectable = ratio.low, ratio.high, ratio.detectable
     if low is None or high is None or detectable is None:
-        return f"{words}; {ratio['rounds']} rounds are too few for an interval"
+        return f"{words}; {ratio.rounds} rounds are too few for an interval"
     words += (
         f" [{low:.3f}, {high:.3f}] within this process; "
         f"this run can see changes of about {detectable * 100:.1f} %"
