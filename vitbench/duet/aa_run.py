@@ -33,9 +33,9 @@ def record(
 ) -> dict[str, Any]:
     """Blocks of this checkout against itself until `minutes` are over, and written after each.
 
-    Returns the recording (duet/aa_summary.py); blocks that a file at `path` holds are kept and
-    added to, so that an A/A run can be spread over quiet hours. Raises UserError where no case
-    can be prepared, or the file cannot be written.
+    Returns the recording (duet/aa_recording.py). The blocks of an existing file at `path` stay in
+    it, so that an A/A run can be spread over quiet hours. Raises UserError where no case can be
+    prepared, or the file cannot be written.
     """
     _begin(path, cases, options, some=True)  # before minutes are spent
     with tempfile.TemporaryDirectory(prefix="vitbench-aa-run-") as folder:

@@ -1,7 +1,7 @@
 """A worker that stays: requests and answers by turns, one line of JSON each, over two pipes.
 
 The other end answers every request with `{"answer": ...}` or `{"error": {"kind", "message"}}`. What
-it prints elsewhere goes to a file, whose last line is told where it dies.
+it prints elsewhere goes to a file; the last line of that file is in the message where it dies.
 """
 
 import json
@@ -26,7 +26,7 @@ GRACE_SECONDS = 5.0  # to end what it started itself, before it is killed
 class Conversation:
     """A process to talk to. Gone, with all it started, when the `with` block ends.
 
-    `name` is what a person knows it by; `folder` holds its Python packages.
+    `name` is for people; Python imports vitbench from `folder`.
     """
 
     def __init__(
@@ -146,4 +146,4 @@ class Conversation:
 
 
 class WorkerLost(WorkerFailed):
-    """The worker is gone: whoever wants to go on starts another."""
+    """The worker is gone: to go on, start another one."""

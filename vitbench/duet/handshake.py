@@ -16,10 +16,10 @@ _WANTS = re.compile(r"\w+\.__init__\(\) missing \d+ required [a-z -]+: (.*)")
 
 
 def handshake(arm: Conversation, label: str, options: Options | None) -> dict[str, Any]:
-    """What an arm says of itself. It is told the options, if any: those that it knows.
+    """What an arm answers about itself. The arm gets those of the options that it knows.
 
-    `label` names its side for people. Raises UserError where it speaks another protocol, knows not
-    an option that is set, or wants one that is unknown here.
+    `label` names the side of the arm for people. Raises UserError where the arm speaks another
+    protocol, does not know an option that is set, or needs an option that is unknown here.
     """
     answer = dict(arm.ask({"verb": "hello", "options": None}, HELLO_SECONDS))
     known = answer.pop("options", None)

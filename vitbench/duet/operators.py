@@ -29,7 +29,7 @@ def grown_operators(
     base: Sequence[Mapping[str, Any]], head: Sequence[Mapping[str, Any]], most: int = 3
 ) -> list[tuple[str, float, float]]:
     """Name, seconds in base, seconds in head of the operators that grew most, at least a twentieth
-    of all growth each. One that is new had 0 seconds."""
+    of all growth each. A new operator had 0 seconds."""
     seconds = [{row["name"]: row["seconds"] for row in rows} for rows in (base, head)]
     growth = {name: after - seconds[0].get(name, 0.0) for name, after in seconds[1].items()}
     total = sum(value for value in growth.values() if value > 0)

@@ -58,8 +58,8 @@ class Duet:
         """Prepare all cases, then play blocks until each is decided or the rule or time ends it.
 
         `after` is called after every block. Returns a verdict for every case; where one is SLOWER,
-        its sentence names the operators that grew, if the runtime can tell. Where base is no other
-        than head each is INCOMPARABLE. Raises UserError where the sides cannot be compared at all.
+        its sentence names the operators that grew, if the runtime can profile. Where base is the
+        same as head, each is INCOMPARABLE. Raises UserError where the sides cannot be compared.
         """
         base = self.sides["base"]
         for note in base.notes:
@@ -209,5 +209,5 @@ class Duet:
         return Conversation(f"the {name} worker ({side.label})", side.command, side.folder)
 
     def _hello(self, name: str, arm: Conversation, options: Options | None) -> None:
-        """Learn who an arm is, and tell it its options, if any."""
+        """Learn who an arm is, and send it its options, if any."""
         self.progress.versions[name] = handshake(arm, self.sides[name].label, options)

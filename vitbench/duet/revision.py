@@ -28,7 +28,7 @@ class Base:
 
 
 def base_of(text: str, root: Path) -> Base:
-    """The commit to hold head, which is what is checked out at `root`, against.
+    """The commit to compare head with; head is what is checked out at `root`.
 
     Of a branch, local or remote-tracking, the merge-base with head: what the branch got since is no
     change of head's. A tag or another commit as it is. Of `A...B` the merge-base of both, where B
@@ -88,7 +88,7 @@ def _merge_base(text: str, other: tuple[str, str], head: str, root: Path) -> Bas
 
 
 def commit_of(name: str, text: str, root: Path) -> str:
-    """The commit that a name stands for; `text` is what the user wrote."""
+    """The commit of a name; `text` is what the user wrote."""
     done = _run(root, "rev-parse", "--verify", "--quiet", "--end-of-options", name)
     if done.returncode == 0:
         # Of an older git the answer begins with the option.
@@ -114,7 +114,7 @@ def refs(text: str, root: Path) -> list[str]:
 
 
 def changed_files(root: Path) -> list[str]:
-    """The files that head's commit has not got as they are: changed ones, and unknown code.
+    """The files that differ from head's commit: changed files, and code that git does not know.
 
     Reports are data and no change. Raises UserError where git fails.
     """
@@ -144,7 +144,7 @@ def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    """All that git said, as a sentence: what to do stands in its later lines."""
+    """All that git printed, as a sentence: its later lines say what to do."""
     said = " ".join(done.stderr.split())
     return re.sub(r"\b(fatal|error): ", "", said)
 

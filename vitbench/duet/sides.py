@@ -39,7 +39,7 @@ class Side:
 
 
 def head() -> Side:
-    """This checkout as it stands, in this environment."""
+    """The vitbench of this process, in the environment of this process."""
     return Side("this checkout", sys.executable, ROOT)
 
 
@@ -48,7 +48,7 @@ def base(against: str, start: Path) -> Iterator[Side]:
     """What `--against` names, usable until the context ends.
 
     A path of an interpreter, or of a folder with bin/python, is an environment: base runs there,
-    with the vitbench of head. A folder that holds a vitbench is a checkout. Anything else is a git
+    with the vitbench of head. A folder with a vitbench in it is a checkout. Anything else is a git
     revision (revision.base_of): a temporary work tree, removed at the end. Relative paths start at
     `start`. Raises UserError where `against` is none of them, or both a path and a revision.
     """
@@ -117,7 +117,7 @@ def _checked_out(against: str) -> Iterator[Side]:
             label, code = f"{against} ({found.commit[:10]})", _with_arm(tree / place, against)
             yield Side(label, sys.executable, code, notes, same)
         finally:
-            with suppress(UserError):  # the folder goes anyway; what is known must be told
+            with suppress(UserError):  # the folder goes anyway; the verdicts must still be printed
                 git(ROOT, "worktree", "remove", "--force", str(tree))
 
 

@@ -60,7 +60,7 @@ class Played:
 
     @property
     def judged(self) -> dict[str, Sequence[Block]]:
-        """The blocks of the comparable cases; of one that failed, those finished before."""
+        """The blocks of the comparable cases; a case that stopped has those finished before."""
         found = {c: self.blocks.get(c, []) for c in self.cases if self.comparable(c)}
         return {c: blocks for c, blocks in found.items() if blocks or c not in self.stopped}
 
@@ -105,8 +105,8 @@ def _seen(verdict: Verdict, played: Played, drift: Drift) -> Verdict:
 
 
 def _stopped(case: str, played: Played, timed: Mapping[str, Verdict]) -> Verdict | None:
-    """The verdict of the finished blocks, if any. Where a block failed, SLOWER and FASTER stand,
-    and SAME does not: what crashes now and then is not the same."""
+    """The verdict of the finished blocks, if any. Where a block failed, SLOWER and FASTER remain,
+    and SAME becomes INCONCLUSIVE: a case that crashes now and then is not the same."""
     verdict, reason = timed.get(case), played.stopped.get(case)
     if verdict is None or reason is None:
         return verdict

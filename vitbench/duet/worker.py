@@ -2,7 +2,7 @@
 
 It reads a line of JSON a request, `{"verb": ..., ...}`, and answers with a line
 (duet/conversation.py). Base and head may run different versions of this file: the first request
-is `hello`, which tells them.
+is `hello`, whose answer has the version.
 
 Protocol history; both ends must speak the same.
   1  hello, prepare, load, turn, drop, operators, extra. (Later: the answer to hello names the
@@ -169,7 +169,7 @@ def _witness(request: Mapping[str, Any]) -> Witness:
 
 
 def say(text: str) -> None:
-    """Progress goes to stderr, whose last line is told where this process dies."""
+    """Progress goes to stderr, whose last line is in the message where this process dies."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -35,7 +35,7 @@ def accepted_of(
 def accepted_as(
     report: Mapping[str, Any], model: str, folder: Path, renames: Renames
 ) -> tuple[Path, dict[str, Any]] | None:
-    """What is accepted for a model, by its name or else by the one that it had before; renamed."""
+    """What is accepted for a model, by its name or else by its former name; renamed."""
     back = {new: old for old, new in renames.items()}
     found = accepted_of(report, model, folder)
     if found is None and model in back:
@@ -111,8 +111,8 @@ def _check(path: Path, report: Mapping[str, Any]) -> None:
 
 
 def _check_whole(path: Path, report: Mapping[str, Any], targets: Mapping[str, Path]) -> None:
-    """Refuses a report of selected cases; of one that does not say, where it has fewer than the
-    baseline that it would replace."""
+    """Refuses a report of selected cases. Where the report does not say, refuses it if it has fewer
+    cases than the baseline that it would replace."""
     ours, hint = contents(report), "give --selected to accept it anyway"
     if ours.selected:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The reports to hold another one against: accepted ones, or those found in the history."""
+"""The reports that a report is compared with: accepted ones, or one that the user names."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,11 +29,11 @@ from vitbench.report.reader import read_report
 
 @dataclass(frozen=True)
 class Counts:
-    """What a history holds besides what a report is compared with. `others`: its files without that
-    of the report; `older`: those that could be read and are older than it; `like`: those of them
-    with figures, of its machine and the weights of one of its models. `oldest`, and `compared`,
-    the newest older report that could itself be compared with one before it: None where there is
-    none."""
+    """How many reports a history has for a report. `others`: all files but that of the report.
+    `older`: the readable reports that are older. `like`: those of `older` with figures, of the same
+    machine and of the weights of one of the models. `oldest`: when the oldest was taken.
+    `compared`: when the newest of `older` was taken that has a case of a report before it. Both are
+    None where there is no such report."""
 
     others: int
     older: int
@@ -90,7 +90,7 @@ def _elsewhere(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
 def named(
     report: Mapping[str, Any], own: Path, path: Path, renames: Renames = UNCHANGED
 ) -> Baseline:
-    """The report of a file, unless it is the one that is held against it, in `own`."""
+    """The report of a file as baseline; none where the file is the report itself, `own`."""
     found = read_report(path)
     if path.samefile(own):
         return Baseline((), f"{path}, which is this very report")
@@ -107,8 +107,8 @@ def _without(report: Mapping[str, Any], found: Baseline) -> Baseline:
 
 
 def _is_of(report: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
-    """Whether `base` is the report, or what it says of some of its models. (A plain report tells
-    so little that it is never SAME as a copy.)"""
+    """Whether `base` is the report itself, or a part of it with some of its models. (A plain report
+    has no models: it counts as another one.)"""
     if base.get("datetime") != report.get("datetime") or not models(base):
         return False
     return all(benchmarks_of(base, each) == benchmarks_of(report, each) for each in models(base))

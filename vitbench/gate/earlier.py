@@ -149,9 +149,9 @@ def wanted_of(head: Contents, bases: Sequence[Contents]) -> Iterator[CaseKey]:
 def asking(head: Contents, bases: Sequence[Contents]) -> Iterator[int]:
     """Which of `bases`, newest first, ask `head` for their cases.
 
-    A report of selected cases asks only of one that was selected by the same words, and nothing
-    else asks of that one. The newest report that says it was whole is the last to ask. One that
-    does not say may have been of selected cases, so older ones ask too, UNSAID of them.
+    A report of selected cases asks only a report that was selected by the same words, and no other
+    report asks that one. The newest report that says it was whole is the last to ask. A report that
+    does not say may have been of selected cases, so up to UNSAID older reports ask too.
     """
     left = UNSAID
     for index, base in enumerate(bases):

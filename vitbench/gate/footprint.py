@@ -15,7 +15,7 @@ from vitbench.stats.multiplicity import SUITE_LEVEL
 
 SIZE_TOLERANCE = 0.01
 ENOUGH_REPORTS = 10
-"""Of so many reports the spread is known well enough to stand for itself."""
+"""With so many reports their own spread is used."""
 FOOTPRINT = "footprint"
 GROUPS_WITH_SIZE = ("latency", "throughput", FOOTPRINT)
 FigureKey = tuple[str, str]
@@ -120,8 +120,8 @@ class Footprints:
             yield f"this report has footprints that the baseline lacks: {', '.join(new)}"
 
     def _sizes(self) -> Iterator[tuple[Verdict, FigureKey]]:
-        """An artifact that grew: bytes have no error. A case without a time, of which nothing else
-        is told, is SAME where it did not grow."""
+        """An artifact that grew: bytes have no error. A case without a time, which has no other
+        verdict, is SAME where it did not grow."""
         for case, row in self.head.items():
             words, more, key = self._size(case)
             tolerance, name = self.tolerance_of(case, "size"), f"{case} (size)"

@@ -39,7 +39,7 @@ def from_history(
     and weights. What asks for a case that `report` lacks is among them.
 
     A report of a commit older than one measured before it is not among them. Beside them an anchor,
-    which does not move as time goes by: the report accepted in `baselines`, or else the first
+    which does not move with time: the report accepted in `baselines`, or else the first
     reports after the accepted one, as far as they are not the newest.
 
     A file that cannot be read is named among the problems, and the others still count. Raises

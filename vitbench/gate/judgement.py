@@ -1,4 +1,4 @@
-"""A report held against earlier ones: a verdict for each case, and notes on what lies beneath."""
+"""A report compared with earlier ones: a verdict for each case, and notes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,11 +36,11 @@ def judge_report(
     count: int | None = None,
     anchors: Mapping[CaseKey, Anchor] = MappingProxyType({}),
 ) -> Judgement:
-    """Hold `head` against `bases`, newest first: each case against the newest `count` (None: all)
-    that have it, within the class of its model, and against its anchor where it has one.
+    """Compare `head` with `bases`, newest first: each case with the newest `count` (None: all) that
+    have it, within the class of its model, and with its anchor where it has one.
 
-    Where either has no rows of vitbench, the native medians are compared by test name. What cannot
-    be judged (`sound`) is INCOMPARABLE, and the others are judged.
+    Where `head` or all of `bases` have no rows of vitbench, native medians are compared by test
+    name. A case that is not sound (`report.sound`) is INCOMPARABLE; the others are judged.
     """
     unsound = [
         Verdict(each.label, "INCOMPARABLE", f"left out of this report: {each.why}")
@@ -185,14 +185,14 @@ def _missing(key: CaseKey, head: Mapping[str, Any], new: Sequence[CaseKey]) -> V
     return Verdict(label(key), "MISSING", words)
 
 
-def _failed_only(head: Mapping[str, Any], past: Earlier, told: set[str]) -> list[Verdict]:
+def _failed_only(head: Mapping[str, Any], past: Earlier, known: set[str]) -> list[Verdict]:
     """What failed in the report and has no times in either."""
     verdicts = []
     for case, why in head.get("vitbench", {}).get("failed", {}).items():
-        if case not in told and past.known(case) and not past.failed(case):
+        if case not in known and past.known(case) and not past.failed(case):
             words = f"the case worked in the baseline and fails in this report: {why}"
             verdicts.append(Verdict(case, "DRIFTED", words))
-        elif case not in told:
+        elif case not in known:
             words = f"the case fails in this report, and the baseline has no figures of it: {why}"
             verdicts.append(Verdict(case, "INCOMPARABLE", words))
     return verdicts

@@ -1,4 +1,4 @@
-"""What is told beside the verdicts of a gate: nothing here fails one."""
+"""The notes of a gate beside its verdicts: no note fails the gate."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 def gate_notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
     """References that drifted, what is not known of the machine, what a selection left out, and
-    what changed since the newest of the reports that the cases are held against."""
+    what changed since the newest of the reports that the cases are compared with."""
     ours: Rows = {row.case.id: row.benchmarks for row in rows(head)}
     theirs: dict[str, dict[str, Mapping[str, Any]]] = {}
     for (case, group), found in past.past.items():
@@ -50,9 +50,9 @@ def _unselected(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
     if not ours.selected:
         return
     words = f"this report has only the cases that `{' '.join(ours.selected)}` selected"
-    told = {model: map(contents, bases) for model, bases in past.bases.items()}
+    parts = {model: map(contents, bases) for model, bases in past.bases.items()}
     found = {
-        m: next((c for c in x if c.complete and not c.selected), None) for m, x in told.items()
+        m: next((c for c in x if c.complete and not c.selected), None) for m, x in parts.items()
     }
     if None in found.values() or not found:  # A figure of some models alone would pass for all.
         yield f"{words}: the other cases of the suite are not judged"
@@ -79,8 +79,8 @@ def grown(head: Mapping[str, Any], base: Mapping[str, Any], change: float) -> st
         name: (1 + change) * ours.get(name, 0.0) - theirs.get(name, 0.0) for name in ours | theirs
     }
     most = sorted(more, key=lambda name: -more[name])[:GROWN]
-    told = [f"{name} {more[name] * 100:+.1f} %" for name in most if more[name] > 0]
-    return f"; changes by operator, in shares of the baseline's time: {', '.join(told)}"
+    parts = [f"{name} {more[name] * 100:+.1f} %" for name in most if more[name] > 0]
+    return f"; changes by operator, in shares of the baseline's time: {', '.join(parts)}"
 
 
 def _shares(benchmark: Mapping[str, Any]) -> dict[str, float]:

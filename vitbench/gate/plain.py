@@ -30,17 +30,17 @@ def judge_plain(
         f"; plain medians, not timed in pairs: such medians of identical runs differ by "
         f"{RUN_SPREAD:.0%} (standard deviation)"
     )
-    told = []
+    verdicts = []
     for name in ours:
         if name not in changes:
-            told.append(Verdict(name, "NEW", "the baseline does not have this case"))
+            verdicts.append(Verdict(name, "NEW", "the baseline does not have this case"))
             continue
         found = timed_verdict(name, states[name], changes[name], rules.tolerance, len(changes))
-        told.append(replace(found, sentence=found.sentence + why))
+        verdicts.append(replace(found, sentence=found.sentence + why))
     words = "the baseline has this case, this report does not"
     here = {*ours, *(each.name for each in left_out(head))}
     there = dict.fromkeys((*newest, *(each.name for base in bases[:1] for each in left_out(base))))
-    return told + [Verdict(name, "MISSING", words) for name in there if name not in here]
+    return verdicts + [Verdict(name, "MISSING", words) for name in there if name not in here]
 
 
 def _plain(report: Mapping[str, Any]) -> dict[str, Timing]:

@@ -18,7 +18,7 @@ UNCHANGED: Renames = MappingProxyType({})
 
 
 def renames_of(texts: Sequence[str], head: Mapping[str, Any]) -> dict[str, str]:
-    """What --rename OLD=NEW says; names may hold "=" themselves, so NEW is one that `head` has.
+    """The names of --rename OLD=NEW; a name may contain "=", so NEW is a name that `head` has.
 
     Raises UserError for what is no OLD=NEW, for a NEW that the report lacks, and for an OLD that
     is given twice.

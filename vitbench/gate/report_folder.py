@@ -1,4 +1,4 @@
-"""The reports of a history folder, dated; one is read as a report only where it is chosen."""
+"""The reports of a history folder, dated; a report is read in full only where it is chosen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from vitbench.report.text import decoded
 ANCHOR_REPORTS = 10
 """The anchor is the median of so many reports, the oldest ones."""
 LEAST_ANCHOR_REPORTS = 3
-"""Of fewer the newest ones see as much."""
+"""With fewer reports an anchor shows no more than the newest reports."""
 
 
 @dataclass(frozen=True)
 class DatedReport:
-    """A file of the history, as far as its shape was not judged. `committed`: when its commit was
-    made, seconds since 1970. `stub`: what differing() asks."""
+    """A file of the history, before its shape is checked. `committed`: when its commit was made,
+    seconds since 1970. `stub`: the parts of the report that differing() reads."""
 
     when: datetime
     file: Path
@@ -36,8 +36,10 @@ class DatedReport:
 
 
 class ReportFolder:
-    """The reports of a folder, dated; one is read as a report only where it is chosen. `names`: all
-    that can be renamed in them, where something is to be."""
+    """The reports of a folder, dated; a report is read in full only where it is chosen.
+
+    `names`: all names in the reports that can be renamed, where the user renames any.
+    """
 
     def __init__(self, path: Path, folder: Path, renames: Renames) -> None:
         self.problems: list[str] = []
@@ -53,7 +55,7 @@ class ReportFolder:
         found = []
         for file in files:
             try:
-                # Shape is judged only of those that are chosen: a history may hold years.
+                # Only chosen reports are read in full: a history may have thousands.
                 other = decoded(file)
                 if not isinstance(other.get("benchmarks"), list):
                     raise UserError(f"{file}: not a report: it has no list 'benchmarks'")

@@ -62,7 +62,7 @@ def compare_times(
     """The verdicts of what the report has, and the state of each test: those of times, against the
     newest and against `anchors`, and of `others` are one family. `theirs`: of each the same case of
     earlier reports, newest first; `since`: what changed since the newest of them. A reference whose
-    predictions hold has no verdict: its ratio to itself says nothing; notes tell its seconds."""
+    predictions agree has no verdict: its ratio to itself means nothing; a note has its seconds."""
     told: dict[CaseKey, Verdict] = {}
     changes: dict[CaseKey, Change] = {}
     for key, benchmark in ours.items():
@@ -173,7 +173,7 @@ def _crept(newest: Verdict, old: Verdict, anchor: Anchor, tolerance: float) -> V
 
 
 def _remedy(found: Change) -> str:
-    """Why a change could not be told, where that is known."""
+    """Why a change is INCONCLUSIVE, where that is known."""
     if found.shown is not None:
         return f"; the baseline's own runs differ by {found.shown * 100:.0f} % (standard deviation)"
     few = found.freedom < FEW_DEGREES

@@ -38,19 +38,19 @@ def uncompared(
     A baseline that was named fails: it was to be compared. So does a report that has nothing to
     compare. With a history it is a warning before the day `since`. From then on an empty history
     fails, and any other once nothing was compared for `days`: since the newest older report that
-    could itself be compared with one before it, whatever its machine, or else since the oldest.
+    could itself be compared with an earlier report, on any machine, or else since the oldest.
     """
     if count_compared(verdicts):
         return None
-    history, told = baseline.history, _counts(verdicts)
+    history, counted = baseline.history, _counts(verdicts)
     if history is None:
-        return Uncompared(f"{told} against {baseline.words}", True)
+        return Uncompared(f"{counted} against {baseline.words}", True)
     unheld = any(each.state in ("NEW", "INCOMPARABLE") for each in verdicts)
     measured = any(row.timed or "footprint" in row.benchmarks for row in rows(report))
     if not measured or (history.like and not unheld):
-        return Uncompared(f"{told}: this report has nothing that could be compared", True)
+        return Uncompared(f"{counted}: this report has nothing that could be compared", True)
     when = taken(report, "the report")
-    words = f"{told}; {baseline.words}"
+    words = f"{counted}; {baseline.words}"
     if since is not None and when.date() < since:
         return Uncompared(f"{words}; a warning until {since} (history_since)", False)
     if not history.older or history.oldest is None:
@@ -74,5 +74,5 @@ def uncompared(
 
 def _counts(verdicts: Sequence[Verdict]) -> str:
     found: Mapping[str, int] = Counter(each.state for each in verdicts)
-    told = [f"{found[state]} {state}" for state in VERDICTS if state in found]
-    return ", ".join(told) or "no case was judged"
+    counted = [f"{found[state]} {state}" for state in VERDICTS if state in found]
+    return ", ".join(counted) or "no case was judged"

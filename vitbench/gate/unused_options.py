@@ -17,9 +17,9 @@ def unused_options(given: Mapping[str, bool], baseline: str | None) -> list[str]
         idle = [name for name in given if name in OF_HISTORY]
         idle += [OF_BASELINES] * (baseline != "accepted")
         why = f"--baseline={baseline} does not use {'it' if _one(given, idle) else 'them'}"
-    told = [name for name in idle if given.get(name)]
-    verb = "has" if len(told) == 1 else "have"
-    return [f"{' and '.join(told)} {verb} no effect: {why}"] if told else []
+    unused = [name for name in idle if given.get(name)]
+    verb = "has" if len(unused) == 1 else "have"
+    return [f"{' and '.join(unused)} {verb} no effect: {why}"] if unused else []
 
 
 def _one(given: Mapping[str, bool], names: Sequence[str]) -> bool:

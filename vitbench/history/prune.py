@@ -26,9 +26,10 @@ WEEK_SECONDS = 7 * 86400
 def prunable(history: History, found: Sequence[Trend], keep_seconds: float) -> list[Run]:
     """The runs that the history does not need, oldest first.
 
-    Kept: runs younger than `keep_seconds` before vitbench's newest, the first run of each week and
-    fingerprint class, of every series, too, and its newest; and those without which a change of it
-    would not be told again, or the older commit of a run that is kept would pass for a new one.
+    The history needs: runs younger than `keep_seconds` before vitbench's newest; the first run of
+    each week, of every fingerprint class and every series; the newest run of a series; the runs
+    without which a change of a series would not be found again; and a run without which a needed
+    run of an older commit would count as new.
     """
     if not history.runs:
         return []
@@ -102,8 +103,8 @@ def copies(history: History) -> dict[str, str]:
 
 
 def accepted_in(folder: Path, default: Path) -> list[Trace]:
-    """The traces of the accepted baselines: in `default`, and in folders whose name says that they
-    hold some, in `folder`, beside it and in the working directory."""
+    """The traces of the accepted baselines: in `default`, and in folders that are named after
+    baselines, in `folder`, beside it and in the working directory."""
     files = set(default.glob("*.json"))
     for place in _baseline_folders(folder):
         files |= set(place.rglob("*.json"))

@@ -19,9 +19,9 @@ def remarks(history: History) -> list[str]:
     for run in history.runs:
         for name, why in run.left_out.items():
             (cases if name else whole).setdefault((name, why), []).append(run.file)
-    told = [f"{_where(files)}: {name}: left out: {why}" for (name, why), files in cases.items()]
-    told += [f"{_where(files)}: {why}" for (_, why), files in whole.items()]
-    return [*told, *_doubts(history)]
+    lines = [f"{_where(files)}: {name}: left out: {why}" for (name, why), files in cases.items()]
+    lines += [f"{_where(files)}: {why}" for (_, why), files in whole.items()]
+    return [*lines, *_doubts(history)]
 
 
 def _doubts(history: History) -> Iterator[str]:

@@ -1,11 +1,11 @@
-"""Which runs of a series must stay, so that its changes are told again by those that stay alone."""
+"""Which runs of a series must stay, so that its changes are found again without the others."""
 
 from collections.abc import Sequence
 
 from vitbench.stats.change_points import ChangePoint, change_points
 from vitbench.stats.change_rules import FIRST_RUNS, LEAST_BEFORE, SPANS
 
-# Runs on either side of a change that stay; more where it would not be told again.
+# Runs on either side of a change that stay; more where the change would not be found again.
 AROUND = max(LEAST_BEFORE, SPANS[4])
 
 
@@ -13,7 +13,7 @@ def runs_to_keep(values: Sequence[float], places: set[int]) -> set[int]:
     """Of a series (n,): `places`, its last one, and what more must stay.
 
     AROUND values on either side of each change, all of a gradual one, the first ones that it is
-    compared with, and more around each until the changes are told again.
+    compared with, and more around each until the changes are found again.
     """
     found, around, last = change_points(values), AROUND, len(values) - 1
     while True:

@@ -18,9 +18,8 @@ Point = tuple[int, int, float]
 class Series:
     """The points of one case, in the order of their runs, of one fingerprint class and reference.
 
-    `versions` is what tells it from the others of the case: of versions that alternate, its own;
-    "" where none do. `older` are the points of commits older than one measured before them: they
-    are no part of what came after what.
+    `versions`: where versions alternate, the versions of this series; else "". `older`: the points
+    of commits older than a commit that was measured before them; they are not in `points`.
     """
 
     case: str
@@ -64,7 +63,7 @@ def series(history: History) -> list[Series]:
 
 
 def _versions(history: History, runs: Sequence[int]) -> dict[int, str]:
-    """Of each of the runs of a class, the versions that tell its series from the others."""
+    """By run of a class, the versions that distinguish its series from the others."""
     known = [{**history.runs[run].versions, **history.runs[run].variables} for run in runs]
     return {
         runs[member]: group.words for group in version_groups(known) for member in group.members
@@ -95,7 +94,7 @@ def older_rows(history: History) -> set[int]:
 
 
 def newest_first(history: History) -> list[int]:
-    """Runs, the newest first; after them those of a commit older than one that was measured before
-    them, on whatever machine: nothing of what is newest is taken from those."""
+    """Runs, the newest first. At the end are the runs of a commit older than a commit that was
+    measured before, on any machine: they are never the newest."""
     late = out_of_order([x.committed for x in history.runs], [x.time for x in history.runs])
     return sorted(range(len(late)), key=lambda run: (late[run], -run))

@@ -25,7 +25,7 @@ from vitbench.report.text import decoded
 # Raise when what is kept of a report changes its meaning.
 CACHE_FORMAT = 6
 COLUMN = {name: index for index, name in enumerate(COLUMNS)}
-# Folders that hold no run of this project's own: a baseline is a copy of one, an example another's.
+# Folders without runs of this project: a baseline is a copy of a run, an example is foreign.
 SKIPPED_FOLDERS = ("baselines", "calibrations", "aa-runs", "example")
 
 
@@ -116,7 +116,7 @@ def _read(path: Path, name: str, written: float) -> Entry:
     try:
         run, rows = summarise(decoded(path), name, written)
     except UserError as error:
-        # Named as in the folder, so that a page tells nothing of where the folder is.
+        # Named as in the folder, so that a page does not show where the folder is.
         return None, (), np.empty((0, len(COLUMNS))), str(error).replace(str(path), name, 1)
     except OSError as error:
         return None, (), np.empty((0, len(COLUMNS))), f"{name}: cannot read it: {error.strerror}"
@@ -153,7 +153,7 @@ def _read_cache(cache: Path) -> dict[str, Entry]:
         with suppress(OSError):
             os.utime(cache)  # the least recently used of all caches goes first
         return known
-    except Exception:  # a cache is worth nothing: whatever is wrong with it, read the files
+    except Exception:  # a cache that is damaged in any way is not used: read the files
         return {}
 
 

@@ -15,13 +15,13 @@ FALSE_DISCOVERIES = 0.05
 
 @dataclass(frozen=True)
 class Event:
-    """A change of one series. `run` is the first run with it, an index into the history's runs.
+    """A change of one series. Runs are indices into the history's runs.
 
-    A gradual one goes on up to `until`; else that is `run`. `since`, the first run after the change
-    before it, and the runs from there on are what it rests on. `change` is relative, of the time a
-    call takes (0.05: takes 5 % longer), within `low` and `high`. `stands` where it holds over all
-    cases of the page at a false-discovery rate of 5 %. `with_it` names what else changed between
-    the two runs.
+    `run`: the first run with the change. `until`: the last run of a gradual change, else `run`.
+    `since`: the first run after the change before; the change is estimated from there on.
+    `detected`: the run that showed it first. `change`: relative, of the time of a call (0.05: 5 %
+    longer), within `low` and `high`. `significant`: at a false-discovery rate of 5 % over all cases
+    of the history. `with_it`: what else changed between the two runs.
     """
 
     case: str
@@ -90,21 +90,21 @@ def what_differs(one: Run, other: Run, model: str = "") -> tuple[str, ...]:
 
     `model`: leave out the weights and images of other models.
     """
-    told = []
+    differences = []
     if one.machine != other.machine:
-        told.append(f"machine {one.machine} to {other.machine}")
+        differences.append(f"machine {one.machine} to {other.machine}")
     for name, old, new in _differing(one.versions, other.versions):
-        told.append(f"{name} {old} to {new}")
+        differences.append(f"{name} {old} to {new}")
     if one.commit != other.commit:
-        told.append(f"commit {_commit(one)} to {_commit(other)}")
+        differences.append(f"commit {_commit(one)} to {_commit(other)}")
     elif one.dirty != other.dirty:
-        told.append("uncommitted changes " + ("came" if other.dirty else "went"))
+        differences.append("uncommitted changes " + ("came" if other.dirty else "went"))
     for name, old, new in _differing(one.variables, other.variables):
-        told.append(f"{name} {old} to {new}")
+        differences.append(f"{name} {old} to {new}")
     for name, old, new in _differing(one.weights, other.weights):
         if not model or name == model:
-            told.append(f"weights of {name} {old[:8]} to {new[:8]}")
-    return (*told, *_seen_otherwise(one, other, model))
+            differences.append(f"weights of {name} {old[:8]} to {new[:8]}")
+    return (*differences, *_seen_otherwise(one, other, model))
 
 
 def _seen_otherwise(one: Run, other: Run, model: str) -> list[str]:
@@ -112,14 +112,16 @@ def _seen_otherwise(one: Run, other: Run, model: str) -> list[str]:
     shared = [name for name in one.seen if name in other.seen]
     if not shared:
         return ["the images"] if one.images != other.images else []
-    told = []
+    differences = []
     for name in [name for name in shared if name == (model or name)]:
         (files, _, pixels), (new_files, _, new_pixels) = (
             each.seen[name].partition(":") for each in (one, other)
         )
         if pixels != new_pixels:
-            told.append(f"the {'preprocessing' if files == new_files else 'images'} of {name}")
-    return told
+            differences.append(
+                f"the {'preprocessing' if files == new_files else 'images'} of {name}"
+            )
+    return differences
 
 
 def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> list[tuple[str, str, str]]:

@@ -1,8 +1,8 @@
-"""Versions that take turns, as a matrix of them does, apart; one that replaces another, together.
+"""Which runs belong together: versions that alternate are apart, replaced versions are together.
 
-A version of a package stands in *blocks*: runs in a row. It *alternates* where it came back twice
-or more: three blocks. Two versions of a package that alternates belong to one series where one
-replaced the other for good, which is one of:
+The runs of a version of a package form *blocks*: runs in a row. The version *alternates*, as in a
+test matrix, where it came back twice or more: three blocks. Two versions of a package that
+alternates belong to one series where one replaced the other for good, which is one of:
 
 - one ended before the other began;
 - neither came back more than once: an upgrade that was taken back, and perhaps made again;
@@ -23,7 +23,7 @@ LEAST_BLOCKS = 3
 @dataclass(frozen=True)
 class VersionGroup:
     """Runs that belong together, by index. `words` names the newest version of each package that
-    tells them from the others; "" where there is one group alone."""
+    distinguishes them from the others; "" where there is only one group."""
 
     members: tuple[int, ...]
     words: str
@@ -52,7 +52,7 @@ def _groups(
         versions = _versions([kind.get(name, NO_VERSION) for kind in kinds])
         if max(version.blocks for version in versions) >= LEAST_BLOCKS:
             turns[name] = versions
-    # What takes turns most often first: within each of its groups the others may well stand still.
+    # The package that alternates most first: within its groups the others may not alternate.
     for name in sorted(turns, key=lambda name: -sum(version.blocks for version in turns[name])):
         groups = _chains(turns[name])
         if len(groups) > 1:
@@ -82,7 +82,7 @@ def _versions(names: Sequence[str]) -> list[_Version]:
 
 
 def _chains(versions: Sequence[_Version]) -> list[list[_Version]]:
-    """The versions, each after the one that it replaced for good: the likest of those it can."""
+    """The versions, each after the one that it replaced for good: the most similar that fits."""
     chains: list[list[_Version]] = []
     for version in versions:
         fit = [chain for chain in chains if all(_replaced(old, version) for old in chain)]

@@ -50,7 +50,7 @@ def judge_agreement(measured: Mapping[str, Any], limits: Limits, subject: str) -
 
     BROKEN: a problem (non-finite, misshapen), the mean cosine or the relative logit error outside
     its limit, or an upper bound of agreement below its limit. KEPT: the lower bound reaches
-    it. UNPROVEN: too few images to tell. Synthetic weights are judged on the numeric limits
+    it. UNPROVEN: too few images to decide. Synthetic weights are judged on the numeric limits
     alone. Where measuring stopped early, the images measured are judged; what is `doomed` is
     BROKEN. The sentence names at most two flips, those where the reference was surest (largest
     margin): a near call that flips worries nobody, a sure one should.
@@ -114,7 +114,7 @@ def judge_agreement(measured: Mapping[str, Any], limits: Limits, subject: str) -
 
 
 def doomed(measured: Mapping[str, Any], limits: Limits) -> bool:
-    """Whether the verdict is BROKEN whatever the images still to come give.
+    """Whether the state is BROKEN for any result of the remaining images.
 
     Curtailed sampling: the rest is taken at its best (equal logits, equal top-1), so looking
     after every batch inflates no error.
@@ -134,7 +134,7 @@ def doomed(measured: Mapping[str, Any], limits: Limits) -> bool:
 def percent(share: float) -> str:
     """A share in per cent to one decimal, rounded down.
 
-    Rounded down, a figure stands on the same side of a limit as the value itself: 95.97 %
+    Rounded down, a figure is on the same side of a limit as the value itself: 95.97 %
     is not shown as the 96.0 % that it failed to reach.
     """
     return f"{round_down(share * 100, 1)} %"

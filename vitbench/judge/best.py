@@ -52,7 +52,7 @@ class Candidate:
 class Choice:
     """The recommendation for one model and batch.
 
-    `best` is a case id, or None where nothing is left; `sentence` says why. `front` holds the ids
+    `best` is a case id, or None where nothing is left; `sentence` says why. `front` has the ids
     that nothing dominates (Pareto: no candidate is as good in everything and better in something).
     `out` has, for each other case, one sentence.
     """
@@ -200,7 +200,7 @@ def _why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[C
         words = f"no better: {_figure(each, need)}, and {each.latency:.1f} ms a call"
     if not dominators:
         return words
-    # The one that wins most by the need at hand: the one a reader would take instead.
+    # The candidate with the least of what is needed: a reader would take that one instead.
     better = min(dominators, key=lambda other: other.cost(need))
     return f"{words}; dominated by {better.case.partition('/')[2]}"
 

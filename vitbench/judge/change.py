@@ -70,7 +70,7 @@ def paired_timing(benchmark: Mapping[str, Any]) -> Timing | None:
     """The timing of a benchmark that ran in pairs; None where two rounds are not there.
 
     With too few rounds for batch means, the rounds themselves are what the variance is from.
-    The figures are those that `sound` lets through.
+    The benchmark has passed `report.sound`.
     """
     ratio = benchmark["extra_info"]["ratio"]
     log_time = -math.log(ratio["speedup"])
@@ -88,7 +88,7 @@ def paired_timing(benchmark: Mapping[str, Any]) -> Timing | None:
 
 
 def plain_timing(benchmark: Mapping[str, Any]) -> Timing:
-    """The timing of a native pytest-benchmark row that `sound` lets through."""
+    """The timing of a native row of pytest-benchmark that has passed `report.sound`."""
     return Timing(math.log(benchmark["stats"]["median"]), 0.0, CERTAIN)
 
 

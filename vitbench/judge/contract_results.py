@@ -26,8 +26,11 @@ TO_INSTALL = (
 
 @dataclass(frozen=True)
 class ContractResult:
-    """One contract held against one case, whose id `case` begins with; UNJUDGED, `why`, against
-    none, and then `case` begins with its glob. `state` is KEPT, BROKEN, UNPROVEN or UNJUDGED."""
+    """The result of one contract for one case: KEPT, BROKEN, UNPROVEN or UNJUDGED.
+
+    `case` begins with the id of the case. A contract that is UNJUDGED, for the reason `why`, has no
+    case: `case` then begins with its glob.
+    """
 
     case: str
     state: str
@@ -46,9 +49,9 @@ def judge_contracts(
 ) -> list[ContractResult]:
     """Every contract for every case that its glob matches, in the order of the contracts.
 
-    One that matches no case of the report is UNJUDGED. Where that leaves no contract at all, a
-    BROKEN one says so: such a run has shown nothing. A run that was selected may leave all out,
-    unless none of them is for this machine.
+    A contract that matches no case of the report is UNJUDGED. Where no contract was judged, one
+    more result is BROKEN and says so: the run has shown nothing. For a run of selected cases that
+    result is UNJUDGED, unless no contract is for this machine.
     """
     run = Scope(report, variants)
     results: list[ContractResult] = []

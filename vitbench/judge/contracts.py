@@ -149,7 +149,7 @@ def _parse(clause: str, place: str) -> tuple[str, float]:
 
 
 def _line(lines: Sequence[str], key: str, start: int = 0) -> int:
-    """The line, from 1, where a key or a string stands; after the table's head if it has one."""
+    """The line, from 1, of a key or a string; after the head of the table, if there is one."""
     title = f"[{'.'.join(TABLE_PATH)}]"
     head = next((i for i, line in enumerate(lines) if line.strip().startswith(title)), 0)
     quoted = [f'"{key}"', f"'{key}'"]

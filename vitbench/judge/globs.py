@@ -78,7 +78,7 @@ def can_match(
     models: Iterable[str] | None = None,
     devices: Iterable[str] | None = None,
 ) -> bool:
-    """Whether a glob matches the id of any case, whatever its batch.
+    """Whether a glob matches the id of any case, of any batch.
 
     `variants` with the kinds of device that each is made for, None: any name on any kind; `models`
     None: any name; `devices` None: any device of those kinds.

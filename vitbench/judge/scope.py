@@ -21,13 +21,13 @@ Kinds = Mapping[str, Sequence[str]]
 
 def known_variants(report: Mapping[str, Any], catalogue: Kinds) -> Kinds:
     """Those of the catalogue, and those of a report, which may be of another version."""
-    told = report.get("vitbench", {})
+    info = report.get("vitbench", {})
     known = {variant: tuple(kinds) for variant, kinds in catalogue.items()}
     ran = [row.case for row in rows(report)]
-    ran += [Case.parse(name) for name in told.get("failed", {})]
+    ran += [Case.parse(name) for name in info.get("failed", {})]
     for case in ran:
         known[case.variant] = (*known.get(case.variant, ()), case.device.split(":")[0])
-    for name in told.get("unavailable", {}):
+    for name in info.get("unavailable", {}):
         known.setdefault(Case.parse(name).variant, DEVICE_KINDS)
     return known
 
@@ -36,22 +36,22 @@ class Scope:
     """A report as contracts see it: its cases, and what else it could have had."""
 
     def __init__(self, report: Mapping[str, Any], variants: Kinds) -> None:
-        told = report.get("vitbench", {})
+        info = report.get("vitbench", {})
         self.found = {row.case.id: row for row in rows(report)}
-        self.failed: Mapping[str, str] = told.get("failed", {})
-        self.unavailable: Mapping[str, str] = told.get("unavailable", {})
-        self.selected, self.ended = bool(told.get("selected")), told.get("complete") is False
+        self.failed: Mapping[str, str] = info.get("failed", {})
+        self.unavailable: Mapping[str, str] = info.get("unavailable", {})
+        self.selected, self.ended = bool(info.get("selected")), info.get("complete") is False
         self.groups = {group for row in self.found.values() for group in row.benchmarks}
         self.unsound = {each.name: each.why for each in left_out(report) if each.group}
         named = dict.fromkeys([*self.found, *self.failed, *self.unavailable, *self.unsound])
         parts = [Case.parse(name) for name in named]
         gpus = ["cuda:0"] * bool(machine(report).get("gpus"))
-        self.models = dict.fromkeys([*told.get("models", {}), *(case.model for case in parts)])
+        self.models = dict.fromkeys([*info.get("models", {}), *(case.model for case in parts)])
         self.devices = dict.fromkeys(["cpu", *gpus, *(case.device for case in parts)])
         self.batches = sorted({case.batch for case in parts})
         self.variants = variants
-        # A variant that is not made for the machine stands on one of its devices, to say so: that
-        # is no case of this device.
+        # A report lists a variant that cannot run on the machine under one of its devices, with
+        # the reason: that is no case of this device.
         self.cases = [
             case.id
             for case in parts

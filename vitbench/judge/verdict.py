@@ -6,7 +6,7 @@ from typing import Any
 
 WORSE = ("SLOWER", "DRIFTED", "LARGER")
 UNDECIDED = ("INCONCLUSIVE", "MISSING")
-"""What a comparison could not tell. A case that is not there any more has not passed."""
+"""The comparison did not decide. A case that is missing has not passed."""
 VERDICTS = ("SAME", "FASTER", *WORSE, *UNDECIDED, "NEW", "INCOMPARABLE")
 
 PASS, REGRESSION, NOTHING_COMPARABLE, INCONCLUSIVE, USAGE = 0, 1, 2, 3, 4
@@ -15,7 +15,7 @@ NOTHING = "nothing was compared"
 
 @dataclass(frozen=True)
 class Verdict:
-    """One case held against its baseline, and one sentence why.
+    """One case compared with its baseline, and one sentence why.
 
     `change` is the case's time, or size, over the baseline's less 1 (0.05: takes 5 % longer),
     `low` and `high` bound it as the sentence says; None where nothing was compared. `figures` is

@@ -55,7 +55,7 @@ def plot_choices(choices: Sequence[Choice], path: Path) -> None:
                     text=[_short(x.case) for x in found],
                     customdata=[[x.figures["size"]] for x in found],
                     hovertemplate="%{text}: %{x:.1f} ms, %{y:.1f} %, %{customdata[0]:.1f} MB",
-                    # Neighbours' names stand above and below in turn; the others show on hover.
+                    # Names of neighbours are above and below in turn; the others show on hover.
                     mode="markers+text" if front else "markers",
                     textposition=[
                         ("top center", "bottom center")[i % 2] for i in range(len(found))
@@ -102,7 +102,7 @@ def _ticks(latencies: Sequence[float]) -> list[float] | None:
 
 
 def _marks(sizes: Sequence[float], front: bool) -> dict[str, Any]:
-    """Marks whose area is the size; shape tells the front apart without colour."""
+    """Marks whose area is the size; the shape shows the front without colour."""
     return {
         "size": [max(8.0, size**0.5 * 3) for size in sizes],
         "symbol": "circle" if front else "circle-open",

@@ -57,7 +57,8 @@ def history_notes(history: History, found: Sequence[Trend]) -> list[str]:
 
 def places(history: History, found: Sequence[Trend]) -> list[str]:
     """The machine of every series, and its versions where they alternate. Where a case has several
-    on one, as after other weights or another reference, the date of the first run tells them apart.
+    series on one machine, as after other weights or another reference, the date of the first run
+    distinguishes them.
     """
     where = [each.machine + (f", {each.versions}" if each.versions else "") for each in found]
     count = Counter((each.case, place) for each, place in zip(found, where, strict=True))
@@ -69,16 +70,16 @@ def places(history: History, found: Sequence[Trend]) -> list[str]:
 
 
 def summary(history: History, found: Sequence[Trend], folder: str) -> str:
-    """One sentence: how many reports, cases, machines, and changes that stand."""
+    """One sentence: how many reports, cases, series and significant changes."""
     events = [event for each in found for event in each.events]
-    stand = sum(event.significant for event in events)
+    significant = sum(event.significant for event in events)
     words = f"{folder}: {_count(len(history.runs), 'report')}"
     if history.runs:
         words += f" from {history.runs[0].date[:10]} to {history.runs[-1].date[:10]}"
     words += f", {_count(len(history.cases), 'case')}, {_count(len(found), 'series')}"
-    words += f"; {_count(stand, 'change')} over all of them"
-    if len(events) > stand:
-        words += f", {len(events) - stand} more by one series alone"
+    words += f"; {_count(significant, 'change')} over all of them"
+    if len(events) > significant:
+        words += f", {len(events) - significant} more by one series alone"
     if history.damaged:
         words += f"; {_count(len(history.damaged), 'file')} could not be read"
     if count_left_out(history):

@@ -51,8 +51,8 @@ def counts(verdicts: Sequence[Judged], noun: str = "case") -> str:
     """One line: "6 cases: 1 SLOWER, 1 INCONCLUSIVE, 4 SAME"."""
     # A verdict named "contracts" is on all of them, and is none of them.
     found = Counter(verdict.state for verdict in verdicts if verdict.case != f"{noun}s")
-    told = ", ".join(f"{found[state]} {state}" for state in ACT_FIRST if found[state])
-    return f"{found.total()} {noun}{'' if found.total() == 1 else 's'}: {told or 'none'}"
+    counted = ", ".join(f"{found[state]} {state}" for state in ACT_FIRST if found[state])
+    return f"{found.total()} {noun}{'' if found.total() == 1 else 's'}: {counted or 'none'}"
 
 
 def verdicts_text(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = "case") -> str:
@@ -120,7 +120,7 @@ def annotations(
     inconclusive_fails: bool = True,
     nothing: Uncompared | None = None,
 ) -> list[str]:
-    """GitHub's workflow commands: ::error for what fails, ::warning for what is not told.
+    """GitHub's workflow commands: ::error for what fails, ::warning for what is undecided.
 
     Escaping as actions/toolkit does it (command.ts): % CR LF, and : , in properties too.
     """

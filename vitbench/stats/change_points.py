@@ -1,7 +1,8 @@
 """Where a series changed: looked at after every run, calibrated so that nearly nothing is false.
 
-A series is replayed run by run by the rules of `looks`. So a change that was told stays told. What
-is known of it by now, its size and whether it came at once or gradually, takes the later runs too.
+A series is replayed run by run by the rules of `change_rules`, so a change that was found once
+stays found. Its size, and whether it came at once or gradually, are estimated from the later runs
+too.
 """
 
 import math
@@ -36,13 +37,13 @@ CLEARER = 9.0
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """A change between the values `at - 1` and `at` of a series, first told at value `told`.
+    """A change between the values `at - 1` and `at` of a series, detected at value `detected`.
 
     A gradual one goes on up to value `until`; else `until` is `at`. `size` is the difference of the
     means before and after (gradual: of the first ten values since the change before, `since`, and
     the last five), in units of the series, bounded by `low` and `high` at 95 %, widened for the
     correlation of neighbours. `p` bounds the chance that a series without change gives one as
-    clear, all looks counted: FALSE_PER_SERIES where it is only just told.
+    clear, all looks counted: FALSE_PER_SERIES where it is only just detected.
     """
 
     since: int
@@ -157,7 +158,7 @@ def _step(part: Floats, start: int, alarms: list[_Alarm]) -> ChangePoint:
     from scipy.special import stdtr, stdtrit
 
     (alarm,) = alarms
-    # With what came after, the place is better known than when it was told.
+    # With the later values the place is better known than when the change was detected.
     near = alarm.at - start
     first, last = max(2, near - SPANS[0]), min(len(part) - 2, near + SPANS[0])
     at = best_split(part, first, max(first, last))

@@ -18,7 +18,7 @@ Floats = NDArray[Any]
 # Values after a change against those before. Found "within 5 runs" is span 5.
 SPANS = (3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 # Two-sided p of one look below which it is a change, by simulation. Span 5 gets most of what may be
-# spent, because a change should be told within five runs.
+# spent, because a change should be detected within five runs.
 LEVEL_OF_FIVE, LEVEL = 1.8e-4, 2e-6
 # Where neighbours correlate, or where a series is too short to show whether they do.
 CORRELATED_LEVEL, SHORT_LEVEL = 3.2e-6, 8e-5

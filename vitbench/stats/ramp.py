@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[Any]
 
-# A shorter ramp is not told from a step.
+# A shorter ramp cannot be distinguished from a step.
 LEAST_RUNS = 5
 # Ends of a ramp that are tried: all of a short series, so many of a long one.
 MOST_KNOTS = 48
