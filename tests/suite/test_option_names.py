@@ -113,3 +113,20 @@ def test_options_of_the_ini_file_and_of_the_environment_count(start, way, monkey
 def test_what_is_no_option_is_refused(start, way, wrong):
     with pytest.raises(pytest.UsageError, match=r"unrecognized|invalid"):
         start(way, wrong)
+
+
+WATCH = """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(parser):
+    parser.before = "--batch" in parser.optparser._option_string_actions
+    result = yield
+    parser.after = "--batch" in parser.optparser._option_string_actions
+    return result
+"""
+
+
+def test_a_plugin_of_the_environment_needs_the_hook_alone(start):
+    config = start("plugin", "-p", "watch", "--batch=2", files={"watch.py": WATCH})
+    assert (config._parser.before, config._parser.after) == (False, True)

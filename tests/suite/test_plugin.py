@@ -97,6 +97,18 @@ def test_a_wrong_option_is_one_sentence_after_the_collection(run):
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 
+def test_a_run_of_others_leaves_no_report_of_an_earlier_run(run, pytester):
+    """A gate after it must not take the old one for this run's."""
+    old = pytester.makefile(".json", old="{}")
+    run(OTHERS, "--report=old.json", "--collect-only")
+    assert old.exists()
+    result, parts = run(OTHERS, "--report=old.json")
+    assert (result.ret, parts, old.exists()) == (pytest.ExitCode.OK, [], False)
+    result, _ = run(OTHERS, f"--report={pytester.path}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "is a folder: name a file" in result.stderr.str()
+
+
 def test_the_process_that_starts_workers_checks_what_its_user_names(run):
     result, parts = run(OTHERS, "-n1", "--model=no-such-model", "--vitbench-device=cpu")
     assert (result.ret, parts) == (pytest.ExitCode.USAGE_ERROR, list(MODULES))

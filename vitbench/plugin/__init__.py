@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from vitbench.place import install
-from vitbench.plugin.names import named, pytest_addoption
+from vitbench.plugin.names import given, named, pytest_addoption
 
 __all__ = ["pytest_addoption"]
 
@@ -57,6 +57,13 @@ def pytest_pycollect_makeitem(
 def pytest_collection_modifyitems(config: pytest.Config) -> None:
     if REFUSED in config.stash:
         raise config.stash[REFUSED]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A run that is to write --report and has nothing to measure leaves none of an earlier run."""
+    config = session.config
+    if given(config).report and ACTIVE not in config.stash and not config.option.collectonly:
+        import_module("vitbench.plugin.destination").prepare(config)
 
 
 @pytest.hookimpl(optionalhook=True)
