@@ -6,15 +6,20 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 
-# pytester's runs in this process forget what they imported, and numpy is imported only once.
 import vitbench.plugin.measuring
 
+# pytester's runs in this process forget what they imported, and numpy is imported only once.
+from tests.helpers import thorough
+
+STARTED = time.monotonic()
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT.parent / "shared" / "images" / "tiny-imagenet-20"
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -35,6 +40,42 @@ def bounded(process: subprocess.Popen[str], seconds: float = 300.0) -> Iterator[
     finally:
         timer.cancel()
         process.kill()
+
+
+# `tox -e thorough` asks for --hypothesis-profile=thorough.
+for name, count in (("quick", 200), ("thorough", 2000)):
+    hypothesis.settings.register_profile(
+        name, max_examples=count, deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )  # fmt: skip
+hypothesis.settings.load_profile("quick")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--thorough-record", type=Path, metavar="FILE",
+        help="write there when all thorough tests ran, where, and how they ended",
+    )  # fmt: skip
+
+
+def pytest_report_header() -> str:
+    record = thorough.read()
+    return record.sentence() if record else "thorough tests: no run of them is recorded"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Records a run of all thorough tests: not one of some of them, or that was ended."""
+    file = config.getoption("--thorough-record", None)
+    if file is None:
+        return
+    stats = terminalreporter.stats
+    if config.option.keyword or config.option.maxfail or "error" in stats:
+        terminalreporter.write_line(f"{file} is not written: this run is a part of them")
+        return
+    counts = {each: len(stats.get(each, ())) for each in ("passed", "failed", "skipped")}
+    thorough.write(thorough.record_of(ROOT, time.monotonic() - STARTED, **counts), file)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,9 @@
-"""A pytest plugin for the self-tests: plants a wrong deployment in place of int8-dynamic."""
+"""A pytest plugin for the self-tests: plants wrong deployments.
 
+PLANTED is JSON: the damage of each variant, by its name.
+"""
+
+import json
 import os
 import time
 from dataclasses import replace
@@ -7,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from vitbench.measure import run_figures, session
-from vitbench.runtimes import eager
+from vitbench.runtimes import eager, lite, torchscript
 
 
 def crash(_):
@@ -20,27 +24,32 @@ DAMAGES = {
     "swapped": lambda logits: np.roll(logits, 1, axis=1),
     "nan": lambda logits: np.where(np.arange(logits.shape[1]) == 3, np.nan, logits),
 }
-_load = eager.load
+PLANTED = json.loads(os.environ["PLANTED"])
 
 
-def _planted(placement):
-    deployment = _load(placement)
-    if placement.variant.precision != "int8":
-        return deployment
-    name, _, since = os.environ["PLANTED"].partition(" after ")
-    calls = iter(range(10**9))
+def planted(load):
+    """`load` of a runtime, whose deployments have the damage of their variant."""
 
-    def read(output):
-        logits = deployment.read(output)
-        return DAMAGES[name](logits) if next(calls) >= int(since or 0) else logits
+    def loaded(placement):
+        deployment = load(placement)
+        damage = PLANTED.get(placement.variant.name)
+        if damage is None:
+            return deployment
+        if damage == "hang":
+            return _hanging(deployment)
+        name, _, since = damage.partition(" after ")
+        calls = iter(range(10**9))
 
-    return replace(deployment, read=read)
+        def read(output):
+            logits = deployment.read(output)
+            return DAMAGES[name](logits) if next(calls) >= int(since or 0) else logits
+
+        return replace(deployment, read=read)
+
+    return loaded
 
 
-def _hanging(placement):
-    deployment = _load(placement)
-    if placement.variant.precision != "int8":
-        return deployment
+def _hanging(deployment):
     calls = iter(range(10**9))
 
     def call(staged):
@@ -58,4 +67,5 @@ def _beside(*_):
 
 if "PLANTED_BESIDE" in os.environ:
     run_figures.flops = session.profile = _beside
-eager.load = _hanging if os.environ["PLANTED"] == "hang" else _planted
+for runtime in (eager, torchscript, lite):
+    runtime.load = planted(runtime.load)

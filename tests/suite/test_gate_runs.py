@@ -100,6 +100,7 @@ def git(*arguments):
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_ctrl_c_leaves_no_process_and_no_checkout(checkout, environment, cache, tmp_path):
     mark = f"duet-{os.getpid()}-{time.monotonic_ns()}"
     # A revision, for which a checkout is made; a folder where git has none that we can talk to.

@@ -201,6 +201,7 @@ def test_seeded_weights_are_the_same_in_every_process_and_synthetic():
     assert model.weights.synthetic
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(
     not IMAGES.is_dir(), reason="the labelled test images are not beside this checkout"
 )

@@ -27,14 +27,17 @@ def the_report(folder: Path) -> dict:
 
 
 def test_a_run_verifies_times_and_reports(suite, tmp_path):
-    done = suite("--variant=int8-dynamic", "--batch=1")
+    done = suite("--variant=int8-dynamic", "--variant=fp16", "--batch=1", "--device=cpu", "-rs")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "unavailable: fp16 is made for a CUDA device" in done.stdout
     report = the_report(tmp_path)
+    assert "deit_tiny_patch16_224/fp16/cpu/b1" in report["vitbench"]["unavailable"]
     assert report["vitbench"]["complete"] is True
     images = report["vitbench"]["models"]["deit_tiny_patch16_224"]["images"]
     assert images["count"] == 16
     assert len({images["files_sha256"], images["pixels_sha256"]}) == 2
-    assert report["vitbench"]["selected"] == ["--batch=1", "--variant=int8-dynamic"]
+    chosen = ["--batch=1", "--variant=int8-dynamic", "--variant=fp16"]
+    assert report["vitbench"]["selected"][:3] == chosen  # and the device, where there is another
     machine = report["machine_info"]["vitbench"]
     assert machine["classes"] == {"deit_tiny_patch16_224": machine["fingerprint"]}
     kinds = [(b["group"], b["extra_info"]["case"]["id"]) for b in report["benchmarks"]]
@@ -73,29 +76,42 @@ def test_a_run_verifies_times_and_reports(suite, tmp_path):
     assert str(ROOT) not in json.dumps(report["vitbench"])
 
 
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        ("scaled", "relative logit error"),
-        ("swapped after 67", "its outputs in round"),  # of 64 images, and three calls to warm up
-        ("nan", "finite"),
-    ],
-)
-def test_a_wrong_variant_is_never_timed(suite, tmp_path, environment, damage, words):
-    environment["PLANTED"] = damage
+WRONG = {
+    "int8-dynamic": ("scaled", "relative logit error"),
+    # Of 16 images, and three calls to warm up.
+    "scripted-int8": ("swapped after 19", "its outputs in round"),
+    "lite-int8": ("nan", "finite"),
+    "int8-dynamic-qnnpack": ("crash", "RuntimeError: CUDA error: an illegal memory access"),
+}
+
+
+def test_wrong_variants_are_never_timed(suite, tmp_path, environment):
+    """And a crash that nobody foresaw is the failure of its case: else the report would just lack
+    it, and could be accepted as a baseline. (What is counted and profiled beside the rounds fails
+    too, and costs no row.)"""
+    environment["PLANTED"] = json.dumps({name: damage for name, (damage, _) in WRONG.items()})
+    environment["PLANTED_BESIDE"] = "1"
     done = suite(
-        "-ptests.helpers.planted", "--variant=int8-dynamic", "--verify-images=64",
-        f"--cache={tmp_path / 'cache'}", "-W", "error::pytest.PytestWarning",
+        "-ptests.helpers.planted", *(f"--variant={name}" for name in WRONG),
+        f"--cache={tmp_path / 'cache'}", "-W", "error::pytest.PytestWarning", "--profile",
         paths=("benchmarks/test_latency.py",),
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "1 failed, 1 passed" in done.stdout
-    assert words in done.stdout
+    assert "4 failed, 1 passed" in done.stdout
     assert "Traceback" not in done.stdout
     report = the_report(tmp_path)
     assert "benchmarks/test_latency.py" in report["vitbench"]["selected"]
-    assert [b["extra_info"]["case"]["variant"] for b in report["benchmarks"]] == ["fp32"]
-    assert list(report["vitbench"]["failed"]) == ["deit_tiny_patch16_224/int8-dynamic/cpu/b1"]
+    failed = report["vitbench"]["failed"]
+    assert sorted(failed) == sorted(f"deit_tiny_patch16_224/{name}/cpu/b1" for name in WRONG)
+    for name, (_, words) in WRONG.items():
+        assert words in failed[f"deit_tiny_patch16_224/{name}/cpu/b1"]
+    (row,) = report["benchmarks"]
+    assert row["extra_info"]["case"]["variant"] == "fp32"
+    assert row["extra_info"]["roofline"]["operations"] is None
+    assert row["extra_info"]["operators"] == []
+    why = "NotImplementedError: not for this model"
+    assert row["extra_info"]["left_out"] == {"operations": why, "operators": why}
+    assert f"/fp32/cpu/b1: no operations: {why}" in done.stdout
 
 
 @pytest.mark.thorough
@@ -107,37 +123,18 @@ def test_what_was_verified_by_an_earlier_run_and_answers_otherwise_now_is_not_ti
     assert suite(*options, paths=("benchmarks/test_latency.py",)).returncode == 0
     for report in (tmp_path / "reports").iterdir():
         report.unlink()
-    environment["PLANTED"] = "swapped"
+    environment["PLANTED"] = json.dumps({"int8-dynamic": "swapped"})
     done = suite("-ptests.helpers.planted", *options, paths=("benchmarks/test_latency.py",))
     assert "1 failed, 1 passed" in done.stdout
     (sentence,) = the_report(tmp_path)["vitbench"]["failed"].values()
     assert "its outputs before its rounds are not those that were verified: 1 of 1" in sentence
 
 
-def test_a_crash_that_nobody_foresaw_is_the_failure_of_its_case(suite, tmp_path, environment):
-    """Else the report would just lack the case, and could be accepted as a baseline. (What is
-    counted and profiled beside the rounds fails too, and costs no row.)"""
-    environment |= {"PLANTED": "crash", "PLANTED_BESIDE": "1"}
-    done = suite(
-        "-ptests.helpers.planted", "--variant=int8-dynamic", f"--cache={tmp_path / 'cache'}",
-        "--profile", paths=("benchmarks/test_latency.py",),
-    )  # fmt: skip
-    assert "1 failed, 1 passed" in done.stdout
-    (row,) = the_report(tmp_path)["benchmarks"]
-    assert row["extra_info"]["roofline"]["operations"] is None
-    assert row["extra_info"]["operators"] == []
-    why = "NotImplementedError: not for this model"
-    assert row["extra_info"]["left_out"] == {"operations": why, "operators": why}
-    assert f"/fp32/cpu/b1: no operations: {why}" in done.stdout
-    assert the_report(tmp_path)["vitbench"]["failed"] == {
-        "deit_tiny_patch16_224/int8-dynamic/cpu/b1":
-            "RuntimeError: CUDA error: an illegal memory access"
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)]
+)
 def test_a_run_that_dies_half_way_leaves_what_was_finished(cache, tmp_path, environment, how):
-    environment["PLANTED"] = "hang"
+    environment["PLANTED"] = json.dumps({"int8-dynamic": "hang"})
     command = [
         sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "-ptests.helpers.planted",
         str(ROOT / "benchmarks/test_latency.py"), "--benchmark-only", "--variant=int8-dynamic",
@@ -169,25 +166,30 @@ def built(output: str) -> int:
     return int(found[1])
 
 
+CONSISTENCY = ("benchmarks/test_consistency.py",)
+
+
 def test_every_artifact_is_built_once(suite, tmp_path):
+    """By two workers, each of which was asked to build it anew; then never again."""
+    options = ["--variant=scripted", "--batch=1", f"--cache={tmp_path / 'c'}"]
+    done = suite(*options, "--rebuild", "-n2", paths=CONSISTENCY, only=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert built(done.stdout) == 2
+    assert built(suite(*options, paths=("benchmarks/test_latency.py",)).stdout) == 0
+
+
+@pytest.mark.thorough
+def test_every_artifact_is_built_once_whatever_the_order(suite, tmp_path):
     """Whatever the order of the tests, and under two workers; then never again; then on demand."""
     options = [
         "--variant=int8-dynamic", "--variant=scripted", "--batch=1", f"--cache={tmp_path / 'c'}",
     ]  # fmt: skip
-    consistency = ("benchmarks/test_consistency.py",)
-    done = suite(*options, "-n2", paths=consistency, only=False)
+    done = suite(*options, "-n2", paths=CONSISTENCY, only=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert built(done.stdout) == 3
-    files = ("benchmarks/test_throughput.py", "benchmarks/test_latency.py", *consistency)
+    files = ("benchmarks/test_throughput.py", "benchmarks/test_latency.py", *CONSISTENCY)
     assert built(suite(*options, paths=files, only=False).stdout) == 0
-    assert built(suite(*options, "--rebuild", "-n2", paths=consistency, only=False).stdout) == 3
-
-
-def test_what_cannot_run_says_why(suite, tmp_path):
-    done = suite("--variant=fp16", "--device=cpu", "-rs", paths=("benchmarks/test_latency.py",))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "unavailable: fp16 is made for a CUDA device" in done.stdout
-    assert "deit_tiny_patch16_224/fp16/cpu/b1" in the_report(tmp_path)["vitbench"]["unavailable"]
+    assert built(suite(*options, "--rebuild", "-n2", paths=CONSISTENCY, only=False).stdout) == 3
 
 
 def test_selection_by_k_and_glob(suite):

@@ -13,6 +13,9 @@ from vitbench.errors import Unavailable
 from vitbench.runtimes import Placement, tuned, variant
 from vitbench.runtimes.tuned import layers, library
 
+# Compiled once: not by each of xdist's workers.
+pytestmark = pytest.mark.xdist_group("tuned")
+
 
 @pytest.fixture(scope="module", params=library.ISAS, ids=lambda isa: isa.name)
 def compiled(request, tmp_path_factory):

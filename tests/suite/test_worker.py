@@ -148,8 +148,12 @@ linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /
 @linux
 def test_a_late_worker_is_stopped_with_all_it_started(tmp_path):
     file = tmp_path / "pids"
-    with pytest.raises(WorkerFailed, match="no answer in 20 s; its last words: still compiling"):
-        ask(REQUEST, 20, python(SLEEPERS.format(file=str(file))))
+    for seconds in (2, 60):  # a busy machine may not have started both in two
+        with pytest.raises(WorkerFailed, match=f"no answer in {seconds} s") as caught:
+            ask(REQUEST, seconds, python(SLEEPERS.format(file=str(file))))
+        if file.exists():
+            break
+    assert str(caught.value).endswith("; its last words: still compiling")
     assert all(wait_until_gone(pid) for pid in pids(file))
 
 
@@ -179,7 +183,9 @@ ask({REQUEST}, 30, [sys.executable, "-c", {SLEEPERS.format(file=str(file))!r}])
     assert all(wait_until_gone(pid) for pid in pids(file))
 
 
-@pytest.mark.parametrize("variant", ["fp32", "int8-dynamic"])
+@pytest.mark.parametrize(
+    "variant", [pytest.param("fp32", marks=pytest.mark.thorough), "int8-dynamic"]
+)
 def test_a_build_and_its_footprint(tmp_path, variant):
     from vitbench.models import load_model, parse_spec
 

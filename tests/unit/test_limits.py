@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from vitbench.case import Limits
@@ -208,7 +208,6 @@ def test_doomed_counts_on_flips_that_may_turn_out_to_go_by_photograph():
     assert not doomed(measured_of(flips(10, 12), total=100, clusters=clusters), INT8)
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_what_is_doomed_ends_broken_whatever_the_rest_gives(data):
     total = data.draw(st.integers(1, 60))

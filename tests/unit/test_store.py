@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.helpers.reports import TINY, benchmark_of, ratio_of, report_of
@@ -202,7 +202,6 @@ def holds(place, key):
 WAYS = [way for way in places(run_of(1)) if way]
 
 
-@settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.sampled_from(WAYS), JSON), min_size=1, max_size=3))
 def test_whatever_stands_in_a_report_there_is_a_history_or_a_sentence(tmp_path, edits):
     report = run_of(1)
@@ -235,7 +234,6 @@ def test_figures_and_times_out_of_this_world_are_not_there(tmp_path):
     assert json.dumps(history_json(history, trends(history)), allow_nan=False)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=300) | JSON.map(lambda x: json.dumps(x).encode()))
 def test_whatever_stands_in_a_file_there_is_a_history_or_a_sentence(tmp_path, content):
     (tmp_path / "any.json").write_bytes(content)

@@ -1,0 +1,140 @@
+"""Whether the tests see faults: `python -m tests.mutants [NAME ...]`, in a few minutes.
+
+Each fault is planted in a copy of this checkout, where only the test named beside it runs, which
+must turn red; before, all of these tests must be green there. Not part of CI. Exit code 1 where a
+fault stays unseen, or where the text that it replaces is no longer there once.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+
+
+class Mutant(NamedTuple):
+    name: str
+    file: str
+    text: str
+    instead: str
+    test: str
+
+
+MUTANTS = [
+    Mutant("pairs: the reference is always first", "measure/paired.py",
+           "if self._round % 2 == 0:", "if True:", "unit/test_paired.py"),
+    Mutant("null arm: its doubt is dropped", "duet/rule.py",
+           "return abs(null.mean) if abs(null.mean) > limit else 0.0", "return 0.0",
+           "unit/test_null_arm.py"),
+    Mutant("verify before time: BROKEN is timed", "measure/verification.py",
+           'agreement.state == "BROKEN"', 'agreement.state == "WRONG"', "unit/test_measuring.py"),
+    Mutant("consistency: BROKEN passes", "measure/verification.py",
+           'agreement.state == "BROKEN"', 'agreement.state == "WRONG"',
+           "unit/test_consistency.py"),
+    Mutant("clock: the device is not waited for", "measure/clock.py",
+           "        deployment.synchronize()\n        seconds", "        seconds",
+           "unit/test_clock.py"),
+    Mutant("outputs witness: other outputs pass", "measure/outputs.py",
+           "problem = unequal(answer, self._expected)", "problem = None", "unit/test_outputs.py"),
+    Mutant("gate: nothing is SLOWER", "judge/change.py",
+           "slower[key] <= SUITE_LEVEL and each.estimate > limit", "False", "unit/test_gate.py"),
+    Mutant("gate: nothing is DRIFTED", "gate/times.py",
+           "if key[0] in drift:", "if False:", "unit/test_gate.py"),
+    Mutant("gate: what is LARGER is SAME", "gate/footprint.py",
+           '"LARGER", words, more', '"SAME", words, more', "unit/test_footprint_gate.py"),
+    Mutant("gate: what is gone is not MISSING", "gate/judgement.py",
+           'return told + [Verdict(name, "MISSING", words) for name in there if name not in here]',
+           "return told", "unit/test_imports.py unit/test_gate.py unit/test_gate_given.py"),
+    Mutant("gate: a missing case is NEW", "gate/judgement.py",
+           'return Verdict(label(key), "MISSING", words)\n\n',
+           'return Verdict(label(key), "NEW", words)\n\n', "unit/test_gate.py"),
+    Mutant("history: no change is told", "history/trends.py",
+           "for change in change_points(values))", "for change in ())", "unit/test_store.py"),
+    Mutant("contracts: a failed case is UNPROVEN", "judge/contract_results.py",
+           'state, words = "BROKEN", f"it failed', 'state, words = "UNPROVEN", f"it failed',
+           "unit/test_contract_results.py"),
+    Mutant("cache key: the weights do not count", "build/identity.py",
+           '"weights": model.weights.sha256,', '"weights": "",', "suite/test_identity.py"),
+    Mutant("cache key: the recipe does not count", "build/identity.py",
+           '"recipe": [recipe.runtime, recipe.precision, dict(recipe.options)],',
+           '"recipe": [],', "suite/test_identity.py"),
+    Mutant("lease: what is in use is deleted", "build/eviction.py",
+           "            if unused:\n                remove(path)",
+           "            if True:\n                remove(path)", "suite/test_leases.py"),
+    Mutant("trust: others may write", "build/trust.py",
+           "others = _writable_by(found)", "others = None", "unit/test_trust.py"),
+    Mutant("preprocessing: pixels do not count", "measure/sample.py",
+           "digest.update(np.ascontiguousarray(self.images).data)", "pass",
+           "unit/test_sample.py unit/test_preprocessing.py"),
+    Mutant("preprocessing: other pixels are the same", "judge/drift.py",
+           'if ours["pixels_sha256"] == theirs["pixels_sha256"]:', "if True:",
+           "unit/test_preprocessing.py"),
+    Mutant("duet: nothing is SLOWER", "duet/rule.py",
+           "if name in slower and found.mean - off > limit:", "if False:",
+           "suite/test_duet.py unit/test_conclude.py unit/test_null_arm.py"),
+    Mutant("page: markup is not escaped", "show/page.py",
+           'for char in "<>&\\u2028\\u2029":', 'for char in "":', "browser/test_page.py::"
+           "test_nothing_of_a_report_leaves_the_json"),
+    Mutant("export: the manifest has another digest", "build/export.py",
+           '"sha256": artifact.sha256,', '"sha256": "0" * 64,', "suite/test_cli.py::"
+           "test_exported_files_load_in_ten_lines"),
+    Mutant("worker: the user's folder comes first", "build/worker.py",
+           'sys.executable, "-P", "-m"', 'sys.executable, "-m"',
+           "suite/test_worker.py::test_the_worker_runs_from_any_folder"),
+    Mutant("import rule: stats imports vitbench", "stats/intervals.py",
+           "import math\n", "import math\nimport vitbench.errors\n", "unit/test_house.py"),
+    Mutant("import rule: torch at the top", "show/verdicts.py",
+           "import html\n", "import html\nimport torch\n", "unit/test_house.py"),
+]  # fmt: skip
+
+
+def pytest(folder: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-pno:cacheprovider", "-m",
+               "not thorough", *(f"tests/{each}" for each in tests)]  # fmt: skip
+    return subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)
+
+
+def killed_by(mutant: Mutant, folder: Path) -> str:
+    """The test that sees a fault, and what it says; raises LookupError where the text is gone."""
+    file = folder / "vitbench" / mutant.file
+    source = file.read_text(encoding="utf-8")
+    if source.count(mutant.text) != 1:
+        raise LookupError(f"{mutant.text!r} is {source.count(mutant.text)} times in {mutant.file}")
+    file.write_text(source.replace(mutant.text, mutant.instead), encoding="utf-8")
+    try:
+        done = pytest(folder, mutant.test.split())
+    finally:
+        file.write_text(source, encoding="utf-8")
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return failed[0].split(" - ")[0] if done.returncode == 1 and failed else ""
+
+
+def main(names: list[str]) -> int:
+    chosen = [m for m in MUTANTS if not names or any(name in m.name for name in names)]
+    unseen = 0
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+        for name in files.stdout.decode().strip("\0").split("\0"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+        green = pytest(folder, sorted({test for each in chosen for test in each.test.split()}))
+        if green.returncode:
+            print(green.stdout[-3000:])
+            return 1
+        for mutant in chosen:
+            try:
+                test = killed_by(mutant, folder)
+            except LookupError as gone:
+                test = ""
+                print(gone)
+            unseen += not test
+            print(f"{'seen  ' if test else 'UNSEEN'} {mutant.name}: {test}", flush=True)
+    print(f"{len(chosen) - unseen} of {len(chosen)} faults turn a test red")
+    return 1 if unseen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
