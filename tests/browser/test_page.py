@@ -15,7 +15,7 @@ from vitbench.errors import UserError
 from vitbench.history.store import load
 from vitbench.history.trends import trends
 from vitbench.judge.best import choose
-from vitbench.show.page import MOST_FLIPS, data, escaped, flips, recommendations, write
+from vitbench.show.page import MOST_FLIPS, data, escaped, page_flips, recommendations, write
 
 pytestmark = pytest.mark.xdist_group("browser")
 HOSTILE = '</script><script>window.pwned=1</script><img src=x onerror="window.pwned=1">\u2028&'
@@ -362,11 +362,11 @@ def test_where_nothing_is_left_no_name_is_told():
 def test_flips_beyond_the_page_are_counted():
     case = benchmark_of(f"{TINY}/int8/cpu/b1")
     case["extra_info"]["flips"] = [flip_of(n) for n in range(MOST_FLIPS + 1)]
-    found = flips(report_of(case))
+    found = page_flips(report_of(case))
     assert len(found["rows"]) == MOST_FLIPS
     assert found["words"].endswith(f"the first {MOST_FLIPS} of {MOST_FLIPS + 1}.")
     case["extra_info"]["flips"].pop()
-    assert "first" not in flips(report_of(case))["words"]
+    assert "first" not in page_flips(report_of(case))["words"]
 
 
 def test_a_number_beyond_a_float_leaves_the_page_to_the_report_before(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.test_gate import INT8, TINY, run, timed
 from vitbench.plugin import contracts as plugin
-from vitbench.plugin.options import INCONCLUSIVE
+from vitbench.plugin.options import EXIT_INCONCLUSIVE
 from vitbench.plugin.recording import RECORDER
 
 
@@ -67,7 +67,7 @@ def test_what_is_kept_passes(finish):
 def test_what_is_not_proven_has_its_own_exit_code(finish):
     contracts = '"*" = ["speedup >= 1.5", "peak_memory <= 9 MB"]'
     status, told = finish(contracts)
-    assert status == INCONCLUSIVE == 6
+    assert status == EXIT_INCONCLUSIVE == 6
     assert "2 contracts: 1 UNPROVEN, 1 KEPT" in told
     assert "UNPROVEN fails the run (exit code 6) unless --inconclusive=pass" in told
     status, told = finish(contracts, vitbench_inconclusive="pass")

@@ -95,7 +95,7 @@ from vitbench.judge.contracts import read_contracts
 from vitbench.judge.contract_results import judge_contracts
 from vitbench.report.reader import read_report
 from vitbench.show.page import data
-from vitbench.show.text import table
+from vitbench.show.table import table
 
 
 def said(*arguments):

@@ -6,7 +6,7 @@ import pytest
 
 from vitbench.judge.verdict import Verdict
 from vitbench.plugin import against
-from vitbench.plugin.options import INCONCLUSIVE
+from vitbench.plugin.options import EXIT_INCONCLUSIVE
 
 OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
 
@@ -41,7 +41,7 @@ def verdict(state, **figures):
     ],
 )
 def test_where_nothing_was_compared_a_run_is_not_green(verdicts):
-    assert end(*verdicts) == INCONCLUSIVE
+    assert end(*verdicts) == EXIT_INCONCLUSIVE
     assert end(*verdicts, status=FAILED, failed=len(verdicts) + 1) == FAILED
 
 
@@ -49,7 +49,7 @@ def test_what_was_compared_keeps_its_exit_code():
     assert end(verdict("SAME"), verdict("NEW")) == OK
     assert end(verdict("FASTER")) == OK
     assert end(verdict("INCONCLUSIVE", blocks=3)) == OK, "of --inconclusive=pass"
-    assert end(verdict("INCONCLUSIVE", blocks=3), status=FAILED, failed=1) == INCONCLUSIVE
+    assert end(verdict("INCONCLUSIVE", blocks=3), status=FAILED, failed=1) == EXIT_INCONCLUSIVE
     assert end(verdict("SLOWER"), verdict("MISSING"), status=FAILED, failed=2) == FAILED
 
 

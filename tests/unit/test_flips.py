@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.unit.test_gate import INT8, run, timed
-from vitbench.measure.flips import SIDE, flips
+from vitbench.measure.flips import SIDE, surest_flips
 from vitbench.measure.photos import Photo
 from vitbench.show import page
 
@@ -25,7 +25,7 @@ MEASURED = {
 
 
 def test_the_surest_come_first_and_each_has_its_picture():
-    found = flips(MEASURED, PHOTOS, most=2)
+    found = surest_flips(MEASURED, PHOTOS, most=2)
     assert [each["image"] for each in found] == ["3.png", "5.png"]
     assert found[0]["reference_label"] == "orange"
     assert found[0]["label"] == "lime"
@@ -37,30 +37,30 @@ def test_the_surest_come_first_and_each_has_its_picture():
 
 def report(**changed):
     row = timed(INT8)
-    flip = {**flips(MEASURED, PHOTOS, most=1)[0], **changed}
+    flip = {**surest_flips(MEASURED, PHOTOS, most=1)[0], **changed}
     row["extra_info"]["flips"] = [flip]
     return run(row)
 
 
 def test_the_page_shows_them():
-    (row,) = page.flips(report())["rows"]
+    (row,) = page.page_flips(report())["rows"]
     assert row[:4] == [INT8, "3.png", "orange", "lime"]
     assert row[6].startswith("data:image/jpeg;base64,/9j/")
-    assert page.flips(run(timed(INT8)))["rows"] == []
-    assert page.flips({})["rows"] == []
+    assert page.page_flips(run(timed(INT8)))["rows"] == []
+    assert page.page_flips({})["rows"] == []
 
 
 def test_without_thumbnails_no_picture_is_in_a_report_or_on_a_page():
-    found = flips(MEASURED, PHOTOS, most=2, thumbnails=False)
+    found = surest_flips(MEASURED, PHOTOS, most=2, thumbnails=False)
     assert [(each["image"], each["thumbnail"]) for each in found] == [("3.png", ""), ("5.png", "")]
     had = report()
-    (row,) = page.flips(page.without_thumbnails(had))["rows"]
+    (row,) = page.page_flips(page.without_thumbnails(had))["rows"]
     assert row[:4] + row[6:] == [INT8, "3.png", "orange", "lime", ""]
-    assert page.flips(had)["rows"][0][6]
+    assert page.page_flips(had)["rows"][0][6]
     assert page.without_thumbnails({}) == {}
 
 
 @pytest.mark.parametrize("thumbnail", ['" onerror="alert(1)', "javascript:alert(1)", ""])
 def test_what_is_no_picture_is_no_address(thumbnail):
-    (row,) = page.flips(report(thumbnail=thumbnail))["rows"]
+    (row,) = page.page_flips(report(thumbnail=thumbnail))["rows"]
     assert row[6] == ""

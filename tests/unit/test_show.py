@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.helpers.reports import TINY, agreement_of, benchmark_of, ratio_of, report_of
-from vitbench.show.text import EMPTY, table
+from vitbench.show.table import EMPTY, table
 
 OTHER = "vit_small_patch16_224"
 

@@ -10,7 +10,7 @@ from vitbench.gate.times import Rules
 from vitbench.judge.contract_results import judge_contracts
 from vitbench.judge.contracts import Contract
 from vitbench.report.sound import left_out, sound
-from vitbench.show.text import table
+from vitbench.show.table import table
 
 OTHER = f"{TINY}/scripted/cpu/b1"
 NUMBERS = [

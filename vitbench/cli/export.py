@@ -25,7 +25,7 @@ def export_variant(chosen: argparse.Namespace) -> int:
     """Copies the verified artifact and its manifest. Refuses one whose limits are BROKEN."""
     from vitbench.build.export import export
     from vitbench.case import Case
-    from vitbench.show.text import partly_quantized
+    from vitbench.show.table import partly_quantized
 
     names = [row.name for row in VARIANTS]
     if chosen.variant not in names:

@@ -26,7 +26,7 @@ def predict_image(chosen: argparse.Namespace) -> int:
 
     from vitbench.case import Case
     from vitbench.measure.images import changes_of, read_image
-    from vitbench.show.text import partly_quantized
+    from vitbench.show.table import partly_quantized
 
     variants = select(chosen.variant, "fp32") if chosen.variant else select(["fp32"], "fp32")
     image = read_image(chosen.image)

@@ -18,7 +18,7 @@ def show_report(chosen: argparse.Namespace) -> int:
     import shutil
 
     from vitbench.report.reader import read_report
-    from vitbench.show.text import table
+    from vitbench.show.table import table
 
     settle_report(chosen)
     print(table(read_report(chosen.report), shutil.get_terminal_size((180, 24)).columns))

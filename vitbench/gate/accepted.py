@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.gate.earlier import TIMED, contents, model_of, models
+from vitbench.gate.earlier import contents, model_of, models
 from vitbench.gate.rename import Renames, renamed
+from vitbench.report.decode import text_of
+from vitbench.report.fields import TIMED
 from vitbench.report.files import write
 from vitbench.report.machine import alone, class_of, differing, fingerprint, machine, origin, taken
 from vitbench.report.reader import read_report, rows
 from vitbench.report.sound import is_ours, left_out
-from vitbench.report.text import text_of
 
 
 def accepted_of(

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from vitbench.report.fields import TIMED
 from vitbench.report.machine import differing
 from vitbench.report.reader import rows
 from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours
 
-TIMED = ("latency", "throughput")
 CaseKey = tuple[str, str]
 """A case's id and the benchmark group that measured it."""
 UNSAID = 10

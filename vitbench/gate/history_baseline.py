@@ -6,16 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.gate.baseline import Baseline, Counts
-from vitbench.gate.earlier import (
-    TIMED,
-    Anchor,
-    CaseKey,
-    asking,
-    contents,
-    model_of,
-    models,
-    of_model,
-)
+from vitbench.gate.earlier import Anchor, CaseKey, asking, contents, model_of, models, of_model
 from vitbench.gate.rename import (
     UNCHANGED,
     Renames,
@@ -24,6 +15,7 @@ from vitbench.gate.rename import (
     unused_renames,
 )
 from vitbench.gate.report_folder import DatedReport, ReportFolder, in_order
+from vitbench.report.fields import TIMED
 from vitbench.report.machine import class_of, differing, fingerprint, machine, taken
 
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vitbench.case import Case
-from vitbench.gate.earlier import TIMED, Anchor, CaseKey, Earlier, earlier, model_of
+from vitbench.gate.earlier import Anchor, CaseKey, Earlier, earlier, model_of
 from vitbench.gate.footprint import Footprints
 from vitbench.gate.notes import gate_notes
 from vitbench.gate.plain import judge_plain
@@ -14,6 +14,7 @@ from vitbench.gate.rename import gone, with_hints
 from vitbench.gate.times import Rules, compare_times, label
 from vitbench.judge.drift import Drift, compare_predictions, drift_of, pixels_of
 from vitbench.judge.verdict import Verdict
+from vitbench.report.fields import TIMED
 from vitbench.report.hardware import hardware
 from vitbench.report.machine import changed
 from vitbench.report.reader import Row, rows

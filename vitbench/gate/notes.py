@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any
 
-from vitbench.gate.earlier import TIMED, Earlier, contents, model_of
+from vitbench.gate.earlier import Earlier, contents, model_of
+from vitbench.report.fields import TIMED
 from vitbench.report.hardware import hardware
 from vitbench.report.machine import changed
 from vitbench.report.order import timestamp

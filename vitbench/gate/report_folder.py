@@ -10,12 +10,12 @@ from vitbench.errors import UserError
 from vitbench.gate.accepted import accepted_as
 from vitbench.gate.earlier import Anchor, CaseKey, Contents, contents
 from vitbench.gate.rename import Renames, names_in, renamed
+from vitbench.report.decode import decoded
 from vitbench.report.machine import taken
 from vitbench.report.newest import report_files
 from vitbench.report.order import out_of_order, timestamp
 from vitbench.report.reader import read_report
 from vitbench.report.sound import is_ours
-from vitbench.report.text import decoded
 
 ANCHOR_REPORTS = 10
 """The anchor is the median of so many reports, the oldest ones."""

@@ -16,8 +16,8 @@ from vitbench.history.runs_to_keep import runs_to_keep
 from vitbench.history.store import History
 from vitbench.history.summary import Run, summarise
 from vitbench.history.trends import Trend
+from vitbench.report.decode import decoded
 from vitbench.report.machine import classes, machine
-from vitbench.report.text import decoded
 
 # Of runs older than is kept whole, one of a week stays.
 WEEK_SECONDS = 7 * 86400

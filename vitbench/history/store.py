@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from vitbench.errors import UserError
 from vitbench.history.summary import Run, summarise
+from vitbench.report.decode import decoded
 from vitbench.report.figures import COLUMNS
 from vitbench.report.files import write
-from vitbench.report.text import decoded
 
 # Raise when what is kept of a report changes its meaning.
 CACHE_FORMAT = 6

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vitbench.measure.sample import Sample
 from vitbench.runtimes.base import Deployment
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called with how many images are done, and how many there are."""
 
 
@@ -39,7 +39,7 @@ def compare(
     class_names: Sequence[str],
     synthetic: bool,
     doomed: Callable[[dict[str, Any]], bool],
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> dict[str, Any]:
     """What a deployment's predictions are beside `reference_logits`, (N, C). The dict is JSON.
 

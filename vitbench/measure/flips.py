@@ -11,7 +11,7 @@ MOST = 12
 SIDE = 64  # pixels; a JPEG of it is about 2 kB
 
 
-def flips(
+def surest_flips(
     measured: Mapping[str, Any],
     photos: Sequence[Photo],
     most: int = MOST,

@@ -11,7 +11,7 @@ from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.extras import Extras
-from vitbench.measure.flips import flips
+from vitbench.measure.flips import surest_flips
 from vitbench.measure.measurement import FootprintMeasurement, Measurement, Subject
 from vitbench.measure.outputs import Witness, drawn_rounds
 from vitbench.measure.paired import PairedRounds
@@ -93,7 +93,7 @@ def measure_in_pairs(
             agreement=verification.agreement,
             outputs=Outputs(seed, sorted(drawn), *(Compared(**w.to_json()) for w in witnesses)),
             predictions=_predictions(session, case, verification),
-            flips=flips(
+            flips=surest_flips(
                 verification.measured, session.inputs.photos, thumbnails=options.thumbnails
             ),
             operations=operations,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.report.decode import text_of
 from vitbench.report.files import write
-from vitbench.report.text import text_of
 from vitbench.report.timm_rows import benchmarks, has_times, parse
 
 FROM_TIMM = "imported"

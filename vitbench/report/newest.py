@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from vitbench.errors import UserError
+from vitbench.report.decode import text_of
 from vitbench.report.machine import taken
-from vitbench.report.text import text_of
 
 
 def report_files(folder: Path) -> list[Path]:

@@ -11,10 +11,10 @@ from msgspec import convert
 
 from vitbench.case import Case
 from vitbench.errors import UserError
+from vitbench.report.decode import decoded
 from vitbench.report.misfit import misfit
 from vitbench.report.schema import SCHEMA_VERSION, AnyRow, OurRow, Report, Timed
 from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours, sound
-from vitbench.report.text import decoded
 
 
 @dataclass(frozen=True)

@@ -138,11 +138,11 @@ def data(
         ],
         "newest": next((run for run in newest_first(history) if run in rounds), -1),
         "rounds": [rounds.get(index, []) for index in range(len(history.runs))],
-        "flips": flips(newest),
+        "flips": page_flips(newest),
     }  # fmt: skip
 
 
-def flips(report: Mapping[str, Any]) -> dict[str, Any]:
+def page_flips(report: Mapping[str, Any]) -> dict[str, Any]:
     """The images of a report whose top-1 differs from fp32's, the surest first, at most so many a
     case as the report shows. A row: case, image, both labels, both margins, thumbnail."""
     found: list[list[Any]] = [
@@ -164,7 +164,7 @@ def flips(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_thumbnails(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The report, for `flips`, without the pictures of its images."""
+    """The report, for `page_flips`, without the pictures of its images."""
     bare = deepcopy(dict(report))
     for row in rows(bare) if report else []:
         for benchmark in row.benchmarks.values():
