@@ -45,6 +45,7 @@ class Plan:
     """
 
     device: str
+    models: tuple[tuple[str, str], ...]  # of the steps from `compiled` on
     batches: tuple[int, int]
     variants: tuple[str, ...]
     consistency: tuple[str, ...]
@@ -58,6 +59,7 @@ class Plan:
 
 CUDA = Plan(
     device="cuda",
+    models=MODELS,
     batches=(1, 256),
     variants=("fp32", "fp16", "bf16", "fp16-graph"),
     consistency=("fp32", "tf32", "fp16", "bf16", "fp16-graph", "fp16-channels-last", "fp16-flash"),
@@ -74,6 +76,7 @@ CUDA = Plan(
 # The same steps with variants that a CPU has, as short as they can be.
 CPU = Plan(
     device="cpu",
+    models=MODELS[:1],
     batches=(1, 2),
     variants=("fp32", "bf16"),
     consistency=("fp32", "bf16"),
@@ -92,7 +95,7 @@ def steps(plan: Plan, root: Path, work: Path, cache: Path | None) -> tuple[Step,
 
     def suite(
         step: str, files: str, variants: tuple[str, ...], batches: tuple[int, ...], *more: str,
-        models: tuple[tuple[str, str], ...] = MODELS,
+        models: tuple[tuple[str, str], ...] = plan.models,
     ) -> tuple[tuple[str, ...], ...]:  # fmt: skip
         """A run of pytest for each model: one that fails leaves the other's."""
         common = [
@@ -111,7 +114,7 @@ def steps(plan: Plan, root: Path, work: Path, cache: Path | None) -> tuple[Step,
 
     def timed(
         step: str, variants: tuple[str, ...], batches: tuple[int, ...], *more: str,
-        models: tuple[tuple[str, str], ...] = MODELS,
+        models: tuple[tuple[str, str], ...] = plan.models,
     ) -> tuple[tuple[str, ...], ...]:  # fmt: skip
         return suite(
             step, "benchmarks/test_latency.py", variants, batches, "--benchmark-only", *more,
