@@ -46,7 +46,7 @@ def test_a_commit_measured_later_is_no_baseline(gate, baseline):  # noqa: F811
     slow = of_commit(21, night(10, 1.4))
     code, verdict, out, _ = gate([*nights, *past, slow], baseline)
     assert (code, verdict["state"]) == (1, "SLOWER")
-    assert ", 4 of older commits left out" in out
+    assert ", 4 reports of older commits left out" in out
     code, verdict, *_ = gate([*nights, *past, of_commit(21, night(10, 2.0))], baseline)
     assert (code, verdict["state"]) == (0, "SAME")
     for report in past:
