@@ -91,10 +91,12 @@ def rivals(recorded: Recorded) -> dict[str, float]:
     found = {}
     for name, fails in RIVALS.items():
         failed = sum(
-            any(fails(np.array(blocks[at].base), np.array(blocks[at].head), len(recorded))
-                for blocks in recorded.values())
+            any(
+                fails(np.array(blocks[at].base), np.array(blocks[at].head), len(recorded))
+                for blocks in recorded.values()
+            )
             for at in range(length)
-        )  # fmt: skip
+        )
         found[name] = failed / length
     return found
 

@@ -136,9 +136,13 @@ def git(root: Path, *arguments: str) -> str:
 def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False,
+            ["git", *arguments],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=False,
             errors="replace",
-        )  # fmt: skip
+        )
     except OSError as error:
         raise UserError(f"git cannot be run: {error.strerror}; --against REV needs it") from error
 

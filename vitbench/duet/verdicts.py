@@ -73,9 +73,10 @@ class Played:
     def compared(self) -> dict[str, Comparison]:
         """The predictions of the cases that both sides have and that break no limits."""
         sound = [
-            case for case in self.cases
+            case
+            for case in self.cases
             if all(self.has(side, case) and not self.broken(side, case) for side in SIDES)
-        ]  # fmt: skip
+        ]
         return {case: _compared(*(self.prepared[side][case] for side in SIDES)) for case in sound}
 
 

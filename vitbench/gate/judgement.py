@@ -103,8 +103,10 @@ def _unheld(verdict: Verdict) -> Verdict:
 def _timed(report: Mapping[str, Any]) -> dict[CaseKey, dict[str, Any]]:
     return {
         (row.case.id, group): benchmark
-        for row in rows(report) for group, benchmark in row.benchmarks.items() if group in TIMED
-    }  # fmt: skip
+        for row in rows(report)
+        for group, benchmark in row.benchmarks.items()
+        if group in TIMED
+    }
 
 
 def _strange(head: Mapping[str, Any], past: Earlier) -> list[Verdict]:
@@ -177,9 +179,10 @@ def _missing(key: CaseKey, head: Mapping[str, Any], new: Sequence[CaseKey]) -> V
         words += run["unavailable"][key[0]]
         return Verdict(label(key), "MISSING", words)
     like = [
-        each for each, group in new
+        each
+        for each, group in new
         if group == key[1] and replace(Case.parse(each), variant=case.variant) == case
-    ]  # fmt: skip
+    ]
     hint = f"; was it renamed to {' or '.join(like)}?" if like else ""
     cut = "" if run.get("complete", True) else "; the run of this report was cut short"
     words = f"the baseline has this case, this report does not{hint}{cut}"

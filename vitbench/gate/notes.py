@@ -98,8 +98,11 @@ def _references(ours: Rows, theirs: Rows) -> Iterator[str]:
     logs: dict[str, list[float]] = {}
     for case in ours.keys() & theirs.keys():
         for group in TIMED:
-            sides = [x[case][group]["extra_info"]["reference"] for x in (ours, theirs)
-                     if group in x[case]]  # fmt: skip
+            sides = [
+                x[case][group]["extra_info"]["reference"]
+                for x in (ours, theirs)
+                if group in x[case]
+            ]
             if len(sides) < 2 or sides[0]["variant"] != sides[1]["variant"]:
                 continue
             if all(x["rounds"] for x in sides):

@@ -23,8 +23,9 @@ def judge_plain(
     ours, newest = timings[0], timings[1] if bases else {}
     changes = {
         name: change(ours[name], [base[name] for base in timings[1:] if name in base], RUN_SPREAD)
-        for name in ours if name in newest
-    }  # fmt: skip
+        for name in ours
+        if name in newest
+    }
     states = judge_changes(changes, dict.fromkeys(changes, rules.tolerance))
     why = (
         f"; plain medians, not timed in pairs: such medians of identical runs differ by "

@@ -53,10 +53,13 @@ def renamed(report: Mapping[str, Any], renames: Renames) -> dict[str, Any]:
         return _new_name(name, names)
 
     whose = by_vitbench(report)
-    out = {**report, "benchmarks": [
-        _renamed_row(each, name := _name(report, each), of(name), whose and is_ours(each))
-        for each in report["benchmarks"]
-    ]}  # fmt: skip
+    out = {
+        **report,
+        "benchmarks": [
+            _renamed_row(each, name := _name(report, each), of(name), whose and is_ours(each))
+            for each in report["benchmarks"]
+        ],
+    }
     if LEFT_OUT in report:
         out[LEFT_OUT] = tuple(replace(each, name=of(each.name)) for each in report[LEFT_OUT])
     if not whose:
@@ -85,9 +88,11 @@ def suggestions(head: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, s
     ours, theirs = (each if isinstance(each, dict) else {} for each in tables)
     found = {
         old: new
-        for new in ours if new not in theirs
-        for old in theirs if old not in ours and theirs[old] == ours[new]
-    }  # fmt: skip
+        for new in ours
+        if new not in theirs
+        for old in theirs
+        if old not in ours and theirs[old] == ours[new]
+    }
     here, there = set(_plain(head)), set(_plain(base))
     like = {old: [new for new in here - there if _same_test(old, new)] for old in there - here}
     moved = {old: new[0] for old, new in sorted(like.items()) if len(new) == 1}

@@ -96,8 +96,11 @@ def compare_times(
                 told[key] = verdict
                 continue
         if state == "SLOWER":
-            verdict = replace(verdict, sentence=verdict.sentence + grown(
-                ours[key], theirs[key][0], math.expm1(changes[key].estimate)))  # fmt: skip
+            verdict = replace(
+                verdict,
+                sentence=verdict.sentence
+                + grown(ours[key], theirs[key][0], math.expm1(changes[key].estimate)),
+            )
         if state == "INCONCLUSIVE":
             verdict = replace(verdict, sentence=verdict.sentence + _remedy(changes[key]))
         told[key] = verdict
@@ -111,9 +114,11 @@ def compare_times(
     moved = ("SLOWER", "FASTER", "DRIFTED")
     return [
         replace(told[key], sentence=f"{told[key].sentence}; since then {since[key]}")
-        if since.get(key) and told[key].state in moved else told[key]
-        for key in ours if key in told
-    ], states  # fmt: skip
+        if since.get(key) and told[key].state in moved
+        else told[key]
+        for key in ours
+        if key in told
+    ], states
 
 
 def _change(
@@ -198,7 +203,7 @@ def timed_verdict(case: str, state: str, found: Change, tolerance: float, tests:
         "FASTER": f"beyond the tolerance of {tolerance * 100:g} %",
         "INCONCLUSIVE": f"the change may be within the tolerance of {tolerance * 100:g} % or "
         f"beyond it; this comparison detects {sees}",
-    }  # fmt: skip
+    }
     figures = {
         "standard_error": found.standard_error,
         "tolerance": tolerance,

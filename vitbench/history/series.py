@@ -42,8 +42,9 @@ def series(history: History) -> list[Series]:
     runs = history.column("run").astype(int).tolist()
     speedups = np.where(history.column("null_arm") > 0, np.nan, history.column("speedup"))
     paired = np.isfinite(speedups)
-    values = np.where(paired, -np.log(np.where(paired, speedups, 1.0)),
-                      np.log(figures[:, COLUMN["seconds"]]))  # fmt: skip
+    values = np.where(
+        paired, -np.log(np.where(paired, speedups, 1.0)), np.log(figures[:, COLUMN["seconds"]])
+    )
     models = [name.partition("/")[0] for name in history.cases]
     members: dict[str, set[int]] = {}
     for row, value in enumerate(values.tolist()):
@@ -71,9 +72,13 @@ def _versions(history: History, runs: Sequence[int]) -> dict[int, str]:
 
 
 def _by_versions(
-    history: History, case: str, kind: str, reference: str, points: Sequence[Point],
+    history: History,
+    case: str,
+    kind: str,
+    reference: str,
+    points: Sequence[Point],
     versions: dict[int, str],
-) -> list[Series]:  # fmt: skip
+) -> list[Series]:
     apart: dict[str, list[Point]] = {}
     for point in points:
         apart.setdefault(versions[point[0]], []).append(point)

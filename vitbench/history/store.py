@@ -169,14 +169,21 @@ def _write_cache(
         starts[id(entry)] = at
         at += len(entry[2])
     listed = [
-        [name, stamp, asdict(e[1]) if e[1] else None, starts.get(id(e), 0),
-         starts.get(id(e), 0) + len(e[2]), e[4]]
+        [
+            name,
+            stamp,
+            asdict(e[1]) if e[1] else None,
+            starts.get(id(e), 0),
+            starts.get(id(e), 0) + len(e[2]),
+            e[4],
+        ]
         for (name, stamp), e in zip(files, entries, strict=True)
-    ]  # fmt: skip
+    ]
     meta = {"format": CACHE_FORMAT, "cases": history.cases, "files": listed}
     packed = io.BytesIO()
-    np.savez(packed, figures=history.figures,
-             meta=np.frombuffer(json.dumps(meta).encode(), np.uint8))  # fmt: skip
+    np.savez(
+        packed, figures=history.figures, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    )
     # A folder that cannot be written costs time, not the answer.
     with suppress(UserError):
         write(cache, packed.getvalue())

@@ -90,14 +90,25 @@ def _run(report: Mapping[str, Any], file: str, written: float, left_out: Mapping
             **left_out,
         }
     return Run(
-        file, written if time is None else time, str(commit.get("id") or "")[:40],
-        timestamp(commit.get("time")), bool(commit.get("dirty")), str(ours.get("reference") or ""),
-        ours.get("complete") is not False, known.name,
+        file,
+        written if time is None else time,
+        str(commit.get("id") or "")[:40],
+        timestamp(commit.get("time")),
+        bool(commit.get("dirty")),
+        str(ours.get("reference") or ""),
+        ours.get("complete") is not False,
+        known.name,
         {model: _digest([known.parts, weights.get(model)]) for model in ("", *weights)},
-        versions, _texts(here.get("variables")), weights,
-        str(table(ours, "images").get("sha256") or ""), _seen(ours), missing,
-        not by_vitbench(report), left_out, known.node,
-    )  # fmt: skip
+        versions,
+        _texts(here.get("variables")),
+        weights,
+        str(table(ours, "images").get("sha256") or ""),
+        _seen(ours),
+        missing,
+        not by_vitbench(report),
+        left_out,
+        known.node,
+    )
 
 
 def _cuda(here: Mapping[str, Any]) -> dict[str, str]:

@@ -72,17 +72,35 @@ def _trend(history: History, each: Series) -> Trend:
     runs, rows, values = zip(*each.points, strict=True)
     events = tuple(_event(history, each.case, runs, change) for change in change_points(values))
     machine = history.runs[runs[-1]].machine
-    return Trend(each.case, machine, each.fingerprint, each.versions, bool(each.reference), runs,
-                 rows, values, each.older, events)  # fmt: skip
+    return Trend(
+        each.case,
+        machine,
+        each.fingerprint,
+        each.versions,
+        bool(each.reference),
+        runs,
+        rows,
+        values,
+        each.older,
+        events,
+    )
 
 
 def _event(history: History, case: str, runs: Sequence[int], change: ChangePoint) -> Event:
     earlier, later = history.runs[runs[change.at - 1]], history.runs[runs[change.until]]
     return Event(
-        case, runs[change.since], runs[change.at], runs[change.until], runs[change.detected],
-        math.expm1(change.size), math.expm1(change.low), math.expm1(change.high), change.p, False,
+        case,
+        runs[change.since],
+        runs[change.at],
+        runs[change.until],
+        runs[change.detected],
+        math.expm1(change.size),
+        math.expm1(change.low),
+        math.expm1(change.high),
+        change.p,
+        False,
         what_differs(earlier, later, case.partition("/")[0]),
-    )  # fmt: skip
+    )
 
 
 def what_differs(one: Run, other: Run, model: str = "") -> tuple[str, ...]:
@@ -144,11 +162,15 @@ def _discoveries(found: list[Trend]) -> list[Trend]:
     tests = len(found) + sum(max(0, len(each.events) - 1) for each in found)
     rates = iter(false_discovery_rate([event.p for event in events], tests))
     return [
-        replace(each, events=tuple(
-            replace(event, significant=next(rates) <= FALSE_DISCOVERIES) for event in each.events
-        ))
+        replace(
+            each,
+            events=tuple(
+                replace(event, significant=next(rates) <= FALSE_DISCOVERIES)
+                for event in each.events
+            ),
+        )
         for each in found
-    ]  # fmt: skip
+    ]
 
 
 def latest(history: History, found: Sequence[Trend]) -> dict[str, Trend]:

@@ -92,13 +92,21 @@ def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
         for (model, batch), group in groups.items()
     ]
     return [
-        replace(each, out={**each.out, **{
-            case: why for case, why in unsound.items()
-            if case.startswith(f"{each.model}/") and case.endswith(f"/b{each.batch}")
-            and case != each.best
-        }})
+        replace(
+            each,
+            out={
+                **each.out,
+                **{
+                    case: why
+                    for case, why in unsound.items()
+                    if case.startswith(f"{each.model}/")
+                    and case.endswith(f"/b{each.batch}")
+                    and case != each.best
+                },
+            },
+        )
         for each in found
-    ]  # fmt: skip
+    ]
 
 
 def _candidates(group: Sequence[Row], least: float) -> list[Candidate]:
@@ -207,10 +215,13 @@ def _why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[C
 
 def _overlap(one: Candidate, other: Candidate) -> bool:
     return bool(
-        one.low is not None and one.high is not None
-        and other.low is not None and other.high is not None
-        and one.low <= other.high and other.low <= one.high
-    )  # fmt: skip
+        one.low is not None
+        and one.high is not None
+        and other.low is not None
+        and other.high is not None
+        and one.low <= other.high
+        and other.low <= one.high
+    )
 
 
 def _figure(candidate: Candidate, need: str) -> str:

@@ -18,9 +18,13 @@ from vitbench.stats.intervals import CONFIDENCE
 OF = {field.contract.name: field for field in FIELD.values() if field.contract}
 """The field that a contract is about, by the contract's name."""
 TO_INSTALL = (
-    "is not installed", "is installed; ", "cannot be imported", "has no XNNPACK",
-    "compiler, and found none", "no quantized engine",
-)  # fmt: skip
+    "is not installed",
+    "is installed; ",
+    "cannot be imported",
+    "has no XNNPACK",
+    "compiler, and found none",
+    "no quantized engine",
+)
 """In the reason of a case that is unavailable: what an installation lacks, and not the machine."""
 
 

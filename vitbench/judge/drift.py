@@ -144,8 +144,9 @@ def drift_of(found: Mapping[str, Comparison]) -> Drift:
         doubtful[case] = f"{why}; of {each.images} images {each.differ} have another top-1, {proof}"
     notes = [
         f"{why}; {len(cases)} case{'s predict' if len(cases) > 1 else ' predicts'} the same top-1 "
-        "for every image" for why, cases in same.items()
-    ]  # fmt: skip
+        "for every image"
+        for why, cases in same.items()
+    ]
     if any(each.pixels == OTHER for each in found.values()):
         notes.append(
             "predictions are not compared: the two reports were verified on different images"

@@ -38,9 +38,9 @@ def aa_run_text(summary: Mapping[str, Any]) -> str:
         lines.append(f"  the usual rules, one run against one run, fail: {rivals}")
     lines.append("smallest change seen with 80 % power, by the most blocks of a gate:")
     lines.append(
-        "  " + ", ".join(f"{n}: {row['smallest_change']:.1%}" for n, row in
-                         summary["by_blocks"].items())
-    )  # fmt: skip
+        "  "
+        + ", ".join(f"{n}: {row['smallest_change']:.1%}" for n, row in summary["by_blocks"].items())
+    )
     return "\n".join(lines)
 
 

@@ -77,15 +77,24 @@ def comparison_json(history: History, order: Sequence[str]) -> dict[str, Any]:
         cases.append({"case": case, "reports": figures})
     return {
         "reports": [
-            {"file": run.file, "date": run.date, "commit": run.commit, "complete": run.complete,
-             "machine": run.machine, "differs": list(what_differs(runs[0], run)),
-             "comparable": all(run.classes[m] == kind for m, kind in runs[0].classes.items()
-                               if m in run.classes)}
+            {
+                "file": run.file,
+                "date": run.date,
+                "commit": run.commit,
+                "complete": run.complete,
+                "machine": run.machine,
+                "differs": list(what_differs(runs[0], run)),
+                "comparable": all(
+                    run.classes[m] == kind
+                    for m, kind in runs[0].classes.items()
+                    if m in run.classes
+                ),
+            }
             for run in runs
         ],
         "cases": cases,
         "remarks": remarks(history),
-    }  # fmt: skip
+    }
 
 
 def _figures(row: Sequence[float] | None) -> dict[str, Any]:

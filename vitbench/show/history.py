@@ -118,29 +118,50 @@ def history_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
     older = older_runs(found)
     return {
         "runs": [
-            {"file": run.file, "time": run.date, "commit": run.commit, "dirty": run.dirty,
-             "complete": run.complete, "machine": run.machine, "versions": dict(run.versions),
-             "older": index in older}
+            {
+                "file": run.file,
+                "time": run.date,
+                "commit": run.commit,
+                "dirty": run.dirty,
+                "complete": run.complete,
+                "machine": run.machine,
+                "versions": dict(run.versions),
+                "older": index in older,
+            }
             for index, run in enumerate(history.runs)
         ],
         "trends": [
-            {"case": each.case, "machine": each.machine, "fingerprint": each.fingerprint,
-             "versions": each.versions, "paired": each.paired, "runs": list(each.runs),
-             "older": [run for run, _, _ in each.older],
-             "values": [math.exp(value) for value in each.values],
-             "changes": [
-                 {"kind": "gradual" if event.gradual else "step", "run": event.run,
-                  "until": event.until, "detected": event.detected, "change": event.change,
-                  "low": event.low, "high": event.high, "p": event.p,
-                  "significant": event.significant, "with": list(event.with_it),
-                  "sentence": sentence(history, event)}
-                 for event in each.events
-             ]}
+            {
+                "case": each.case,
+                "machine": each.machine,
+                "fingerprint": each.fingerprint,
+                "versions": each.versions,
+                "paired": each.paired,
+                "runs": list(each.runs),
+                "older": [run for run, _, _ in each.older],
+                "values": [math.exp(value) for value in each.values],
+                "changes": [
+                    {
+                        "kind": "gradual" if event.gradual else "step",
+                        "run": event.run,
+                        "until": event.until,
+                        "detected": event.detected,
+                        "change": event.change,
+                        "low": event.low,
+                        "high": event.high,
+                        "p": event.p,
+                        "significant": event.significant,
+                        "with": list(event.with_it),
+                        "sentence": sentence(history, event),
+                    }
+                    for event in each.events
+                ],
+            }
             for each in found
         ],
         "damaged": list(history.damaged),
         "remarks": history_notes(history, found),
-    }  # fmt: skip
+    }
 
 
 def history_csv(history: History) -> str:

@@ -106,9 +106,11 @@ def junit(
         ElementTree.SubElement(case, kind, message=words).text = words
         tally["failures" if nothing.fails else "skipped"] += 1
     suite.attrib |= {
-        "tests": str(len(suite)), "failures": str(tally["failures"]), "errors": "0",
+        "tests": str(len(suite)),
+        "failures": str(tally["failures"]),
+        "errors": "0",
         "skipped": str(tally["skipped"]),
-    }  # fmt: skip
+    }
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)

@@ -173,8 +173,9 @@ def _statistics(values: Floats, ends: Floats, span: int) -> tuple[Floats, ...]:
     lagged += products[..., ends - 1] - products[..., starts]
     lagged += (span - 1) * late_mean**2 - late_mean * (2 * late - x[..., starts] - x[..., ends - 1])
     correlation = correlation_allowed(lagged / np.maximum(residual, 1e-30), ends)
-    error = np.sqrt(variance * (mean_variance(span, correlation)
-                                + mean_variance(before, correlation)))  # fmt: skip
+    error = np.sqrt(
+        variance * (mean_variance(span, correlation) + mean_variance(before, correlation))
+    )
     difference = late_mean - early_mean
     windows = _windows(x, span)[..., starts, :]
     extreme = np.where(difference > 0, windows.max(axis=-1), windows.min(axis=-1))
