@@ -8,7 +8,8 @@ from typing import Any
 
 from vitbench.cli.codes import BROKEN, OK
 from vitbench.cli.latest import add_report, settle_report
-from vitbench.judge.best import NEEDS, choose
+from vitbench.judge.best import choose
+from vitbench.judge.candidates import NEEDS
 
 
 def register(commands: Any) -> None:

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
-from vitbench.history.series import Point, Series, newest_first, series
+from vitbench.history.series import Series, newest_first, series
 from vitbench.history.store import History
 from vitbench.history.summary import Run
 from vitbench.stats.change_points import ChangePoint, change_points
@@ -42,24 +43,30 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Trend:
-    """One case within one fingerprint class: log time, relative to the reference if `paired`.
+class Trend(Series):
+    """A series of log times, relative to the reference if `paired`, with its changes.
 
-    `versions`: those that are its own where versions alternate, "" elsewhere. `runs` are indices of
-    the history's runs, `rows` of its figures, `values` the series. `older` are the points (run,
-    row, value) of commits older than one measured before: they are no part of the series.
+    `runs` are indices of the history's runs, `rows` of its figures.
     """
 
-    case: str
     machine: str
-    fingerprint: str
-    versions: str
-    paired: bool
-    runs: tuple[int, ...]
-    rows: tuple[int, ...]
-    values: tuple[float, ...]
-    older: tuple[Point, ...]
     events: tuple[Event, ...]
+
+    @property
+    def paired(self) -> bool:
+        return bool(self.reference)
+
+    @cached_property
+    def runs(self) -> tuple[int, ...]:
+        return tuple(run for run, _, _ in self.points)
+
+    @cached_property
+    def rows(self) -> tuple[int, ...]:
+        return tuple(row for _, row, _ in self.points)
+
+    @cached_property
+    def values(self) -> tuple[float, ...]:
+        return tuple(value for _, _, value in self.points)
 
 
 def trends(history: History) -> list[Trend]:
@@ -69,21 +76,11 @@ def trends(history: History) -> list[Trend]:
 
 
 def _trend(history: History, each: Series) -> Trend:
-    runs, rows, values = zip(*each.points, strict=True)
+    runs, _, values = zip(*each.points, strict=True)
     events = tuple(_event(history, each.case, runs, change) for change in change_points(values))
     machine = history.runs[runs[-1]].machine
-    return Trend(
-        each.case,
-        machine,
-        each.fingerprint,
-        each.versions,
-        bool(each.reference),
-        runs,
-        rows,
-        values,
-        each.older,
-        events,
-    )
+    own = {field.name: getattr(each, field.name) for field in fields(each)}
+    return Trend(**own, machine=machine, events=events)
 
 
 def _event(history: History, case: str, runs: Sequence[int], change: ChangePoint) -> Event:

@@ -5,47 +5,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.report.fields import FIELD, LOWER, SECONDS
+from vitbench.judge.candidates import NEEDS, Candidate, candidates_of
+from vitbench.report.fields import LOWER, SECONDS
 from vitbench.report.reader import Row, rows
-from vitbench.report.schema import AgreementInfo
 from vitbench.report.sound import left_out
-
-NEEDS = {field.need: field for field in FIELD.values() if field.need}
-"""The field by which each need chooses."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A case's figures by need, each in the unit of its field, and the share of images on which it
-    agrees.
-
-    Its latency is the reference's median over the paired speed-up, so that candidates are compared
-    by what was measured in pairs; `low` and `high` are the interval's ends, within one process.
-    None where the report has no such figure. `proven` says that the agreement's lower bound
-    reaches what is asked; it is never so for synthetic weights.
-    """
-
-    case: str
-    figures: Mapping[str, float | None]
-    low: float | None
-    high: float | None
-    agreement: float | None
-    proven: bool
-
-    @property
-    def latency(self) -> float:
-        return self.figures["latency"] or 0.0
-
-    def cost(self, name: str) -> float:
-        """What is less the better the case is: of a need, or of the agreement."""
-        if name == "agreement":
-            return -(self.agreement or 0.0)
-        figure = self.figures[name] or 0.0
-        return figure if NEEDS[name].better == LOWER else -figure
-
-    def to_json(self) -> dict[str, Any]:
-        found = asdict(self)
-        return {"case": found.pop("case"), **found.pop("figures"), **found}
 
 
 @dataclass(frozen=True)
@@ -88,7 +51,7 @@ def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
         raise UserError(f"the report has no paired timings: run `pytest --benchmark-only`{also}")
     run = report.get("vitbench", {})
     found = [
-        _choose(model, batch, _candidates(group, least), need, least, run)
+        _choose(model, batch, candidates_of(group, least), need, least, run)
         for (model, batch), group in groups.items()
     ]
     return [
@@ -107,36 +70,6 @@ def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
         )
         for each in found
     ]
-
-
-def _candidates(group: Sequence[Row], least: float) -> list[Candidate]:
-    return [_candidate(row, row.timed.agreement, group, least) for row in group if row.timed]
-
-
-def _candidate(row: Row, agreement: AgreementInfo, group: Sequence[Row], least: float) -> Candidate:
-    speedup = FIELD["speedup"].value(row.benchmarks)
-    low, high = FIELD["speedup"].interval(row.benchmarks)
-    figures = {need: field.value(row.benchmarks) for need, field in NEEDS.items()}
-    latency = figures["latency"] or 0.0
-    null_arms = [each for each in group if each.case.device == row.case.device and _null_arm(each)]
-    if null_arms and speedup:
-        base = FIELD["median"].value(null_arms[0].benchmarks) or 0.0
-        if row is null_arms[0]:
-            speedup, low, high = 1.0, None, None
-        latency = base / speedup
-    scale = latency * (speedup or 1.0)
-    return Candidate(
-        row.case.id,
-        {**figures, "latency": latency},
-        scale / high if high else None,
-        scale / low if low else None,
-        agreement.share,
-        agreement.claimed and agreement.lower >= least,
-    )
-
-
-def _null_arm(row: Row) -> bool:
-    return bool(row.timed and row.timed.reference.null_arm)
 
 
 def _choose(
