@@ -86,6 +86,7 @@ JOULES = {"kJ": 1e3, "J": 1.0}
 FIELD["energy"] = Field(
     "energy", "energy", "J", JOULES, 2, LOWER, FOOTPRINT, "extra_info/joules", "joules",
     "Joules of a call.", contract=Terms("energy"), need="energy", more="needs more energy",
+    spread=(0.03, 0.005),
 )
 
 from vitbench.cli.main import main
@@ -111,6 +112,7 @@ rules = read_contracts(folder / "pyproject.toml")
 print(json.dumps({
     "show": table(read_report(Path(path)), None),
     "best": said("best", path, "--need=energy"),
+    "gate": said("gate", path, f"--baseline={folder / 'baselines' / 'earlier.json'}"),
     "csv": said("history", "export", str(folder), "--format=csv"),
     "prometheus": said("history", "export", str(folder), "--format=prometheus"),
     "page": data(history, trends(history), {}, [], "r"),
@@ -126,6 +128,9 @@ def made_up(tmp_path_factory):
     benchmarks = [benchmark_of(CASE, group) for group in ("latency", "footprint")]
     benchmarks[1]["extra_info"]["joules"] = 3.5
     (folder / "report.json").write_text(json.dumps(report_of(*benchmarks)))
+    benchmarks[1]["extra_info"]["joules"] = 2.0
+    (folder / "baselines").mkdir()
+    (folder / "baselines/earlier.json").write_text(json.dumps(report_of(*benchmarks)))
     (folder / "pyproject.toml").write_text(
         '[tool.vitbench.contracts]\n"*" = ["energy <= 4 J"]\n"*int8*" = ["energy <= 0.003 kJ"]\n'
     )
@@ -136,10 +141,11 @@ def made_up(tmp_path_factory):
     return json.loads(done.stdout)
 
 
-def test_a_field_of_the_table_alone_is_in_table_best_and_contracts(made_up):
+def test_a_field_of_the_table_alone_is_in_table_best_gate_and_contracts(made_up):
     assert " energy J" in made_up["show"]
     assert " 3.50" in made_up["show"]
     assert "need: energy\n  best: int8-dynamic/cpu/b8: least energy: 3.50 J" in made_up["best"]
+    assert f"LARGER  {CASE} (energy)" in made_up["gate"]
     kept, broken = made_up["contracts"]
     assert (kept["state"], kept["sentence"]) == ("KEPT", "energy <= 4 J: 3.50 J")
     assert broken["state"] == "BROKEN"

@@ -9,6 +9,7 @@ from typing import Any
 
 from vitbench.judge.change import CERTAIN, MOST_LOG_RATIO, Change, Timing, change
 from vitbench.judge.verdict import Verdict, family_words
+from vitbench.report.fields import FIELD, SECONDS, Field
 from vitbench.report.reader import Row
 from vitbench.stats.intervals import CONFIDENCE
 from vitbench.stats.multiplicity import SUITE_LEVEL
@@ -24,22 +25,24 @@ FigureKey = tuple[str, str]
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a footprint. `process_spread`: standard deviation of its log between processes of
-    unchanged code, docs/results.md, LARGER; `least`: what MANY reports must show at
-    least to be believed. `scale` makes it `unit`."""
+    """A field of footprints that the gate judges, by its `spread`."""
 
-    name: str
-    field: str
+    field: Field
     process_spread: float
     least: float
-    unit: str
-    scale: float
-    is_time: bool = False
+
+    @property
+    def is_time(self) -> bool:
+        return self.field.measure is SECONDS
+
+    @property
+    def name(self) -> str:
+        return f"{self.field.label}{' time' if self.is_time else ''}"
 
     def of(self, benchmark: Mapping[str, Any]) -> float | None:
-        """The figure of a footprint, None where it has none."""
-        value = benchmark["extra_info"].get(self.field)
-        return float(value) if value else None
+        """The figure of a footprint in the base unit, None where it has none."""
+        value = self.field.found({FOOTPRINT: benchmark})[0]
+        return value if value > 0 else None
 
     def change(self, ours: float, theirs: Sequence[float]) -> Change:
         """Against the median of `theirs`. MANY of them say themselves how far they lie apart,
@@ -53,14 +56,10 @@ class Figure:
         return Change(head.log_time - median(logs), error, len(logs) - 1, spread)
 
     def shown(self, value: float) -> str:
-        return f"{value * self.scale:.4g} {self.unit}"
+        return f"{value * self.field.scale:.4g} {self.field.unit}"
 
 
-FOOTPRINT_FIGURES = (
-    Figure("peak memory", "peak_memory_bytes", 0.03, 0.005, "MB", 1e-6),
-    Figure("GPU memory", "cuda_peak_bytes", 0.03, 0.005, "MB", 1e-6),
-    Figure("load time", "load_seconds", 0.4, 0.1, "s", 1.0, is_time=True),
-)
+FOOTPRINT_FIGURES = tuple(Figure(each, *each.spread) for each in FIELD.values() if each.spread)
 FIGURE_BY_NAME = {figure.name: figure for figure in FOOTPRINT_FIGURES}
 TIME_FIGURES = frozenset(figure.name for figure in FOOTPRINT_FIGURES if figure.is_time)
 

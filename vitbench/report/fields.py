@@ -50,6 +50,9 @@ class Field:
     `bounds`: column and path of the ends of its interval; a lone one is a lower bound.
     `room`: a terminal table gives room to the smallest first; None where it does not show the
     field. `page`: whether the page has a column of it. `gauge`: its name for Prometheus.
+    `spread`: of a footprint's figure, standard deviations of its log between processes of unchanged
+    code (docs/results.md, LARGER): the usual one, by which the gate judges it, and the least that
+    many reports must show to be believed.
     `need`: what `vitbench best` calls it, with `more` as the word for having more of it; "" where
     nobody chooses by it.
     """
@@ -69,6 +72,7 @@ class Field:
     page: bool = True
     gauge: str = ""
     contract: Terms | None = None
+    spread: tuple[float, float] | None = None
     need: str = ""
     more: str = ""
 
@@ -183,17 +187,20 @@ FIELD: dict[str, Field] = {each.name: each for each in (
           "extra_info/peak_memory_bytes", "memory_bytes",
           "Peak resident bytes of a fresh process.",
           room=7, gauge="vitbench_peak_memory_bytes", contract=Terms("peak_memory"),
+          spread=(0.03, 0.005),
           need="memory", more="needs more memory"),
     Field("gpu_memory", "GPU memory", "MB", BYTES, 0, LOWER, FOOTPRINT,
           "extra_info/cuda_peak_bytes", "gpu_memory_bytes",
-          "Peak bytes on the GPU of a fresh process.", room=8, page=False),
+          "Peak bytes on the GPU of a fresh process.", room=8, page=False,
+          spread=(0.03, 0.005)),
     Field("first", "first call", "ms", SECONDS, 1, LOWER, FOOTPRINT,
           "extra_info/first_inference_seconds", "first_seconds",
           "Seconds of the first call in a fresh process.",
           room=13, page=False, contract=Terms("first_inference", one_call=True)),
     Field("load", "load", "s", SECONDS, 2, LOWER, FOOTPRINT,
           "extra_info/load_seconds", "load_seconds",
-          "Seconds to load the artifact in a fresh process.", room=14, page=False),
+          "Seconds to load the artifact in a fresh process.", room=14, page=False,
+          spread=(0.4, 0.1)),
     Field("build", "build", "s", SECONDS, 1, LOWER, BUILT,
           "extra_info/artifact/build_seconds", "build_seconds",
           "Seconds to build the artifact.", room=15, page=False),
