@@ -3,6 +3,7 @@
 What it stands on is taken from this environment, by a .pth: nothing is downloaded.
 """
 
+import json
 import subprocess
 import sys
 import sysconfig
@@ -66,14 +67,16 @@ def installed(tmp_path, environment):
 
 def runs(installation: Installation, cache: Path) -> None:
     """A few cases are verified and timed, and a photograph is classified."""
-    few = ("-k", "latency", "--variant=fp32", "--seconds=0.2", "--verify-images=16")
+    few = ("-k", "latency", "--variant=fp32", "--seconds=0.2", "--verify-images=16", "-Werror")
     said = installation.run(
         "pytest", "--benchmark-only", "--pyargs", "vitbench.benchmarks", *few, f"--cache={cache}"
     )
     assert "1 passed" in said
     assert "fp32/cpu/b1" in said
     assert "bundled" in said
-    assert len(list((installation.here / "reports/history").glob("*.json"))) == 1
+    (report,) = (installation.here / "reports/history").glob("*-nocommit-*.json")
+    selected = json.loads(report.read_text())["vitbench"]["selected"]
+    assert selected == ["--variant=fp32", "-k latency"]
     Image.new("RGB", (300, 200), (40, 90, 200)).save(installation.here / "photo.png")
     assert "fp32" in installation.run("vitbench", "predict", "photo.png", f"--cache={cache}")
 
