@@ -16,7 +16,7 @@ def end(*verdicts, status=OK, name="main", failed=0, collectonly=False):
     option = SimpleNamespace(vitbench_against=name, collectonly=collectonly)
     config = SimpleNamespace(option=option, stash=pytest.Stash())
     if verdicts:
-        config.stash[against.VERDICTS] = {v.case: v for v in verdicts}
+        config.stash[against.DUET_VERDICTS] = {v.case: v for v in verdicts}
     session = SimpleNamespace(config=config, exitstatus=status, testsfailed=failed)
     hook = against.pytest_sessionfinish(session)
     next(hook)

@@ -29,12 +29,12 @@ def named_contracts(path: Path | None) -> tuple["Contract", ...]:
 def named_baseline(
     chosen: argparse.Namespace, report: Mapping[str, Any], renames: Mapping[str, str]
 ) -> "Baseline":
-    from vitbench.gate.baseline import accepted, named
+    from vitbench.gate.baseline import accepted_baseline, named_baseline
     from vitbench.gate.history_baseline import from_history
 
     wanted = chosen.baseline or "accepted"
     if wanted == "accepted":
-        return accepted(report, str(chosen.report), chosen.baselines, renames)
+        return accepted_baseline(report, str(chosen.report), chosen.baselines, renames)
     if wanted == "latest":
         return from_history(report, chosen.report, chosen.history, 1, renames, chosen.baselines)
     if wanted.startswith("median:"):
@@ -46,4 +46,4 @@ def named_baseline(
         raise UserError(
             f"--baseline={wanted}: no such file: give a report, accepted, latest or median:10"
         )
-    return named(report, chosen.report, Path(wanted), renames)
+    return named_baseline(report, chosen.report, Path(wanted), renames)

@@ -53,11 +53,11 @@ def only(report: Mapping[str, Any], model: str) -> dict[str, Any]:
         run[name] = {case: why for case, why in run[name].items() if model_of(case) == model}
     run["models"] = {name: each for name, each in run["models"].items() if name == model}
     found["vitbench"] = alone(machine(report), model)
-    benchmarks = benchmarks_of(report, model)
+    benchmarks = benchmarks_of_model(report, model)
     return {**report, "machine_info": found, "vitbench": run, "benchmarks": benchmarks}
 
 
-def benchmarks_of(report: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
+def benchmarks_of_model(report: Mapping[str, Any], model: str) -> list[dict[str, Any]]:
     """The benchmarks of one model."""
     ours = [each for each in report["benchmarks"] if is_ours(each)]
     return [each for each in ours if model_of(each["extra_info"]["case"]["id"]) == model]

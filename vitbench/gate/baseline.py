@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.gate.accepted import accepted_as, benchmarks_of
+from vitbench.gate.accepted import accepted_as, benchmarks_of_model
 from vitbench.gate.earlier import (
     Anchor,
     CaseKey,
@@ -60,7 +60,7 @@ class Baseline:
     history: Counts | None = None
 
 
-def accepted(
+def accepted_baseline(
     report: Mapping[str, Any], name: str, folder: Path, renames: Renames = UNCHANGED
 ) -> Baseline:
     """The accepted baselines of the report's models. Raises UserError where there is none."""
@@ -87,7 +87,7 @@ def _elsewhere(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
     return found
 
 
-def named(
+def named_baseline(
     report: Mapping[str, Any], own: Path, path: Path, renames: Renames = UNCHANGED
 ) -> Baseline:
     """The report of a file as baseline; none where the file is the report itself, `own`."""
@@ -111,4 +111,7 @@ def _is_of(report: Mapping[str, Any], base: Mapping[str, Any]) -> bool:
     has no models: it counts as another one.)"""
     if base.get("datetime") != report.get("datetime") or not models(base):
         return False
-    return all(benchmarks_of(base, each) == benchmarks_of(report, each) for each in models(base))
+    return all(
+        benchmarks_of_model(base, each) == benchmarks_of_model(report, each)
+        for each in models(base)
+    )

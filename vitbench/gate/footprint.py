@@ -17,8 +17,8 @@ from vitbench.stats.multiplicity import SUITE_LEVEL
 SIZE_TOLERANCE = 0.01
 ENOUGH_REPORTS = 10
 """With so many reports their own spread is used."""
-FOOTPRINT = "footprint"
-GROUPS_WITH_SIZE = ("latency", "throughput", FOOTPRINT)
+FOOTPRINT_GROUP = "footprint"
+GROUPS_WITH_SIZE = ("latency", "throughput", FOOTPRINT_GROUP)
 FigureKey = tuple[str, str]
 """A case's id, and the name of a figure or a benchmark group."""
 
@@ -41,7 +41,7 @@ class Figure:
 
     def of(self, benchmark: Mapping[str, Any]) -> float | None:
         """The figure of a footprint in the base unit, None where it has none."""
-        value = self.field.found({FOOTPRINT: benchmark})[0]
+        value = self.field.found({FOOTPRINT_GROUP: benchmark})[0]
         return value if value > 0 else None
 
     def change(self, ours: float, theirs: Sequence[float]) -> Change:
@@ -96,7 +96,7 @@ class Footprints:
         yield from self._sizes()
         for key in self.changes:
             if states[key] == "SLOWER":
-                yield self._larger(key, len(states)), (key[0], FOOTPRINT)
+                yield self._larger(key, len(states)), (key[0], FOOTPRINT_GROUP)
 
     def notes(self, states: Mapping[FigureKey, str]) -> Iterator[str]:
         """What is smaller, what this comparison sees, and what it lacks."""
@@ -111,8 +111,8 @@ class Footprints:
         if parts := list(self._seen(len(states))):
             yield f"footprints are compared by size, {', '.join(parts)}"
         both = [case for case in self.head if self._before(case)]
-        ours = {case for case in both if FOOTPRINT in self.head[case].benchmarks}
-        theirs = {case for case in both if (case, FOOTPRINT) in self.past}
+        ours = {case for case in both if FOOTPRINT_GROUP in self.head[case].benchmarks}
+        theirs = {case for case in both if (case, FOOTPRINT_GROUP) in self.past}
         if absent := [case for case in both if case in theirs - ours]:
             yield f"the baseline has footprints that this report lacks: {', '.join(absent)}"
         if new := [case for case in both if case in ours - theirs]:
@@ -178,8 +178,8 @@ class Footprints:
         return [(case, group) for group in GROUPS_WITH_SIZE if (case, group) in self.past]
 
     def _sides(self, case: str, figure: Figure) -> tuple[float | None, list[float]]:
-        ours = self.head[case].benchmarks.get(FOOTPRINT)
-        theirs = [figure.of(each) for each in self.past.get((case, FOOTPRINT), ())]
+        ours = self.head[case].benchmarks.get(FOOTPRINT_GROUP)
+        theirs = [figure.of(each) for each in self.past.get((case, FOOTPRINT_GROUP), ())]
         return figure.of(ours) if ours else None, [each for each in theirs if each is not None]
 
     def _both(self, key: FigureKey) -> str:

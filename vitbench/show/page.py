@@ -30,7 +30,7 @@ BESIDE: dict[str, list[tuple[str, str, int | None]]] = {
 MOST_FLIPS = 200
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 # Older reports keep their trend and their machine; their rounds stay in their files.
-MOST_ROUNDS = 200
+MOST_ROUNDS_SHOWN = 200
 
 
 def write(
@@ -102,7 +102,7 @@ def data(
     count = Counter(each.case for each in ordered)
     older = older_runs(found)
     rounds: dict[int, list[Any]] = {}
-    recent = history.column("run") >= len(history.runs) - MOST_ROUNDS
+    recent = history.column("run") >= len(history.runs) - MOST_ROUNDS_SHOWN
     for row in history.figures[recent].tolist():
         quantiles = [_scaled(row[COLUMN[f"q{q}"]], 1e3) for q in QUANTILES]
         if quantiles[0] is not None:
@@ -114,7 +114,7 @@ def data(
         "damaged": [clean(why) for why in history.damaged],
         "remarks": [clean(why) for why in history_notes(history, found)],
         "best": list(best),
-        "most": MOST_ROUNDS,
+        "most": MOST_ROUNDS_SHOWN,
         "names": history.cases,
         "quantiles": QUANTILES,
         "columns": columns(),

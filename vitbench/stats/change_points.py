@@ -17,7 +17,6 @@ from vitbench.stats.change_rules import (
     LEAST_BEFORE,
     LOOKS,
     SPANS,
-    Floats,
     correlation_allowed,
     first_alarms,
     level,
@@ -27,7 +26,7 @@ from vitbench.stats.change_rules import (
     trend_freedom,
     trend_ratio,
 )
-from vitbench.stats.ramp import best_ramp, best_split, left_by_steps
+from vitbench.stats.ramp import Floats, best_ramp, best_split, left_by_steps
 
 FALSE_PER_SERIES = 0.01
 # A ramp has a parameter more than a step, and neighbours correlate: it must fit so much better,

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.stats.ramp import residuals
-
-Floats = NDArray[Any]
+from vitbench.stats.ramp import Floats, residuals
 
 # Values after a change against those before. Found "within 5 runs" is span 5.
 SPANS = (3, 4, 5, 6, 8, 12, 16, 24, 32, 48, 64, 96)
