@@ -45,8 +45,8 @@ class Figure:
         return value if value > 0 else None
 
     def change(self, ours: float, theirs: Sequence[float]) -> Change:
-        """Against the median of `theirs`. MANY of them say themselves how far they lie apart,
-        fewer only where that is more than `process_spread`."""
+        """Against the median of `theirs`. ENOUGH_REPORTS or more show their own spread; fewer show
+        it only where it is more than `process_spread`."""
         head, *bases = (Timing(math.log(x), 0.0, CERTAIN) for x in (ours, *theirs))
         if len(bases) < ENOUGH_REPORTS:
             return change(head, bases, self.process_spread)

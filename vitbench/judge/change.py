@@ -61,7 +61,8 @@ class Change:
 
     def visible(self, tolerance: float, level: float) -> float:
         """The least slowdown (0.1: 10 %) that is called SLOWER with 80 % power at one-sided
-        `level`: it must exceed the tolerance and the bound both. Infinite beyond MOST."""
+        `level`: it must exceed the tolerance and the bound both. Infinite beyond
+        MOST_LOG_RATIO."""
         least = max(math.log1p(tolerance), self.quantile(1 - level)) + self.quantile(POWER)
         return math.expm1(least) if least < MOST_LOG_RATIO else math.inf
 
@@ -100,10 +101,10 @@ def change(head: Timing, bases: Sequence[Timing], process_spread: float) -> Chan
     variance of the median of N runs is 1/N of that of one for N = 1 and 2, where the median is the
     mean, and pi / (2N) of it for more (asymptotic, for normal values; Kenney and Keeping,
     Mathematics of Statistics, 1962). Degrees of freedom: Satterthwaite, Biometrics Bulletin 2
-    (1946), where `process_spread` counts as known. Where one run has fewer than FEW, the smaller
-    number of the two runs counts, because few rounds show a small variance by chance: simulated
-    with 30 cases of 2 and 4 rounds, Satterthwaite's alone fails 17 and 4 % of the suites in which
-    nothing changed.
+    (1946), where `process_spread` counts as known. Where one run has fewer than FEW_DEGREES, the
+    smaller number of the two runs counts, because few rounds show a small variance by chance:
+    simulated with 30 cases of 2 and 4 rounds, Satterthwaite's alone fails 17 and 4 % of the suites
+    in which nothing changed.
     """
     return _against(head, bases, process_spread, (bases,), 1.0)
 
