@@ -43,7 +43,7 @@ MUTANTS = [
     Mutant("gate: nothing is DRIFTED", "gate/times.py",
            "if key[0] in drift:", "if False:", "unit/test_gate.py"),
     Mutant("gate: what is LARGER is SAME", "gate/footprint.py",
-           '"LARGER", words, more', '"SAME", words, more', "unit/test_footprint_gate.py"),
+           '"LARGER", words, more, low', '"SAME", words, more, low', "unit/test_footprint_gate.py"),
     Mutant("gate: what is gone is not MISSING", "gate/judgement.py",
            'return told + [Verdict(name, "MISSING", words) for name in there if name not in here]',
            "return told", "unit/test_imports.py unit/test_gate.py unit/test_gate_given.py"),
@@ -107,7 +107,11 @@ def killed_by(mutant: Mutant, folder: Path) -> str:
         done = pytest(folder, mutant.test.split())
     finally:
         file.write_text(source, encoding="utf-8")
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    failed = [
+        line
+        for line in done.stdout.splitlines()
+        if line.startswith(("FAILED tests", "ERROR tests"))
+    ]
     return failed[0].split(" - ")[0] if done.returncode == 1 and failed else ""
 
 
