@@ -40,7 +40,7 @@ def test_a_recipe_that_breaks_predictions_fails_its_test_and_no_other(
         "return replace(plain, stage=stage)",
         "def read(output: Any) -> Any:\n"
         "        return plain.read(output)[:, ::-1].copy()\n\n"
-        "    if recipe.precision == 'int8':\n"
+        "    if placement.variant.precision == 'int8':\n"
         "        return replace(plain, stage=stage, read=read)\n"
         "    return replace(plain, stage=stage)",
     )
