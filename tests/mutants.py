@@ -46,7 +46,7 @@ MUTANTS = [
            '"LARGER", words, more, low', '"SAME", words, more, low', "unit/test_footprint_gate.py"),
     Mutant("gate: what is gone is not MISSING", "gate/judgement.py",
            'return told + [Verdict(name, "MISSING", words) for name in there if name not in here]',
-           "return told", "unit/test_imports.py unit/test_gate.py unit/test_gate_given.py"),
+           "return told", "unit/test_sound.py"),
     Mutant("gate: a missing case is NEW", "gate/judgement.py",
            'return Verdict(label(key), "MISSING", words)\n\n',
            'return Verdict(label(key), "NEW", words)\n\n', "unit/test_gate.py"),
