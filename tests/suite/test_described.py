@@ -171,3 +171,13 @@ def test_every_runtime_has_code_that_classifies(name):
     lines = RUNTIMES[row.runtime].calling_code(row, "images")
     compile("\n".join(lines), "classify", "exec")
     assert any(line.strip().startswith("logits = model(") for line in lines)
+
+
+def test_executorch_is_given_the_images_in_the_memory_s_order():
+    """Preprocessing leaves a view with the channels moved; ExecuTorch does not look at strides."""
+    torch = pytest.importorskip("torch")
+    image = np.arange(24, dtype=np.float32).reshape(1, 2, 4, 3).transpose(0, 3, 1, 2)
+    lines = RUNTIMES["executorch"].calling_code(variant("executorch-fp32"), "image")
+    seen = {"image": image, "model": lambda x: torch.as_strided(x, (1, 24), (24, 1))}
+    exec("\n".join(lines), seen)
+    assert seen["logits"].tolist() == [image.flatten().tolist()]

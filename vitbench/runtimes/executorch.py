@@ -140,7 +140,12 @@ def loading_code(placement: Placement) -> str:
 
 
 def calling_code(_: Variant, images: str) -> list[str]:
-    return ["import torch", f"logits = model(torch.from_numpy({images})).numpy()"]
+    """ExecuTorch reads memory as it lies there, whatever the strides of a tensor are."""
+    return [
+        "import torch",
+        f"images = torch.from_numpy({images}).contiguous()",
+        "logits = model(images).numpy().copy()  # the next call overwrites its output",
+    ]
 
 
 def _attention(
