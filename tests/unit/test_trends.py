@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.unit.test_store import CASE, own_cache, run_of, write  # noqa: F401 - a fixture
 from vitbench.history.store import load
-from vitbench.history.trends import trends
+from vitbench.history.trends import Event, Trend, significant_over_all, trends
 from vitbench.show.history import history_json, history_text
 from vitbench.show.page import data
 
@@ -68,3 +68,19 @@ def test_a_step_is_no_gradual_change(tmp_path):
     assert change["kind"] == "step"
     assert change["until"] == change["run"] == 30
     assert "% since 2025" in change["sentence"].replace("]", "")
+
+
+def test_a_change_of_one_series_may_be_chance_among_many():
+    """Of twenty series one changes with p = 0.001 and one with p = 0.02: at a false-discovery rate
+    of 5 % over all of them only the first is significant. Of two series both are."""
+
+    def trend(*p):
+        events = tuple(
+            Event("m/v/cpu/b1", 0, 1, 1, 2, 0.1, 0.0, 0.2, each, False, ()) for each in p
+        )
+        return Trend("m/v/cpu/b1", "f", "", "", (), (), machine="here", events=events)
+
+    changed = [trend(0.001), trend(0.02)]
+    for others, expected in ((18, [True, False]), (0, [True, True])):
+        found = significant_over_all([*changed, *[trend()] * others])
+        assert [event.significant for each in found for event in each.events] == expected

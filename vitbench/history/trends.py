@@ -72,7 +72,7 @@ class Trend(Series):
 def trends(history: History) -> list[Trend]:
     """A trend per case, fingerprint class, reference and versions that alternate, in order of first
     appearance."""
-    return _discoveries([_trend(history, each) for each in series(history)])
+    return significant_over_all([_trend(history, each) for each in series(history)])
 
 
 def _trend(history: History, each: Series) -> Trend:
@@ -149,7 +149,7 @@ def _commit(run: Run) -> str:
     return (run.commit[:8] or "none") + (" with uncommitted changes" if run.dirty else "")
 
 
-def _discoveries(found: list[Trend]) -> list[Trend]:
+def significant_over_all(found: list[Trend]) -> list[Trend]:
     """Marks the events that are significant over all series: Benjamini and Hochberg's procedure.
 
     A series without a change counts as a test with p = 1. The p of a change counts all looks at its
