@@ -90,10 +90,18 @@ def test_a_test_with_the_mark_makes_it_active(run, suite):
     assert text.count("vitbench: deit_tiny_patch16_224 (deit_tiny_patch16_224)") == 1
 
 
-def test_a_wrong_option_is_one_sentence_after_the_collection(run):
-    result, _ = run(ON_A_FUNCTION, "--variant=no-such")
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--variant=no-such", "ERROR: --variant no-such: matches none of fp32"),
+        ("--against=", "ERROR: --against=: it names nothing"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_after_the_collection(run, option, words):
+    result, _ = run(ON_A_FUNCTION, option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "ERROR: --variant no-such: matches none of fp32" in result.stderr.str()
+    assert words in result.stderr.str()
+    assert "ERROR collecting" not in result.stdout.str()
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 

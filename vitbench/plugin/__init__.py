@@ -46,6 +46,7 @@ def pytest_pycollect_makeitem(
         return None
     try:
         activate(config)
+        import_module(f"{PARTS}options").session_of(config)
     except pytest.UsageError as error:
         if hasattr(config, "workerinput"):
             raise  # xdist reports it as an error of the collection
