@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from vitbench.errors import UserError
@@ -120,7 +121,8 @@ def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     for groups, paths, columns in _PLAN:  # As Field.found, of all fields at once.
         for group in groups:
             if paths[0] in (numbers := read.get(group, _NONE)):
-                for path, column in zip(paths, columns, strict=True):
+                row[columns[0]] = numbers[paths[0]]
+                for path, column in zip(paths[1:], columns[1:], strict=True):
                     row[column] = numbers.get(path, math.nan)
                 break
     timed = _timed(benchmarks) or {}
@@ -132,13 +134,18 @@ def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     row["null_arm"] = float(table(extra, "reference").get("null_arm") is True)
     data = table(timed, "stats").get("data")
     rounds = _sorted(data) if isinstance(data, list) else []
-    last = len(rounds) - 1
-    for column, share in _SHARES.items() if rounds else ():
-        row[column] = rounds[round(share * last)]
+    for column, index in _ranks(len(rounds)):
+        row[column] = rounds[index]
     for name in ("seconds", "speedup", "low", "high"):
         if not plausible(row[name]):
             row[name] = math.nan
     return row
+
+
+@cache
+def _ranks(count: int) -> list[tuple[str, int]]:
+    """Column and index of every quantile among `count` sorted rounds; none of none."""
+    return [(name, round(share * (count - 1))) for name, share in _SHARES.items() if count]
 
 
 def _sorted(data: list[Any]) -> list[float]:
@@ -152,11 +159,11 @@ def _numbers(holder: Mapping[str, Any], tree: Mapping[str, Any], found: dict[str
     """Adds the finite numbers of a benchmark by path."""
     for key, below in tree.items():
         value: Any = holder.get(key)
-        if type(below) is str:
-            if finite(value):
-                found[below] = float(value)
-        elif type(value) is dict:
-            _numbers(value, below, found)
+        if type(value) is dict:
+            if type(below) is dict:
+                _numbers(value, below, found)
+        elif value is not None and type(below) is str and finite(value):
+            found[below] = float(value)
 
 
 def table(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
