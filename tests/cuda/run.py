@@ -128,7 +128,7 @@ def _run(
     """The exit code of a command, which is ended, with all it started, at the limit (of
     `monotonic`). First by SIGINT, so that pytest can say what it has done."""
     with log.open("ab") as file:
-        file.write(f"\n$ {' '.join(command)}\n".encode())
+        file.write(f"\n$ {'; '.join(' '.join(command).splitlines())}\n".encode())
         file.flush()
         try:
             process = subprocess.Popen(

@@ -49,7 +49,7 @@ def play(tmp_path, monkeypatch):
 
 def test_a_step_that_fails_leaves_the_others(play, tmp_path):
     found, said = play(
-        Step("one", 30, (python("print('bad'); raise SystemExit(3)"), python("pass"))),
+        Step("one", 30, (python("print('bad'); raise SystemExit(3)"), python("pass\npass"))),
         Step("two", 30, (("no-such-program",),)),
         Step("three", 30, (python("print('well')"),)),
     )
