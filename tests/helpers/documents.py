@@ -14,6 +14,8 @@ ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 OURS = ("vitbench", "pytest", "python", "tox")
 OTHERS = ("git", "cd", "ruff", "mypy", "pre-commit", "uv", "set", "[")
 """First words of shell lines that these tests do not look into."""
+WRITTEN = ("tests/thorough.json",)
+"""What a run writes: a checkout may not have it yet."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def missing_files(text: str) -> list[str]:
     spans = SPAN.findall(FENCE.sub("", text))
     place = re.compile(r"(?:vitbench|tests|docs|benchmarks|fixtures|\.github)/[\w./-]*")
     named = [span for span in spans if place.fullmatch(span) and not re.search("[A-Z]+", span)]
-    return [name for name in named if not (ROOT / name).exists()]
+    return [name for name in named if name not in WRITTEN and not (ROOT / name).exists()]
 
 
 def lost_references(source: str) -> list[str]:
