@@ -63,6 +63,27 @@ def _rolled(placement) -> Deployment:
     return replace(plain, read=lambda output: plain.read(output)[:, ::-1].copy())
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": "0" * 64}, {"architecture": {"name": "other"}}, {"recipe": "bf16"},
+        {"calibration": "1" * 64},
+    ],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_an_artifact_depends_on_all_that_it_is_built_from(model, change):
+    def key(weights=model.weights.sha256, architecture=None, recipe="fp32", calibration=None):
+        changed = replace(
+            model,
+            weights=replace(model.weights, sha256=weights),
+            architecture={**model.architecture, **(architecture or {})},
+        )
+        return identity.of_artifact(changed, variant(recipe), calibration)
+
+    assert key() == key()
+    assert key(**change) != key()
+
+
 @pytest.mark.parametrize("name", ["fp32", "int8-dynamic"])
 def test_another_cpu_is_another_artifact(monkeypatch, model, name):
     before = identity.of_artifact(model, variant(name), None)

@@ -279,7 +279,26 @@ class Namespace:
 
 @pytest.mark.parametrize("path", ["", "images.npy", "/nowhere/artifacts/" + "a" * 64 + "/x.pt"])
 def test_a_path_that_is_no_artifact_s_is_not_held(path):
-    hold(Path(path), Leases())
+    hold(Path(path), leases := Taken())
+    assert leases.paths == []
+
+
+def test_an_artifact_s_path_is_held(tmp_path):
+    path = ArtifactCache(tmp_path).get({"n": 1}, ".pt", build).path
+    hold(path, leases := Taken())
+    assert len(leases.paths) == 1
+
+
+class Taken(Leases):
+    """Leases that list what they took."""
+
+    def __init__(self):
+        super().__init__()
+        self.paths = []
+
+    def take(self, path):
+        super().take(path)
+        self.paths.append(path)
 
 
 @pytest.mark.parametrize("name", ["fp32", "scripted", "ort-fp32", "tuned-int8"])
