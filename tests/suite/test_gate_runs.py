@@ -58,7 +58,7 @@ def test_a_recipe_that_breaks_predictions_fails_its_test_and_no_other(
         env={**environment, "PYTHONPATH": str(checkout), "GITHUB_ACTIONS": "true"},
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "DRIFTED: head's predictions are wrong" in done.stdout
+    assert "DRIFTED: the predictions of head are wrong" in done.stdout
     assert "::error" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert "DRIFTED" in junit.read_text()
