@@ -51,8 +51,8 @@ def changed_by(package, file, text):
         "models/timm.py": set(RUNTIMES),
         # Tables, and what only says something, or looks on.
         "runtimes/variants.py": set(), "runtimes/registry.py": set(),
-        "runtimes/catalogue.py": set(), "errors.py": set(), "show/page.py": set(),
-        "stats/intervals.py": set(),
+        "runtimes/catalogue.py": set(), "errors.py": set(), "place.py": set(),
+        "show/page.py": set(), "stats/intervals.py": set(),
     }.items(),
 )  # fmt: skip
 def test_an_edit_changes_what_stands_on_it(package, file, runtimes):

@@ -18,6 +18,7 @@ NEUTRAL = frozenset(
         "vitbench.environment",
         "vitbench.errors",
         "vitbench.measure.sample",
+        "vitbench.place",
         "vitbench.processor",
         "vitbench.runtimes.catalogue",
         "vitbench.runtimes.limits",
