@@ -53,7 +53,7 @@ MUTANTS = [
     Mutant("history: no change is told", "history/trends.py",
            "for change in change_points(values))", "for change in ())", "unit/test_store.py"),
     Mutant("contracts: a failed case is UNPROVEN", "judge/contract_results.py",
-           'state, words = "BROKEN", f"the case failed', 'state, words = "UNPROVEN", f"the case failed',
+           '"BROKEN", f"the case failed', '"UNPROVEN", f"the case failed',
            "unit/test_contract_results.py"),
     Mutant("cache key: the weights do not count", "build/identity.py",
            '"weights": model.weights.sha256,', '"weights": "",', "suite/test_identity.py"),
