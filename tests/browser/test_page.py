@@ -355,7 +355,7 @@ def test_series_of_one_case_on_one_machine_have_names_of_their_own(tmp_path):
 def test_where_nothing_is_left_no_name_is_told():
     case = benchmark_of(f"{TINY}/fp32/cpu/b1", agreement=agreement_of(share=0.5, lower=0.4))
     assert recommendations(choose(report_of(case), "latency", 0.96)) == [
-        f"{TINY}, batch 1: nothing is left to choose from"
+        f"{TINY}, batch 1: no variant is left to choose from"
     ]
 
 

@@ -62,8 +62,10 @@ def run(pytester, monkeypatch):
     def start(suite, *arguments):
         pytester.makepyfile(test_suite=suite)
         watch = Watch()
+        # This process has imported the plugin already, of which pytest would warn.
+        imported = "-Wignore::pytest.PytestAssertRewriteWarning"
         result = pytester.runpytest_inprocess(
-            "-pvitbench.plugin", "-pno:cacheprovider", *arguments, plugins=[watch]
+            "-pvitbench.plugin", "-pno:cacheprovider", imported, *arguments, plugins=[watch]
         )
         return result, watch.parts
 
