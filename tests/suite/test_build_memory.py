@@ -48,7 +48,8 @@ def test_a_worker_that_takes_too_much_with_its_children_is_ended():
 # A process of a session of its own that has a child; both touch memory, and map a file's.
 HOLDS = """
 import subprocess, sys
-x, code = b'1' * 20_000_000, "import sys; x = b'1' * 30_000_000; print(); sys.stdin.read()"
+x = b'1' * 20_000_000
+code = "import sys; x = b'1' * 30_000_000; print(flush=True); sys.stdin.read()"
 child = subprocess.Popen([sys.executable, "-c", code], stdout=-1)
 child.stdout.readline()
 print(flush=True)
