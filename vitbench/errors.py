@@ -1,6 +1,8 @@
 """The exceptions that are written for a person to read."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 
 class UserError(Exception):
@@ -23,6 +25,14 @@ ACROSS_PROCESSES: Mapping[str, type[Exception]] = {
     each.__name__: each for each in (UserError, Unavailable, WrongOutputs)
 }
 """Exceptions that a worker's parent raises as the worker raised them, by name."""
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """The known names that are most like one, in words."""
+    known = {each.lower(): each for each in names}
+    bare = re.sub(r"[*?\[\]!]", "", name).lower()
+    found = [known[each] for each in get_close_matches(bare, known, n=3, cutoff=0.5)]
+    return f"nearest: {', '.join(found)}" if found else "no known name is similar"
 
 
 def in_short(error: BaseException) -> str:

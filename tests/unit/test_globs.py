@@ -9,7 +9,7 @@ from vitbench.cli import duet as cli_duet
 from vitbench.errors import UserError
 from vitbench.judge.contracts import Contract
 from vitbench.judge.globs import can_match, check_globs
-from vitbench.runtimes.catalogue import device_kinds
+from vitbench.runtimes.catalogue import device_kinds, select
 
 KINDS = device_kinds()
 
@@ -82,3 +82,12 @@ def test_models_and_devices_of_a_run():
     # A star spans slashes: this one is for the variant `scripted` of any model, on any device.
     assert can_match("m*scripted*", KINDS, ["mine"], ["cpu"])
     assert not can_match("m*scripted*", {"fp32": ("cpu",)}, ["mine"], ["cpu"])
+
+
+def test_an_option_that_names_no_variant_is_told_what_is_near():
+    with pytest.raises(UserError, match=r"^--variant scriptd: no such variant: nearest: scripted,"):
+        select(["scriptd"], "fp32")
+    with pytest.raises(UserError, match=r"^--reference fp33: no such variant: nearest: fp32"):
+        select([], "fp33")
+    with pytest.raises(UserError, match=r"no known name is similar; `vitbench list` shows all$"):
+        select(["*xyz*"], "fp32")

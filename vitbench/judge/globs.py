@@ -7,10 +7,9 @@ one by one. Instead it is run over all ids at once, as an automaton over sets of
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from fnmatch import translate
 
-from vitbench.errors import UserError
+from vitbench.errors import UserError, near
 from vitbench.judge.contracts import Contract
 
 DEVICE_KINDS = ("cpu", "cuda")
@@ -140,11 +139,3 @@ def _misses(glob: str, variants: Mapping[str, Sequence[str]], loose: bool) -> st
     if len(parts) == 4 and can_match("/".join((*parts[:2], "*", parts[3])), None):
         return f"matches no device: {parts[2]!r} is none of cpu and cuda:N, such as cuda:0"
     return "matches no case id: expected MODEL/VARIANT/DEVICE/bN, such as */int8-dynamic/cpu/b1"
-
-
-def near(name: str, names: Iterable[str]) -> str:
-    """The known names that are most like one, in words."""
-    known = {each.lower(): each for each in names}
-    bare = re.sub(r"[*?\[\]!]", "", name).lower()
-    found = [known[each] for each in get_close_matches(bare, known, n=3, cutoff=0.5)]
-    return f"nearest: {', '.join(found)}" if found else "no known name is similar"

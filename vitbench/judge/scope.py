@@ -5,8 +5,9 @@ from itertools import product
 from typing import Any
 
 from vitbench.case import Case
+from vitbench.errors import near
 from vitbench.judge.contracts import Contract
-from vitbench.judge.globs import DEVICE_KINDS, can_match, near
+from vitbench.judge.globs import DEVICE_KINDS, can_match
 from vitbench.report.machine import machine
 from vitbench.report.reader import rows
 from vitbench.report.sound import left_out

@@ -7,7 +7,7 @@ from packaging.requirements import Requirement
 
 from vitbench.case import Case
 from vitbench.environment import installed
-from vitbench.errors import Unavailable, UserError
+from vitbench.errors import Unavailable, UserError, near
 from vitbench.place import install
 from vitbench.runtimes import variant
 from vitbench.runtimes.base import Variant
@@ -25,16 +25,22 @@ def select(globs: Sequence[str], reference: str) -> tuple[Variant, ...]:
     """
     names = [row.name for row in VARIANTS]
     if reference not in names:
-        raise UserError(f"--reference {reference}: no such variant; choose from {', '.join(names)}")
+        raise UserError(f"--reference {reference}: {no_variant(reference)}")
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in names):
-            raise UserError(f"--variant {glob}: matches none of {', '.join(names)}")
+            raise UserError(f"--variant {glob}: {no_variant(glob)}")
     chosen = [
         row
         for row in VARIANTS
         if row.name == reference or not globs or any(fnmatchcase(row.name, g) for g in globs)
     ]
     return tuple(sorted(chosen, key=lambda row: row.name != reference))
+
+
+def no_variant(name: str) -> str:
+    """What is said of a name or a glob of no variant, with the nearest names."""
+    names = (row.name for row in VARIANTS)
+    return f"no such variant: {near(name, names)}; `vitbench list` shows all"
 
 
 def cases(
