@@ -117,6 +117,8 @@ def _begin(
 
 def read_recording(path: Path) -> dict[str, Any]:
     """The recording in a file, with at least one null block. Raises UserError for anything else."""
+    if not path.exists():
+        raise UserError(f"{path}: no recording yet: `vitbench aa-run --minutes=30` makes one")
     try:
         found = json.loads(path.read_text("utf-8"))
         if not logs_of(read_blocks(found, NOTHING_PLANTED)).size:
