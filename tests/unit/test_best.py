@@ -11,6 +11,7 @@ from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.judge.best import choose
 from vitbench.show.best import choices_text, plot_choices
+from vitbench.show.page import BESIDE, recommendations
 
 
 def case(variant, batch=1):
@@ -204,3 +205,10 @@ def test_the_axis_of_the_plot_has_labels_where_the_latencies_lie(
 def test_control_characters_of_a_report_have_no_effect(report):
     report["vitbench"]["failed"][case("broken")] = "\x1b[31mred"
     assert "\x1b" not in choices_text(choose(report, "latency", 0.96))
+
+
+def test_the_page_names_what_else_is_on_the_front(report):
+    (told,) = recommendations(choose(report, "latency", 0.96))
+    assert "fast/cpu/b1: least latency" in told
+    assert ". Also on the front: fp32/cpu/b1" in told
+    assert BESIDE["agreement"] == [("state", "limits", None)]  # a contract is a project's

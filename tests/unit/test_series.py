@@ -198,3 +198,13 @@ def test_versions_that_alternate_cost_little_power_and_are_never_blamed():
     assert either == 1
     assert wrong == 0
     assert alternating_rates(100, 60, 0.0, 0.1, 200)[1:3] == (0, 0)
+
+
+def test_batches_are_in_the_order_of_their_numbers(tmp_path):
+    stem = CASE[:-1]
+    runs = [run_of(day, case=f"{stem}{batch}") for day, batch in enumerate((32, 1, 8))]
+    history = load(write(tmp_path / "r", runs))
+    words = history_text(history, trends(history), "r")
+    short = stem.partition("/")[2]
+    places = [words.index(f"{short}{batch}:") for batch in (1, 8, 32)]
+    assert places == sorted(places)

@@ -57,13 +57,13 @@ def test_what_does_not_fit_is_named():
     narrow = " ".join(table(a_run(), 80).split())
     assert "3.42x [3.35, 3.50] KEPT" in narrow
     assert "98.7 %" not in narrow
-    left_out = narrow.partition("Left out for want of width:")[2]
+    left_out = narrow.partition("Columns that do not fit:")[2]
     assert "bound of the agreement" in left_out
     assert "build" in left_out
     assert "top-1" in left_out
     assert "median" not in left_out
     assert "GPU memory" not in left_out  # not in this report at any width
-    assert "Left out" not in table(a_run(), None)
+    assert "do not fit" not in table(a_run(), None)
 
 
 def test_a_terminal_too_narrow_for_case_and_median_shows_them_nevertheless():

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +24,7 @@ def history_text(history: History, found: Sequence[Trend], folder: str) -> str:
     lines = [summary(history, found, folder), ""]
     newest, where = latest(history, found), places(history, found)
     model = None
-    for case in sorted(newest):
+    for case in sorted(newest, key=_by_number):
         name, _, short = case.partition("/")
         if name != model:
             model = name
@@ -40,6 +41,11 @@ def history_text(history: History, found: Sequence[Trend], folder: str) -> str:
     lines += ["", *(f"skipped: {why}" for why in history.damaged)]
     lines += [f"note: {why}" for why in history_notes(history, found)]
     return clean("\n".join(lines).rstrip())
+
+
+def _by_number(case: str) -> list[str | int]:
+    """A key of sorting that puts batch 8 before batch 32."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", case)]
 
 
 def history_notes(history: History, found: Sequence[Trend]) -> list[str]:

@@ -25,7 +25,7 @@ from vitbench.show.history import clean, history_notes, places, sentence, summar
 # Columns that are no field, by the field that they stand beside.
 BESIDE: dict[str, list[tuple[str, str, int | None]]] = {
     "speedup": [("change", "last change %", 1)],
-    "agreement": [("state", "contract", None)],
+    "agreement": [("state", "limits", None)],
 }
 MOST_FLIPS = 200
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -58,7 +58,7 @@ def recommendations(choices: Sequence[Choice]) -> list[str]:
         words += f"{choice.best.partition('/')[2]}: " if choice.best else ""
         words += choice.sentence
         if front:
-            words += f". Neither dominated: {', '.join(front)}"
+            words += f". Also on the front: {', '.join(front)}"
         told.append(words)
     return told
 
@@ -158,7 +158,7 @@ def page_flips(report: Mapping[str, Any]) -> dict[str, Any]:
         words += f": the first {MOST_FLIPS} of {len(found)}." if len(found) > MOST_FLIPS else "."
     return {
         "words": words,
-        "caption": "Label and margin (first logit less second) by fp32 and by the case.",
+        "caption": "Label and margin (first logit minus second) by fp32 and by the case.",
         "rows": found[:MOST_FLIPS],
     }
 

@@ -55,7 +55,7 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
             "Rests on:",
             [*_null_arms(found), *_throttled(found), *_foundations(run), *_partly_quantized(found)],
         ),
-        ("Left out for want of width:", [", ".join(hidden)] if hidden else []),
+        ("Columns that do not fit:", [", ".join(hidden)] if hidden else []),
     ):
         lines = list(told)
         if lines:
