@@ -324,3 +324,13 @@ def test_what_is_missing_from_a_text_is_found():
     assert names == ["--model", "-h", "--help", "--batch", "-b"]
     text = "`--models` and `--batch=N`, `--model-file`, -h, --help"
     assert undocumented(names, text) == ["--model", "-b"]
+
+
+def test_every_argument_of_a_command_says_what_it_is():
+    silent = [
+        f"{command.prog} {action.dest}"
+        for command in commands(parser())
+        for action in command._actions
+        if not (action.help or isinstance(action, argparse._SubParsersAction))
+    ]
+    assert silent == []

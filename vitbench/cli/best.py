@@ -15,7 +15,12 @@ from vitbench.judge.candidates import NEEDS
 def register(commands: Any) -> None:
     best = commands.add_parser("best", help="which variant of a report to deploy, and why")
     add_report(best)
-    best.add_argument("--need", choices=list(NEEDS), default="latency")
+    best.add_argument(
+        "--need",
+        choices=list(NEEDS),
+        default="latency",
+        help="what there should be least of (default: latency)",
+    )
     best.add_argument(
         "--min-agreement",
         type=share,

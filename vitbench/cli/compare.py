@@ -11,7 +11,10 @@ from vitbench.errors import UserError
 
 def register(commands: Any) -> None:
     compare = commands.add_parser("compare", help="reports side by side, what differs first")
-    compare.add_argument("reports", type=Path, nargs="+", metavar="REPORT")
+    compare.add_argument(
+        "reports", type=Path, nargs="+", metavar="REPORT",
+        help="files; the first is what the others are compared with",
+    )  # fmt: skip
     compare.add_argument("--json", action="store_true", help="as JSON")
     compare.set_defaults(run=compare_reports)
 

@@ -11,13 +11,17 @@ from vitbench.cli.parsing import add
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
 from vitbench.runtimes import VARIANTS, variant
+from vitbench.runtimes.catalogue import no_variant
 
 
 def register(commands: Any) -> None:
     export = commands.add_parser(EXPORT, help="hand over the file that was verified")
-    export.add_argument("variant", metavar="VARIANT")
+    export.add_argument("variant", metavar="VARIANT", help="which variant, by its whole name")
     add(export, EXPORT)
-    export.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    export.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR",
+        help="the folder in which the export gets a folder of its own",
+    )  # fmt: skip
     export.set_defaults(run=export_variant)
 
 
@@ -27,9 +31,8 @@ def export_variant(chosen: argparse.Namespace) -> int:
     from vitbench.case import Case
     from vitbench.show.table import partly_quantized
 
-    names = [row.name for row in VARIANTS]
-    if chosen.variant not in names:
-        raise UserError(f"{chosen.variant}: no such variant; choose from {', '.join(names)}")
+    if chosen.variant not in {row.name for row in VARIANTS}:
+        raise UserError(f"{chosen.variant}: {no_variant(chosen.variant)}")
     session, code = session_of(EXPORT, chosen), OK
     for spec in session.options.models:
         case = Case(spec.name, chosen.variant, "cpu", 1)

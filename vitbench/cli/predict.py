@@ -14,7 +14,7 @@ from vitbench.runtimes.catalogue import select
 
 def register(commands: Any) -> None:
     predict = commands.add_parser(PREDICT, help="classify one image, each variant side by side")
-    predict.add_argument("image", type=Path)
+    predict.add_argument("image", type=Path, metavar="IMAGE", help="a file that Pillow reads")
     add(predict, PREDICT)
     predict.add_argument("--top", type=int, default=1, metavar="K", help="the K likeliest classes")
     predict.set_defaults(run=predict_image)

@@ -11,7 +11,10 @@ from vitbench.cli.folders import REPORTS
 
 def register(commands: Any, name: str) -> None:
     command = commands.add_parser(name, help="add old figures of pytest-benchmark or timm")
-    command.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    command.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE",
+        help="JSON of pytest-benchmark, or CSV or JSON of timm's benchmark.py",
+    )  # fmt: skip
     command.add_argument(
         "--into",
         type=Path,
