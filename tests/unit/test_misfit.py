@@ -46,6 +46,10 @@ def test_what_fits(value):
             outer(needed={"figure": 10**400}),
             "it.needed.figure is a number beyond a float's range",
         ),
+        (
+            outer(whole="\ud800"),  # as JSON writes half a character
+            "it has half a character of UTF-16, as in \\ud800",
+        ),
         # msgspec names no key of a table: the first member is as good as the type asks.
         (
             outer(tables={"a.b": {"count": 1}, "c": {"count": -2}}),

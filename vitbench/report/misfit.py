@@ -29,6 +29,8 @@ def typed(value: Any, type_: Any, at: str) -> Any:
         return msgspec.convert(value, type_)
     except msgspec.ValidationError as error:
         raise MisfitError(_explained(error, value, at)) from error
+    except UnicodeEncodeError as error:  # msgspec encodes the string that it was not to find
+        raise MisfitError(f"{at} has half a character of UTF-16, as in \\ud800") from error
 
 
 def misfit(value: Any, type_: Any, at: str) -> str:
