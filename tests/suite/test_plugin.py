@@ -125,6 +125,27 @@ def test_the_process_that_starts_workers_checks_what_its_user_names(run):
     assert "no-such-model" in result.stderr.str()
 
 
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("--variant=no-such", "--variant no-such: "), ("--vitbench-seconds=-1", "--seconds -1")],
+)
+@pytest.mark.parametrize("place", ["command", "environment", "ini"])
+def test_a_wrong_option_under_xdist_is_one_sentence(
+    run, pytester, monkeypatch, option, words, place
+):
+    arguments = ("-n1", "-q")
+    if place == "command":
+        arguments += (option,)
+    elif place == "environment":
+        monkeypatch.setenv("PYTEST_ADDOPTS", option)
+    else:
+        pytester.makeini(f"[pytest]\naddopts = {option}")
+    result, _ = run(ON_A_FUNCTION, *arguments)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: {words}" in result.stderr.str()
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+
+
 def test_without_the_plugin_its_options_are_unknown(pytester):
     """A checkout's conftest.py names it, and `-p no:` is stronger."""
     pytester.makeconftest('pytest_plugins = ["vitbench.plugin"]')

@@ -99,10 +99,8 @@ def short_names(config: pytest.Config) -> ShortNames:
 
 
 def named(config: pytest.Config) -> bool:
-    """Whether the command line names an option of vitbench."""
-    options, taken = list(options_of(PYTEST)), short_names(config).taken
-    names = {_long(option) for option in options} | {option.name for option in options} - {*taken}
-    return any(str(word).partition("=")[0] in names for word in config.invocation_params.args)
+    """Whether the user gives an option of vitbench: in the command, PYTEST_ADDOPTS or addopts."""
+    return any(getattr(given(config), each.dest) != each.empty for each in options_of(PYTEST))
 
 
 def _long(option: Option) -> str:
