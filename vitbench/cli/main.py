@@ -22,6 +22,7 @@ from vitbench.cli import (
 from vitbench.cli import list as listing
 from vitbench.cli.codes import BROKEN_PIPE, USAGE
 from vitbench.errors import Unavailable, UserError, WorkerFailed
+from vitbench.place import install
 
 COMMANDS = (listing, predict, export, best, duet, aa_run, show, gate, accept, history, compare)
 """The module of each command, in the order of `vitbench --help`."""
@@ -47,6 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except (UserError, Unavailable, WorkerFailed) as error:
         print(f"vitbench: error: {error}", file=sys.stderr)
+        return USAGE
+    except ModuleNotFoundError as error:
+        needed = str(error.name).partition(".")[0]
+        if needed == "vitbench":
+            raise
+        words = f"this command needs {needed}, which is not installed: {install('suite')}"
+        print(f"vitbench: error: {words}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         return 130
