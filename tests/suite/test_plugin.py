@@ -109,7 +109,7 @@ def test_a_wrong_option_is_one_sentence_after_the_collection(run, option, words)
 
 def test_a_run_of_others_leaves_no_report_of_an_earlier_run(run, pytester):
     """A gate after it must not take the old one for this run's."""
-    old = pytester.makefile(".json", old="{}")
+    old = pytester.makefile(".json", old='{"benchmarks": []}')
     run(OTHERS, "--report=old.json", "--collect-only")
     assert old.exists()
     result, parts = run(OTHERS, "--report=old.json")
@@ -144,6 +144,14 @@ def test_a_wrong_option_under_xdist_is_one_sentence(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"ERROR: {words}" in result.stderr.str()
     assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+
+
+def test_without_pytest_benchmark_a_run_of_ours_is_one_sentence(run):
+    result, _ = run(ON_A_FUNCTION, "-pno:benchmark")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "ERROR: a test of vitbench needs pytest-benchmark" in result.stderr.str()
+    assert "INTERNALERROR" not in result.stdout.str()
+    assert run(OTHERS, "-pno:benchmark")[0].ret == pytest.ExitCode.OK
 
 
 def test_without_the_plugin_its_options_are_unknown(pytester):

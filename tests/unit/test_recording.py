@@ -1,6 +1,7 @@
 """The report after every benchmark, without a run."""
 
 import json
+import os
 import tempfile
 from types import SimpleNamespace
 
@@ -124,11 +125,20 @@ def test_a_run_that_only_collects_leaves_the_report(recorder, tmp_path):
         ("a.json", "b", "--report=a.json and --reports=b both say"),
         ("folder", None, "--report: .*folder is a folder: name a file"),
         ("file/a.json", None, "--report: .*cannot write it"),
+        ("test_mine.py", None, "--report: .*test_mine.py is there and is no report"),
+        ("package.json", None, "--report: .*package.json is there and is no report"),
+        ("link.json", None, "--report: .*link.json is there and is no report"),
+        ("pipe", None, "--report: .*pipe is there and is no report"),
     ],
 )
 def test_a_place_that_cannot_be_is_one_sentence(recorder, tmp_path, report, reports, why):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
+    (tmp_path / "test_mine.py").write_text("def test_mine(): pass\n")
+    (tmp_path / "package.json").write_text('{"name": "mine"}')
+    (tmp_path / "link.json").symlink_to("elsewhere.json")
+    os.mkfifo(tmp_path / "pipe")
+    before = sorted(tmp_path.iterdir())
     recorder.disk.full = False
     option = recorder.config.option
     option.vitbench_report, option.vitbench_reports = report, reports
@@ -139,3 +149,4 @@ def test_a_place_that_cannot_be_is_one_sentence(recorder, tmp_path, report, repo
 
     with pytest.raises(pytest.UsageError, match=why):
         begin()
+    assert sorted(tmp_path.iterdir()) == before

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -86,6 +87,23 @@ def test_a_report_is_written_in_one_step_with_its_folder(tmp_path):
     with pytest.raises(UserError, match=r"full\.json: cannot write it"):
         write(tmp_path / "full.json", "{}")
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_what_is_no_plain_file_is_written_through(tmp_path):
+    (tmp_path / "link").symlink_to("target")
+    write(tmp_path / "link", "a")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "a"
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write(pipe, "b")
+        assert os.read(reader, 9) == b"b"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert not list(tmp_path.glob("*.partial"))
 
 
 @pytest.mark.parametrize(("path", "value", "words"), WRONG)

@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         needed = str(error.name).partition(".")[0]
         if needed == "vitbench":
             raise
-        words = f"this command needs {needed}, which is not installed: {install('suite')}"
-        print(f"vitbench: error: {words}", file=sys.stderr)
+        told = f"this command needs {needed}, which is not installed: {install('suite')}"
+        print(f"vitbench: error: {told}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
         return 130

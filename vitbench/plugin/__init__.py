@@ -95,6 +95,11 @@ def activate(config: pytest.Config) -> None:
     if ACTIVE in config.stash:
         return
     config.stash[ACTIVE] = True
+    if not hasattr(config.option, "benchmark_only"):
+        raise pytest.UsageError(
+            "a test of vitbench needs pytest-benchmark, which this run does not load: take "
+            "`-p no:benchmark` away, or add `-p pytest_benchmark.plugin`"
+        )
     names = [PARTS + name for name in MODULES]
     try:
         modules = [import_module(name) for name in names]

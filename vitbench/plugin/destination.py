@@ -9,7 +9,8 @@ import pytest
 from vitbench import environment
 from vitbench.errors import UserError
 from vitbench.plugin.names import given
-from vitbench.report.files import write
+from vitbench.report.decode import decoded
+from vitbench.report.files import replaceable, write
 
 
 def report_path(config: pytest.Config, commit: str) -> Path:
@@ -28,6 +29,8 @@ def prepare(config: pytest.Config) -> None:
         file = _file(config)
         if file and file.is_dir():
             raise UserError(f"{file} is a folder: name a file, or give --reports={file}")
+        if file and not _free(file):
+            raise UserError(f"{file} is there and is no report: name another file, or delete it")
         probe = (file.parent if file else _folder(config)) / f".{os.getpid()}.probe"
         write(probe, "")
         probe.unlink()
@@ -37,6 +40,19 @@ def prepare(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{option}: {error}") from error
     except OSError as error:
         raise pytest.UsageError(f"{option}: {file}: {error.strerror}") from error
+
+
+def _free(file: Path) -> bool:
+    """Whether nothing is lost with the file: it is not there, is empty or is a report."""
+    if not replaceable(file):
+        return False
+    if not file.exists() or not file.stat().st_size:
+        return True
+    try:
+        report = decoded(file)
+    except UserError:
+        return False
+    return isinstance(report, dict) and isinstance(report.get("benchmarks"), list)
 
 
 def check(config: pytest.Config) -> None:
