@@ -269,3 +269,18 @@ def test_of_two_series_on_one_machine_the_text_says_from_when(tmp_path):
     )
     one = load(write(tmp_path / "s", reports))
     assert "more series" not in history_text(one, trends(one), "s")
+
+
+def test_a_null_arm_is_exported_as_no_speed_up(tmp_path, capsys):
+    folder = write(tmp_path / "r", [run_of(0)])
+    history = load(folder)
+    reference, case = csv.DictReader(io.StringIO(history_csv(history)))
+    assert (reference["speedup"], reference["low"], reference["high"]) == ("", "", "")
+    assert float(reference["seconds"]) == 0.07
+    assert float(case["speedup"]) == 3.0
+    (line,) = (x for x in prometheus(history).splitlines() if "speedup_ratio{" in x)
+    assert CASE in line
+    assert [("extra" in each) for each in json.loads(github(history))] == [False, True]
+    output = tmp_path / "all.csv"
+    assert main(["history", "export", str(folder), "--format=csv", f"-o={output}"]) == 0
+    assert capsys.readouterr().out == f"wrote {output}\n"

@@ -8,7 +8,7 @@ from vitbench.history.series import newest_first, older_rows
 from vitbench.history.store import COLUMN, History
 from vitbench.history.summary import Run
 from vitbench.report.fields import FIELD
-from vitbench.show.history import clean
+from vitbench.show.history import clean, exported
 
 
 def github(history: History) -> str:
@@ -17,7 +17,7 @@ def github(history: History) -> str:
     runs = {int(row[COLUMN["run"]]) for row in _newest(history, "seconds").values()}
     last = next((run for run in newest_first(history) if run in runs), -1)
     found = []
-    for row in history.figures.tolist():
+    for row in exported(history).tolist():
         if row[COLUMN["run"]] != last or not row[COLUMN["seconds"]] > 0:
             continue
         entry: dict[str, Any] = {
@@ -94,7 +94,7 @@ def _newest(history: History, column: str) -> dict[tuple[int, str], list[float]]
     older = older_rows(history)
     return {
         (int(row[COLUMN["case"]]), history.runs[int(row[COLUMN["run"]])].machine): row
-        for index, row in enumerate(history.figures.tolist())
+        for index, row in enumerate(exported(history).tolist())
         if math.isfinite(row[COLUMN[column]]) and index not in older
     }
 

@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vitbench.history.remarks import count_left_out, remarks
 from vitbench.history.series import older_rows
 from vitbench.history.store import COLUMN, History
@@ -170,6 +173,14 @@ def history_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
     }
 
 
+def exported(history: History) -> NDArray[np.float64]:
+    """The figures as other tools get them: a null arm is no speed-up of the reference."""
+    figures = history.figures.copy()
+    ratio = [COLUMN[name] for name in FIELD["speedup"].columns]
+    figures[np.ix_(figures[:, COLUMN["null_arm"]] == 1, ratio)] = math.nan
+    return figures
+
+
 def history_csv(history: History) -> str:
     """A line per run and case, with every figure; empty where a report has none. `older` is 1 for
     commits older than one measured before.
@@ -181,7 +192,7 @@ def history_csv(history: History) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["time", "file", "commit", "machine", "case", "state", *names, "older"])
     older = older_rows(history)
-    for index, row in enumerate(history.figures):
+    for index, row in enumerate(exported(history)):
         run = history.runs[int(row[COLUMN["run"]])]
         case = history.cases[int(row[COLUMN["case"]])]
         figures = [row[COLUMN[name]] for name in names]

@@ -66,3 +66,4 @@ def _export(history: "History", kind: str, output: Path | None) -> None:
             path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--output {output}: cannot write there: {error.strerror}") from error
+    print(f"wrote {output}")

@@ -21,7 +21,7 @@ def register(commands: Any, name: str) -> None:
         type=days,
         required=True,
         metavar="Nd",
-        help="name which of vitbench's reports older than N days could go, such as 365d",
+        help="name which of vitbench's reports N days older than the newest could go, such as 365d",
     )
     prune.add_argument("--delete", action="store_true", help="delete them, an accepted one never")
     prune.add_argument(
