@@ -125,3 +125,10 @@ def test_cores_are_shared_by_the_processes_of_a_run(monkeypatch):
     assert read_options(values(PYTEST, "--threads=5"), Path("/"), processes=2).threads == 5
     assert read_options(values(PYTEST, "--rebuild"), Path("/"), run="token").rebuild == "token"
     assert read_options(values(PYTEST), Path("/"), run="token").rebuild is None
+
+
+def test_the_help_of_pytest_names_the_short_names():
+    config = get_config()
+    names.pytest_addoption(config._parser, config.pluginmanager)
+    told = config._parser.optparser.format_help()
+    assert "vitbench (--vitbench-model is also --model, unless another plugin has it" in told

@@ -43,7 +43,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     """
     if pluginmanager.has_plugin(PLUGIN):
         return
-    group = parser.getgroup("vitbench")
+    about = "vitbench (--vitbench-model is also --model, unless another plugin has it; so are all)"
+    group = parser.getgroup("vitbench", about)
     for option in options_of(PYTEST):
         group.addoption(_long(option), dest=PREFIX + option.dest, **option.attributes())
     names = ShortNames(group)
