@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -51,6 +52,13 @@ class Watch:
 
     def pytest_unconfigure(self, config):
         self.parts = [name for name in MODULES if config.pluginmanager.has_plugin(f"{PARTS}{name}")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded():
+    """pytester forgets what a run imports, and these can be loaded but once in a process."""
+    for name in ("numpy", "scipy.stats", "torch", "timm"):
+        import_module(name)
 
 
 @pytest.fixture
