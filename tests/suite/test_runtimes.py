@@ -155,12 +155,12 @@ for asked in json.load(sys.stdin):
 
 
 @pytest.fixture(scope="module")
-def available(session):
+def available():
     """The cases of FIRST that can run here."""
     found = []
     for name in FIRST:
         with suppress(Unavailable):
-            session.require(Case(MODEL, name, "cpu", 1))
+            require(Case(MODEL, name, "cpu", 1))
             found.append(Case(MODEL, name, "cpu", 1))
     return found
 
