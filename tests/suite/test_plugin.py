@@ -100,6 +100,30 @@ def test_a_test_with_the_mark_makes_it_active(run, suite):
     assert text.count("vitbench: deit_tiny_patch16_224 (deit_tiny_patch16_224)") == 1
 
 
+@pytest.mark.parametrize("mark", ["measures", "measures('rain')"])
+def test_a_mark_of_others_that_has_its_name_does_not(run, mark):
+    result, parts = run(f"import pytest\n@pytest.mark.{mark}\ndef test_theirs(): pass")
+    assert (result.ret, parts) == (pytest.ExitCode.OK, [])
+    mixed = f"{ON_A_FUNCTION}\n@pytest.mark.{mark}\ndef test_theirs(): pass"
+    result, _ = run(mixed, *OPTIONS, "-k", "theirs")
+    result.assert_outcomes(passed=1, deselected=1)
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        ("measures(batches=(1,))", "name one kind, such as measures('latency', batches=(1,))"),
+        ("measures('latency', batches=(0,))", "batches=(0,)): batches are whole numbers above 0"),
+        ("measures('latency', batches=8)", "batches=8): batches are whole numbers above 0"),
+    ],
+)
+def test_a_mark_that_says_too_little_is_one_sentence(run, mark, words):
+    result, _ = run(f"import pytest\n@pytest.mark.{mark}\ndef test_ours(case): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert words in result.stderr.str()
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [

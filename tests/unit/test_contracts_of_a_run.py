@@ -37,7 +37,8 @@ def finish(tmp_path):
             has_cases=lambda: bool(report["benchmarks"] or report["vitbench"]["unavailable"]),
             duet_cases=lambda: [INT8],
         )
-        item = SimpleNamespace(get_closest_marker=lambda _: SimpleNamespace(args=["latency"]))
+        mark = pytest.mark.measures("latency", batches=(1,)).mark
+        item = SimpleNamespace(iter_markers=lambda _: [mark])
         session, lines = SimpleNamespace(config=config, exitstatus=status, items=[item]), []
         plugin.pytest_configure(config)
         plugin.pytest_sessionfinish(session)

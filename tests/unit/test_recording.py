@@ -80,7 +80,8 @@ def test_rows_that_found_no_room_to_the_end_go_elsewhere_and_the_run_fails(recor
     assert len(list(recorder.disk.room.glob("*.json"))) == (full is True)
 
 
-ITEM = SimpleNamespace(get_closest_marker=lambda _: True, fixturenames=["benchmark"])
+MARK = pytest.mark.measures("latency", batches=(1,)).mark
+ITEM = SimpleNamespace(iter_markers=lambda _: [MARK], fixturenames=["benchmark"])
 
 
 def test_a_folder_that_takes_no_report_is_told_before_the_first_test(recorder, tmp_path):

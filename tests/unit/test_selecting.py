@@ -33,9 +33,9 @@ def config_of(*paths, gone=(), variants=(), batches=(), device="auto", devices=(
 
 
 def item(config, name, kind="latency", fixtures=("benchmark", "case")):
-    marker = kind and SimpleNamespace(args=[kind])
+    marks = [pytest.mark.measures(kind, batches=(1,)).mark] if kind else []
     return SimpleNamespace(
-        config=config, nodeid=name, fixturenames=fixtures, get_closest_marker=lambda _: marker
+        config=config, nodeid=name, fixturenames=fixtures, iter_markers=lambda _: marks
     )
 
 

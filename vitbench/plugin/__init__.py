@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from vitbench.place import install
+from vitbench.plugin.marks import NAME, Measures, first_of_ours, measures_of
 from vitbench.plugin.names import given, named, pytest_addoption
 
 __all__ = ["pytest_addoption"]
@@ -31,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Of xdist only the workers collect: the process that starts them is active from the beginning
     where the user names an option of vitbench, and checks the options for all."""
     config.addinivalue_line(
-        "markers", "measures(kind, batches): what a benchmark measures, at which batch sizes"
+        "markers", f"{NAME}(kind, batches): what a benchmark measures, at which batch sizes"
     )
     if getattr(config.option, "numprocesses", None) and named(config):
         activate(config)
@@ -42,9 +43,9 @@ def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, obj: object
 ) -> list[pytest.Item] | None:
     config = collector.config
-    if not _measures(obj, collector):
-        return None
     try:
+        if _measures(obj, collector) is None:
+            return None
         activate(config)
         import_module(f"{PARTS}options").session_of(config)
     except pytest.UsageError as error:
@@ -112,12 +113,10 @@ def activate(config: pytest.Config) -> None:
             config.pluginmanager.register(module, name)
 
 
-def _measures(obj: object, collector: pytest.Module | pytest.Class) -> bool:
-    """Whether a function or a class is marked `measures`, itself or by its module or class."""
+def _measures(obj: object, collector: pytest.Module | pytest.Class) -> Measures | None:
+    """What a function or a class is marked to measure, itself or by its module or class."""
     if not isinstance(obj, FunctionType | type | staticmethod | classmethod):
-        return False
+        return None
     marks = getattr(obj, "pytestmark", ())
     own = marks if isinstance(marks, list | tuple) else (marks,)
-    if any(getattr(mark, "name", "") == "measures" for mark in own):
-        return True
-    return collector.get_closest_marker("measures") is not None
+    return first_of_ours(own) or measures_of(collector)
