@@ -29,7 +29,7 @@ CARRIED = (
 
 
 class Installation:
-    """An environment with vitbench, and an empty folder to work in."""
+    """An environment with vitbench, and a folder to work in, of a project without settings."""
 
     def __init__(self, folder: Path, hook: str, environment: dict[str, str]) -> None:
         built = folder / "built"
@@ -46,11 +46,12 @@ class Installation:
         (site / "more.pth").write_text(sysconfig.get_path("purelib"))
         self.site, self.here = site, folder / "here"
         self.here.mkdir()
+        (self.here / "pytest.ini").touch()  # it may lie below a checkout, which is not its project
         self._python = folder / "venv" / "bin" / "python"
         self._environment = {k: v for k, v in environment.items() if k != "PYTHONPATH"}
 
     def run(self, *arguments: str) -> str:
-        """What a module prints that Python runs in the empty folder. It must end well."""
+        """What a module prints that Python runs in the folder. It must end well."""
         done = subprocess.run(
             [str(self._python), "-m", *arguments], cwd=self.here, env=self._environment,
             text=True, capture_output=True, timeout=500, check=False,
