@@ -26,7 +26,7 @@ from vitbench.measure.measuring import measure_footprint, measure_in_pairs
 from vitbench.measure.options import Options
 from vitbench.measure.sample import Sample
 from vitbench.measure.verification import Verification, require_unbroken
-from vitbench.report import schema
+from vitbench.report import row as row_types
 from vitbench.runtimes import Deployment, variant
 
 CASE = Case("m", "scripted", "cpu", 2)
@@ -127,7 +127,7 @@ def test_a_case_is_measured_without_pytest_in_the_row_of_every_report(run):
     assert row["outputs"]["case"]["compared"] == 2 + len(row["outputs"]["rounds"])
     assert row["stages"]["preprocess_seconds"] == 0.25
     assert row["operators"][0]["name"] == "gelu"
-    msgspec.convert(row, schema.Timed)
+    msgspec.convert(row, row_types.Timed)
     old, new = shape(golden("latency")), shape(row)
     later = {"throttled", "flips"}  # of rows of schema 2, too, since its golden file was written
     assert new.keys() - later == old.keys()
@@ -142,7 +142,7 @@ def test_a_footprint_is_measured_without_pytest(run):
     row = found.to_json()
     assert row.keys() - {"outputs"} == golden("footprint").keys()
     assert row["outputs"]["compared"] == 2
-    msgspec.convert(row, schema.Footprint)
+    msgspec.convert(row, row_types.Footprint)
     assert row["build_seconds"] == 1.5
 
 

@@ -7,7 +7,7 @@ import pytest
 from msgspec import Struct
 
 from vitbench.report.misfit import misfit
-from vitbench.report.schema import Count, Number, OurRow
+from vitbench.report.row import Count, Number, OurRow
 
 
 class Inner(Struct):

@@ -6,7 +6,7 @@ from typing import Any
 
 from vitbench.report.fields import FIELD, LOWER
 from vitbench.report.reader import Row
-from vitbench.report.schema import AgreementInfo
+from vitbench.report.row import AgreementInfo
 
 NEEDS = {field.need: field for field in FIELD.values() if field.need}
 """The field by which each need chooses."""

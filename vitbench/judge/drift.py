@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitbench.report.reader import Row
-from vitbench.report.schema import Timed
+from vitbench.report.row import Timed
 from vitbench.stats.multiplicity import SUITE_LEVEL, holm, mcnemar_exact
 
 SAME_PIXELS, PREPROCESSING, UNKNOWN, OTHER = "same", "preprocessing", "unknown", "other"

@@ -19,7 +19,7 @@ from vitbench.measure.session import Session
 from vitbench.measure.throttled import Throttling
 from vitbench.measure.timing_lock import timing_alone
 from vitbench.measure.verification import Verification
-from vitbench.report.schema import Compared, Outputs, Predictions
+from vitbench.report.row import Compared, Outputs, Predictions
 from vitbench.runtimes import Deployment, variant
 
 Play: TypeAlias = Callable[[PairedRounds, int], Sequence[float]]

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vitbench.report.misfit import MisfitError, typed
-from vitbench.report.schema import Footprint, OurRow, Timed
+from vitbench.report.row import Footprint, OurRow, Timed
 
 LEFT_OUT = "left_out"
 """The key under which a report in memory names what is left out of its `benchmarks`."""

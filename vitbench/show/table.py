@@ -13,7 +13,7 @@ from rich.text import Text
 from vitbench.case import Case
 from vitbench.report.fields import FIELD
 from vitbench.report.reader import Row, rows
-from vitbench.report.schema import Ratio
+from vitbench.report.row import Ratio
 from vitbench.report.sound import left_out
 from vitbench.show.columns import GAP, Column, column_width, columns, fitting
 

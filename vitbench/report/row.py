@@ -1,0 +1,202 @@
+"""The benchmarks of vitbench in a report, as types; schema.py has the report around them.
+
+A field with a default is not in every report.
+"""
+
+import sys
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Number = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+"""A number of JSON: neither NaN nor infinite."""
+NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+Table = dict[str, Any]
+
+
+class CaseInfo(Struct, frozen=True):
+    id: str
+    model: str
+    variant: str
+    device: str
+    batch: Positive
+
+
+class Artifact(Struct, frozen=True):
+    bytes: Count
+    sha256: str
+    suffix: str
+    build_seconds: Number
+    built: bool
+    quantized_layers: Count = 0
+    float_layers: Count = 0
+
+
+class Stats(Struct, frozen=True):
+    """Seconds."""
+
+    data: list[Number]
+    median: Number
+
+
+class AgreementInfo(Struct, frozen=True):
+    state: Literal["KEPT", "BROKEN", "UNPROVEN"]
+    sentence: str
+    matched: Count
+    images: Count
+    effective_images: NotNegative
+    share: Number | None
+    lower: Number
+    upper: Number
+    cosine: Number | None
+    relative_error: Number | None
+    top1: Number | None
+    top5: Number | None
+    reference_top1: Number | None
+    claimed: bool
+
+
+class Reference(Struct, frozen=True):
+    """`rounds` in seconds, each beside the round of `stats.data` with its index."""
+
+    variant: str
+    null_arm: bool
+    rounds: list[Number]
+
+
+class Ratio(Struct, frozen=True):
+    """The paired speed-up with its interval; None where the rounds are too few for one."""
+
+    speedup: Number
+    low: Number | None
+    high: Number | None
+    standard_error: Number | None
+    detectable: Number | None
+    batches: int
+    rounds: int
+
+
+class Predictions(Struct, frozen=True):
+    images: list[str]
+    top1: list[int]
+    margin: list[Number]
+
+
+class Flip(Struct, frozen=True):
+    """An image whose top-1 is not fp32's. `thumbnail`: JPEG in base64."""
+
+    image: str
+    reference_label: str
+    label: str
+    reference_margin: Number
+    margin: Number
+    thumbnail: str
+
+
+class Operator(Struct, frozen=True):
+    name: str
+    seconds: Number
+    calls: Number
+
+
+class Roofline(Struct, frozen=True):
+    operations: Count | None
+    peak_per_second: Number | None
+    share: Number | None
+
+
+class Stages(Struct, frozen=True):
+    preprocess_seconds: Number
+    stage_seconds: Number
+    device_seconds: Number | None
+
+
+class Compared(Struct, frozen=True):
+    """Outputs of timed calls against the verified ones."""
+
+    compared: Count
+    repeatable: bool
+    largest_difference: NotNegative
+
+
+class Outputs(Struct, frozen=True):
+    seed: Count
+    rounds: list[Count]
+    case: Compared
+    reference: Compared
+
+
+class Throttled(Struct, frozen=True):
+    periods: Count
+    seconds: NotNegative
+    of_seconds: NotNegative
+
+
+class Extra(Struct, frozen=True, kw_only=True):
+    """What every benchmark of vitbench has in `extra_info`."""
+
+    schema: int
+    case: CaseInfo
+    artifact: Artifact
+    kind: Literal["latency", "throughput", "footprint"] | UnsetType = UNSET
+    waited_seconds: NotNegative | UnsetType = UNSET
+
+
+class Timed(Extra, frozen=True, kw_only=True):
+    reference: Reference
+    ratio: Ratio
+    agreement: AgreementInfo
+    predictions: Predictions
+    p95_seconds: Number
+    p99_seconds: Number
+    images_per_second: Number
+    flips: list[Flip] = []
+    operators: list[Operator] = []
+    roofline: Roofline | UnsetType = UNSET
+    stages: Stages | UnsetType = UNSET
+    outputs: Outputs | UnsetType = UNSET
+    throttled: Throttled | None = None
+    left_out: dict[str, str] = {}
+
+
+class Footprint(Extra, frozen=True, kw_only=True):
+    build_seconds: Number
+    load_seconds: Number
+    first_inference_seconds: Number
+    peak_memory_bytes: int
+    baseline_memory_bytes: int
+    cuda_peak_bytes: int | None
+    outputs: Compared | UnsetType = UNSET
+
+
+class Duet(Extra, frozen=True, kw_only=True):
+    verdict: Table
+    blocks: list[Table]
+    agreement: AgreementInfo
+    outputs: dict[str, Compared] = {}
+
+
+class LatencyRow(Struct, frozen=True, tag_field="group", tag="latency"):
+    stats: Stats
+    extra_info: Timed
+
+
+class ThroughputRow(Struct, frozen=True, tag_field="group", tag="throughput"):
+    stats: Stats
+    extra_info: Timed
+
+
+class FootprintRow(Struct, frozen=True, tag_field="group", tag="footprint"):
+    stats: Stats
+    extra_info: Footprint
+
+
+class DuetRow(Struct, frozen=True, tag_field="group", tag="duet"):
+    stats: Stats
+    extra_info: Duet
+
+
+OurRow = LatencyRow | ThroughputRow | FootprintRow | DuetRow
+"""A benchmark of vitbench."""
