@@ -150,7 +150,7 @@ def vitbench(cache: Path, environment: dict[str, str], tmp_path: Path) -> Run:
     """Run the command line: `vitbench("predict", "photo.png")`."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        needs_cache = arguments and arguments[0] in ("predict", "export")
+        needs_cache = arguments and arguments[0] in ("predict", "package")
         extra = [f"--cache={cache}"] if needs_cache else []
         return subprocess.run(
             [sys.executable, "-m", "vitbench", *arguments, *extra],

@@ -77,9 +77,9 @@ MUTANTS = [
     Mutant("page: markup is not escaped", "show/page.py",
            'for char in "<>&\\u2028\\u2029":', 'for char in "":', "browser/test_page.py::"
            "test_nothing_of_a_report_leaves_the_json"),
-    Mutant("export: the manifest has another digest", "build/export.py",
+    Mutant("package: the manifest has another digest", "build/package.py",
            '"sha256": artifact.sha256,', '"sha256": "0" * 64,', "suite/test_cli.py::"
-           "test_exported_files_load_in_ten_lines"),
+           "test_packaged_files_load_in_ten_lines"),
     Mutant("worker: the user's folder comes first", "build/ask.py",
            'sys.executable, "-P", "-m"', 'sys.executable, "-m"',
            "suite/test_worker.py::test_the_worker_runs_from_any_folder"),

@@ -108,7 +108,7 @@ def test_mistake_under_xdist(suite, files):
     ("arguments", "word"),
     [
         (("predict", "missing.png"), "missing.png"),
-        (("export", "int9", "-o", "out"), "int9"),
+        (("package", "int9", "-o", "out"), "int9"),
         (("show", "missing.json"), "missing.json"),
     ],
 )

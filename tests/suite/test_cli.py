@@ -90,7 +90,7 @@ assert not any(module.startswith("vitbench") for module in sys.modules)
 """
 
 
-def test_exported_files_load_in_ten_lines(cache, environment, photo, tmp_path, monkeypatch):
+def test_packaged_files_load_in_ten_lines(cache, environment, photo, tmp_path, monkeypatch):
     """The manifests' lines run in a process without vitbench and give the verified logits."""
     import torch
 
@@ -102,7 +102,7 @@ def test_exported_files_load_in_ten_lines(cache, environment, photo, tmp_path, m
     asked = {}
     for name in LIMITS:
         options = ["--verify-images=8", "--threads=1", f"--cache={cache}"]
-        assert main(["export", name, "-o", "out", *options]) == 0
+        assert main(["package", name, "-o", "out", *options]) == 0
         folder = tmp_path / "out" / f"deit_tiny_patch16_224-{name}"
         manifest = json.loads((folder / "manifest.json").read_text())
         file = folder / manifest["file"]

@@ -1,4 +1,4 @@
-"""An exported package says how its input is made, and its code makes that without vitbench."""
+"""A package says how its input is made, and its code makes that without vitbench."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT
-from vitbench.build.export import export
+from vitbench.build.package import package
 from vitbench.cli.codes import OK
 from vitbench.cli.main import main
 from vitbench.models import load_model, parse_spec
@@ -125,7 +125,7 @@ def test_a_step_that_is_not_known_is_named():
 
 
 class Artifact:
-    """What `export` takes of one."""
+    """What `package` takes of one."""
 
     def __init__(self, path):
         self.path, self.files, self.sha256, self.bytes, self.layers = path, [path], "0", 1, {}
@@ -137,7 +137,7 @@ def test_a_package_predicts_without_vitbench_what_predict_says(tmp_path, cache, 
     model = load_model(parse_spec("deit_tiny_patch16_224", ROOT), None)
     recipe = variant("scripted")
     RUNTIMES[recipe.runtime].build(model, recipe, tmp_path / "artifact.pt", None)
-    file = export(model, recipe, Artifact(tmp_path / "artifact.pt"), {}, tmp_path / "out")
+    file = package(model, recipe, Artifact(tmp_path / "artifact.pt"), {}, tmp_path / "out")
     picture = _picture(350, 280)
     picture.save(file.with_name("photo.jpg"), quality=95)
     script = """

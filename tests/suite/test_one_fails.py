@@ -1,4 +1,4 @@
-"""An error that nobody foresaw costs its variant, and is a sentence: in predict, export, pytest."""
+"""An error that nobody foresaw costs its variant: a sentence of predict, package and pytest."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitbench.cli import export, predict
+from vitbench.cli import package, predict
 from vitbench.cli.codes import BROKEN, OK, USAGE
 from vitbench.cli.main import main
 from vitbench.errors import Unavailable, WorkerFailed, in_short, with_kind
@@ -45,7 +45,7 @@ class Fake:
 
 @pytest.fixture
 def photo(tmp_path, monkeypatch):
-    for command in (predict, export):
+    for command in (package, predict):
         monkeypatch.setattr(command, "session_of", lambda *_: Fake())
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     return str(tmp_path / "a.png")
@@ -74,11 +74,11 @@ def test_predict_without_an_error_is_fine(photo):
 @pytest.mark.usefixtures("photo")
 @pytest.mark.parametrize("name", ERRORS)
 def test_export_says_why_there_is_no_file(tmp_path, capsys, name):
-    code = main(["export", name, "--output", str(tmp_path)])
+    code = main(["package", name, "--output", str(tmp_path)])
     meant = isinstance(ERRORS[name], Unavailable | WorkerFailed)
     assert code == (USAGE if meant else BROKEN)
     said = capsys.readouterr().err
-    assert f"m/{name}/cpu/b1 is not exported: " in said
+    assert f"m/{name}/cpu/b1 is not packaged: " in said
     assert in_short(ERRORS[name]) in said
     assert len(said.splitlines()) == 1
 

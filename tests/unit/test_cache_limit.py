@@ -72,7 +72,7 @@ def test_a_version_of_before_this_option_takes_the_others(options):
 
 
 @pytest.mark.parametrize(
-    "command", ["predict x.png", "export fp32 -o out", "duet --against=HEAD", "aa-run"]
+    "command", ["predict x.png", "package fp32 -o out", "duet --against=HEAD", "aa-run"]
 )
 def test_every_command_that_takes_a_cache_takes_its_limit(capsys, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -94,25 +94,25 @@ def test_an_option_of_a_document_exists(file, registered):
 
 
 def takers(table: str) -> dict[str, set[str]]:
-    """Which of the commands `predict` and `export` take each option, by docs/cli.md: those marked *
-    both, others where their row says so."""
+    """Which of the commands `predict` and `package` take each option, by docs/cli.md: those marked
+    * both, others where their row says so."""
     said = {}
     for row in re.findall(r"^\| (`--.*) \|$", table, re.MULTILINE):
         option, _, about = row.partition(" | ")
-        also = {c for c in ("predict", "export") if f"Also of `vitbench {c}" in about}
+        also = {c for c in ("predict", "package") if f"Also of `vitbench {c}" in about}
         for name in re.findall(r"`(--[a-z-]+)", option):
-            said[name] = {"predict", "export"} if option.endswith("*") else also
+            said[name] = {"predict", "package"} if option.endswith("*") else also
     return said
 
 
 def test_the_commands_that_take_an_option_are_documented():
     said, taken = takers(documents()["docs/cli.md"]), {}
     for option in OPTIONS:
-        commands_of = {"predict", "export"} & set(option.commands)
+        commands_of = {"predict", "package"} & set(option.commands)
         taken.setdefault(option.name, set()).update(commands_of)
     assert {name: said.get(name) for name in taken} == taken
-    assert takers("| `--a=X`, `--b` | c. Also of `vitbench export` |\n| `--d` * | e |") == {
-        "--a": {"export"}, "--b": {"export"}, "--d": {"export", "predict"},
+    assert takers("| `--a=X`, `--b` | c. Also of `vitbench package` |\n| `--d` * | e |") == {
+        "--a": {"package"}, "--b": {"package"}, "--d": {"package", "predict"},
     }  # fmt: skip
 
 
@@ -158,7 +158,7 @@ def test_a_command_on_reports_runs(command, project, monkeypatch, capsys):
 
 def test_every_command_helps(capsys):
     names = sorted({each.words[1] for each in of("vitbench") if each.words[1][0] != "-"})
-    assert {*READING, "predict", "export", "duet", "aa-run"} <= set(names)
+    assert {*READING, "predict", "package", "duet", "aa-run"} <= set(names)
     for name in names:
         with pytest.raises(SystemExit, match=r"^0$"):
             main([name, "--help"])

@@ -224,7 +224,7 @@ def test_a_broken_rule_is_told(path, source, why):
         ("vitbench/runtimes/lite.py", "if TYPE_CHECKING:\n    import torch"),
         ("vitbench/runtimes/lite.py", "if typing.TYPE_CHECKING:\n    import torch"),
         ("vitbench/measure/clock.py", "from vitbench.runtimes.base import Deployment"),
-        ("vitbench/build/export.py", "from vitbench import __version__, environment"),
+        ("vitbench/build/package.py", "from vitbench import __version__, environment"),
         ("vitbench/stats/intervals.py", "def f():\n    from scipy.stats import beta"),
         ("vitbench/show/table.py", "from vitbench.report.reader import read_report"),
         ("vitbench/measure/session.py", "from vitbench.judge.agreement import Agreement"),
@@ -299,7 +299,7 @@ def test_the_table_has_an_option_once_for_each_command():
     pairs = [(option.name, command) for option in OPTIONS for command in option.commands]
     assert len(pairs) == len(set(pairs))
     taken = {command for _, command in pairs}
-    assert taken == {"pytest", "duet", "aa-run", "predict", "export"}
+    assert taken == {"pytest", "duet", "aa-run", "predict", "package"}
 
 
 def test_every_variant_is_in_the_documents(documents):

@@ -27,3 +27,11 @@ def test_a_missing_module_of_vitbench_is_a_fault_of_it(monkeypatch):
     monkeypatch.setattr(duet, "play", missing("vitbench.nothing"))
     with pytest.raises(ModuleNotFoundError):
         main(["duet", "--against=HEAD"])
+
+
+def test_the_old_name_of_package_names_the_new_one(capsys):
+    with pytest.raises(SystemExit, match=r"^4$"):
+        main(["export", "fp32", "-o", "out"])
+    assert capsys.readouterr().err == (
+        "vitbench: error: `vitbench export` is `vitbench package` now\n"
+    )

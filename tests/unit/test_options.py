@@ -7,14 +7,14 @@ import pytest
 from _pytest.config import get_config
 
 from vitbench.cli.main import main, parser
-from vitbench.cli.options import AA_RUN, DUET, EXPORT, OPTIONS, PREDICT, PYTEST, options_of
+from vitbench.cli.options import AA_RUN, DUET, OPTIONS, PACKAGE, PREDICT, PYTEST, options_of
 from vitbench.cli.parsing import checked
 from vitbench.errors import UserError
 from vitbench.measure.options import Options, read_options
 from vitbench.plugin import names
 from vitbench.plugin.names import Given
 
-FIRST = {DUET: ["--against=x"], PREDICT: ["image"], EXPORT: ["fp32", "--output=x"], AA_RUN: []}
+FIRST = {DUET: ["--against=x"], PREDICT: ["image"], PACKAGE: ["fp32", "--output=x"], AA_RUN: []}
 """What a command wants besides."""
 BESIDE = {"against", "tolerance", "blocks_max", "minutes", "inconclusive", "report", "reports"}
 """Of the rule of a duet, and of where the report goes: neither says how a model is built."""

@@ -13,9 +13,9 @@ from vitbench.cli import (
     best,
     compare,
     duet,
-    export,
     gate,
     history,
+    package,
     predict,
     show,
 )
@@ -24,7 +24,7 @@ from vitbench.cli.codes import BROKEN_PIPE, USAGE
 from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.place import install
 
-COMMANDS = (listing, predict, export, best, duet, aa_run, show, gate, accept, history, compare)
+COMMANDS = (listing, predict, package, best, duet, aa_run, show, gate, accept, history, compare)
 """The module of each command, in the order of `vitbench --help`."""
 
 
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words, top = sys.argv[1:] if arguments is None else list(arguments), parser()
     if words[:1] == ["history"] and (problem := history.without_command(words[1:])):
         top.error(problem)
+    if words[:1] == ["export"]:
+        top.exit(USAGE, "vitbench: error: `vitbench export` is `vitbench package` now\n")
     chosen = top.parse_args(words)
     environment.settle_idle_threads()
     try:

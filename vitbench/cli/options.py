@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from vitbench.cli.option import Option, not_negative, positive, share
 
 PYTEST = "pytest"
-DUET, AA_RUN, PREDICT, EXPORT = "duet", "aa-run", "predict", "export"
+DUET, AA_RUN, PREDICT, PACKAGE = "duet", "aa-run", "predict", "package"
 TIMED = (PYTEST, DUET, AA_RUN)
-EVERY = (*TIMED, PREDICT, EXPORT)
+EVERY = (*TIMED, PREDICT, PACKAGE)
 
 OPTIONS = (
     Option(
@@ -29,13 +29,13 @@ OPTIONS = (
     ),
     Option(
         "--images",
-        (*TIMED, EXPORT),
+        (*TIMED, PACKAGE),
         "verify on these images, flat or one folder a class (default: scikit-image's)",
         "DIR",
     ),
     Option(
         "--labels",
-        (PYTEST, EXPORT),
+        (PYTEST, PACKAGE),
         "the classes of the images of --images: a name and a class on each line",
         "FILE",
     ),
@@ -117,13 +117,13 @@ OPTIONS = (
     ),
     Option(
         "--calibration",
-        (PYTEST, EXPORT),
+        (PYTEST, PACKAGE),
         "calibrate static int8 on these images (default: photographs that none is judged on)",
         "DIR",
     ),
     Option(
         "--verify-images",
-        (*TIMED, EXPORT),
+        (*TIMED, PACKAGE),
         "verify on at most this many images (default: 512)",
         "N",
         type=int,

@@ -1,6 +1,6 @@
 """A model's preprocessing in words and numbers, and as code of Pillow and NumPy alone.
 
-An exported file is used without vitbench: whoever guesses its resize or its mean gets other
+A packaged file is used without vitbench: whoever guesses its resize or its mean gets other
 probabilities and notices nothing. What is described here is proved before it is handed over: the
 code's pixels are compared with the preprocessing's own.
 """

@@ -1,4 +1,4 @@
-"""`vitbench export`: hand over the file that was verified."""
+"""`vitbench package`: hand over the file that was verified."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.cli.codes import BROKEN, OK, USAGE
-from vitbench.cli.options import EXPORT
+from vitbench.cli.options import PACKAGE
 from vitbench.cli.parsing import add
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
@@ -15,25 +15,25 @@ from vitbench.runtimes.catalogue import no_variant
 
 
 def register(commands: Any) -> None:
-    export = commands.add_parser(EXPORT, help="hand over the file that was verified")
-    export.add_argument("variant", metavar="VARIANT", help="which variant, by its whole name")
-    add(export, EXPORT)
-    export.add_argument(
+    parser = commands.add_parser(PACKAGE, help="hand over the file that was verified")
+    parser.add_argument("variant", metavar="VARIANT", help="which variant, by its whole name")
+    add(parser, PACKAGE)
+    parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR",
-        help="the folder in which the export gets a folder of its own",
+        help="the folder in which the package gets a folder of its own",
     )  # fmt: skip
-    export.set_defaults(run=export_variant)
+    parser.set_defaults(run=package_variant)
 
 
-def export_variant(chosen: argparse.Namespace) -> int:
+def package_variant(chosen: argparse.Namespace) -> int:
     """Copies the verified artifact and its manifest. Refuses one whose limits are BROKEN."""
-    from vitbench.build.export import export
+    from vitbench.build.package import package
     from vitbench.case import Case
     from vitbench.show.table import partly_quantized
 
     if chosen.variant not in {row.name for row in VARIANTS}:
         raise UserError(f"{chosen.variant}: {no_variant(chosen.variant)}")
-    session, code = session_of(EXPORT, chosen), OK
+    session, code = session_of(PACKAGE, chosen), OK
     for spec in session.options.models:
         case = Case(spec.name, chosen.variant, "cpu", 1)
         try:
@@ -43,21 +43,21 @@ def export_variant(chosen: argparse.Namespace) -> int:
         except Exception as failure:  # of one model: the others go on
             meant = isinstance(failure, Unavailable | WorkerFailed)
             words = str(failure) if meant else with_kind(failure)
-            print(f"vitbench: error: {case.id} is not exported: {words}", file=sys.stderr)
+            print(f"vitbench: error: {case.id} is not packaged: {words}", file=sys.stderr)
             code = USAGE if meant else code or BROKEN
             continue
         for remark in session.inputs.remarks(spec.name):
             print(remark)
         print(verification.agreement.sentence)
         if verification.agreement.state == "BROKEN":
-            print(f"{case.id} is not exported", file=sys.stderr)
+            print(f"{case.id} is not packaged", file=sys.stderr)
             code = code or BROKEN
             continue
         artifact, recipe = session.artifact(case), variant(case.variant)
         calibration = session.inputs.calibrated(spec.name) if recipe.calibrated else None
         if calibration:
             print(calibration["sentence"])
-        file = export(
+        file = package(
             session.model(spec.name),
             recipe,
             artifact,

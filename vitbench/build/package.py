@@ -16,7 +16,7 @@ from vitbench.models.weights import file_sha256
 from vitbench.runtimes import RUNTIMES, Placement, Variant
 
 
-def export(
+def package(
     model: Model,
     variant: Variant,
     artifact: Artifact,
