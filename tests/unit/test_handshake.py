@@ -18,6 +18,11 @@ from vitbench.models import ModelSpec
 SPEC = ModelSpec("m", "timm", "m", None, "timm:m")
 OPTIONS = Options(models=(SPEC,), threads=1, cache=Path("c"))
 KNOWN = Options.names()
+OWN = ModelSpec(
+    "own", "py", "acme.vision:deit", None, "py:acme.vision:deit", args={"depth": 2},
+    preprocessing={"mean": [0.5, 0.5, 0.5], "crop_pct": 1.0}, labels=("cat", "dog"),
+    head="multi-label", threshold=0.3,
+)  # fmt: skip
 
 
 class Arm:
@@ -56,6 +61,7 @@ def test_options_survive_the_trip_to_an_arm():
     for given in (
         OPTIONS,
         replace(OPTIONS, images=Path("a"), calibration=Path("b"), batches=(1, 8), variants=("*",)),
+        replace(OPTIONS, models=(OWN,), import_roots=(Path("src"), Path("."))),
     ):
         assert Options.from_json(json.loads(json.dumps(given.to_json()))) == given
 

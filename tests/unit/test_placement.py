@@ -1,12 +1,14 @@
 """Where an artifact is executed, as other processes are asked for it."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from vitbench.errors import UserError
-from vitbench.runtimes import Placement, placement_of, variant
+from vitbench.runtimes import VARIANTS, Placement, Variant, placement_of, variant
+from vitbench.runtimes.limits import INT8
 
 PLACEMENT = Placement(
     Path("/cache/model.pt"), variant("int8-dynamic"), "cpu", {"image": [3, 8, 16], "depth": 12}, 2
@@ -30,3 +32,22 @@ def test_a_request_names_the_fields_that_every_arm_of_a_duet_reads():
 def test_a_variant_of_another_version_is_a_user_s_error():
     with pytest.raises(UserError, match=r"no variant 'int3': `vitbench list` shows them"):
         placement_of({**PLACEMENT.to_json(), "variant": "int3"})
+
+
+OWN = Variant(
+    "acme", "openvino", "int8", INT8, "of acme", ("cpu", "cuda"), {"rest": "bf16"}, ("acme>=1",),
+    True, "acme.quant:smooth", "/b/vit.xml", {"layout": "NHWC", "size": [64, 64]}, "mine",
+    "pyproject.toml",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("row", [*VARIANTS, OWN], ids=lambda row: row.name)
+def test_a_whole_variant_survives_the_trip_to_a_process(row):
+    assert Variant.from_json(json.loads(json.dumps(row.to_json()))) == row
+
+
+def test_every_field_of_the_variant_that_travels_differs_from_its_default():
+    """Else the trip of that field is not tried."""
+    plain = Variant("", "", "", INT8, "")
+    same = [f.name for f in fields(Variant) if getattr(OWN, f.name) == getattr(plain, f.name)]
+    assert same == ["limits"]

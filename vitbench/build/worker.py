@@ -39,7 +39,7 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
     recipe = variant(request["variant"])
     runtime = _imported(recipe)
     torch.set_num_threads(request["threads"])
-    model = load_model(ModelSpec(**request["spec"]), request["weights"])
+    model = load_model(ModelSpec.from_json(request["spec"]), request["weights"])
     if model.weights.sha256 != request["sha256"]:
         raise UserError(
             f"{request['variant']}: {model.spec.public} has other weights than when this run "

@@ -17,11 +17,13 @@ from vitbench.report.fields import BYTES
 from vitbench.runtimes.catalogue import DEFAULT_MODEL
 
 _PATHS = ("images", "labels", "calibration", "cache")
+_SPARED = ("cache_limit_bytes", "thumbnails", "import_roots")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What a user chose, checked. `rebuild` is a token of this run, or None to use the cache.
+    `import_roots` are the folders that the project's own code is imported from.
 
     Each new option has a default: the other end of a duet may be of a version without it.
     """
@@ -45,6 +47,7 @@ class Options:
     build_memory_bytes: int | None = None
     labels: Path | None = None
     thumbnails: bool = True
+    import_roots: tuple[Path, ...] = ()
 
     @classmethod
     def names(cls) -> list[str]:
@@ -59,6 +62,7 @@ class Options:
         """
         known = set(self.names() if known is None else known)
         given = {**asdict(self), **{n: p and str(p) for n, p in self._paths().items()}}
+        given["import_roots"] = list(map(str, self.import_roots))
         given["models"] = [
             {name: value for name, value in spec.items() if f"models.{name}" in known}
             for spec in given["models"]
@@ -67,15 +71,14 @@ class Options:
 
     def set_beyond(self, known: Collection[str]) -> list[str]:
         """The options, as a user writes them, that are not in `known` and have not their default:
-        they cannot be left out. The cache's limit and thumbnails can: nothing that is compared
-        depends on them."""
+        they cannot be left out. Those of _SPARED can: nothing that is compared depends on them."""
         owners: list[tuple[str, Options | ModelSpec]] = [("", self)]
         owners += [("models.", spec) for spec in self.models]
         names = [
             (prefix + field.name).partition(".")[0]
             for prefix, owner in owners
             for field in fields(owner)
-            if prefix + field.name not in {*known, "cache_limit_bytes", "thumbnails"}
+            if prefix + field.name not in {*known, *_SPARED}
             and getattr(owner, field.name) != _default(field)
         ]
         flags = {"models": "model", "variants": "variant", "batches": "batch"}
@@ -86,8 +89,9 @@ class Options:
         """Options that are missing have their defaults. Raises TypeError for an unknown one."""
         paths = {n: options[n] and Path(options[n]) for n in _PATHS if n in options}
         tuples = {n: tuple(options[n]) for n in ("variants", "batches") if n in options}
-        models = tuple(ModelSpec(**spec) for spec in options["models"])
-        return cls(**{**options, **paths, **tuples, "models": models})
+        roots = tuple(map(Path, options.get("import_roots", ())))
+        models = tuple(ModelSpec.from_json(spec) for spec in options["models"])
+        return cls(**{**options, **paths, **tuples, "import_roots": roots, "models": models})
 
     def _paths(self) -> dict[str, Path | None]:
         return {name: getattr(self, name) for name in _PATHS}

@@ -11,13 +11,18 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A parsed `--model [NAME=]SPEC`.
+    """A parsed `--model [NAME=]SPEC`, or a row of `[tool.vitbench.models]`.
 
-    `name` is the slug in case ids. `source` is `timm`, `hf` or `hub`; `ident` is
-    the name that source knows; `path` is a local folder or checkpoint file, or None.
-    `public` is the spec as a report stores it, without absolute paths. `ema` chooses the averaged
-    or the plain weights of a checkpoint that has both; None leaves it to the source. `args` are
-    arguments of a timm model that the user set.
+    `name` is the slug in case ids. `source` is `timm`, `hf`, `hub` or `py`; `ident` is
+    the name that source knows (of `py`: `package.module:factory`); `path` is a local folder or
+    checkpoint file, or None. `public` is the spec as a report stores it, without absolute paths.
+    `ema` chooses the averaged or the plain weights of a checkpoint that has both; None leaves it to
+    the source. `args` are arguments of a timm model, or of a factory, that the user set.
+    `preprocessing` has what the user set of it, in timm's words (mean, std, interpolation,
+    crop_pct, crop_mode, input_size). `labels` is the absolute path of a file with a label a line,
+    or the labels. `head` is `single-label`, `binary`, `multi-label`, `regression` or `embedding`;
+    None: as the source says, else `single-label`. `threshold` is a probability, of `binary` and
+    `multi-label`; None: 0.5.
     """
 
     name: str
@@ -27,6 +32,17 @@ class ModelSpec:
     public: str
     ema: bool | None = None
     args: Mapping[str, Any] = field(default_factory=dict)
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    labels: str | tuple[str, ...] | None = None
+    head: str | None = None
+    threshold: float | None = None
+
+    @classmethod
+    def from_json(cls, spec: Mapping[str, Any]) -> "ModelSpec":
+        """The other end of `asdict`. What is missing has its default. Raises TypeError for an
+        unknown field."""
+        labels = spec.get("labels")
+        return cls(**{**spec, "labels": tuple(labels) if isinstance(labels, list) else labels})
 
 
 @dataclass(frozen=True)
@@ -65,7 +81,7 @@ class Model:
     to make the module again without its weights, and `image`, the shape (3, H, W) that it takes.
     `scriptable` is False where torch.jit.script is known to fail and tracing serves. `notes` are
     sentences on how the files were read that the user must see: what was chosen, left out or taken
-    from elsewhere.
+    from elsewhere. `head` is one of `ModelSpec.head`, and `threshold` its probability.
     """
 
     spec: ModelSpec
@@ -76,3 +92,5 @@ class Model:
     weights: Weights
     scriptable: bool
     notes: tuple[str, ...] = ()
+    head: str = "single-label"
+    threshold: float = 0.5

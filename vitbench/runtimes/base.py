@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,7 +65,12 @@ class Variant:
 
     `devices` are the kinds of device it is meant for; `about` is one line for people; `requires`
     are requirement strings, which `vitbench list` and a run check against what is installed;
-    `calibrated` says that building it takes calibration images.
+    `calibrated` says that building it takes calibration images. `transform` is `pkg.mod:fn`, a
+    function of the user's from (module, calibration images or None) to the module that is built.
+    `artifact` is the absolute path of a file that another tool built, which nothing builds;
+    `input` says how that file takes images where it differs from the model, and `model` is the name
+    of the model that it belongs to. `origin` is where the row was written: `vitbench`, a file such
+    as `pyproject.toml`, or a package with its version.
     """
 
     name: str
@@ -77,6 +82,21 @@ class Variant:
     options: Mapping[str, Any] = field(default_factory=dict)
     requires: tuple[str, ...] = TORCH
     calibrated: bool = False
+    transform: str | None = None
+    artifact: str | None = None
+    input: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    origin: str = "vitbench"
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, for another process: `from_json` is its other end."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> "Variant":
+        """What is missing has its default. Raises TypeError for an unknown field."""
+        lists = {n: tuple(given[n]) for n in ("devices", "requires") if n in given}
+        return cls(**{**given, **lists, "limits": Limits(**given["limits"])})
 
 
 @dataclass(frozen=True)
