@@ -52,7 +52,9 @@ def test_a_miscompiled_graph_is_not_passed_by_its_weights(tmp_path, monkeypatch)
     monkeypatch.setattr(RUNTIMES["inductor"], "supports", lambda *_: None)
     monkeypatch.setattr(RUNTIMES["inductor"], "load", _rolled)
     fp32, compiled = (Case(MODEL, name, "cpu", 1) for name in ("fp32", "compiled"))
-    assert session.verify(fp32).agreement.state != "BROKEN"
+    verified = session.verify(fp32).agreement
+    assert verified.sentence == "fp32 on cpu, batch 1: is the agreement reference: KEPT"
+    assert (verified.state, verified.lower, verified.upper) == ("KEPT", 1, 1)
     assert session.artifact(fp32).sha256 == session.artifact(compiled).sha256
     assert session.verify(compiled).agreement.state == "BROKEN"
 

@@ -101,6 +101,8 @@ def test_a_file_that_is_no_toml_or_not_there(contracts, tmp_path):
         ("agreement >= 0.96", {"lower": 0.93, "upper": 0.99}, "UNPROVEN"),
         ("agreement >= 0.96", {"lower": 0.93, "upper": 0.95}, "BROKEN"),
         ("agreement >= 0.5", {"claimed": False}, "UNPROVEN"),
+        ("agreement >= 1", {"lower": 1.0, "upper": 1.0}, "KEPT"),  # the reference
+        ("agreement >= 1", {"lower": 0.999, "upper": 1.0}, "UNPROVEN"),
         ("speedup >= 1.8", {}, "KEPT"),
         ("speedup >= 1.95", {}, "UNPROVEN"),  # within the spread between processes
         ("speedup >= 2.2", {}, "BROKEN"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from vitbench.case import Limits
 from vitbench.judge.agreement import Agreement, doomed, judge_agreement, percent, round_down
+from vitbench.judge.reference import by_identity
 
 INT8 = Limits(agreement=0.96, relative_error=0.15, cosine=0.99, reason="")
 FP32 = Limits(agreement=0.99, relative_error=1e-3, cosine=0.9999, reason="")
@@ -55,6 +56,20 @@ def test_the_sentence_of_kept_limits():
     )
     assert (judged.state, judged.matched, judged.images, judged.share) == ("KEPT", 498, 500, 0.996)
     assert judged.effective_images == 500
+
+
+@pytest.mark.parametrize(
+    ("measured", "state", "lower"),
+    [
+        (measured_of([True] * 9), "KEPT", 1),
+        (measured_of(flips(1, 9)), "UNPROVEN", 0.571),  # it does not repeat itself
+        (measured_of([True] * 9, problem="1 of 9 outputs are not finite"), "BROKEN", 0.717),
+    ],
+)
+def test_the_reference_agrees_with_itself_by_identity(measured, state, lower):
+    judged = by_identity(judge_agreement(measured, INT8, "fp32 on cpu"), "fp32 on cpu")
+    assert (judged.state, round(judged.lower, 3)) == (state, lower)
+    assert ("is the agreement reference" in judged.sentence) is (state == "KEPT")
 
 
 def test_only_the_two_surest_flips_are_named():

@@ -96,6 +96,15 @@ def test_columns_without_a_figure_are_not_shown():
     assert "memory MB" in table(a_run(), None)
 
 
+@pytest.mark.parametrize(("claimed", "after"), [(True, ""), (False, " (synthetic)")])
+def test_the_agreement_of_the_reference_is_no_figure(claimed, after):
+    agreement = agreement_of(share=1.0, lower=1.0, upper=1.0, claimed=claimed)
+    fp32 = benchmark_of(f"{TINY}/fp32/cpu/b1", agreement=agreement)
+    row = line_of(table(report_of(fp32), None), "fp32/cpu/b1")
+    assert f"  reference KEPT{after}  " in row
+    assert "100.0 %" not in row
+
+
 def test_synthetic_weights_are_marked_and_claim_nothing():
     agreement = agreement_of(claimed=False, relative_error=0.0312)
     case = benchmark_of(f"{TINY}/int8-dynamic/cpu/b1", agreement=agreement)

@@ -129,6 +129,8 @@ def _agreement(contract: Contract, row: Row, _: float) -> tuple[str, str]:
     agreement = row.timed.agreement
     if not agreement.claimed:
         return "UNPROVEN", "the weights are synthetic, so agreement is not claimed"
+    if agreement.itself:
+        return "KEPT", "the case is the agreement reference"
     lower, upper = agreement.lower, agreement.upper
     words = (
         f"{percent(agreement.share or 0.0)} of {agreement.images} images, "

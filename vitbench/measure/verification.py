@@ -13,6 +13,7 @@ from vitbench.build.artifacts import ArtifactCache
 from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.judge.agreement import Agreement, doomed, judge_agreement
+from vitbench.judge.reference import by_identity
 from vitbench.measure.agreement import compare, logits_of, unpacked
 from vitbench.measure.inputs import Inputs
 from vitbench.models import Model
@@ -96,6 +97,8 @@ class Verifications:
         if against.variant != AGREEMENT_REFERENCE or against.batch != case.batch:
             subject += f", against {against.variant} on {against.device}, batch {against.batch}"
         agreement = judge_agreement(measured, recipe.limits, subject)
+        if case == against:
+            agreement = by_identity(agreement, subject)
         return Verification(agreement, measured, unpacked(measured.pop("first_output")))
 
     def _compare(self, case: Case, against: Case) -> dict[str, Any]:

@@ -57,6 +57,12 @@ class AgreementInfo(Struct, frozen=True):
     reference_top1: Number | None
     claimed: bool
 
+    @property
+    def itself(self) -> bool:
+        """Whether it is that of the reference with itself: no number of images bounds another's
+        agreement by 1."""
+        return self.lower >= 1
+
 
 class Reference(Struct, frozen=True):
     """`rounds` in seconds, each beside the round of `stats.data` with its index."""

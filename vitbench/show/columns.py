@@ -117,6 +117,8 @@ def _agreement(row: Row) -> str:
     if row.timed is None:
         return ""
     agreement = row.timed.agreement
+    if agreement.itself:
+        return f"reference {_state(row)}"
     if not agreement.claimed:
         cosine, error = agreement.cosine, agreement.relative_error
         if cosine is None or error is None:
