@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Modules that every folder but stats/ may stand on.
 BASE = frozenset(
-    {"case", "errors", "environment", "place", "processor", "team_code", "team_sources",
-     "variables"}
+    {"case", "errors", "environment", "place", "processor", "pyproject", "team_code",
+     "team_sources", "variables"}
 )  # fmt: skip
 # What a folder may import of ours, beside BASE and itself. What is not listed (cli, plugin, duet)
 # stands on all of them.

@@ -1,18 +1,15 @@
 """The contracts of a project: what `[tool.vitbench.contracts]` of a pyproject.toml demands."""
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.judge.settings import refuse_unknown
+from vitbench.pyproject import read_pyproject
 from vitbench.report.fields import FIELD, HIGHER, LOWER, SHARE
 
-TABLE_PATH = ("tool", "vitbench", "contracts")
 _CLAUSE = re.compile(
     r"(?P<name>\w+)\s*(?P<sign>[<>=!~]+)\s*(?P<number>[-+.\w]*?)\s*(?P<unit>[a-zA-Z]*|%)"
 )
@@ -58,40 +55,23 @@ def read_contracts(path: Path) -> tuple[Contract, ...]:
 
     Raises UserError, which names the file and the line, for what cannot be read or meant.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot read the contracts: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a TOML file: not UTF-8 text") from error
-    try:
-        found: Any = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not a TOML file: {error}") from error
-    lines = text.splitlines()
-    for depth, key in enumerate(TABLE_PATH):
-        if key == "contracts":
-            refuse_unknown(found, path, text)
-        found = found.get(key, {})
-        if not isinstance(found, dict):
-            name = ".".join(TABLE_PATH[: depth + 1])
-            raise UserError(f"{path}:{_line(lines, key)}: {name} should be a table")
+    read = read_pyproject(path, "contracts")
     contracts: list[Contract] = []
-    for glob, clauses in found.items():
-        at = _line(lines, glob)
+    for glob, clauses in read.section("contracts").items():
+        at = read.place("contracts", glob)
         if not _GLOB.fullmatch(glob):
             raise UserError(
-                f"{path}:{at}: {glob!r} is not a glob for case ids: expected one such as "
+                f"{at}: {glob!r} is not a glob for case ids: expected one such as "
                 '"*/int8-dynamic/cpu/b1"'
             )
         if not isinstance(clauses, list) or not all(isinstance(each, str) for each in clauses):
             raise UserError(
-                f'{path}:{at}: {glob!r} should be a list of strings, such as ["speedup >= 1.3"]'
+                f'{at}: {glob!r} should be a list of strings, such as ["speedup >= 1.3"]'
             )
         if not clauses:
-            raise UserError(f"{path}:{at}: {glob!r} has no contract: write one, or delete the line")
+            raise UserError(f"{at}: {glob!r} has no contract: write one, or delete the line")
         for clause in clauses:
-            place = f"{path}:{_line(lines, clause, at)}"
+            place = read.text_place(clause, "contracts", glob)
             kind, value = _parse(clause, place)
             if any(p.glob == glob and p.kind == kind for p in contracts):
                 raise UserError(f"{place}: {glob!r} has two contracts on {kind}: keep one")
@@ -146,17 +126,3 @@ def _parse(clause: str, place: str) -> tuple[str, float]:
         most = f" and at most {kind.most:g}, which is 100 %" if kind.most < float("inf") else ""
         raise UserError(f"{place}: {clause!r}: {name} should be a number above 0{most}")
     return name, value
-
-
-def _line(lines: Sequence[str], key: str, start: int = 0) -> int:
-    """The line, from 1, of a key or a string; after the head of the table, if there is one."""
-    title = f"[{'.'.join(TABLE_PATH)}]"
-    head = next((i for i, line in enumerate(lines) if line.strip().startswith(title)), 0)
-    quoted = [f'"{key}"', f"'{key}'"]
-    for index in range(max(head, start - 1), len(lines)):
-        if any(form in lines[index] for form in quoted):
-            return index + 1
-    for index, line in enumerate(lines):
-        if re.match(rf"\s*(?:\[.*\b)?{re.escape(key)}\b", line):
-            return index + 1
-    return start or head + 1
