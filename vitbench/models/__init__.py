@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitbench.errors import UserError
-from vitbench.models import hub, timm, transformers
+from vitbench.models import hub, labels, timm, transformers
 from vitbench.models.base import Label, Model, ModelSpec, Weights
 from vitbench.models.flops import flops
 from vitbench.models.spec import parse_spec, parse_specs
@@ -38,6 +38,9 @@ def load_model(spec: ModelSpec, mode: str | None) -> Model:
     preprocessing with anything but logits of its classes.
     """
     model: Model = SOURCES[spec.source].load(spec, mode)
+    if spec.labels is not None:
+        names = labels.given(spec.labels, len(model.labels), f"--model {spec.public}")
+        model = replace(model, labels=names)
     model.module.eval().requires_grad_(False)
     image = _prepared(model)
     _check_outputs(model, image)

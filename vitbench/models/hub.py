@@ -12,7 +12,7 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.models import labels
 from vitbench.models.base import Model, ModelSpec, Weights
-from vitbench.models.preprocess import tutorial
+from vitbench.models.timm_images import of_tutorial
 from vitbench.models.weights import first_line, synthesize, tensors_sha256
 
 
@@ -113,6 +113,6 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     synthetic = origin == "seeded"
     weights = Weights(origin, tensors_sha256(module), None, synthetic, note)
     classes = int(getattr(module, "num_classes", 1000))
-    return Model(
-        spec, module, architecture, tutorial(), labels.numbered(classes), weights, scriptable=True
-    )
+    preprocess, notes = of_tutorial(spec.preprocessing, f"--model {spec.public}")
+    names = labels.numbered(classes)
+    return Model(spec, module, architecture, preprocess, names, weights, True, notes)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
@@ -27,6 +28,29 @@ def numbered(count: int) -> tuple[Label, ...]:
         if subset := infer_imagenet_subset({"num_classes": count}):
             return imagenet(subset)
     return tuple(Label(str(index), f"class {index}") for index in range(count))
+
+
+def given(wanted: str | tuple[str, ...], count: int, where: str) -> tuple[Label, ...]:
+    """The labels that a user gives: themselves, or the absolute path of a file with a label a line.
+
+    Raises UserError, which begins with `where`, for another number than the model's outputs.
+    """
+    names, place = wanted, "labels"
+    if isinstance(wanted, str):
+        place = f"labels = {Path(wanted).name}"
+        try:
+            text = Path(wanted).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{where}: {wanted} cannot be read as labels ({error})") from error
+        names = tuple(line.strip() for line in text.rstrip().splitlines())
+    empty = [number for number, name in enumerate(names, 1) if not name]
+    if empty:
+        raise UserError(f"{where}: {place}: label {empty[0]} is empty")
+    if len(names) != count:
+        raise UserError(
+            f"{where}: {place} has {len(names)} labels, and the model has {count} outputs"
+        )
+    return tuple(Label(name, name) for name in names)
 
 
 def of_config(

@@ -5,14 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from vitbench.errors import UserError
 from vitbench.models import labels
 from vitbench.models.base import Model, ModelSpec, Weights
 from vitbench.models.checkpoint import Checkpoint
-from vitbench.models.preprocess import TUTORIAL, Described, Preprocess, as_array, tutorial
 from vitbench.models.timm_files import Config, Found, config_at, config_of, find
+from vitbench.models.timm_images import preprocess_of
 from vitbench.models.timm_module import arguments, check_head, fill, made, skeleton
 from vitbench.models.timm_names import current_name, doubts
 from vitbench.models.weights import synthesize, tensors_sha256
@@ -46,7 +44,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     if spec.path is None:
         notes += doubts(name, classes)
     notes += labels.of_another_number(config.labelled, classes, config.path.name)
-    transform, how = _preprocess(module, config)
+    transform, how = preprocess_of(module, config, spec.preprocessing, f"--model {spec.public}")
     return Model(
         spec,
         module,
@@ -116,31 +114,3 @@ def _classes(checkpoint: Checkpoint, declared: Any) -> int | None:
         return None
     name = min(heads, key=lambda name: name.count("."))  # a layer inside may be called like a head
     return int(checkpoint.state[name].shape[0])
-
-
-def _preprocess(module: Any, config: Config) -> tuple[Preprocess, tuple[str, ...]]:
-    """timm's for evaluation, and a sentence where photographs lose their colours."""
-    from timm.data import create_transform
-    from timm.data.model_config import resolve_input_data_config
-
-    if config.raw.get("input") == TUTORIAL:
-        return tutorial(), ()
-    try:
-        data = resolve_input_data_config(module, pretrained_cfg=dict(config.pretrained) or None)
-        transform = as_array(create_transform(**data, is_training=False))
-    except Exception as error:  # whatever a value of the config leads timm to
-        raise UserError(f"{config.path}: timm cannot prepare images by it: {error}") from error
-    channels = data["input_size"][0]
-    if channels == 3:
-        return transform, ()
-    if channels == 1:  # as timm's own scripts read images for such a model
-        grey = Described(lambda image: transform(_grey(image)), transform.made_of, grey=True)
-        return grey, ("photographs are made grey for it",)
-    raise UserError(
-        f"{config.path}: the model takes images of {channels} channels; photographs have 3, or "
-        "1 if made grey"
-    )
-
-
-def _grey(image: Image.Image) -> Image.Image:
-    return image.convert("L")
