@@ -48,7 +48,13 @@ OPTIONS = ("--vitbench-device=cpu", "--vitbench-variant=fp32")
 
 
 class Watch:
-    """A plugin that sees which parts of vitbench are plugins at the end."""
+    """A plugin that sees which parts of vitbench are plugins at the end, and xdist's groups."""
+
+    groups: "list[str | None] | None" = None
+
+    def pytest_collection_finish(self, session):
+        marks = [item.get_closest_marker("xdist_group") for item in session.items]
+        self.groups = [mark and mark.args[0] for mark in marks]
 
     def pytest_unconfigure(self, config):
         self.parts = [name for name in MODULES if config.pluginmanager.has_plugin(f"{PARTS}{name}")]
@@ -75,6 +81,7 @@ def run(pytester, monkeypatch):
         result = pytester.runpytest_inprocess(
             "-pvitbench.plugin", "-pno:cacheprovider", imported, *arguments, plugins=[watch]
         )
+        start.groups = watch.groups
         return result, watch.parts
 
     return start
@@ -98,6 +105,17 @@ def test_a_test_with_the_mark_makes_it_active(run, suite):
     text = result.stdout.str()
     assert "test_ours[deit_tiny_patch16_224/fp32/cpu/b1]" in text
     assert text.count("vitbench: deit_tiny_patch16_224 (deit_tiny_patch16_224)") == 1
+
+
+def test_the_tests_of_a_variant_are_one_worker_s(run):
+    """Whatever the batch; where xdist is not loaded, nobody knows its mark."""
+    two = ON_A_FUNCTION.replace("(1,)", "(1, 8)")
+    arguments = ("--collect-only", *OPTIONS, "--vitbench-variant=bf16", "--strict-markers")
+    run(two, *arguments)
+    names = [f"deit_tiny_patch16_224/{name}" for name in ("fp32", "bf16")]
+    assert run.groups == names * 2
+    result, _ = run(two, *arguments, "-pno:xdist")
+    assert (result.ret, run.groups) == (pytest.ExitCode.OK, [None] * 4)
 
 
 @pytest.mark.parametrize("mark", ["measures", "measures('rain')"])

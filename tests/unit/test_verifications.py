@@ -1,0 +1,76 @@
+"""Verifications of a run: what a case answered is not asked again."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from vitbench.build.artifacts import ArtifactCache
+from vitbench.case import Case
+from vitbench.measure import verification
+from vitbench.measure.sample import Sample
+from vitbench.measure.verification import Verifications
+from vitbench.runtimes import Deployment
+
+IMAGES = np.random.default_rng(0).normal(size=(6, 3, 2, 2)).astype(np.float32)
+SAMPLE = Sample(tuple("abcdef"), tuple("abcdef"), None, IMAGES, "s", "d")
+ONE, FOUR = (Case("m", "scripted", "cpu", batch) for batch in (1, 4))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The verifications of a run, and how many images each batch of a variant had."""
+    asked, wrong = [], {}
+
+    def deployment(case):
+        def call(images):
+            asked.append((case.variant, len(images)))
+            return wrong.get(case.variant, lambda x: x)(images.reshape(len(images), -1))
+
+        return Deployment(lambda x: x, call, lambda x: x)
+
+    model = SimpleNamespace(
+        labels=[SimpleNamespace(name=str(n)) for n in range(12)],
+        weights=SimpleNamespace(synthetic=False),
+    )
+    inputs = SimpleNamespace(sample=lambda _: SAMPLE, doubt=lambda *_: None)
+    made = Verifications(
+        ArtifactCache(tmp_path), inputs, lambda _: model,
+        lambda case: {"variant": case.variant, "batch": case.batch}, deployment, lambda _: None,
+    )  # fmt: skip
+    return made, asked, wrong
+
+
+def test_a_case_that_was_verified_is_not_asked_again_for_what_it_answered(run):
+    made, asked, _ = run
+    made.verify(ONE)
+    made.verify(FOUR)
+    del asked[:]
+    assert made.verify(FOUR, against=ONE).agreement.state != "BROKEN"
+    assert asked == [("scripted", 4)] * 2
+    assert np.array_equal(made.logits(FOUR), IMAGES.reshape(6, 12))
+    assert len(asked) == 2
+
+
+def test_it_is_compared_with_what_it_answered(run):
+    """At batch 4 it answers otherwise: that is found, whether or not both were verified before."""
+    made, _, wrong = run
+    wrong["scripted"] = lambda x: x * (1 + (len(x) > 1))
+    assert made.verify(ONE).agreement.state != "BROKEN"
+    assert made.verify(FOUR, against=ONE).agreement.state == "BROKEN"
+
+
+def test_what_ended_early_or_is_large_is_asked_again(run, monkeypatch):
+    made, asked, wrong = run
+    wrong["scripted"] = lambda x: x * np.nan
+    made.verify(ONE)
+    assert ("scripted", 1) in asked
+    del asked[:]
+    made.logits(ONE)
+    assert asked == [("scripted", 1)] * 6
+    wrong.clear()
+    monkeypatch.setattr(verification, "KEPT_BYTES", 6 * 12 * 4 - 1)
+    made.verify(FOUR)
+    del asked[:]
+    made.logits(FOUR)
+    assert asked == [("scripted", 4)] * 2
