@@ -29,6 +29,7 @@ MAY["judge"] = MAY["report"] | {"stats", "report"}
 MAY["gate"] = MAY["judge"] | {"judge"}
 MAY["history"] = MAY["judge"] | {"judge"}
 MAY["show"] = MAY["gate"] | {"gate", "history", "duet"}
+MAY["init"] = frozenset()
 MAY["models"] = frozenset()
 MAY["runtimes"] = frozenset({"models"})
 MAY["build"] = MAY["runtimes"] | {"runtimes"}

@@ -14,7 +14,10 @@ from vitbench.plugin.options import SESSION
 ARGS, TESTPATHS = pytest.Config.ArgsSource.ARGS, pytest.Config.ArgsSource.TESTPATHS
 
 
-def config_of(*paths, gone=(), variants=(), batches=(), device="auto", devices=("cpu",), **given):
+def config_of(
+    *paths, gone=(), variants=(), batches=(), device="auto", devices=("cpu",),
+    testpaths=("benchmarks",), **given,
+):  # fmt: skip
     options = SimpleNamespace(
         variants=variants, reference="fp32", batches=batches, device=device,
     )  # fmt: skip
@@ -24,7 +27,7 @@ def config_of(*paths, gone=(), variants=(), batches=(), device="auto", devices=(
               "ignore": None, "ignore_glob": None, "vitbench_against": None, **given}  # fmt: skip
     config = SimpleNamespace(
         stash=stash, option=SimpleNamespace(**option), rootpath=ROOT, args=list(paths),
-        args_source=ARGS if paths else TESTPATHS, getini=lambda _: ["benchmarks"],
+        args_source=ARGS if paths else TESTPATHS, getini=lambda _: list(testpaths),
         invocation_params=SimpleNamespace(dir=ROOT),
     )  # fmt: skip
     if gone:
@@ -53,6 +56,8 @@ def devices(monkeypatch):
         config_of(str(ROOT / "benchmarks")),
         config_of("tests", "benchmarks/"),
         config_of("vitbench/benchmarks"),
+        config_of("benchmarks", testpaths=["tests"]),
+        config_of("benchmarks", testpaths=[]),
         config_of("vitbench.benchmarks", pyargs=True),
         config_of("vitbench", pyargs=True),
         config_of(variants=("*",)),
@@ -81,6 +86,12 @@ def test_a_run_of_the_whole_suite(config):
         (config_of(str(ROOT / "benchmarks/test_latency.py")), ["benchmarks/test_latency.py"]),
         (config_of("benchmarks/test_latency.py::test_latency[a/b/cpu/b1]"),
          ["benchmarks/test_latency.py::test_latency[a/b/cpu/b1]"]),
+        (config_of("benchmarks", testpaths=["benchmarks", "tests"]), ["benchmarks"]),
+        (config_of("benchmarks/test_latency.py", testpaths=["tests"]),
+         ["benchmarks/test_latency.py"]),
+        (config_of("tests/unit", testpaths=["tests"]), ["tests/unit"]),
+        (config_of(ignore=["benchmarks/test_latency.py"], testpaths=[]),
+         ["--ignore=benchmarks/test_latency.py"]),
         (config_of("/elsewhere/secret/test_x.py"), ["test_x.py"]),
         (config_of("vitbench.benchmarks"), ["vitbench.benchmarks"]),
         (config_of("vitbench.benchmarks.test_latency", pyargs=True),

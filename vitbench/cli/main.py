@@ -15,6 +15,7 @@ from vitbench.cli import (
     duet,
     gate,
     history,
+    init,
     package,
     predict,
     show,
@@ -24,7 +25,20 @@ from vitbench.cli.codes import BROKEN_PIPE, USAGE
 from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.place import install
 
-COMMANDS = (listing, predict, package, best, duet, aa_run, show, gate, accept, history, compare)
+COMMANDS = (
+    init,
+    listing,
+    predict,
+    package,
+    best,
+    duet,
+    aa_run,
+    show,
+    gate,
+    accept,
+    history,
+    compare,
+)
 """The module of each command, in the order of `vitbench --help`."""
 
 

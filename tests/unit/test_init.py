@@ -1,0 +1,408 @@
+"""`vitbench init`: what it writes, what it keeps, and what it refuses."""
+
+import os
+import re
+import resource
+import subprocess
+import tomllib
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.helpers.documented import wrong
+from tests.helpers.documents import commands
+from vitbench import __version__
+from vitbench.cli.main import main
+from vitbench.init.installing import of_direct_url
+from vitbench.init.plan import plan
+from vitbench.init.table import table
+from vitbench.judge.settings import read_settings
+
+GITHUB = "https://github.com/acme/vision.git"
+OURS = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory) -> Path:
+    """The .git of a new repository, to be copied: `git init` takes its time."""
+    folder = tmp_path_factory.mktemp("bare")
+    git(folder, "init", "--quiet")
+    git(folder, "remote", "add", "origin", GITHUB)
+    return folder
+
+
+@pytest.fixture
+def project(bare, tmp_path, monkeypatch) -> Path:
+    """A repository of a team, in which the commands run. Its remote is of GitHub."""
+    folder = tmp_path / "project"
+    subprocess.run(["cp", "-r", str(bare), str(folder)], check=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def files(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file but git's, with its bytes and when it was written."""
+    found = (path for path in folder.rglob("*") if path.is_file() and ".git" not in path.parts)
+    return {
+        path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in found
+    }
+
+
+def said(capsys, *arguments: str, code: int = 0) -> str:
+    assert main(["init", *arguments]) == code
+    out, err = capsys.readouterr()
+    assert not err or code
+    return out or err
+
+
+def test_it_writes_all_and_a_second_time_nothing(project, capsys):
+    first = said(capsys, "--model=base=deit_tiny_patch16_224")
+    written = files(project)
+    assert set(written) == {
+        "benchmarks/__init__.py", *(f"benchmarks/{name}" for name in OURS),
+        "pyproject.toml", ".github/workflows/vitbench.yml",
+    }  # fmt: skip
+    assert all(f"{name}: written\n" in first for name in written)
+    for name in OURS:
+        own = (ROOT / "benchmarks" / name).read_bytes()
+        assert (project / "benchmarks" / name).read_bytes() == own
+    settings = tomllib.loads((project / "pyproject.toml").read_text())["tool"]
+    assert settings["vitbench"]["models"] == {"base": "deit_tiny_patch16_224"}
+    assert "ini_options" in settings["pytest"]
+    assert first.endswith("Next:\n  pytest --benchmark-only\n  vitbench best latest\n")
+
+    second = said(capsys, "--model=base=deit_tiny_patch16_224")
+    assert files(project) == written
+    assert all(f"{name}: kept: exists\n" in second for name in written)
+    assert "written" not in second
+    assert "is not in its models" not in second
+
+
+def test_what_exists_is_kept_and_the_rest_written(project, capsys):
+    own = {
+        "benchmarks/test_latency.py": b"def test_ours(): ...\n",
+        "benchmarks/conftest.py": b"",
+        ".github/workflows/vitbench.yml": b"name: ours\n",
+        "pyproject.toml": b"[tool.vitbench]\nhistory_since = 2026-01-01\n",
+    }
+    for name, content in own.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_bytes(content)
+    out = said(capsys, "--model=base=deit_tiny_patch16_224")
+    found = files(project)
+    assert {name: found[name][0] for name in own} == own
+    assert set(found) == {*own, *(f"benchmarks/{name}" for name in OURS)}  # and no __init__.py
+    assert f"benchmarks/{OURS[0]}: written\nbenchmarks/{OURS[1]}: written\n" in out
+    assert 'write base = "deit_tiny_patch16_224" into [tool.vitbench.models]' in out
+
+
+def test_a_partial_run_is_completed(project, capsys):
+    said(capsys)
+    whole = files(project)
+    (project / "benchmarks/__init__.py").unlink()
+    (project / "benchmarks/test_latency.py").unlink()
+    out = said(capsys)
+    assert re.findall(r"(.*): written", out) == [
+        "benchmarks/__init__.py", "benchmarks/test_latency.py",
+    ]  # fmt: skip
+    assert {n: content for n, (content, _) in files(project).items()} == {
+        n: content for n, (content, _) in whole.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b'[project]\nname = "acme"  # ours\nversion = "1"\n',
+        b"[tool.ruff]\r\nline-length = 100\r\n",
+        "[project]\nname = 'acme'\ndescription = 'Prüfung'".encode(),
+        b"# no table yet",
+        b"",
+    ],
+)
+def test_a_pyproject_is_kept_byte_for_byte(project, before):
+    file = project / "pyproject.toml"
+    file.write_bytes(before)
+    file.chmod(0o640)
+    assert main(["init"]) == 0
+    after = file.read_bytes()
+    assert after.startswith(before)
+    assert (b"\r\n" in before) == (b"\r\n" in after)
+    assert b"\r\n" not in before or b"\n" not in after.replace(b"\r\n", b"")
+    assert {**tomllib.loads(before.decode())}.items() <= {
+        **tomllib.loads(after.decode()), "tool": tomllib.loads(before.decode()).get("tool"),
+    }.items()  # fmt: skip
+    assert "vitbench" in tomllib.loads(after.decode())["tool"]
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_project_that_pip_can_install_is_installed_too(project, capsys):
+    (project / "pyproject.toml").write_text('[project]\nname = "acme"\nversion = "1"\n')
+    said(capsys)
+    text = (project / ".github/workflows/vitbench.yml").read_text()
+    assert f"pip install 'vitbench[suite]=={__version__}' -e .\n" in text
+
+
+def link(path: Path, target: Path) -> None:
+    path.symlink_to(target)
+
+
+WRONG = [
+    (lambda p: (p / "benchmarks").write_text(""),
+     "benchmarks is a file, and vitbench init needs a folder of that name: rename the file"),
+    (lambda p: link(p / "benchmarks", p.parent),
+     "benchmarks is a link to .*: vitbench init writes through no link: put a folder in its place"),
+    (lambda p: link(p / "pyproject.toml", p / "nowhere.toml"),
+     "pyproject.toml is a link to .*: vitbench init writes through no link: put a file in its "
+     "place"),
+    (lambda p: (p / "benchmarks/test_latency.py").mkdir(parents=True),
+     "benchmarks/test_latency.py is a folder, and should be a file: rename the folder"),
+    (lambda p: (p / ".github").write_text(""),
+     ".github is a file, and vitbench init needs a folder of that name: rename the file"),
+    (lambda p: (p / "pyproject.toml").write_text("[tool.acme\n"),
+     r"/.*pyproject.toml: not a TOML file: .*\(at line 1, column 11\)"),
+    (lambda p: (p / "pyproject.toml").write_bytes(b"name = '\xff'"),
+     "/.*pyproject.toml: not a TOML file: not UTF-8 text"),
+    (lambda p: (p / "pyproject.toml").write_text("[tool.vitbench.model]\n"),
+     r"/.*pyproject.toml:1: \[tool.vitbench\] has no key 'model': nearest: models.*"),
+    (lambda p: (p / "pyproject.toml").write_text("tool = {acme = 1}\n"),
+     r"pyproject.toml: a table \[tool.vitbench\] at its end is no TOML \(.*\): write the table into"
+     " the file yourself"),
+    (lambda p: (p / "pyproject.toml").mkdir(),
+     "/.*pyproject.toml: cannot read the settings: Is a directory"),
+    (lambda p: (p / "setup.cfg").write_text("pytest\n"), "setup.cfg: not an INI file: .*"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "sentence"), WRONG)
+def test_what_is_in_the_way_is_one_sentence_and_nothing_is_written(project, capsys, make, sentence):
+    make(project)
+    before = files(project)
+    found = said(capsys, code=4)
+    assert re.fullmatch(f"vitbench: error: {sentence}\n", found), found
+    assert files(project) == before
+
+
+@contextmanager
+def no_file_larger_than(count: int):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_file_that_cannot_be_written_leaves_no_part_of_it(project, capsys):
+    with no_file_larger_than(64):
+        code = main(["init"])
+    assert code == 4
+    assert capsys.readouterr().err == (
+        f"vitbench: error: benchmarks/{OURS[0]}: vitbench init cannot write the file: File too "
+        "large; correct that, and run vitbench init again\n"
+    )
+    assert os.listdir(project / "benchmarks") == ["__init__.py"]
+    assert f"benchmarks/{OURS[0]}: written" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("remote", "make", "option", "line"),
+    [
+        (GITHUB, "", "", "github (the remote origin is of github)"),
+        ("git@gitlab.acme.example:vision.git", "", "", "gitlab (the remote origin is of gitlab)"),
+        ("ssh://git@GitLab.com:22/a/b", ".github/", "", "gitlab (the remote origin is of gitlab)"),
+        ("git@code.acme.example:github/vision.git", "", "",
+         "none (neither a remote nor a file says who runs it: --ci=github or --ci=gitlab does)"),
+        ("", ".github/", "", "github (.github is there)"),
+        ("", ".gitlab-ci.yml", "", "gitlab (.gitlab-ci.yml is there)"),
+        (GITHUB, "", "--ci=gitlab", "gitlab (--ci=gitlab)"),
+        (GITHUB, "", "--ci=none", "none (--ci=none)"),
+    ],
+)  # fmt: skip
+def test_whose_workflow(project, capsys, remote, make, option, line):
+    git(project, "remote", "remove", "origin")
+    if remote:
+        git(project, "remote", "add", "origin", remote)
+    if make:
+        (project / make).mkdir() if make.endswith("/") else (project / make).touch()
+    out = said(capsys, *filter(None, [option]))
+    assert f"CI: {line}\n" in out
+    host = line.partition(" ")[0]
+    assert (project / ".github/workflows/vitbench.yml").exists() == (host == "github")
+    assert (project / ".gitlab/vitbench.yml").exists() == (host == "gitlab")
+
+
+def test_a_gitlab_project_with_a_pipeline_keeps_it_and_is_told_what_to_add(project, capsys):
+    file = project / ".gitlab-ci.yml"
+    file.write_text("test: {script: [pytest]}\n")
+    out = said(capsys, "--ci=gitlab")
+    assert ".gitlab-ci.yml: kept: exists\n" in out
+    assert (
+        ".gitlab-ci.yml does not include .gitlab/vitbench.yml: add "
+        "`include: [{local: .gitlab/vitbench.yml}]` to the file\n"
+    ) in out
+    file.write_text("include: [{local: .gitlab/vitbench.yml}]\n")
+    assert "does not include" not in said(capsys, "--ci=gitlab")
+
+
+def test_a_folder_inside_a_repository(project, capsys, monkeypatch):
+    inner = project / "packages" / "vision"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    where = f"{inner} lies inside the repository {project}, at whose top a CI looks"
+    assert said(capsys, "--ci=github", code=4) == (
+        f"vitbench: error: --ci=github: {where}: run vitbench init there, or give --ci=none\n"
+    )
+    (project / "pytest.ini").touch()
+    assert said(capsys, code=4) == (
+        f"vitbench: error: pytest takes {project}/pytest.ini for its settings, so vitbench would "
+        f"read {project}/pyproject.toml: run vitbench init in {project}, or give {inner} a "
+        "pytest.ini of its own\n"
+    )
+    assert files(inner) == {}
+    (inner / "pytest.ini").touch()
+    assert f"CI: none ({where})\n" in said(capsys)
+    assert (inner / "benchmarks" / OURS[0]).exists()
+
+
+def test_a_folder_without_git(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    out = said(capsys)
+    assert "git finds no repository here: until there is one, reports name no commit" in out
+    assert "pyproject.toml: written\n" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "command", "remark"),
+    [
+        ("pytest.ini", "[pytest]\n", "pytest --benchmark-only", ""),
+        ("pytest.ini", "", "pytest --benchmark-only", ""),
+        ("pyproject.toml", '[tool.pytest.ini_options]\ntestpaths = ["tests"]\n',
+         "pytest --benchmark-only benchmarks", "pyproject.toml: testpaths has no benchmarks"),
+        ("pyproject.toml", '[tool.pytest]\ntestpaths = ["tests", "bench*"]\n',
+         "pytest --benchmark-only", ""),
+        ("setup.cfg", "[tool:pytest]\ntestpaths = tests\naddopts = -v -nauto\n",
+         "pytest --benchmark-only -n0 benchmarks", "setup.cfg: testpaths has no benchmarks"),
+        ("tox.ini", "[pytest]\npython_files = check_*.py\n",
+         "pytest --benchmark-only", "tox.ini: python_files = check_*.py leaves out"),
+        ("tox.ini", "[tox]\nenv_list = py\n", "pytest --benchmark-only", ""),
+    ],
+)  # fmt: skip
+def test_the_command_follows_the_settings_of_pytest(project, capsys, name, text, command, remark):
+    (project / name).write_text(text)
+    out = said(capsys)
+    assert f"\n  {command}\n" in out
+    assert (remark in out) if remark else ("testpaths" not in out and "python_files" not in out)
+    assert f"- run: {command} --junit" in (project / ".github/workflows/vitbench.yml").read_text()
+    settings = tomllib.loads((project / "pyproject.toml").read_text())
+    own = "tool" in settings and "ini_options" in settings["tool"].get("pytest", {})
+    assert own == ("ini_options" in text or text.startswith("[tox]"))
+
+
+def steps(path: Path) -> list[str]:
+    """The shell lines of a workflow."""
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if "jobs" in found:
+        (job,) = found["jobs"].values()
+        return [step["run"] for step in job["steps"] if "run" in step]
+    (job,) = found.values()
+    return [*job["before_script"], *job["script"]]
+
+
+@pytest.mark.parametrize(
+    ("host", "file"),
+    [("github", ".github/workflows/vitbench.yml"), ("gitlab", ".gitlab/vitbench.yml")],
+)
+def test_each_command_of_a_workflow_parses(project, pytestconfig, host, file):
+    (project / "tests").mkdir()
+    (project / "pytest.ini").write_text("[pytest]\ntestpaths = tests\n")
+    assert main(["init", f"--ci={host}"]) == 0
+    registered = pytestconfig._parser.optparser
+    found = commands(file, "```sh\n" + "\n".join(steps(project / file)) + "\n```\n")
+    assert [each.words[0] for each in found] == ["python", "pytest", "vitbench"]
+    assert [wrong(each, registered) for each in found] == [""] * 3
+    text = (project / file).read_text().replace("--benchmark-only", "--benchmark-once")
+    (project / file).write_text(text.replace("--baseline=", "--base="))
+    planted = commands(file, "```sh\n" + "\n".join(steps(project / file)) + "\n```\n")
+    assert [bool(wrong(each, registered)) for each in planted] == [False, True, True]
+    assert not re.search(r"\b[A-Z]+_(COMMAND|VERSION)\b", text)
+    for kept in ("reports/history", "cache", "vitbench.xml" if host == "gitlab" else "*.xml"):
+        assert kept in text
+
+
+def test_gitlab_includes_the_job(project):
+    assert main(["init", "--ci=gitlab"]) == 0
+    found = yaml.safe_load((project / ".gitlab-ci.yml").read_text())
+    assert found == {"include": [{"local": ".gitlab/vitbench.yml"}]}
+    assert (project / found["include"][0]["local"]).is_file()
+
+
+def uncommented(text: str) -> str:
+    """The table with its examples, which stand in comments, in force."""
+    return re.sub(r"^# (?=\[|[\w\"*/-]+ = )", "", text, flags=re.MULTILINE)
+
+
+def test_the_examples_of_the_table_are_toml():
+    text = table({"base": 'a "name"', "b.c": "x"}, ["acme"], date(2026, 11, 27))
+    plain = tomllib.loads(text)["tool"]["vitbench"]
+    assert plain == {"history_since": "2026-12-11", "models": {"base": 'a "name"', "b.c": "x"}}
+    whole = tomllib.loads(uncommented(text))["tool"]["vitbench"]
+    assert set(whole["models"]) == {"base", "b.c", "vit", "tuned", "saved", "own"}
+    assert set(whole["variants"]) == {"own-int8", "shipped"}
+    assert whole["contracts"]
+    assert whole["models"]["own"].startswith("py:acme.")
+
+
+def test_nothing_is_suggested_that_the_project_does_not_have(project):
+    for name in ("tests", "docs"):
+        (project / name).mkdir()
+        (project / name / "__init__.py").touch()
+    (text,) = (f.content.decode() for f in plan(project, {}, "none", date.today()).files[-1:])
+    assert "py:" not in text
+    assert "transform" not in text
+    assert "artifact" in text
+    (project / "src" / "acme").mkdir(parents=True)
+    (project / "src" / "acme" / "__init__.py").touch()
+    (text,) = (f.content.decode() for f in plan(project, {}, "none", date.today()).files[-1:])
+    assert '# own = "py:acme.MODULE:FUNCTION"' in text
+    assert '# transform = "acme.MODULE:FUNCTION"' in text
+
+
+def test_a_model_that_is_none_is_refused_before_anything_is_written(project, capsys):
+    found = said(capsys, "--model=mine=deit_tiny@nowhere.pth", code=4)
+    assert "nowhere.pth does not exist" in found
+    assert files(project) == {}
+
+
+@pytest.mark.parametrize(
+    ("direct_url", "text"),
+    [
+        ({}, f"vitbench[suite]=={__version__}"),
+        ({"url": "file:///tmp/vitbench.whl"}, f"vitbench[suite]=={__version__}"),
+        ({"url": "https://acme.example/vitbench.whl"},
+         "vitbench[suite] @ https://acme.example/vitbench.whl"),
+        ({"url": "https://acme.example/v.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
+         "vitbench[suite] @ git+https://acme.example/v.git@abc"),
+    ],
+)  # fmt: skip
+def test_a_workflow_installs_what_is_installed_here(direct_url, text):
+    found = of_direct_url(direct_url)
+    assert found.text == text
+    assert bool(found.remark) == direct_url.get("url", "").startswith("file:")
+
+
+def test_the_settings_of_the_table_are_read(project):
+    assert main(["init"]) == 0
+    assert read_settings(project / "pyproject.toml").history_since > date.today()

@@ -1,0 +1,172 @@
+"""All that `vitbench init` writes into a folder, and what it says of the folder."""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from vitbench.errors import UserError
+from vitbench.init.files import Planned
+from vitbench.init.installing import (
+    install_command,
+    is_installable,
+    pytest_command,
+    requirement,
+)
+from vitbench.init.pytest_settings import PytestSettings, settings_of
+from vitbench.init.repository import HOSTS, Guess, guess, packages, top_of
+from vitbench.init.table import PYTEST, appended, settled, table
+from vitbench.place import PACKAGE
+
+TEMPLATES = Path(__file__).parent
+PYPROJECT = "pyproject.toml"
+GITLAB_JOB, GITLAB = ".gitlab/vitbench.yml", ".gitlab-ci.yml"
+INCLUDE = f"include:\n  - local: {GITLAB_JOB}\n"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The files, sentences about the folder, and the command that measures."""
+
+    files: tuple[Planned, ...]
+    remarks: tuple[str, ...]
+    pytest: str
+
+
+def plan(root: Path, models: Mapping[str, str], ci: str | None, today: date) -> Plan:
+    """What is to be written into the folder `root`. `models`: specs by name; `ci`: `github`,
+    `gitlab`, `none`, or None to guess.
+
+    Nothing is written. Raises UserError where something is in the way.
+    """
+    before, has_table = settled(root / PYPROJECT)
+    top, settings = top_of(root), settings_of(root)
+    remarks = [*_place(root, top, settings), *_pytest_remarks(settings)]
+    files = list(_benchmarks(root))
+    if not has_table:
+        text = table(models, packages(root), today) + ("" if settings else f"\n{PYTEST}")
+        content = appended(before, text, PYPROJECT)
+        files.append(Planned(root, PYPROJECT, content, append=(root / PYPROJECT).exists()))
+    else:
+        files.append(Planned(root, PYPROJECT, before))
+        remarks += _left_out(before, models)
+    command = pytest_command(settings)
+    chosen = _host(root, top, ci)
+    remarks.append(f"CI: {chosen.host or 'none'} ({chosen.why})")
+    if chosen.host:
+        wanted = requirement()
+        install = install_command(wanted, is_installable(root, tomllib.loads(before.decode())))
+        ours = list(_workflow(root, chosen.host, install, command))
+        remarks += [wanted.remark] if wanted.remark and not ours[0].kept else []
+        remarks += _not_included(root / GITLAB) if chosen.host == "gitlab" else []
+        files += ours
+    for file in files:
+        file.require_room()
+    return Plan(tuple(files), tuple(remarks), command)
+
+
+def _left_out(before: bytes, models: Mapping[str, str]) -> Iterator[str]:
+    """A sentence for each model that the table, which stays as it is, does not have."""
+    there = tomllib.loads(before.decode())["tool"]["vitbench"]
+    for name, spec in models.items():
+        if dict(there.get("models", {})).get(name) != spec:
+            yield (
+                f"{PYPROJECT} has [tool.vitbench] already, and --model={name}={spec} is not in its "
+                f'models: write {name} = "{spec}" into [tool.vitbench.models]'
+            )
+
+
+def _place(root: Path, top: Path | None, settings: PytestSettings | None) -> Iterator[str]:
+    """Sentences on where the folder lies. Raises UserError where pytest would read the settings of
+    another folder of the same repository."""
+    if top is None:
+        yield (
+            "git finds no repository here: until there is one, reports name no commit, and "
+            "--against=REV has nothing to compare with"
+        )
+    if settings or top is None or not root.is_relative_to(top):
+        return
+    for folder in root.parents:
+        if not folder.is_relative_to(top):
+            return
+        if found := settings_of(folder):
+            raise UserError(
+                f"pytest takes {folder / found.file} for its settings, so vitbench would read "
+                f"{folder / PYPROJECT}: run vitbench init in {folder}, or give {root} a pytest.ini "
+                "of its own"
+            )
+
+
+def _pytest_remarks(settings: PytestSettings | None) -> Iterator[str]:
+    if settings is None:
+        return
+    if not settings.matches:
+        yield (
+            f"{settings.file}: python_files = {' '.join(settings.python_files)} leaves out "
+            "benchmarks/test_*.py: add test_*.py to it"
+        )
+    if not settings.covers:
+        yield (
+            f"{settings.file}: testpaths has no benchmarks: `pytest` alone leaves benchmarks/ out, "
+            "and the commands name the folder"
+        )
+
+
+def _benchmarks(root: Path) -> Iterator[Planned]:
+    """A thin module for each module of the suite; and, where no other module is there,
+    `__init__.py`, so that a test of the same name elsewhere does not clash with it."""
+    suite = sorted((PACKAGE / "benchmarks").glob("test_*.py"))
+    names = {path.name for path in suite}
+    folder = root / "benchmarks"
+    if {path.name for path in folder.glob("*.py")} <= names | {"__init__.py"}:
+        yield Planned(root, "benchmarks/__init__.py", b"")
+    for path in suite:
+        about = ast.get_docstring(ast.parse(path.read_bytes()))
+        text = f'"""{about}"""\n\nfrom vitbench.benchmarks.{path.stem} import *  # noqa: F403\n'
+        yield Planned(root, f"benchmarks/{path.name}", text.encode())
+
+
+def _host(root: Path, top: Path | None, ci: str | None) -> Guess:
+    """Whose workflow is to be written. Raises UserError where a CI that was asked for would not
+    find it."""
+    inside = f"{root} lies inside the repository {top}, at whose top a CI looks"
+    if ci in HOSTS and top not in (None, root):
+        raise UserError(f"--ci={ci}: {inside}: run vitbench init there, or give --ci=none")
+    if ci:
+        return Guess(None if ci == "none" else ci, f"--ci={ci}")
+    found = guess(root)
+    if found.host is None:
+        return Guess(None, f"{found.why}: --ci=github or --ci=gitlab does")
+    return found if top in (None, root) else Guess(None, inside)
+
+
+def _workflow(root: Path, host: str, install: str, command: str) -> Iterator[Planned]:
+    words = {
+        "PYTHON_VERSION": ".".join(map(str, sys.version_info[:2])),
+        "INSTALL_COMMAND": install,
+        "PYTEST_COMMAND": command,
+    }
+    text = (TEMPLATES / f"{host}.yml").read_text(encoding="utf-8")
+    for word, instead in words.items():
+        text = text.replace(word, instead)
+    if host == "github":
+        yield Planned(root, ".github/workflows/vitbench.yml", text.encode())
+        return
+    yield Planned(root, GITLAB_JOB, text.encode())
+    yield Planned(root, GITLAB, INCLUDE.encode())
+
+
+def _not_included(file: Path) -> Iterator[str]:
+    """GitLab reads one file: a sentence where it is there and says nothing of ours."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        text = "" if file.exists() else GITLAB_JOB
+    if GITLAB_JOB not in text:
+        yield (
+            f"{GITLAB} does not include {GITLAB_JOB}: add `include: [{{local: {GITLAB_JOB}}}]` to "
+            "the file"
+        )
