@@ -63,7 +63,7 @@ def test_every_other_case_has_its_reason(report):
         case(name) for name in ("fp32", "nearly", "small", "lean", "wrong", "fp16", "broken")
     }
     assert choice.out[case("wrong")] == "agrees on 90.0%, and 96.0% is asked"
-    assert choice.out[case("small")] == "slower: 50.0 ms against 33.3 ms"
+    assert choice.out[case("small")] == "slower: 50.0 ms (2.00x) against 33.3 ms (3.00x)"
     assert choice.out[case("nearly")].startswith("this run cannot distinguish it from the best")
     assert choice.out[case("nearly")].endswith("; dominated by fast/cpu/b1")
     assert choice.out[case("fp16")] == "unavailable: fp16 is made for a CUDA device"
@@ -91,6 +91,12 @@ def test_latency_is_compared_by_pairs_and_not_by_medians(report):
     ]["median"] = 0.5
     (choice,) = choose(report, "latency", 0.96)
     assert choice.best == case("fast")
+    # What is shown is what the table shows.
+    assert choice.sentence == "least latency: 500.0 ms (3.00x)"
+    assert choice.out[case("small")] == "slower: 50.0 ms (2.00x) against 500.0 ms (3.00x)"
+    assert "ms: medians of the report; ranked by the speed-up in pairs" in choices_text([choice])
+    (found,) = (each for each in choice.to_json()["candidates"] if each["case"] == case("fast"))
+    assert (found["latency"], found["paired"]) == (500.0, pytest.approx(33.3, abs=0.1))
 
 
 def test_synthetic_weights_are_not_judged_by_agreement():

@@ -106,7 +106,7 @@ def _choose(
     front = tuple(case for case, better in dominators.items() if not better)
     case, why = None, "no variant is left to choose from"
     if able:
-        best = min(able, key=lambda each: (each.cost(need), each.latency))
+        best = min(able, key=lambda each: (each.cost(need), each.paired))
         case, why = best.case, _why(best, need, least, synthetic)
         for each in able:
             if each is not best:
@@ -135,7 +135,7 @@ def _why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[C
     if need == "latency":
         if None not in (each.low, each.high, best.low, best.high) and _overlap(each, best):
             words = f"this run cannot distinguish it from the best: {_figure(each, need)}"
-        elif each.latency == best.latency:
+        elif each.paired == best.paired:
             words = f"equally fast, {_figure(each, need)}"
     elif each.figures[need] == best.figures[need]:
         words = f"no better: {_figure(each, need)}, and {each.latency:.1f} ms a call"
@@ -160,4 +160,7 @@ def _overlap(one: Candidate, other: Candidate) -> bool:
 def _figure(candidate: Candidate, need: str) -> str:
     field = NEEDS[need]
     digits = 1 if field.measure is SECONDS else 2
-    return f"{candidate.figures[need]:.{digits}f} {field.unit}"
+    words = f"{candidate.figures[need]:.{digits}f} {field.unit}"
+    if need == "latency" and candidate.speedup:
+        words += f" ({candidate.speedup:.2f}x)"
+    return words

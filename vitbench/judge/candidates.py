@@ -14,17 +14,20 @@ NEEDS = {field.need: field for field in FIELD.values() if field.need}
 
 @dataclass(frozen=True)
 class Candidate:
-    """A case's figures by need, each in the unit of its field, and the share of images on which it
-    agrees.
+    """A case's figures by need, each in the unit of its field and as the table shows it, and the
+    share of images on which it agrees.
 
-    Its latency is the reference's median over the paired speed-up, so that candidates are compared
-    by what was measured in pairs; `low` and `high` are the interval's ends, within one process.
-    None where the report has no such figure. `proven` says that the agreement's lower bound
-    reaches what is asked; it is never so for synthetic weights.
+    By latency, candidates are ranked by what was measured in pairs, whatever their medians:
+    `speedup`, and for cases of other devices `paired`, which is the median of their device's
+    reference over it; `low` and `high` are the ends of its interval, within one process. Both are
+    in the unit of latency. None where the report has no such figure. `proven` says that the
+    agreement's lower bound reaches what is asked; it is never so for synthetic weights.
     """
 
     case: str
     figures: Mapping[str, float | None]
+    speedup: float | None
+    paired: float
     low: float | None
     high: float | None
     agreement: float | None
@@ -38,6 +41,8 @@ class Candidate:
         """What is less the better the case is: of a need, or of the agreement."""
         if name == "agreement":
             return -(self.agreement or 0.0)
+        if name == "latency":
+            return self.paired
         figure = self.figures[name] or 0.0
         return figure if NEEDS[name].better == LOWER else -figure
 
@@ -54,17 +59,19 @@ def _candidate(row: Row, agreement: AgreementInfo, group: Sequence[Row], least: 
     speedup = FIELD["speedup"].value(row.benchmarks)
     low, high = FIELD["speedup"].interval(row.benchmarks)
     figures = {need: field.value(row.benchmarks) for need, field in NEEDS.items()}
-    latency = figures["latency"] or 0.0
+    paired = figures["latency"] or 0.0
     null_arms = [each for each in group if each.case.device == row.case.device and _null_arm(each)]
     if null_arms and speedup:
         base = FIELD["median"].value(null_arms[0].benchmarks) or 0.0
         if row is null_arms[0]:
             speedup, low, high = 1.0, None, None
-        latency = base / speedup
-    scale = latency * (speedup or 1.0)
+        paired = base / speedup
+    scale = paired * (speedup or 1.0)
     return Candidate(
         row.case.id,
-        {**figures, "latency": latency},
+        figures,
+        speedup,
+        paired,
         scale / high if high else None,
         scale / low if low else None,
         agreement.share,

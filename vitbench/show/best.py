@@ -9,12 +9,16 @@ from vitbench.errors import UserError
 from vitbench.judge.best import Choice
 from vitbench.place import install
 
+RANKED = "ms: medians of the report; ranked by the speed-up in pairs with the reference (x)"
+
 
 def choices_text(choices: Sequence[Choice]) -> str:
     """What to deploy, why, what else nothing dominates, and why each other case fell out."""
     lines = []
     for choice in choices:
         lines += [f"{choice.model}, batch {choice.batch}, need: {choice.need}"]
+        if choice.need == "latency":
+            lines += [f"  {RANKED}"]
         lines += [f"  best: {_short(choice.best)}: {choice.sentence}"]
         front = [case for case in choice.front if case != choice.best]
         lines += [f"  front: {_short(case)}: {choice.out[case]}" for case in front]
@@ -69,7 +73,7 @@ def plot_choices(choices: Sequence[Choice], path: Path) -> None:
                 col=1,
             )
         page.update_xaxes(
-            title_text="latency, ms (logarithmic)",
+            title_text="latency, ms (median; logarithmic)",
             type="log",
             tickvals=_ticks([x.latency for x in choice.candidates]),
             row=place,
