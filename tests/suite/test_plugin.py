@@ -142,6 +142,46 @@ def test_a_mark_that_says_too_little_is_one_sentence(run, mark, words):
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
 
 
+TWICE = """
+import pytest
+
+@pytest.mark.measures("latency", batches=(1,))
+def test_ours(case, benchmark):
+    pass
+
+@pytest.mark.measures({kind!r}, batches=(1,))
+def test_theirs(case{fixture}):
+    pass
+"""
+
+
+def test_two_tests_of_one_row_are_one_sentence_with_both_names(run):
+    suite = TWICE.format(kind="latency", fixture=", benchmark")
+    result, _ = run(suite, "--collect-only", *OPTIONS)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().strip() == (
+        "ERROR: test_suite.py::test_ours[deit_tiny_patch16_224/fp32/cpu/b1] and "
+        "test_suite.py::test_theirs[deit_tiny_patch16_224/fp32/cpu/b1] both measure latency, and a "
+        "report has one such row for each case: choose one of the two, by its path, -k or "
+        "--deselect"
+    )
+    chosen, _ = run(suite, "--collect-only", "-k", "theirs", *OPTIONS)
+    assert chosen.ret == pytest.ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("kind", "fixture", "options"),
+    [
+        ("throughput", ", benchmark", ()),  # another row
+        ("latency", "", ()),  # no row
+        ("latency", ", benchmark", ("--benchmark-skip",)),
+    ],
+)
+def test_two_tests_of_a_case_that_write_two_rows_or_none_are_fine(run, kind, fixture, options):
+    result, _ = run(TWICE.format(kind=kind, fixture=fixture), "--collect-only", *OPTIONS, *options)
+    assert result.ret == pytest.ExitCode.OK
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [
