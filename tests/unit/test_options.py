@@ -1,14 +1,17 @@
 """One table of options: pytest and the commands read, check and understand them alike."""
 
+import argparse
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 from _pytest.config import get_config
 
-from vitbench.cli.main import main, parser
+from vitbench.cli.latest import named
+from vitbench.cli.main import COMMANDS, main, parser
 from vitbench.cli.options import AA_RUN, DUET, OPTIONS, PACKAGE, PREDICT, PYTEST, options_of
-from vitbench.cli.parsing import checked
+from vitbench.cli.parsing import checked, path_of
 from vitbench.errors import UserError
 from vitbench.measure.options import Options, read_options
 from vitbench.plugin import names
@@ -110,6 +113,47 @@ def test_another_bad_value_is_refused_by_its_name(arguments):
     name = arguments[0].partition("=")[0]
     with pytest.raises(UserError, match=name):
         read_options(values(PYTEST, *arguments), Path("/start"))
+
+
+@everywhere
+def test_an_empty_value_is_not_the_default(command):
+    texts = [o for o in options_of(command) if o.type is str and not o.choices and not o.flag]
+    assert {"--model", "--cache"} <= {option.name for option in texts}
+    for option in texts:
+        for empty in ("", " "):
+            with pytest.raises(UserError, match=rf"^{option.name} is empty: give \S+, or leave it"):
+                values(command, f"{option.name}={empty}")
+        assert values(command, f"{option.name}=x")
+
+
+def arguments_of(top: argparse.ArgumentParser, *words: str) -> Iterator[tuple[str, ...]]:
+    """A command line for each argument of each command with a text that may be anything."""
+    for action in top._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                yield from arguments_of(command, *words, name)
+        elif action.type in (path_of, named):
+            yield (*words, f"{action.option_strings[-1]}=" if action.option_strings else "")
+        else:
+            assert action.type is not Path, action
+
+
+EMPTY = list(arguments_of(parser()))
+
+
+@pytest.mark.parametrize("words", EMPTY, ids=" ".join)
+def test_an_empty_path_is_not_the_folder_where_one_is(words, capsys):
+    with pytest.raises(SystemExit, match=r"^4$"):
+        main(words)
+    said = capsys.readouterr().err
+    assert said.startswith(f"vitbench {words[0]}")
+    assert ": the value is empty: give a path; see " in said
+
+
+def test_every_command_with_a_path_has_a_line():
+    commands = {words[0] for words in EMPTY}
+    every = {module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS}
+    assert every - commands == {"list"}
 
 
 def test_a_command_refuses_it_in_a_sentence(capsys):

@@ -7,7 +7,7 @@ from typing import Any
 
 from vitbench.cli.chosen import chosen_cases
 from vitbench.cli.options import AA_RUN
-from vitbench.cli.parsing import add, checked
+from vitbench.cli.parsing import add, checked, path_of
 from vitbench.cli.session import say
 from vitbench.judge.verdict import PASS
 from vitbench.report.files import write
@@ -19,12 +19,12 @@ def register(commands: Any) -> None:
     aa_run.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=path_of,
         metavar="FILE",
         default=Path("reports/aa-runs/here.json"),
         help="where the blocks are written (default: reports/aa-runs/here.json)",
     )
-    aa_run.add_argument("--plot", type=Path, metavar="FILE", help="also write an HTML page")
+    aa_run.add_argument("--plot", type=path_of, metavar="FILE", help="also write an HTML page")
     aa_run.set_defaults(run=play_aa_run)
 
 

@@ -1,11 +1,11 @@
 """`vitbench accept`: make a report the baseline of its machine."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from vitbench.cli.folders import BASELINES
 from vitbench.cli.latest import add_report, settle_report
+from vitbench.cli.parsing import path_of
 from vitbench.judge.verdict import PASS
 
 
@@ -14,7 +14,7 @@ def register(commands: Any) -> None:
     add_report(accept)
     accept.add_argument(
         "--baselines",
-        type=Path,
+        type=path_of,
         metavar="DIR",
         default=BASELINES,
         help=f"where it is put; commit it (default: {BASELINES})",

@@ -3,11 +3,11 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 from vitbench.cli.codes import BROKEN, OK
 from vitbench.cli.latest import add_report, settle_report
+from vitbench.cli.parsing import path_of
 from vitbench.judge.best import choose
 from vitbench.judge.candidates import NEEDS
 
@@ -29,7 +29,7 @@ def register(commands: Any) -> None:
         help="least agreement with fp32, 0 to 1 (default: 0.96)",
     )
     best.add_argument("--json", action="store_true", help="as JSON")
-    best.add_argument("--plot", type=Path, metavar="FILE", help="also write an HTML page")
+    best.add_argument("--plot", type=path_of, metavar="FILE", help="also write an HTML page")
     best.set_defaults(run=choose_variant)
 
 

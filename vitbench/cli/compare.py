@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.cli.codes import OK
+from vitbench.cli.parsing import path_of
 from vitbench.errors import UserError
 
 
 def register(commands: Any) -> None:
     compare = commands.add_parser("compare", help="reports side by side, what differs first")
     compare.add_argument(
-        "reports", type=Path, nargs="+", metavar="REPORT",
+        "reports", type=path_of, nargs="+", metavar="REPORT",
         help="files; the first is what the others are compared with",
     )  # fmt: skip
     compare.add_argument("--json", action="store_true", help="as JSON")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.chosen import chosen_cases
 from vitbench.cli.options import DUET
-from vitbench.cli.parsing import add
+from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import say
 from vitbench.errors import UserError
 from vitbench.judge.contracts import own_tolerances, read_contracts, unused_tolerances
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def register(commands: Any) -> None:
     duet = commands.add_parser(DUET, help="latency against another revision or environment")
     add(duet, DUET, required=["--against"])
-    duet.add_argument("--json", type=Path, metavar="FILE", help="verdicts and blocks")
-    duet.add_argument("--markdown", type=Path, metavar="FILE", help="for a pull request")
-    duet.add_argument("--junit", type=Path, metavar="FILE", help="for a CI's test report")
+    duet.add_argument("--json", type=path_of, metavar="FILE", help="verdicts and blocks")
+    duet.add_argument("--markdown", type=path_of, metavar="FILE", help="for a pull request")
+    duet.add_argument("--junit", type=path_of, metavar="FILE", help="for a CI's test report")
     duet.set_defaults(run=play)
 
 

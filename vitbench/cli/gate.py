@@ -7,6 +7,7 @@ from typing import Any
 from vitbench.cli.folders import BASELINES
 from vitbench.cli.judging import run_gate
 from vitbench.cli.latest import add_report
+from vitbench.cli.parsing import path_of
 
 
 def register(commands: Any) -> None:
@@ -22,7 +23,7 @@ def register(commands: Any) -> None:
     )
     add(
         "--baselines",
-        type=Path,
+        type=path_of,
         metavar="DIR",
         default=BASELINES,
         help=f"where accepted baselines are (default: {BASELINES})",
@@ -69,15 +70,15 @@ def register(commands: Any) -> None:
     )
     add(
         "--contracts",
-        type=Path,
+        type=path_of,
         nargs="?",
         metavar="FILE",
         const=Path("pyproject.toml"),
         help="also judge a project's contracts (FILE: pyproject.toml)",
     )
-    add("--markdown", type=Path, metavar="FILE", help="also write a table for a pull request")
-    add("--junit", type=Path, metavar="FILE", help="also write JUnit XML")
-    add("--json", type=Path, metavar="FILE", help="also write all figures as JSON")
+    add("--markdown", type=path_of, metavar="FILE", help="also write a table for a pull request")
+    add("--junit", type=path_of, metavar="FILE", help="also write JUnit XML")
+    add("--json", type=path_of, metavar="FILE", help="also write all figures as JSON")
     gate.set_defaults(run=run_gate)
 
 

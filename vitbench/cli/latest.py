@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 from vitbench.cli.folders import HISTORY
+from vitbench.cli.parsing import path_of
 
 
 def named(text: str) -> Path | None:
     """The file that a REPORT names; None for the newest one. (`./latest` is a file.)"""
-    return None if text == "latest" else Path(text)
+    return None if text == "latest" else path_of(text)
 
 
 def add_report(command: argparse.ArgumentParser, *also: str) -> None:
@@ -23,7 +24,7 @@ def add_report(command: argparse.ArgumentParser, *also: str) -> None:
     )
     command.add_argument(
         "--history",
-        type=Path,
+        type=path_of,
         metavar="DIR",
         default=HISTORY,
         help=f"where {words} look{'' if also else 's'} (default: {HISTORY})",

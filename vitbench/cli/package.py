@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from vitbench.cli.codes import BROKEN, OK, USAGE
 from vitbench.cli.options import PACKAGE
-from vitbench.cli.parsing import add
+from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
 from vitbench.runtimes import VARIANTS, variant
@@ -19,7 +18,7 @@ def register(commands: Any) -> None:
     parser.add_argument("variant", metavar="VARIANT", help="which variant, by its whole name")
     add(parser, PACKAGE)
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR",
+        "-o", "--output", type=path_of, required=True, metavar="DIR",
         help="the folder in which the package gets a folder of its own",
     )  # fmt: skip
     parser.set_defaults(run=package_variant)

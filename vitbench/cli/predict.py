@@ -1,12 +1,11 @@
 """`vitbench predict`: one image, classified by each variant."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from vitbench.cli.codes import BROKEN, OK
 from vitbench.cli.options import PREDICT
-from vitbench.cli.parsing import add
+from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
 from vitbench.runtimes.catalogue import select
@@ -14,7 +13,7 @@ from vitbench.runtimes.catalogue import select
 
 def register(commands: Any) -> None:
     predict = commands.add_parser(PREDICT, help="classify one image, each variant side by side")
-    predict.add_argument("image", type=Path, metavar="IMAGE", help="a file that Pillow reads")
+    predict.add_argument("image", type=path_of, metavar="IMAGE", help="a file that Pillow reads")
     add(predict, PREDICT)
     predict.add_argument("--top", type=int, default=1, metavar="K", help="the K likeliest classes")
     predict.set_defaults(run=predict_image)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.history.reading import add_folder, load_history, reading_code
+from vitbench.cli.parsing import path_of
 from vitbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def register(commands: Any, name: str) -> None:
     export.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=path_of,
         metavar="PATH",
         help="where they are written: a file, for asv a folder (default: print)",
     )

@@ -2,22 +2,22 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from vitbench.cli.codes import OK
 from vitbench.cli.folders import REPORTS
+from vitbench.cli.parsing import path_of
 
 
 def register(commands: Any, name: str) -> None:
     command = commands.add_parser(name, help="add old figures of pytest-benchmark or timm")
     command.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE",
+        "files", type=path_of, nargs="+", metavar="FILE",
         help="JSON of pytest-benchmark, or CSV or JSON of timm's benchmark.py",
     )  # fmt: skip
     command.add_argument(
         "--into",
-        type=Path,
+        type=path_of,
         default=REPORTS,
         metavar="DIR",
         help=f"the folder of reports; they go to its folder imported (default: {REPORTS})",

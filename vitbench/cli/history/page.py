@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.folders import REPORTS
 from vitbench.cli.history.reading import add_folder, load_history, reading_code
+from vitbench.cli.parsing import path_of
 from vitbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def register(commands: Any, name: str) -> None:
     page.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=path_of,
         default=PAGE,
         metavar="FILE",
         help=f"where it is written (default: {PAGE})",

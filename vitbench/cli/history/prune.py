@@ -2,11 +2,11 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.folders import BASELINES
 from vitbench.cli.history.reading import add_folder, load_history, reading_code
+from vitbench.cli.parsing import path_of
 from vitbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def register(commands: Any, name: str) -> None:
     prune.add_argument("--delete", action="store_true", help="delete them, an accepted one never")
     prune.add_argument(
         "--baselines",
-        type=Path,
+        type=path_of,
         metavar="DIR",
         default=BASELINES,
         help=f"where accepted ones are (default: {BASELINES})",

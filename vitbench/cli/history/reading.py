@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vitbench.cli.folders import REPORTS
+from vitbench.cli.parsing import path_of
 from vitbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ OK, DAMAGED = 0, 1
 def add_folder(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "folder",
-        type=Path,
+        type=path_of,
         nargs="?",
         default=REPORTS,
         metavar="DIR",
