@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from vitbench.case import Case
+from vitbench.cli import list as listing
 from vitbench.cli.main import main
 from vitbench.errors import Unavailable
 from vitbench.place import CHECKOUT
@@ -77,6 +78,25 @@ def test_every_variant_names_a_package_that_can_be_too_old(monkeypatch):
     monkeypatch.setattr(catalogue, "installed", lambda _: "0.0.1")
     assert all("0.0.1 is installed" in catalogue.declared(row) for row in VARIANTS)
     assert catalogue.declared(replace(variant("fp32"), requires=())) is None
+
+
+@pytest.mark.parametrize("driver", [False, True])
+def test_the_list_says_what_is_known_of_a_gpu_without_torch(monkeypatch, capsys, driver):
+    monkeypatch.setattr(listing, "gpu_driver", lambda: driver)
+    monkeypatch.setattr(listing, "declared", lambda _: None)
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    fp32, int8, fp16 = (
+        next(line for line in lines if line.startswith(f"{name} "))
+        for name in ("fp32", "int8-dynamic", "fp16")
+    )
+    assert int8.endswith("declared available")
+    assert ("declared available on the CPU; no GPU driver here" in fp32) is not driver
+    assert ("unavailable: it needs CUDA, and there is no GPU driver here" in fp16) is not driver
+    assert ("declared available" in fp16) is driver
+    main(["list", "--json"])
+    listed = {row["variant"]: row["available"] for row in json.loads(capsys.readouterr().out)}
+    assert (listed["fp32"], listed["fp16"]) == (True, driver)
 
 
 def test_the_list_says_where_a_variant_was_never_run(capsys):

@@ -55,13 +55,13 @@ def test_a_plain_report_is_not_held_against_itself(gate, folder):  # noqa: F811
 
 
 def test_a_history_is_empty_only_where_no_other_report_is_in_it(gate, folder):  # noqa: F811
-    assert "the history is empty" in gate(head())[1]
+    assert "reports/history has no other report: this is the first one" in gate(head())[1]
     (folder / "reports/history/._head.json").write_text("what macOS puts beside a file")
     code, out, *_ = gate(head())
-    assert (code, "the history is empty" in out) == (2, True)
+    assert (code, "this is the first one" in out) == (2, True)
     later = run(timed(FP32, 1.0), when="2026-07-01T00:00:00+00:00")
     code, out, *_ = gate(head(), old=[later])
-    assert (code, "the history is empty" in out) == (2, False)
+    assert (code, "this is the first one" in out) == (2, False)
     assert "reports/history has 1 report, 0 of them older than this report" in out
     assert "it has no readable report that is older than this one" in out
 

@@ -38,6 +38,20 @@ def test_the_newest_by_its_own_date_is_taken_and_named(capsys, command):
         assert said.out.startswith("reports/history/a.json against the newest of reports/history")
 
 
+@pytest.mark.parametrize("order", [("latest", "c.json"), ("c.json", "latest")])
+def test_compare_takes_it_at_any_place(history, capsys, order):
+    files = [name if name == "latest" else f"reports/history/{name}" for name in order]
+    assert main(["compare", *files, "--json"]) == 0
+    said = capsys.readouterr()
+    assert said.err == "vitbench: latest is reports/history/a.json, of 2026-03-03 12:00:00 UTC\n"
+    named = [file.replace("latest", "reports/history/a.json") for file in files]
+    assert [each["file"] for each in json.loads(said.out)["reports"]] == named
+    history.rename("elsewhere")
+    assert main(["compare", "elsewhere/c.json", "latest", "--history=elsewhere"]) == 0
+    assert main(["compare", "elsewhere/a.json", "latest", "--history=elsewhere"]) == 4
+    assert "two or more different reports" in capsys.readouterr().err
+
+
 def test_another_zone_is_another_hour(history, capsys):
     report = run(timed()) | {"datetime": "2026-03-03T13:30:00+02:00"}  # half an hour before
     (history / "d.json").write_text(json.dumps(report))

@@ -64,7 +64,13 @@ def test_an_empty_history_is_a_warning_until_the_day_that_was_agreed(gate, since
     found, out, page, suite, told = gate(head(2 / 3), since=since)
     assert found == code
     fails = code == 2
-    assert "nothing was compared: 2 NEW; reports/history has 0 reports" in out
+    assert "has nothing to be compared with: reports/history has no other report\n" in out
+    first = (
+        "this is the first one, with which later reports are compared; that is an error, because"
+    )
+    said = f"nothing was compared: 2 NEW; reports/history has no other report: {first}"
+    assert (said in out) is fails
+    assert ('history_since = "2026-07-04"' in out) is (since is None)  # two weeks later
     assert f"::{'error' if fails else 'warning'} title=nothing was compared::" in out
     assert page.startswith("**nothing was compared**: ")
     assert suite.get("tests") == "3"

@@ -7,6 +7,8 @@ from pathlib import Path
 from vitbench.cli.folders import HISTORY
 from vitbench.cli.parsing import path_of
 
+LATEST = "latest: the newest of the history (a file of that name is ./latest)"
+
 
 def named(text: str) -> Path | None:
     """The file that a REPORT names; None for the newest one. (`./latest` is a file.)"""
@@ -15,13 +17,13 @@ def named(text: str) -> Path | None:
 
 def add_report(command: argparse.ArgumentParser, *also: str) -> None:
     """The argument REPORT, and the folder in which `latest`, and what `also` names, look."""
+    command.add_argument("report", type=named, metavar="REPORT", help=f"a file, or {LATEST}")
+    add_history(command, *also)
+
+
+def add_history(command: argparse.ArgumentParser, *also: str) -> None:
+    """The folder in which `latest`, and what `also` names, look."""
     words = " and ".join(("latest", *also))
-    command.add_argument(
-        "report",
-        type=named,
-        metavar="REPORT",
-        help="a file, or latest: the newest of the history (a file of that name is ./latest)",
-    )
     command.add_argument(
         "--history",
         type=path_of,
@@ -38,10 +40,19 @@ def settle_report(chosen: argparse.Namespace) -> bool:
 
     Raises UserError where there is none, or where a file may be it that cannot be read.
     """
-    from vitbench.report.newest import newest
-
     if chosen.report is not None:
         return False
-    chosen.report, when = newest(chosen.history)
-    print(f"vitbench: latest is {chosen.report}, of {when:%Y-%m-%d %H:%M:%S %Z}", file=sys.stderr)
+    chosen.report = newest_of(chosen.history)
     return True
+
+
+def newest_of(history: Path) -> Path:
+    """The newest report of a history, and says which it is.
+
+    Raises UserError where there is none, or where a file may be it that cannot be read.
+    """
+    from vitbench.report.newest import newest
+
+    report, when = newest(history)
+    print(f"vitbench: latest is {report}, of {when:%Y-%m-%d %H:%M:%S %Z}", file=sys.stderr)
+    return report

@@ -6,8 +6,12 @@ from dataclasses import asdict
 from typing import Any
 
 from vitbench.cli.codes import OK
+from vitbench.environment import gpu_driver
 from vitbench.runtimes.catalogue import declared
 from vitbench.runtimes.variants import UNTRIED, VARIANTS
+
+NO_GPU = "no GPU driver here"
+"""What is known without torch, whose import takes seconds."""
 
 
 def register(commands: Any) -> None:
@@ -17,10 +21,14 @@ def register(commands: Any) -> None:
 
 
 def list_variants(chosen: argparse.Namespace) -> int:
-    """Every recipe with its limits. Availability is declared, by metadata; building proves it."""
+    """Every recipe with its limits. Availability is declared, by metadata of packages and a GPU's
+    driver; building proves it."""
     rows: list[dict[str, Any]] = []
+    no_gpu = not gpu_driver()
     for row in VARIANTS:
         reason = declared(row)
+        if no_gpu and "cpu" not in row.devices:
+            reason = reason or f"it needs CUDA, and there is {NO_GPU}"
         rows.append(
             {
                 "variant": row.name,
@@ -41,6 +49,8 @@ def list_variants(chosen: argparse.Namespace) -> int:
     for row, found in zip(VARIANTS, rows, strict=True):
         where = "/".join(row.devices)
         state = "declared available" if found["available"] else f"unavailable: {found['reason']}"
+        if no_gpu and found["available"] and "cuda" in row.devices:
+            state += f" on the CPU; {NO_GPU}"
         state += "".join(f"; {UNTRIED[device]}" for device in found["untried"])
         least = f"agreement >= {row.limits.agreement:.0%}"
         print(f"{row.name:{width}}  {row.runtime:11}  {where:8}  {least}  {state}")

@@ -76,6 +76,8 @@ def from_history(
         f"{folder} has {_reports(history.files)}, {len(older)} of them older than this report, "
         f"and {len(like)} of those of this machine and these weights"
     )
+    if not history.others:
+        words = f"{folder} has no other report"
     words += (
         f"; the newest older report differs: {'; '.join(dict.fromkeys(apart))}" if apart else ""
     )

@@ -54,15 +54,17 @@ def uncompared(
     if since is not None and when.date() < since:
         return Uncompared(f"{words}; a warning until {since} (history_since)", False)
     if not history.older or history.oldest is None:
-        hint = (
-            "a lost history looks the same"
-            if since
-            else "for a new history, write into [tool.vitbench] of pyproject.toml from which day "
-            'on this is an error: history_since = "2026-12-01"'
-        )
         what = "it has no readable report that is older than this one"
-        what = what if history.others else "the history is empty"
-        return Uncompared(f"{words}: {what}; {hint}", True)
+        if not history.others:
+            what = "this is the first one, with which later reports are compared"
+        why = "that is an error, because a history that was lost looks the same"
+        if since is None:
+            day = when.date() + timedelta(days=DAYS)
+            why += (
+                "; for a new history, write into [tool.vitbench] of pyproject.toml the day from "
+                f'which on it is an error: history_since = "{day}"'
+            )
+        return Uncompared(f"{words}: {what}; {why}", True)
     last = history.compared or history.oldest
     gap = when - last
     what = "the newest report that could be compared" if history.compared else "the oldest report"
