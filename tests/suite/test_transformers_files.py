@@ -199,14 +199,19 @@ def test_heads_whose_classes_say_nothing_are_refused(tmp_path, config, words):
 @pytest.mark.parametrize(
     ("values", "words"),
     [
+        ({"model_type": ["vit"]}, "model_type is ['vit'] (ViTForImageClassification)"),
+        ({"model_type": "mine", "architectures": ["Mine"]}, "does not know"),
+        ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, "neither an image"),
+        ({"model_type": "bert", "architectures": None}, "model_type is 'bert', which is neither"),
         (
-            {"model_type": "clip", "architectures": ["CLIPModel"]},
-            "(CLIPModel); expected one of vit",
+            {"model_type": "detr", "architectures": ["DetrForObjectDetection"]},
+            "names DetrForObjectDetection, which is neither an image classifier nor an image tower",
         ),
-        ({"model_type": "dinov2", "architectures": ["Dinov2Model"]}, "Embeddings"),
-        ({"model_type": ["vit"]}, "expected one of vit, deit"),
-        ({"architectures": ["ViTModel"]}, "ViTModel, which gives no classes"),
-        ({"architectures": "ViTForMaskedImageModeling"}, "which gives no classes"),
+        (
+            {"architectures": "ViTForMaskedImageModeling"},
+            "of 'vit' vitbench reads ViTForImageClassification, ViTModel",
+        ),
+        ({"quantization_config": {"quant_method": "gptq"}}, "are quantized already (gptq)"),
         ({"hidden_size": "x"}, "config.json is no config that transformers takes"),
         ({"image_size": 128}, "makes images of 3 x 64 x 64"),
         ({"num_channels": 1}, "takes images of 1 channels"),

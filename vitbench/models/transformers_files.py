@@ -20,11 +20,7 @@ WEIGHTS = (
     "pytorch_model.bin.index.json",
 )
 ADAPTER = "adapter_config.json"
-# The classifiers of transformers that are read, by a config's model_type.
-CLASSIFIERS: Mapping[str, tuple[str, ...]] = {
-    "vit": ("ViTForImageClassification",),
-    "deit": ("DeiTForImageClassification", "DeiTForImageClassificationWithTeacher"),
-}
+POINTER = b"version https://git-lfs"
 # What a model may be for, by a config's problem_type; a config that says nothing is a classifier's.
 SINGLE_LABEL = (None, "single_label_classification")
 
@@ -88,10 +84,8 @@ def _downloaded(ident: str) -> Path:
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """config.json of a classifier as a dict, without what says how it was saved.
-
-    Raises UserError where it is missing, damaged, or of a model that gives no classes.
-    """
+    """config.json as a dict. Raises UserError where it is missing or damaged, or says that its
+    model gives no classes."""
     path = folder / CONFIG
     inner = sorted(each.parent.name for each in folder.glob(f"*/{CONFIG}"))
     if inner and not path.exists():
@@ -99,28 +93,9 @@ def config_of(folder: Path) -> dict[str, Any]:
             f"{folder} has no {CONFIG}, but {' and '.join(inner[:3])} in it "
             f"{'have' if len(inner) > 1 else 'has'}: name the model that you mean"
         )
-    config = _json(path, "not a model folder")
-    kind, named = config.get("model_type"), config.get("architectures") or []
-    known = CLASSIFIERS.get(kind) if isinstance(kind, str) else None
-    named = [str(each) for each in (named if isinstance(named, list) else [named])]
-    saved = f" ({', '.join(named)})" if named else ""
-    if known is None:
-        raise UserError(
-            f"{path}: model_type is {kind!r}{saved}; expected one of {', '.join(CLASSIFIERS)}, the "
-            "classifiers of transformers that vitbench reads. Embeddings (CLIP, SigLIP, DINOv2) "
-            "have no classes; other classifiers may have a timm name"
-        )
-    if named and not set(named) & set(known):
-        raise UserError(
-            f"{path}: architectures names {', '.join(named)}, which gives no classes; vitbench "
-            f"judges the classes of {' and '.join(known)}: save the classifier"
-        )
+    config = json_of(path, "not a model folder")
     require_single_label(config, path)
-    dropped = ("transformers_version", "torch_dtype", "dtype", "_name_or_path")
-    kept = {name: value for name, value in config.items() if name not in dropped}
-    if kind == "deit":  # transformers has two classes of it, and asks which
-        kept.setdefault("architectures", [known[0]])
-    return kept
+    return config
 
 
 def require_single_label(config: Mapping[str, Any], path: Path) -> None:
@@ -170,14 +145,24 @@ def weights_of(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
                 f"{file} is missing, one of {len(files)} files that {first.name} names: copy it "
                 "there, or save the model again"
             )
+        _require_content(file)
     others = " and ".join(there[1:])
     notes = (f"{there[0]} is read, as transformers does, {others} left out",) if others else ()
     return files, notes
 
 
+def _require_content(file: Path) -> None:
+    """Raises UserError for what Git LFS leaves in place of a file that it has not fetched."""
+    with file.open("rb") as opened:
+        if opened.read(len(POINTER)) == POINTER:
+            raise UserError(
+                f"{file} is a pointer of Git LFS and not the weights: fetch them with git lfs pull"
+            )
+
+
 def _shards(index: Path) -> tuple[Path, ...]:
     """The files that an index names, in the order of their names. Raises UserError."""
-    named = _json(index, "it names the files of the weights").get("weight_map")
+    named = json_of(index, "it names the files of the weights").get("weight_map")
     names = list(named.values()) if isinstance(named, dict) else []
     strange = [name for name in names if not isinstance(name, str) or Path(name).name != name]
     if not names or strange:
@@ -200,7 +185,7 @@ def processor(folder: Path) -> Path | None:
     return next((folder / name for name in PROCESSORS if (folder / name).exists()), None)
 
 
-def _json(path: Path, what: str) -> dict[str, Any]:
+def json_of(path: Path, what: str) -> dict[str, Any]:
     """A file of one JSON object. Raises UserError; `what` says what the file is for."""
     try:
         found = json.loads(path.read_text())
