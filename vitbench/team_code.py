@@ -51,6 +51,12 @@ def imported(reference: str, where: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
+def folder(reference: str) -> Path:
+    """The folder of an imported module's file."""
+    file = getattr(sys.modules.get(reference.partition(":")[0]), "__file__", None)
+    return Path(file).parent if file else Path()
+
+
 def called(
     function: Callable[..., Any],
     where: str,

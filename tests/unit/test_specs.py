@@ -25,6 +25,9 @@ from vitbench.models.checkpoint import read_checkpoint
         ("deit_base_patch16_224@a=b.pth", "deit_base_patch16_224-a-b", "timm",
          "deit_base_patch16_224", "deit_base_patch16_224@a=b.pth"),
         ("./my_model/", "my_model", "hf", "my_model", "folder:my_model"),
+        ("py:acme.vision:tiny", "acme.vision-tiny", "py", "acme.vision:tiny", None),
+        ("mine=py:acme:Nets.tiny@a=b.pth", "mine", "py", "acme:Nets.tiny",
+         "py:acme:Nets.tiny@a=b.pth"),
     ],
 )  # fmt: skip
 def test_spec(tmp_path, text, name, source, ident, public):
@@ -50,6 +53,10 @@ def test_spec(tmp_path, text, name, source, ident, public):
         ("~nobody-of-this-name/model", "--model ~nobody"),
         ("deit_tiny_patch16_224@", "does not exist"),
         ("hub:deit", "hub:ORG/REPO"),
+        ("py:acme.vision", "expected py:package.module:factory"),
+        ("py:acme/vision.py:tiny", "expected py:package.module:factory"),
+        ("py:acme:tiny@", "does not exist"),
+        ("py:acme:tiny@mine", "mine is a folder; name a checkpoint file"),
     ],
 )
 def test_spec_that_names_nothing(tmp_path, text, words):
@@ -80,13 +87,26 @@ def test_settings_behind_a_spec(tmp_path, text, name, ema, args):
     assert ModelSpec(**json.loads(json.dumps(asdict(spec)))) == spec
 
 
+def test_settings_of_the_preprocessing_are_of_every_source(tmp_path):
+    more = ",crop_pct=1,mean=[0.5, 0.4,0.3],interpolation=bilinear"
+    wanted = {"crop_pct": 1, "mean": [0.5, 0.4, 0.3], "interpolation": "bilinear"}
+    for text in ("vit", "hf:google/vit", "py:acme:tiny", "hub:a/b:c"):
+        spec = parse_spec(text + more, tmp_path)
+        assert (spec.preprocessing, spec.args, spec.public) == (wanted, {}, text + more)
+    spec = parse_spec("py:acme:tiny,depth=2,crop_pct=0.9,img_size=[64,96]", tmp_path)
+    assert (spec.preprocessing, spec.args) == (
+        {"crop_pct": 0.9},
+        {"depth": 2, "img_size": [64, 96]},
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("deit_tiny_patch16_224@best.pth,ema=1", "ema is true or false"),
         ("deit_tiny_patch16_224@best.pth,ema=true,ema=false", "sets one thing twice"),
         ("deit_tiny_patch16_224,ema=true", "belongs behind a checkpoint"),
-        ("hf:google/vit-base-patch16-224,img_size=384", "only a timm model"),
+        ("hf:google/vit-base-patch16-224,img_size=384", "only a timm model and a factory take"),
     ],
 )
 def test_settings_that_set_nothing(tmp_path, text, said):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitbench.errors import UserError
-from vitbench.models import hub, labels, timm, transformers
+from vitbench.models import hub, labels, python, timm, transformers
 from vitbench.models.base import Label, Model, ModelSpec, Weights
 from vitbench.models.flops import flops
 from vitbench.models.spec import parse_spec, parse_specs
@@ -28,7 +28,7 @@ __all__ = [
     "skeleton",
 ]
 
-SOURCES: Mapping[str, Any] = {"timm": timm, "hf": transformers, "hub": hub}
+SOURCES: Mapping[str, Any] = {"timm": timm, "hf": transformers, "hub": hub, "py": python}
 
 
 def load_model(spec: ModelSpec, mode: str | None) -> Model:

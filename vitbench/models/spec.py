@@ -9,12 +9,15 @@ from typing import Any
 from vitbench.case import SLUG
 from vitbench.errors import UserError
 from vitbench.models.base import ModelSpec
+from vitbench.models.preprocess import SETTINGS
 from vitbench.models.timm_files import is_timm_folder
 
 _NAMED = re.compile(r"(?P<name>[^=/@:,]*)=(?P<spec>.*)", re.DOTALL)
 
 # A repository of the hub, by huggingface_hub's rule.
 _HUB = re.compile(r"(?=.{,96}$)(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
+# A function of a team's own, which may be one of a class.
+_FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _TIMMS = ("hf-hub:", "hf_hub:", "local-dir:")
 
 
@@ -30,10 +33,10 @@ def parse_spec(text: str, base: Path) -> ModelSpec:
         raise UserError(f"--model {text}: no model is named")
     spec, settings = _settings(spec, base)
     source, ident, path, slug, public = _parse(spec, base)
-    ema, args = _settings_of(settings, spec, source, path)
+    ema, args, preprocessing = _settings_of(settings, spec, source, path)
     if name is None:
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", slug + settings).strip("-") or "model"
-    return ModelSpec(name, source, ident, path, public + settings, ema, args)
+    return ModelSpec(name, source, ident, path, public + settings, ema, args, preprocessing)
 
 
 def parse_specs(texts: Sequence[str], base: Path) -> tuple[ModelSpec, ...]:
@@ -48,7 +51,9 @@ def parse_specs(texts: Sequence[str], base: Path) -> tuple[ModelSpec, ...]:
 
 def _settings(spec: str, base: Path) -> tuple[str, str]:
     """A spec without, and only, what follows a path as `,KEY=VALUE`; a file may be called so."""
-    match = re.fullmatch(r"(?P<spec>.*?)(?P<settings>(,\w+=[^,/]*)+)", spec, re.DOTALL)
+    match = re.fullmatch(
+        r"(?P<spec>.*?)(?P<settings>(,\w+=(\[[^\]]*\]|[^,/\[]*))+)", spec, re.DOTALL
+    )
     if not match or (base / spec.rpartition("@")[2]).exists():
         return spec, ""
     return match["spec"], match["settings"]
@@ -56,14 +61,14 @@ def _settings(spec: str, base: Path) -> tuple[str, str]:
 
 def _settings_of(
     text: str, spec: str, source: str, path: str | None
-) -> tuple[bool | None, dict[str, Any]]:
-    """`ema`, and the arguments of a timm model, of `,KEY=VALUE` behind a spec. Raises UserError."""
-    pairs = [each.split("=", 1) for each in text.split(",")[1:]]
+) -> tuple[bool | None, dict[str, Any], dict[str, Any]]:
+    """`ema`, the arguments of a timm model or of a factory, and what is set of the preprocessing,
+    of `,KEY=VALUE` behind a spec. Raises UserError."""
+    pairs = [each.split("=", 1) for each in re.split(r",(?=\w+=)", text)[1:]]
     given = {key: _value(value) for key, value in pairs}
-    if pairs and source != "timm":
-        raise UserError(f"--model {spec}{text}: only a timm model can be set something: {text}")
     if len(given) < len(pairs):
         raise UserError(f"--model {spec}{text}: {text} sets one thing twice")
+    preprocessing = {key: given.pop(key) for key in SETTINGS if key in given}
     ema = given.pop("ema", None)
     if not isinstance(ema, bool | None):
         raise UserError(f"--model {spec}{text}: ema is true or false")
@@ -71,16 +76,22 @@ def _settings_of(
         raise UserError(
             f"--model {spec}{text}: ema belongs behind a checkpoint: NAME@PATH,ema=true"
         )
-    return ema, given
+    if given and source not in ("timm", "py"):
+        raise UserError(
+            f"--model {spec}{text}: only a timm model and a factory take arguments, such as "
+            f"{next(iter(given))}; of another model the preprocessing can be set: "
+            f"{', '.join(SETTINGS)}"
+        )
+    return ema, given, preprocessing
 
 
 def _value(text: str) -> Any:
-    """A number, true or false where it is one, else the text."""
+    """A number, a list, true or false where it is one, else the text."""
     try:
         value = json.loads(text)
     except ValueError:
         return text
-    return value if isinstance(value, bool | int | float) else text
+    return value if isinstance(value, bool | int | float | list) else text
 
 
 def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
@@ -96,15 +107,21 @@ def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
         if "/" not in repo or not ident:
             raise UserError(f"--model {spec}: expected hub:ORG/REPO[:BRANCH]:NAME")
         return "hub", f"{repo}:{ident}", None, f"hub-{ident}", spec
+    if spec.startswith("py:"):
+        ident, at, file = spec.removeprefix("py:").partition("@")
+        if not _FACTORY.fullmatch(ident):
+            raise UserError(f"--model {spec}: expected py:package.module:factory")
+        path = _checkpoint(file, base, spec) if at else None
+        slug = "-".join([ident.replace(":", "-"), *([path.stem] if path else [])])
+        public = f"py:{ident}@{path.name}" if path else f"py:{ident}"
+        return "py", ident, str(path) if path else None, slug, public
     if prefix := next((each for each in _TIMMS if spec.startswith(each)), None):
         bare = spec.removeprefix(prefix)
         bare = f"./{bare.removeprefix('./')}" if prefix == "local-dir:" else bare.split("/")[-1]
         raise UserError(f"--model {spec}: {prefix} is timm's own way of writing: write {bare}")
     architecture, at, file = spec.removeprefix("timm:").partition("@")
     if at and "/" not in architecture:
-        path = _existing(file, base, spec)
-        if not path.is_file():
-            raise UserError(f"--model {spec}: {file} is a folder; name a checkpoint file")
+        path = _checkpoint(file, base, spec)
         public = f"{architecture}@{path.name}"
         return "timm", architecture, str(path), f"{architecture}-{path.stem}", public
     looks_like_path = "/" in spec or spec.startswith(("~", ".")) or (base / spec).exists()
@@ -118,6 +135,13 @@ def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
         source = "timm" if is_timm_folder(path) else "hf"
         return source, path.name, str(path), path.name, f"folder:{path.name}"
     return "timm", architecture, None, architecture, architecture
+
+
+def _checkpoint(text: str, base: Path, spec: str) -> Path:
+    path = _existing(text, base, spec)
+    if not path.is_file():
+        raise UserError(f"--model {spec}: {text} is a folder; name a checkpoint file")
+    return path
 
 
 def _existing(text: str, base: Path, spec: str) -> Path:
