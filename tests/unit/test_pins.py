@@ -151,3 +151,11 @@ def test_the_templates_ask_for_the_report():
     assert report["validations"]["required"]
     pull_request = (ROOT / ".github/PULL_REQUEST_TEMPLATE.md").read_text(encoding="utf-8")
     assert "reports/history/" in pull_request
+
+
+@pytest.mark.xdist_group("groups")
+def test_xdist_sees_the_groups_of_tests(request):
+    """Without a word, pytest-xdist 3.8 takes each test for itself where pytest is 9.2 or later."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("this run is not one of --dist=loadgroup")
+    assert request.node.nodeid.endswith("@groups")
