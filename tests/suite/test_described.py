@@ -57,6 +57,10 @@ CASES = {
     "ViT": lambda: of_transformers("ViTImageProcessor"),
     "DeiT": lambda: of_transformers("DeiTImageProcessor"),
     "shortest edge": lambda: of_transformers("CLIPImageProcessor"),
+    "SigLIP": lambda: of_transformers("SiglipImageProcessor"),
+    "ConvNeXt": lambda: of_transformers("ConvNextImageProcessor", size={"shortest_edge": 224}),
+    "ConvNeXt, squeezed": lambda: of_transformers("ConvNextImageProcessor"),
+    "MobileViT": lambda: of_transformers("MobileViTImageProcessor", size={"shortest_edge": 288}),
     "not rescaled": lambda: of_transformers("ViTImageProcessor", do_rescale=False),
     "not normalized": lambda: of_transformers("ViTImageProcessor", do_normalize=False),
 }
@@ -77,8 +81,9 @@ def test_the_code_makes_the_pixels_of_the_preprocessing(tmp_path, name):
     levels = np.abs(found - wanted) * np.reshape(steps["std"], (1, -1, 1, 1)) * steps["scale"]
     assert (levels > 1.01).mean() < 0.01
     by_pillow = "timm" in name or name in ("tutorial", "grey")
-    assert steps["levels_off"] <= (0.01 if by_pillow else 6)
-    assert levels.max() <= (0.01 if by_pillow else 6)
+    most = 0.01 if by_pillow else 12 if "squeezed" in name or name == "SigLIP" else 6
+    assert steps["levels_off"] <= most
+    assert levels.max() <= most
 
 
 def test_files_are_opened_as_vitbench_opens_them(tmp_path):

@@ -1,8 +1,14 @@
 """Image processors of transformers: as it prepares images itself, or refused before any work."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from tests.helpers import hf_families
+from tests.suite.test_models import PHOTO
 from tests.suite.test_transformers_files import (
+    SIZE,
     SMALL,
     as_transformers,
     change,
@@ -13,6 +19,8 @@ from tests.suite.test_transformers_files import (
     write,
     written,  # noqa: F401 - a fixture
 )
+from vitbench.errors import UserError
+from vitbench.models import load_model, parse_spec
 
 
 @pytest.mark.parametrize(
@@ -79,3 +87,28 @@ def test_without_a_processor_a_vit_says_whose_defaults_and_a_deit_is_refused(tmp
     config = transformers.DeiTConfig(**SMALL, num_labels=6)
     transformers.DeiTForImageClassification(config).save_pretrained(tmp_path / "deit")
     assert "preprocessor_config.json is missing" in refused(tmp_path / "deit")
+
+
+def given(folder, **preprocessing):  # noqa: F811
+    spec = replace(parse_spec(str(folder), folder.parent), preprocessing=preprocessing)
+    return load_model(spec, None)
+
+
+def test_a_user_s_mean_and_interpolation_are_the_processor_s(folder):  # noqa: F811
+    from transformers import ViTImageProcessor
+
+    model = given(folder, mean=[0.1, 0.2, 0.3], interpolation="bicubic")
+    theirs = ViTImageProcessor(size=SIZE, image_mean=[0.1, 0.2, 0.3], resample=3)
+    wanted = theirs(images=PHOTO, return_tensors="np")["pixel_values"][0]
+    assert np.array_equal(model.preprocess(PHOTO), wanted)
+    (note,) = model.notes
+    assert "mean [0.1, 0.2, 0.3] (the model says [0.5, 0.5, 0.5])" in note
+    assert not given(folder, mean=[0.5, 0.5, 0.5]).notes
+
+
+def test_settings_that_a_processor_does_not_heed_are_refused(folder, tmp_path):  # noqa: F811
+    with pytest.raises(UserError, match="crop_pct is a word of timm; size and crop"):
+        given(folder, crop_pct=0.9)
+    mobile = hf_families.write(tmp_path / "mobile", "mobilevit")
+    with pytest.raises(UserError, match="MobileViTImageProcessor does not heed mean"):
+        given(mobile, mean=[0.1, 0.2, 0.3])

@@ -66,7 +66,13 @@ def _steps(made_of: Any, grey: bool) -> Steps:
     area = steps["crop"] or (steps["resize"] or {}).get("size")
     if not isinstance(area, list):
         raise _UnknownError("the size of what it makes depends on the photograph")
-    return {**steps, "input": [channels, *area], "layout": "NCHW", "dtype": "float32"}
+    return {
+        "order": "L" if grey else "RGB",
+        **steps,
+        "input": [channels, *area],
+        "layout": "NCHW",
+        "dtype": "float32",
+    }
 
 
 def _of_torchvision(made_of: Any) -> Steps:
@@ -108,6 +114,10 @@ def _of_processor(made_of: Any) -> Steps:
         found["resize"] = {"size": wanted, "interpolation": name}
     if getattr(made_of, "do_center_crop", None):
         found["crop"] = [made_of.crop_size["height"], made_of.crop_size["width"]]
+    if made_of.do_resize and hasattr(made_of, "crop_pct"):
+        found |= _of_convnext(found["resize"], made_of.crop_pct)
+    if getattr(made_of, "do_flip_channel_order", None):
+        found["order"] = "BGR"
     if not made_of.do_rescale:
         found["scale"] = 1.0
     elif made_of.rescale_factor:
@@ -116,6 +126,19 @@ def _of_processor(made_of: Any) -> Steps:
     found["mean"] = [0.0] * 3 if plain else made_of.image_mean
     found["std"] = [1.0] * 3 if plain else made_of.image_std
     return found
+
+
+def _of_convnext(resize: Steps, crop_pct: float) -> Steps:
+    """Below 384 the shorter edge keeps `crop_pct` of itself; from there on the image is squeezed.
+
+    Source: ConvNextImageProcessor.resize of transformers 5.23.
+    """
+    edge = resize["size"]
+    if not isinstance(edge, int):
+        raise _UnknownError("it has crop_pct, and resizes to a height and a width")
+    if edge >= 384:
+        return {"resize": {**resize, "size": [edge, edge]}}
+    return {"resize": {**resize, "size": int(edge / crop_pct)}, "crop": [edge, edge]}
 
 
 def _code(steps: Mapping[str, Any]) -> list[str]:
@@ -150,10 +173,12 @@ def _code(steps: Mapping[str, Any]) -> list[str]:
             middle = f"round(({whole} - {part}) / 2)" if rounded else f"({whole} - {part}) // 2"
             lines.append(f"    {name} = {middle}")
         lines.append(f"    image = image.crop((left, top, left + {w}, top + {h}))")
+    order = ["    pixels = pixels[..., ::-1]  # blue first"] if steps["order"] == "BGR" else []
     third = f"    pixels = np.asarray(image, np.float32).reshape({steps['input'][1:]} + [-1])"
     return [
         *lines,
         f"{third} / {steps['scale']:.10g}",
+        *order,
         f"    pixels = (pixels - np.array({steps['mean']})) / np.array({steps['std']})",
         "    return pixels.transpose(2, 0, 1)[None].astype(np.float32)",
     ]

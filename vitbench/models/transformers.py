@@ -60,7 +60,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     config = _configured(kind, folder / files.CONFIG)
     architecture = architecture_of(kind)
     with quiet():
-        preprocess, notes = preprocess_of(folder, config, architecture)
+        preprocess, notes = preprocess_of(folder, config, architecture, spec)
     read, left = files.weights_of(folder)
     module, unused = trained(folder, read, architecture, kind.half)
     names = labels.of_config(raw, int(config.num_labels))
@@ -75,7 +75,7 @@ def _seeded(spec: ModelSpec, why: str) -> Model:
     config = {"model_type": "vit", "num_labels": 1000, **_known(spec.ident, why)}
     architecture = architecture_of(Kind("ViTForImageClassification", config, classifies=True))
     module = synthesize(lambda: skeleton(architecture))
-    preprocess, notes = preprocess_of(None, module.model.config, architecture)
+    preprocess, notes = preprocess_of(None, module.model.config, architecture, spec)
     weights = Weights("seeded", tensors_sha256(module), None, True, f"synthetic: {why}")
     names = labels.numbered(1000)
     return Model(spec, module, architecture, preprocess, names, weights, False, notes)

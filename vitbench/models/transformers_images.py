@@ -4,21 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from vitbench.errors import UserError
 from vitbench.models import transformers_files as files
+from vitbench.models.base import ModelSpec
 from vitbench.models.preprocess import Described, Preprocess
 from vitbench.models.transformers_network import answers
+from vitbench.models.transformers_settings import applied, overridden
 
 # (width, height) of photographs that a processor must make images of the model's shape from.
 PROBES = ((320, 240), (240, 320), (50, 40))
 
 
 def preprocess_of(
-    folder: Path | None, config: Any, architecture: Mapping[str, Any]
+    folder: Path | None, config: Any, architecture: Mapping[str, Any], spec: ModelSpec
 ) -> tuple[Preprocess, tuple[str, ...]]:
     """An RGB image to a float32 array (3, H, W) that the model takes, and sentences on it.
 
@@ -33,14 +33,11 @@ def preprocess_of(
         processor = _default(config)
         if folder:
             notes = (_without(folder, config, processor),)
-
-    def preprocess(image: Image.Image) -> NDArray[np.float32]:
-        pixels = processor(images=image, return_tensors="np")["pixel_values"][0]
-        return np.ascontiguousarray(pixels, dtype=np.float32)
-
+    processor, told = overridden(processor, spec)
+    preprocess = applied(processor)
     if folder:
         notes += _require(preprocess, config, architecture, file or folder)
-    return Described(preprocess, processor), notes
+    return Described(preprocess, processor), (*notes, *told)
 
 
 def _saved(file: Path) -> Any:
