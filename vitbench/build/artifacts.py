@@ -70,7 +70,7 @@ class ArtifactCache:
         """The artifact of an identity; `build` writes it to a path and returns what it measured."""
 
         def use(artifact: Artifact) -> Artifact:
-            self._leases.take(lease_file(artifact.path.parent))
+            self._leases.take(lease_file(self.folder / ARTIFACTS / artifact.key))
             return artifact
 
         return self._entry(ARTIFACTS, identity, suffix, build, use)
@@ -113,6 +113,7 @@ class ArtifactCache:
         entry = self.folder / kind / key(identity)
         with self._locked(entry) as writable:
             found = read_entry(entry, suffix, self.rebuild)
+            made = found is None
             if found is None:
                 if not writable:
                     raise UserError(self._complaint("it is read-only, and an entry is to be made"))
@@ -120,14 +121,14 @@ class ArtifactCache:
                 found = read_entry(entry, suffix, self.rebuild)
                 if found is None:
                     raise UserError(self._complaint("a file that was just written is damaged"))
-                found = replace(found, built=True)
+                found = replace(found, built=found.build_seconds is not None)
             else:
                 with suppress(OSError):  # of another user, or in a folder that is read only
                     os.utime(entry / MANIFEST)
             with self._writing():
                 used = use(found)
             self._used.add(entry)
-        if found.built:
+        if made:
             self._evict()
         return used
 

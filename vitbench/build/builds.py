@@ -13,11 +13,14 @@ from vitbench.build import identity
 from vitbench.build.artifacts import ArtifactCache
 from vitbench.build.ask import ask
 from vitbench.build.entry import Artifact
+from vitbench.build.files import OWN_NAMES, private
 from vitbench.build.memory import default_limit
+from vitbench.build.original import Original, original
 from vitbench.case import Case
-from vitbench.errors import Unavailable, WorkerFailed
+from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.models import Model
-from vitbench.runtimes import RUNTIMES, Variant
+from vitbench.models.described import undone
+from vitbench.runtimes import RUNTIMES, Placement, Variant
 from vitbench.runtimes.catalogue import require
 
 
@@ -57,32 +60,73 @@ class Builds:
         self.artifacts: dict[Case, Artifact] = {}
         self._cache, self._settings, self._say = cache, settings, say
         self._model, self._calibration = model, calibration
-        self._failed: dict[Case, Unavailable | WorkerFailed] = {}
+        self._originals: dict[Case, Original] = {}
+        self._failed: dict[Case, Unavailable | UserError | WorkerFailed] = {}
 
     def artifact(self, case: Case) -> Artifact:
         """The built file of a case. One file serves every device and batch.
 
-        A build that failed is not tried again: Unavailable or WorkerFailed is raised again.
+        A build that failed is not tried again: what it raised (Unavailable, UserError or
+        WorkerFailed) is raised again. Raises UserError where another tool's file was changed since
+        the run began.
         """
         key = Case(case.model, case.variant, "cpu", 1)
-        if isinstance(known := self._failed.get(key), Unavailable):
-            raise Unavailable(str(known))
+        known = self._failed.get(key)
+        if isinstance(known, Unavailable | UserError):
+            raise type(known)(str(known))
         if known:
             raise WorkerFailed(f"{known} (it is not built again in this run)")
         if key not in self.artifacts:
-            recipe, model = require(case), self._model(case.model)
-            calibration = self._calibration(case.model) if recipe.calibrated else None
-            digest = calibration.sha256 if calibration else None
+            recipe = require(case)
             try:
-                self.artifacts[key] = self._cache.get(
-                    identity.of_artifact(model, recipe, digest),
-                    RUNTIMES[recipe.runtime].suffix(recipe),
-                    lambda path: self._build(model, recipe, path, calibration),
-                )
-            except (Unavailable, WorkerFailed) as failure:
+                make = self._given if recipe.artifact else self._built
+                self.artifacts[key] = make(key, recipe, self._model(case.model))
+            except (Unavailable, UserError, WorkerFailed) as failure:
                 self._failed[key] = failure
                 raise
+        if key in self._originals:
+            self._originals[key].require_unchanged()
         return self.artifacts[key]
+
+    def _built(self, key: Case, recipe: Variant, model: Model) -> Artifact:
+        calibration = self._calibration(key.model) if recipe.calibrated else None
+        return self._cache.get(
+            identity.of_artifact(model, recipe, calibration.sha256 if calibration else None),
+            RUNTIMES[recipe.runtime].suffix(recipe),
+            lambda path: self._build(model, recipe, path, calibration),
+        )
+
+    def _given(self, key: Case, row: Variant, model: Model) -> Artifact:
+        """The copy of what another tool built. Raises UserError where it does not fit the model."""
+        self._originals[key] = found = original(row)
+        outputs = _outputs(model)
+        return self._cache.get(
+            identity.of_copy(model, row, found.names, outputs),
+            f"{Path(OWN_NAMES).suffix}/{found.files[0].name}",
+            lambda path: self._admit(model, row, found, outputs, path),
+        )
+
+    def _admit(
+        self, model: Model, row: Variant, found: Original, outputs: int, path: Path
+    ) -> dict[str, Any]:
+        """What the worker answered that opened the copy, which this makes at `path`."""
+        name, settings = f"{model.spec.name}/{row.name}", self._settings
+        private(path.parent)
+        found.copy(path)
+        self._say(f"opening {found.files[0].name} of {name}")
+        placement = Placement(path, row, "cpu", model.architecture, settings.threads)
+        return ask(
+            {
+                "verb": "admit",
+                **placement.to_json(),
+                "outputs": outputs,
+                "undone": undone(model.preprocess),
+            },
+            settings.seconds,
+            option="--build-seconds",
+            name=f"the process that opens {name}",
+            memory_bytes=settings.memory_bytes or default_limit(),
+        )
 
     def _build(
         self, model: Model, recipe: Variant, path: Path, calibration: Images | None
@@ -115,3 +159,11 @@ class Builds:
             images.unlink()
         self._say(f"built {name} in {monotonic() - start:.0f} s")
         return answer
+
+
+def _outputs(model: Model) -> int:
+    """How many numbers the model answers an image with."""
+    import torch
+
+    with torch.inference_mode():
+        return int(model.module(torch.zeros(1, *model.architecture["image"])).shape[-1])

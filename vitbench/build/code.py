@@ -21,6 +21,7 @@ NEUTRAL = frozenset(
         "vitbench.place",
         "vitbench.processor",
         "vitbench.runtimes.catalogue",
+        "vitbench.runtimes.foreign",
         "vitbench.runtimes.limits",
         "vitbench.runtimes.registry",
         "vitbench.runtimes.variants",

@@ -3,27 +3,29 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from vitbench.build.eviction import MANIFEST
 from vitbench.build.files import beside, sha256
 from vitbench.build.trust import trusted_entry
+from vitbench.runtimes import Variant
 
 
 @dataclass(frozen=True)
 class Artifact:
     """A built file, and what lies beside it under the same stem: `bytes` and `sha256` are of all.
 
-    `built` says that this very call built it; `manifest` is all that is known.
+    `built` says that this very call built it; `manifest` is all that is known. `build_seconds` is
+    None of a copy of what another tool built.
     """
 
     path: Path
     key: str
     bytes: int
     sha256: str
-    build_seconds: float
+    build_seconds: float | None
     built: bool
     manifest: dict[str, Any]
 
@@ -32,6 +34,10 @@ class Artifact:
         """`quantized_layers` and `float_layers`, where its runtime counts them."""
         names = ("quantized_layers", "float_layers")
         return {name: self.manifest[name] for name in names if name in self.manifest}
+
+    def completed(self, row: Variant) -> Variant:
+        """The variant, with the description of the file that was completed when it was opened."""
+        return replace(row, input=self.manifest["input"]) if row.artifact else row
 
     @property
     def files(self) -> list[Path]:

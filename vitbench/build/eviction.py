@@ -41,14 +41,19 @@ def is_entry(path: Path) -> bool:
     return bool(_ENTRY.fullmatch(path.name))
 
 
+def entry_of(path: Path) -> Path | None:
+    """The entry that a file lies in; None of a path that is no artifact's."""
+    return next((each for each in path.parents if is_entry(each)), None)
+
+
 def hold(path: Path, leases: Leases) -> None:
     """Keep an artifact that another process was handed, by its path, for as long as `leases` do.
 
     To be called while that process lives. A path that is no artifact's is passed over.
     """
-    if is_entry(path.parent):
+    if entry := entry_of(path):
         with suppress(OSError):  # the folder is gone: who loads it says so
-            leases.take(lease_file(path.parent))
+            leases.take(lease_file(entry))
 
 
 def evict(cache: Path, limit_bytes: int, keep: Container[Path] = ()) -> int:
@@ -78,7 +83,7 @@ def _used(cache: Path) -> Iterator[_Used]:
                 if all(file.name == MANIFEST or file.stem == "artifact" for file in files):
                     manifest = path / MANIFEST
                     used = manifest if manifest in files else path
-                    size = sum(file.lstat().st_size for file in files)
+                    size = sum(f.lstat().st_size for f in path.rglob("*") if not f.is_dir())
                     yield _Used(used.stat().st_mtime_ns, size, path)
             elif path.parent.name == "history" and _HISTORY.fullmatch(path.name):
                 yield _Used(path.stat().st_mtime_ns, path.stat().st_size, path)

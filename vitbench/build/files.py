@@ -21,13 +21,20 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+OWN_NAMES = "artifact.files"
+"""The folder of an entry whose files keep their own names: they name each other."""
+
+
 def beside(path: Path) -> list[Path]:
-    """A file and those beside it under the same stem, itself first."""
+    """A file and those that belong to it, itself first: all in OWN_NAMES, or else those beside it
+    under the same stem."""
+    if folder := next((each for each in path.parents if each.name == OWN_NAMES), None):
+        return [path, *sorted({f for f in folder.rglob("*") if f.is_file()} - {path})]
     return [path, *sorted(set(path.parent.glob(f"{path.stem}.*")) - {path})]
 
 
 def sha256(path: Path) -> str:
-    """The digest of a file; of several under one stem, that of their digests in a row."""
+    """The digest of a file; of several that belong together, that of their digests in a row."""
     digests = []
     for each in beside(path):
         with each.open("rb") as file:

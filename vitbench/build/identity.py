@@ -1,7 +1,7 @@
 """What entries of the cache depend on: a built file, the logits it gives, and their agreement."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import distributions
 from typing import Any
@@ -12,7 +12,7 @@ from vitbench import environment, variables
 from vitbench.build.code import digest
 from vitbench.case import Case
 from vitbench.models import Model
-from vitbench.runtimes import RUNTIMES, Variant
+from vitbench.runtimes import RUNTIMES, Variant, foreign
 from vitbench.runtimes.compiler import COMPILING, compiler
 
 # Builds every file, whatever its runtime; feeds images to every case, in batches; judges it.
@@ -33,6 +33,17 @@ def of_artifact(model: Model, recipe: Variant, calibration: str | None) -> dict[
         "weights": model.weights.sha256,
         "calibration": calibration,
         "suffix": RUNTIMES[recipe.runtime].suffix(recipe),
+    }
+
+
+def of_copy(model: Model, row: Variant, files: Mapping[str, str], outputs: int) -> dict[str, Any]:
+    """All that the copy of what another tool built depends on, and whether it fits the model:
+    `files` are its names and digests, `outputs` is how many numbers the model answers with."""
+    return {
+        **_conditions(row, BUILDING),
+        "architecture": dict(model.architecture),
+        "outputs": outputs,
+        "files": dict(files),
     }
 
 
@@ -83,9 +94,10 @@ def of_agreement(
 
 def _conditions(recipe: Variant, *modules: str) -> dict[str, Any]:
     """What building a recipe's file and executing it depend on alike; `modules` take part too."""
+    reading = foreign.code(recipe) if recipe.artifact else ()
     return {
-        "code": _code(RUNTIMES[recipe.runtime].__name__, "vitbench.models", *modules),
-        "recipe": [recipe.runtime, recipe.precision, dict(recipe.options)],
+        "code": _code(RUNTIMES[recipe.runtime].__name__, "vitbench.models", *reading, *modules),
+        "recipe": [recipe.runtime, recipe.precision, dict(recipe.options), dict(recipe.input)],
         "versions": {**_library_versions(), "runtime": RUNTIMES[recipe.runtime].version()},
         "builders": {name: environment.installed(name) for name in _required(recipe)},
         "compiler": compiler() if recipe.runtime in COMPILING else None,

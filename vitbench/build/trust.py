@@ -48,7 +48,7 @@ def trusted_entry(entry: Path) -> bool:
     folder = entry.lstat()
     # Files in a folder that others cannot enter are out of their reach, whatever their modes.
     reachable = bool(folder.st_mode & 0o011)
-    found = [(folder, True), *((file.lstat(), reachable) for file in entry.iterdir())]
+    found = [(folder, True), *((file.lstat(), reachable) for file in entry.rglob("*"))]
     return all(
         not stat.S_ISLNK(each.st_mode)
         and each.st_uid in (0, os.getuid())

@@ -56,6 +56,15 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def admit(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Open and call the copy at `path` of what another tool built. See `foreign.loading.admit`."""
+    from vitbench.runtimes import foreign
+
+    placement = _placed(request)
+    found = foreign.admit(placement, request["outputs"], request["undone"])
+    return {**found, "build_seconds": None}
+
+
 def footprint(request: Mapping[str, Any]) -> dict[str, Any]:
     """Load the artifact at `path` on `device` and call it once on `images`, a .npy file.
 
@@ -143,6 +152,7 @@ def _cuda_peak_bytes(device: str) -> int | None:
 
 
 VERBS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "admit": admit,
     "build": build,
     "footprint": footprint,
     "operators": operators,

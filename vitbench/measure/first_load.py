@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitbench.build.artifacts import ArtifactCache
 from vitbench.case import Case
-from vitbench.errors import WorkerFailed
+from vitbench.errors import Unavailable, WorkerFailed
 from vitbench.measure.footprint import Fresh, fresh_process
 from vitbench.runtimes import Placement
 
@@ -85,10 +85,10 @@ class FirstLoads:
             try:
                 more = [self._batch(each) for each in larger]
                 self._known[case] = fresh_process(case, placement, images, more)
-            except WorkerFailed:
+            except (WorkerFailed, Unavailable):
                 if not larger:
                     raise
-                # The larger batch may be what crashed.
+                # The larger batch may be what crashed, or what a file of another tool refuses.
                 self._known[case] = fresh_process(case, placement, images)
                 return []
         except WorkerFailed as reason:

@@ -95,7 +95,8 @@ class Session:
 
     def placement(self, case: Case) -> Placement:
         """The built file of a case, and where and how this session executes it."""
-        recipe, path = require(case), self.artifact(case).path
+        recipe, artifact = require(case), self.artifact(case)
+        recipe, path = artifact.completed(recipe), artifact.path
         architecture = self.model(case.model).architecture
         return Placement(path, recipe, case.device, architecture, self.options.threads)
 

@@ -55,6 +55,15 @@ def describe(preprocess: Preprocess) -> tuple[Steps | None, list[str], str]:
     return {**OPENED, **steps, "levels_off": most}, lines, ""
 
 
+def undone(preprocess: Preprocess) -> dict[str, Any]:
+    """The mean and standard deviation that pixels of 0 to 255 were normalized with, once divided
+    by 255; {} where that is not known, or is not what was done."""
+    steps, _, _ = describe(preprocess)
+    if steps is None or steps["scale"] != 255.0:
+        return {}
+    return {"mean": steps["mean"], "std": steps["std"]}
+
+
 def _steps(made_of: Any, grey: bool) -> Steps:
     steps = _of_torchvision(made_of) if hasattr(made_of, "transforms") else _of_processor(made_of)
     if grey:

@@ -28,7 +28,7 @@ class Artifact(Struct, frozen=True):
     bytes: Count
     sha256: str
     suffix: str
-    build_seconds: Number
+    build_seconds: Number | None  # None: another tool built it
     built: bool
     quantized_layers: Count = 0
     float_layers: Count = 0
@@ -168,7 +168,7 @@ class Timed(Extra, frozen=True, kw_only=True):
 
 
 class Footprint(Extra, frozen=True, kw_only=True):
-    build_seconds: Number
+    build_seconds: Number | None
     load_seconds: Number
     first_inference_seconds: Number
     peak_memory_bytes: int

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import UserError
+from vitbench.runtimes import foreign
 from vitbench.runtimes.base import Deployment, Operator, Placement, Runtime, Variant
 from vitbench.runtimes.registry import RUNTIMES
 from vitbench.runtimes.variants import VARIANTS
@@ -35,7 +36,8 @@ def load(placement: Placement) -> Deployment:
     Raises UserError where the artifact is gone.
     """
     _require(placement.path)
-    plain, image = RUNTIMES[placement.variant.runtime].load(placement), placement.image
+    plain: Deployment = _reader(placement.variant).load(placement)
+    image = placement.image
 
     def stage(images: NDArray[np.float32]) -> Any:
         if images.dtype != np.float32 or images.shape[1:] != image or not len(images):
@@ -52,8 +54,13 @@ def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operato
     """Where the time of one call goes, the slowest operator first. Raises Unavailable, and as
     `load`."""
     _require(placement.path)
-    found = RUNTIMES[placement.variant.runtime].operators(placement, images)
+    found = _reader(placement.variant).operators(placement, images)
     return sorted(found, key=lambda each: -each.seconds)
+
+
+def _reader(row: Variant) -> Any:
+    """What loads a variant's file: its runtime, or what reads the files of other tools."""
+    return foreign if row.artifact else RUNTIMES[row.runtime]
 
 
 def _require(path: Path) -> None:

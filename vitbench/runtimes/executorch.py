@@ -13,6 +13,7 @@ the largest batch from the start, and an image takes longer at every batch size 
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -101,7 +102,11 @@ def build(
 
 
 def load(placement: Placement) -> Deployment:
-    import torch
+    return deployment(method(placement))
+
+
+def method(placement: Placement) -> Any:
+    """The program's method, on the placement's threads."""
     from executorch.extension.pybindings import portable_lib
     from executorch.runtime import Runtime
 
@@ -109,17 +114,29 @@ def load(placement: Placement) -> Deployment:
         if _loaded:
             raise RuntimeError("what ExecuTorch has loaded in this process has other threads")
         portable_lib._unsafe_reset_threadpool(placement.threads)
-    method = Runtime.get().load_program(placement.path).load_method("forward")
-    _loaded.add(method)
+    found = Runtime.get().load_program(placement.path).load_method("forward")
+    _loaded.add(found)
+    return found
+
+
+def deployment(
+    method: Any,
+    make: Callable[[NDArray[np.float32]], NDArray[Any]] = lambda images: images,
+    answer: int = 0,
+    images_a_call: int = 1,
+) -> Deployment:
+    """Of a method that takes so many images a call; `make` makes of images what it takes, and
+    `answer` is the number of its output."""
+    import torch
 
     def stage(images: NDArray[np.float32]) -> Any:
-        return torch.from_numpy(images).split(1)
+        return torch.from_numpy(make(images)).split(images_a_call)
 
     def call(staged: Any) -> Any:
-        return [method.execute((image,))[0] for image in staged]
+        return [method.execute((part,))[answer] for part in staged]
 
     def read(output: Any) -> NDArray[np.float32]:
-        return np.array(torch.cat(output).numpy())
+        return np.array(torch.cat(output).float().numpy())
 
     return Deployment(stage, call, read)
 

@@ -7,6 +7,7 @@ CPU: here that is an error.
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -73,35 +74,37 @@ def build(
         onnx_graph.quantize(plain, path, calibration)
 
 
-def _options(threads: int) -> Any:
+def options(threads: int) -> Any:
+    """Of a session, the same whatever file it reads."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    found = onnxruntime.SessionOptions()
+    found.intra_op_num_threads = threads
+    found.inter_op_num_threads = 1
+    found.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    found.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     # A thread that spins takes a core from those that compute wherever another program has one too:
     # calls took up to twice as long. On cores of one's own, sleeping at once costs 3 to 5 %.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
+    found.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return found
 
 
-def _session(placement: Placement, options: Any) -> Any:
-    """Raises Unavailable where it would not run on the device."""
+def opened(placement: Placement, settings: Any) -> Any:
+    """The session of a file, with `options`. Raises Unavailable where it would not run on the
+    device."""
     import onnxruntime
 
     kind, _, number = placement.device.partition(":")
-    settings: dict[str, Any] = {}
+    provider: dict[str, Any] = {}
     if kind == "cuda":
         onnxruntime.preload_dlls()  # CUDA's libraries where pip installed them
-        settings = {
+        provider = {
             "device_id": int(number or 0),
             "use_tf32": 0,  # its default is 1: products with ten bits of precision
             "cudnn_conv_algo_search": "HEURISTIC",  # timed, another load may choose another
         }
     session = onnxruntime.InferenceSession(
-        placement.path, options, providers=[(PROVIDERS[kind], settings)], enable_fallback=0
+        placement.path, settings, providers=[(PROVIDERS[kind], provider)], enable_fallback=0
     )
     if (used := session.get_providers()[0]) != PROVIDERS[kind]:
         raise Unavailable(
@@ -113,11 +116,14 @@ def _session(placement: Placement, options: Any) -> Any:
 
 def load(placement: Placement) -> Deployment:
     """Images and logits lie on the device; a call returns when the device is done."""
-    session = _session(placement, _options(placement.threads))
-    return _deployment(session, placement.device)
+    session = opened(placement, options(placement.threads))
+    return deployment(session, placement.device)
 
 
-def _deployment(session: Any, device: str) -> Deployment:
+def deployment(
+    session: Any, device: str, name: str = onnx_graph.INPUT, answer: str = onnx_graph.OUTPUT
+) -> Deployment:
+    """Of a session whose input and output have these names."""
     import onnxruntime
 
     kind, _, number = device.partition(":")
@@ -128,8 +134,8 @@ def _deployment(session: Any, device: str) -> Deployment:
 
     def call(images: Any) -> Any:
         binding = session.io_binding()
-        binding.bind_ortvalue_input(onnx_graph.INPUT, images)
-        binding.bind_output(onnx_graph.OUTPUT, *place)
+        binding.bind_ortvalue_input(name, images)
+        binding.bind_output(answer, *place)
         session.run_with_iobinding(binding)
         binding.synchronize_outputs()
         return binding.get_outputs()[0]
@@ -141,19 +147,28 @@ def _deployment(session: Any, device: str) -> Deployment:
 
 
 def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
-    """By ONNX Runtime's own profiler: operators of the graph that is left after optimisation."""
+    return profiled(placement, images, deployment)
+
+
+def profiled(
+    placement: Placement, images: NDArray[np.float32], deploy: Callable[[Any, str], Deployment]
+) -> list[Operator]:
+    """By ONNX Runtime's own profiler: operators of the graph that is left after optimisation.
+
+    `deploy` makes the Deployment of a session on a device.
+    """
     device = placement.device
     if device != "cpu":
         raise Unavailable(f"onnxruntime's profiler times what is launched on {device}, not its end")
     with TemporaryDirectory() as folder:
-        options = _options(placement.threads)
-        options.enable_profiling = True
-        options.profile_file_prefix = str(Path(folder) / "profile")
-        session = _session(placement, options)
-        deployment = _deployment(session, device)
-        staged = deployment.stage(images)
+        profiling = options(placement.threads)
+        profiling.enable_profiling = True
+        profiling.profile_file_prefix = str(Path(folder) / "profile")
+        session = opened(placement, profiling)
+        made = deploy(session, device)
+        staged = made.stage(images)
         for _ in range(WARM_CALLS + PROFILED_CALLS):
-            deployment(staged)
+            made(staged)
         events = json.loads(Path(session.end_profiling()).read_text("utf-8"))
     start = sorted(each["ts"] for each in events if each["name"] == "model_run")[WARM_CALLS]
     microseconds: Counter[str] = Counter()

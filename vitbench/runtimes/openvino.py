@@ -14,6 +14,7 @@ which on DeiT-Tiny makes the error of the logits a sixth (0.024 of them instead 
 """
 
 from collections import Counter
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def supports(variant: Variant, device: str) -> None:
     if device != "cpu":
         raise Unavailable(f"{variant.name} is made for the CPU, not for {device}")
     able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    if _hint(variant) == "bf16" and "BF16" not in able:
+    if hint_of(variant) == "bf16" and "BF16" not in able:
         raise Unavailable("this CPU has no bfloat16 instructions (AVX512-BF16 or AMX)")
 
 
@@ -103,34 +104,51 @@ def _quantized(graph: Any, images: Any) -> Any:
 
 def load(placement: Placement) -> Deployment:
     """A deployment that compiles the graph when it is given the first images of a batch size."""
-    import openvino
 
-    graph = _read(placement.path)
+    graph = read(placement.path)
 
     @cache
     def request(batch: int) -> Any:
-        return _compiled(graph, [batch, *placement.image], placement)
+        return compiled(graph, [batch, *placement.image], placement)
+
+    return deployment(request)
+
+
+def deployment(
+    request: Callable[[int], Any],
+    make: Callable[[NDArray[np.float32]], NDArray[Any]] = lambda images: images,
+    answer: int = 0,
+) -> Deployment:
+    """Of `request`, which takes a batch size to an inference request; `make` makes of images what
+    the graph takes, and `answer` is the number of its output."""
+    import openvino
 
     def stage(images: NDArray[np.float32]) -> Any:
-        return request(len(images)), openvino.Tensor(images, shared_memory=True)
+        taken = make(images)
+        # The array too: the tensor has its memory.
+        return request(len(images)), openvino.Tensor(taken, shared_memory=True), taken
 
     def call(staged: Any) -> Any:
-        made, images = staged
+        made, images, _ = staged
         made.set_input_tensor(images)
         made.infer()
-        return made.get_output_tensor()
+        return made.get_output_tensor(answer)
 
     def read(output: Any) -> NDArray[np.float32]:
-        return np.array(output.data)
+        return np.array(output.data, dtype=np.float32)
 
     return Deployment(stage, call, read)
 
 
 def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
+    graph = read(placement.path)
+    return profiled(compiled(graph, list(images.shape), placement, profile=True), images)
+
+
+def profiled(request: Any, images: NDArray[Any]) -> list[Operator]:
     """By OpenVINO's counters: its kinds of layer, each with the kernel and precision it ran in."""
     import openvino
 
-    request = _compiled(_read(placement.path), list(images.shape), placement, profile=True)
     request.set_input_tensor(openvino.Tensor(images, shared_memory=True))
     seconds: Counter[str] = Counter()
     calls: Counter[str] = Counter()
@@ -148,7 +166,7 @@ def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operato
 
 
 def loading_code(placement: Placement) -> str:
-    shape, hint = [1, *placement.image], _hint(placement.variant)
+    shape, hint = [1, *placement.image], hint_of(placement.variant)
     return f"""import openvino
 core = openvino.Core()
 graph = core.read_model({str(placement.path)!r})  # and its weights, in the .bin beside it
@@ -161,22 +179,22 @@ def calling_code(_: Variant, images: str) -> list[str]:
     return [f"logits = model({images})[0]"]
 
 
-def _read(path: Path) -> Any:
+def read(path: Path) -> Any:
     import openvino
 
     return openvino.Core().read_model(path)
 
 
-def _compiled(graph: Any, shape: list[int], placement: Placement, profile: bool = False) -> Any:
+def compiled(graph: Any, shape: list[int], placement: Placement, profile: bool = False) -> Any:
     """An inference request of the graph, compiled for images of a shape.
 
     Raises RuntimeError where what would execute is not what the recipe says.
     """
     import openvino
 
-    fixed, hint = graph.clone(), _hint(placement.variant)
+    fixed, hint = graph.clone(), hint_of(placement.variant)
     fixed.reshape(shape)
-    compiled = openvino.Core().compile_model(
+    made = openvino.Core().compile_model(
         fixed,
         "CPU",
         {
@@ -191,11 +209,11 @@ def _compiled(graph: Any, shape: list[int], placement: Placement, profile: bool 
             "PERF_COUNT": profile,
         },
     )
-    used = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+    used = made.get_property("INFERENCE_PRECISION_HINT").to_string()
     if used != hint:
         raise RuntimeError(f"OpenVINO computes in {used}, not in {hint} as the recipe says")
-    if placement.variant.precision == "int8":
-        layers = [each.get_rt_info() for each in compiled.get_runtime_model().get_ops()]
+    if placement.variant.precision == "int8" and not placement.variant.artifact:
+        layers = [each.get_rt_info() for each in made.get_runtime_model().get_ops()]
         linear = [
             layer["primitiveType"].astype(str).lower()
             for layer in layers
@@ -204,9 +222,9 @@ def _compiled(graph: Any, shape: list[int], placement: Placement, profile: bool 
         kept = sum(kernel.endswith("i8") for kernel in linear)
         if not linear or kept < len(linear):
             raise RuntimeError(f"{kept} of {len(linear)} linear layers are int8 once compiled")
-    return compiled.create_infer_request()
+    return made.create_infer_request()
 
 
-def _hint(variant: Variant) -> str:
+def hint_of(variant: Variant) -> str:
     """OpenVINO's name of the precision of all that is not int8."""
-    return HINTS[variant.options.get("rest", variant.precision)]
+    return HINTS.get(variant.options.get("rest", variant.precision), "f32")
