@@ -1,11 +1,14 @@
 """The page of a history in a real Chromium, opened from disk, as a person would use it."""
 
+import io
 import json
 import os
 import shutil
 from contextlib import ExitStack, closing
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.helpers.reports import TINY, agreement_of, benchmark_of, report_of
 from tests.unit.test_store import CASE, own_cache, run_of, stepped  # noqa: F401
@@ -110,6 +113,23 @@ def test_it_opens_from_disk_without_network_or_error(opened, width, scheme):
     assert "122 reports" in tab.inner_text("#summary")
     assert "could not be read" in tab.inner_text("#damaged")
     assert "window.pwned" in tab.inner_text("#damaged")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_edge_of_a_table_is_shaded_where_more_of_it_is_behind(opened, scheme):
+    tab, _ = opened(390, scheme)
+    table = tab.locator(".scroll", has=tab.locator("#overview"))
+    tab.add_style_tag(content="#overview * { color: transparent !important; }")
+
+    def contrast():
+        """Of the right edge with the same row 40 pixels from it, at the row's most, 0 to 255."""
+        picture = Image.open(io.BytesIO(table.screenshot())).convert("L")
+        gray = np.asarray(picture, float)[80:-40, :-2]  # neither heading, bar nor border
+        return np.abs(gray[:, -3:].mean(1) - gray[:, -40]).max()
+
+    assert contrast() > 60
+    table.evaluate("each => each.scrollLeft = each.scrollWidth")
+    assert contrast() < 20
 
 
 @pytest.mark.parametrize("chart", ["trend", "pareto", "rounds"])

@@ -1,5 +1,6 @@
 """An error that nobody foresaw costs its variant: a sentence of predict, package and pytest."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from vitbench.cli import package, predict
 from vitbench.cli.codes import BROKEN, OK, USAGE
 from vitbench.cli.main import main
 from vitbench.errors import Unavailable, WorkerFailed, in_short, with_kind
+from vitbench.models.base import Weights
 
 pytest_plugins = ["pytester"]
 ERRORS = {
@@ -27,7 +29,7 @@ class Fake:
 
     def model(self, _):
         return SimpleNamespace(
-            weights=SimpleNamespace(synthetic=False, origin="planted", sha256="0" * 64),
+            weights=Weights("planted", "0" * 64, None, synthetic=False, note="of one kind"),
             labels=[SimpleNamespace(name="cat"), SimpleNamespace(name="dog")],
             notes=(), preprocess=lambda _: np.zeros((3, 8, 8), np.float32),
         )  # fmt: skip
@@ -65,6 +67,25 @@ def test_predict_goes_on(photo, capsys):
     assert said["bf16"].endswith("dog")
     assert "7 of 9 linear layers are int8" in out
     assert "Traceback" not in out
+
+
+@pytest.mark.parametrize(
+    ("origin", "synthetic", "worth"),
+    [
+        ("checkpoint", False, ""),
+        ("bundled", False, "; they know these classes alone, whatever the image shows"),
+        ("seeded", True, "; SYNTHETIC: the answer means nothing"),
+    ],
+)
+def test_predict_says_what_the_weights_are_worth(
+    photo, monkeypatch, capsys, origin, synthetic, worth
+):
+    model = Fake().model("m")
+    model.weights = replace(model.weights, origin=origin, synthetic=synthetic)
+    monkeypatch.setattr(Fake, "model", lambda *_: model)
+    assert main(["predict", photo, "--variant=bf16"]) == OK
+    heading = capsys.readouterr().out.splitlines()[0]
+    assert heading == f"m (2 classes; {origin} weights 000000000000, of one kind{worth})"
 
 
 def test_predict_without_an_error_is_fine(photo):

@@ -17,6 +17,7 @@ from tests.helpers.documents import (
     lost_references,
     missing_files,
 )
+from vitbench.runtimes import RUNTIMES
 
 
 def markdown() -> list[str]:
@@ -112,3 +113,10 @@ def test_the_picture_shows_the_table_of_today():
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+
+
+def test_the_second_table_of_variants_has_every_runtime():
+    text = documents()["docs/variants.md"].partition("\n| runtime |")[2].partition("\n\n")[0]
+    cells = re.findall(r"^\| ([^|]+) \|", text, re.MULTILINE)
+    named = {name.lower().replace(" ", "") for cell in cells for name in cell.split(", ")}
+    assert {name.replace("_", "") for name in RUNTIMES} - named == set()

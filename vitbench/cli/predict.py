@@ -1,7 +1,7 @@
 """`vitbench predict`: one image, classified by each variant."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.codes import BROKEN, OK
 from vitbench.cli.options import PREDICT
@@ -9,6 +9,9 @@ from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
 from vitbench.runtimes.catalogue import select
+
+if TYPE_CHECKING:
+    from vitbench.models.base import Weights
 
 
 def register(commands: Any) -> None:
@@ -34,11 +37,7 @@ def predict_image(chosen: argparse.Namespace) -> int:
     session, code = session_of(PREDICT, chosen), OK
     for spec in session.options.models:
         model = session.model(spec.name)
-        synthetic = ", synthetic: the answer means nothing" if model.weights.synthetic else ""
-        print(
-            f"{spec.name} ({len(model.labels)} classes; {model.weights.origin} weights "
-            f"{model.weights.sha256[:12]}{synthetic})"
-        )
+        print(f"{spec.name} ({len(model.labels)} classes; {_about(model.weights)})")
         for note in model.notes:
             print(f"  {note}")
         images = model.preprocess(image)[None]
@@ -64,3 +63,13 @@ def predict_image(chosen: argparse.Namespace) -> int:
             if said := partly_quantized(session.artifact(case).layers):
                 print(f"  {'':22} {said}")
     return code
+
+
+def _about(weights: "Weights") -> str:
+    """Their origin, digest and note, and what an answer of such weights is worth."""
+    words = f"{weights.origin} weights {weights.sha256[:12]}, {weights.note}"
+    if weights.synthetic:
+        return f"{words}; SYNTHETIC: the answer means nothing"
+    if weights.origin == "bundled":
+        return f"{words}; they know these classes alone, whatever the image shows"
+    return words
