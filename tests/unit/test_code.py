@@ -86,6 +86,10 @@ def test_a_package_brings_its_own_init_and_its_data(package):
     changed_by(package, "runtimes/lite.py", "from vitbench.runtimes.folder.inner import x\n")
     for name in ("__init__.py", "inner.py", "kernel.cu"):
         assert changed_by(package, f"runtimes/folder/{name}", "\n") == {"lite"}
+    (folder / "kernels/sm90").mkdir(parents=True)
+    assert changed_by(package, "runtimes/folder/kernels/sm90/tile.cuh", "\n") == {"lite"}
+    (folder / "kernels/__init__.py").write_text("")  # a package, whose data are its own
+    assert changed_by(package, "runtimes/folder/kernels/sm90/tile.cuh", "\n") == set()
 
 
 def test_two_files_that_swap_their_texts_are_another_code(package):

@@ -42,7 +42,8 @@ def files(modules: Iterable[str], package: Path = PACKAGE) -> list[Path]:
     """The files of `modules` and of all that they import of vitbench, in a function or outside.
 
     A package executes its `__init__` before its modules, so that file counts. Files that are not
-    Python (C++ of our own kernels) count with the modules of their folder. NEUTRAL modules do not
+    Python (C++ of our own kernels) count with the modules of the folder that they are in or below,
+    if no other package is between. NEUTRAL modules do not
     count. Raises ValueError for a module that does not exist.
     """
     waiting, seen, found = list(modules), set(NEUTRAL), set[Path]()
@@ -93,5 +94,11 @@ def _file(name: str, package: Path) -> Path | None:
     return next((f for f in (path / "__init__.py", Path(f"{path}.py")) if f.is_file()), None)
 
 
-def _data(folder: Path) -> list[Path]:
-    return [file for file in folder.iterdir() if file.is_file() and file.suffix != ".py"]
+def _data(folder: Path) -> Iterator[Path]:
+    """The files that are not Python in a folder and below it, without those of packages below."""
+    for path in folder.iterdir():
+        if path.is_file():
+            if path.suffix != ".py":
+                yield path
+        elif path.name != "__pycache__" and not (path / "__init__.py").is_file():
+            yield from _data(path)
