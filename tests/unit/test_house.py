@@ -338,3 +338,20 @@ def test_every_argument_of_a_command_says_what_it_is():
         if not (action.help or isinstance(action, argparse._SubParsersAction))
     ]
     assert silent == []
+
+
+def shared_nouns(folder: Path) -> dict[str, list[str]]:
+    """The names of classes that two modules define, and the modules."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, []).append(path.stem)
+    return {name: modules for name, modules in found.items() if len(modules) > 1}
+
+
+def test_a_noun_is_the_name_of_one_class(tmp_path):
+    assert shared_nouns(ROOT / "vitbench") == {}
+    for name in ("one.py", "two.py"):
+        (tmp_path / name).write_text("class Artifact: ...\n")
+    assert shared_nouns(tmp_path) == {"Artifact": ["one", "two"]}

@@ -17,7 +17,7 @@ _GLOB = re.compile(r"(?:[A-Za-z0-9_./:*?-]|\[!?[A-Za-z0-9_.:-]+\])+")
 
 
 @dataclass(frozen=True)
-class Kind:
+class ClauseKind:
     """A figure that a contract may bound: the sign, the scale of each unit, the largest value."""
 
     sign: str
@@ -29,10 +29,10 @@ TOLERANCES = ("tolerance", "size_tolerance")
 """These set how a case is compared with a baseline, and demand nothing by themselves."""
 _SIGN = {HIGHER: ">=", LOWER: "<="}
 CONTRACT_KINDS = {
-    field.contract.name: Kind(_SIGN[field.better], field.measure, field.contract.most)
+    field.contract.name: ClauseKind(_SIGN[field.better], field.measure, field.contract.most)
     for field in FIELD.values()
     if field.contract
-} | {name: Kind("=", SHARE, 1.0) for name in TOLERANCES}
+} | {name: ClauseKind("=", SHARE, 1.0) for name in TOLERANCES}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from vitbench.measure.session import Session
 from vitbench.measure.throttled import Throttling
 from vitbench.measure.timing_lock import timing_alone
 from vitbench.measure.verification import Verification
-from vitbench.report.row import Compared, Outputs, Predictions
+from vitbench.report.row import ComparedInfo, Outputs, Predictions
 from vitbench.runtimes import Deployment, variant
 
 Play: TypeAlias = Callable[[PairedRounds, int], Sequence[float]]
@@ -91,7 +91,7 @@ def measure_in_pairs(
             waited_seconds=waited_seconds,
             throttled=throttled,
             agreement=verification.agreement,
-            outputs=Outputs(seed, sorted(drawn), *(Compared(**w.to_json()) for w in witnesses)),
+            outputs=Outputs(seed, sorted(drawn), *(ComparedInfo(**w.to_json()) for w in witnesses)),
             predictions=_predictions(session, case, verification),
             flips=surest_flips(
                 verification.measured, session.inputs.photos, thumbnails=options.thumbnails

@@ -24,7 +24,7 @@ class CaseInfo(Struct, frozen=True):
     batch: Positive
 
 
-class Artifact(Struct, frozen=True):
+class ArtifactInfo(Struct, frozen=True):
     bytes: Count
     sha256: str
     suffix: str
@@ -101,7 +101,7 @@ class Flip(Struct, frozen=True):
     thumbnail: str
 
 
-class Operator(Struct, frozen=True):
+class OperatorInfo(Struct, frozen=True):
     name: str
     seconds: Number
     calls: Number
@@ -119,7 +119,7 @@ class Stages(Struct, frozen=True):
     device_seconds: Number | None
 
 
-class Compared(Struct, frozen=True):
+class ComparedInfo(Struct, frozen=True):
     """Outputs of timed calls against the verified ones."""
 
     compared: Count
@@ -130,8 +130,8 @@ class Compared(Struct, frozen=True):
 class Outputs(Struct, frozen=True):
     seed: Count
     rounds: list[Count]
-    case: Compared
-    reference: Compared
+    case: ComparedInfo
+    reference: ComparedInfo
 
 
 class Throttled(Struct, frozen=True):
@@ -145,7 +145,7 @@ class Extra(Struct, frozen=True, kw_only=True):
 
     schema: int
     case: CaseInfo
-    artifact: Artifact
+    artifact: ArtifactInfo
     kind: Literal["latency", "throughput", "footprint"] | UnsetType = UNSET
     waited_seconds: NotNegative | UnsetType = UNSET
 
@@ -159,7 +159,7 @@ class Timed(Extra, frozen=True, kw_only=True):
     p99_seconds: Number
     images_per_second: Number
     flips: list[Flip] = []
-    operators: list[Operator] = []
+    operators: list[OperatorInfo] = []
     roofline: Roofline | UnsetType = UNSET
     stages: Stages | UnsetType = UNSET
     outputs: Outputs | UnsetType = UNSET
@@ -174,14 +174,14 @@ class Footprint(Extra, frozen=True, kw_only=True):
     peak_memory_bytes: int
     baseline_memory_bytes: int
     cuda_peak_bytes: int | None
-    outputs: Compared | UnsetType = UNSET
+    outputs: ComparedInfo | UnsetType = UNSET
 
 
-class Duet(Extra, frozen=True, kw_only=True):
+class DuetInfo(Extra, frozen=True, kw_only=True):
     verdict: Table
     blocks: list[Table]
     agreement: AgreementInfo
-    outputs: dict[str, Compared] = {}
+    outputs: dict[str, ComparedInfo] = {}
 
 
 class LatencyRow(Struct, frozen=True, tag_field="group", tag="latency"):
@@ -201,7 +201,7 @@ class FootprintRow(Struct, frozen=True, tag_field="group", tag="footprint"):
 
 class DuetRow(Struct, frozen=True, tag_field="group", tag="duet"):
     stats: Stats
-    extra_info: Duet
+    extra_info: DuetInfo
 
 
 OurRow = LatencyRow | ThroughputRow | FootprintRow | DuetRow

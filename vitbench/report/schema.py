@@ -31,7 +31,7 @@ class AnyRow(Struct, frozen=True):
     extra_info: Table
 
 
-class Weights(Struct, frozen=True):
+class WeightsInfo(Struct, frozen=True):
     origin: str
     sha256: str
     file_sha256: str | None
@@ -62,17 +62,17 @@ class ModelImages(Struct, frozen=True):
     remarks: list[str] = []
 
 
-class Model(Struct, frozen=True):
+class ModelInfo(Struct, frozen=True):
     spec: str
     architecture: Table
-    weights: Weights
+    weights: WeightsInfo
     labels: int
     notes: list[str] = []
     calibration: Calibration | None = None
     images: ModelImages | UnsetType = UNSET
 
 
-class Images(Struct, frozen=True):
+class ImagesInfo(Struct, frozen=True):
     source: str
     count: int
     photographs: int
@@ -80,7 +80,7 @@ class Images(Struct, frozen=True):
     labelled: bool
 
 
-class Run(Struct, frozen=True):
+class RunInfo(Struct, frozen=True):
     """`unavailable` and `failed`: the reason by case id."""
 
     schema: int
@@ -88,8 +88,8 @@ class Run(Struct, frozen=True):
     complete: bool
     threads: int
     reference: str
-    models: dict[str, Model]
-    images: Images
+    models: dict[str, ModelInfo]
+    images: ImagesInfo
     unavailable: dict[str, str]
     failed: dict[str, str]
     readings: Table = {}
@@ -114,7 +114,7 @@ class Report(Struct, frozen=True):
     commit_info: Table = {}
     datetime: str | UnsetType = UNSET
     version: str | UnsetType = UNSET
-    vitbench: Run | UnsetType = UNSET
+    vitbench: RunInfo | UnsetType = UNSET
 
 
 def json_schema() -> dict[str, Any]:
