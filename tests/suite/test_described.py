@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT
+from vitbench.build.entry import Artifact
 from vitbench.build.package import package
 from vitbench.cli.codes import OK
 from vitbench.cli.main import main
@@ -129,20 +130,14 @@ def test_a_step_that_is_not_known_is_named():
     assert "ResizeKeepRatio" in describe(of_timm(crop_mode="border"))[2]
 
 
-class Artifact:
-    """What `package` takes of one."""
-
-    def __init__(self, path):
-        self.path, self.files, self.sha256, self.bytes, self.layers = path, [path], "0", 1, {}
-
-
 def test_a_package_predicts_without_vitbench_what_predict_says(tmp_path, cache, capsys):
     import torch
 
     model = load_model(parse_spec("deit_tiny_patch16_224", ROOT), None)
     recipe = variant("scripted")
     RUNTIMES[recipe.runtime].build(model, recipe, tmp_path / "artifact.pt", None)
-    file = package(model, recipe, Artifact(tmp_path / "artifact.pt"), {}, tmp_path / "out")
+    artifact = Artifact(tmp_path / "artifact.pt", "0", 1, "0", 1.0, True, {})
+    file = package(model, recipe, artifact, {}, tmp_path / "out")
     picture = _picture(350, 280)
     picture.save(file.with_name("photo.jpg"), quality=95)
     script = """

@@ -469,3 +469,53 @@ def test_code_that_is_handed_over_loads_and_calls_a_file(files, expected, name):
     exec("\n".join([*lines, *foreign.calling_code(placement, "given")]), names)
     assert error_of(names["logits"], logits[:1]) < 1e-5
     assert names["logits"].dtype == np.float32
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_program_of_executorch_answers_as_the_model_does(folder, module, expected, batch):
+    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+    from executorch.exir import to_edge_transform_and_lower
+
+    images, logits = expected
+    program = torch.export.export(module, (torch.zeros(batch, *IMAGE),))
+    edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
+    path = folder / f"{batch}.pte"
+    with path.open("wb") as file:
+        edge.to_executorch().write_to_file(file)
+    placement = admitted(placed(path))
+    deployment = load(placement)
+    assert error_of(deployment.logits(images), logits) < 1e-4
+    if batch == 1:  # called once for each image
+        assert placement.variant.input == {"name": "0", "output": 0}
+    else:
+        with pytest.raises(Unavailable, match="takes 3 images a call, not 1: export it with a"):
+            deployment.logits(images[:1])
+    lines = [foreign.loading_code(placement), *foreign.calling_code(placement, "given")]
+    names = {"given": images[:batch]}
+    exec("\n".join(lines), names)
+    assert error_of(names["logits"], logits[:batch]) < 1e-4
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("free", [False, True])
+def test_a_package_of_aot_inductor_answers_as_the_model_does(folder, module, expected, free):
+    images, logits = expected
+    shapes = ({0: torch.export.Dim("n", min=1)},) if free else None
+    sample = torch.zeros(2 if free else 1, *IMAGE)
+    program = torch.export.export(module, (sample,), dynamic_shapes=shapes)
+    path = folder / f"{free}.pt2"
+    torch._inductor.aoti_compile_and_package(program, package_path=str(path))
+    placement = admitted(placed(path))
+    assert placement.variant.input.get("batch") == (None if free else 1)
+    deployment = load(placement)
+    assert error_of(deployment.logits(images[:1]), logits[:1]) < 1e-4
+    if free:
+        assert error_of(deployment.logits(images), logits) < 1e-4
+    else:
+        with pytest.raises(Unavailable, match="takes 1 image a call, not 3"):
+            deployment.logits(images)
+    lines = [foreign.loading_code(placement), *foreign.calling_code(placement, "given")]
+    names = {"given": images[:1]}
+    exec("\n".join(lines), names)
+    assert error_of(names["logits"], logits[:1]) < 1e-4

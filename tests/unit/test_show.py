@@ -127,6 +127,18 @@ def test_layers_that_stay_float_are_counted_below_the_table_once():
     assert f"  {TINY}/int8-dynamic: 36 of 49 linear layers are int8; the" in text
 
 
+def test_what_another_tool_built_has_a_dash_for_its_build():
+    rows = [benchmark_of(f"{TINY}/{name}/cpu/b1") for name in ("fp32", "shipped")]
+    rows[1]["extra_info"]["artifact"] |= {"build_seconds": None, "built": False}
+    text = table(report_of(*rows), None)
+    heads = next(line for line in text.splitlines() if "build s" in line)
+    end = heads.index("build s") + len("build s")
+    names = ("fp32", "shipped")
+    cells = {name: line_of(text, f"{name}/cpu/b1")[:end].split()[-1] for name in names}
+    assert cells["shipped"] == "-"
+    assert float(cells["fp32"]) > 0
+
+
 def test_how_a_model_was_read_stands_below_the_table():
     report = a_run()
     report["vitbench"]["models"][TINY] |= {"notes": ["the EMA weights are taken"]}

@@ -40,6 +40,14 @@ class Artifact:
         return replace(row, input=self.manifest["input"]) if row.artifact else row
 
     @property
+    def names(self) -> dict[str, Path]:
+        """Its files, itself first, by the names under which they are handed over: their own where
+        another tool built them."""
+        if self.build_seconds is None:
+            return {part.relative_to(self.path.parent).as_posix(): part for part in self.files}
+        return {f"model{part.suffix}": part for part in self.files}
+
+    @property
     def files(self) -> list[Path]:
         return beside(self.path)
 

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from vitbench.errors import UserError
 from vitbench.models import Model
 from vitbench.models.described import describe
 from vitbench.models.weights import file_sha256
-from vitbench.runtimes import RUNTIMES, Placement, Variant
+from vitbench.runtimes import RUNTIMES, Placement, Variant, foreign
 
 
 def package(
@@ -31,17 +31,24 @@ def package(
     most ten lines that loads it without vitbench; `calibration` what a static recipe was calibrated
     on. `preprocessing` says how an image file becomes the input; `preprocess` is that as Python of
     Pillow and NumPy alone, and `classify` three lines that use both. Where a preprocessing cannot
-    be written out, it is the reason, and the others are empty. Raises UserError where the folder
-    cannot be written.
+    be written out, it is the reason, and the others are empty. Of what another tool built, `built`
+    is false and `input` says how the file takes images. Raises UserError where the folder cannot be
+    written.
     """
     target = folder / f"{model.spec.name}-{variant.name}"
-    file = target / f"model{artifact.path.suffix}"
+    file = target / next(iter(artifact.names))
     runtime = RUNTIMES[variant.runtime]
     placement = Placement(Path(file.name), variant, "cpu", model.architecture, 1)
     preprocessing, code, reason = describe(model.preprocess)
+    photo = 'preprocess("photo.jpg")'
+    if variant.artifact:
+        placement = replace(placement, variant=artifact.completed(variant))
+        load, call = foreign.loading_code(placement), foreign.calling_code(placement, photo)
+    else:
+        load, call = runtime.loading_code(placement), runtime.calling_code(variant, photo)
     manifest = {
         "file": file.name,
-        "files": {f"model{part.suffix}": file_sha256(part) for part in artifact.files},
+        "files": {name: file_sha256(part) for name, part in artifact.names.items()},
         "sha256": artifact.sha256,
         "bytes": artifact.bytes,
         "model": model.spec.public,
@@ -52,6 +59,8 @@ def package(
         "runtime": runtime.version(),
         "precision": variant.precision,
         "options": dict(variant.options),
+        "built": artifact.build_seconds is not None,
+        "input": dict(placement.variant.input),
         **artifact.layers,
         "labels": [asdict(label) for label in model.labels],
         "calibration": None if calibration is None else dict(calibration),
@@ -59,15 +68,16 @@ def package(
         "versions": environment.versions(),
         "variables": variables.of_measurements(),
         "vitbench": __version__,
-        "load": runtime.loading_code(placement).splitlines(),
+        "load": load.splitlines(),
         "preprocessing": preprocessing or reason,
         "preprocess": code,
-        "classify": runtime.calling_code(variant, 'preprocess("photo.jpg")') if code else [],
+        "classify": call if code else [],
     }
     try:
         target.mkdir(parents=True, exist_ok=True)
-        for part in artifact.files:
-            shutil.copyfile(part, target / f"model{part.suffix}")
+        for name, part in artifact.names.items():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(part, target / name)
         (target / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
     except OSError as error:
         raise UserError(f"--output {folder}: cannot write there: {error.strerror}") from error

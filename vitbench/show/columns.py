@@ -31,6 +31,7 @@ def columns(run: Mapping[str, Any]) -> list[Column]:
     forms = {
         "agreement": Column("agreement", "agreement", "agreement", _state),
         "speedup": Column("speedup", "speed-up", "speed-up", partial(_speedup, interval=False)),
+        "build": Column("build", FIELD["build"].heading, "build", _build),
         "top1": Column("top1", "top-1", "top-1", partial(_share, "top1")),
     }
     ranked = [
@@ -82,6 +83,13 @@ def _plain(field: Field) -> Column:
 def _number(field: Field, row: Row) -> str:
     value = field.value(row.benchmarks)
     return "" if value is None else f"{value:.{field.digits}f}"
+
+
+def _build(row: Row) -> str:
+    """A dash where another tool built the file: nothing was built here."""
+    found = [row.benchmarks[group] for group in FIELD["build"].groups if group in row.benchmarks]
+    given = any(each["extra_info"]["artifact"]["build_seconds"] is None for each in found)
+    return "-" if given else _number(FIELD["build"], row)
 
 
 def _share(name: str, row: Row) -> str:

@@ -1,7 +1,8 @@
 """The one place where files of other tools are opened: once to be admitted, then to be called."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from vitbench.runtimes.foreign.feed import code, feed
 from vitbench.runtimes.foreign.fit import Answers, fitted, probed
 from vitbench.runtimes.foreign.kinds import names_cuda, require_content
 from vitbench.runtimes.foreign.opened import Opened, Reader
+
+CHECKS = "AOTI_RUNTIME_CHECK_INPUTS"
 
 
 def admit(
@@ -31,8 +34,32 @@ def admit(
         reader.sniff(placement.path)
     except UserError as error:
         raise UserError(f"{variant.name}: {error}") from error
-    # Generated code of AOTInductor then looks at what it is given; else it reads beyond it.
-    os.environ["AOTI_RUNTIME_CHECK_INPUTS"] = "1"
+    if len(described(variant.input, variant.name).mean) not in (0, 1, placement.image[0]):
+        raise UserError(
+            f"{variant.name}: input.mean and input.std have other channels than the model's "
+            f"{placement.image[0]}"
+        )
+    with _checks():
+        return {"input": _completed(reader, placement, outputs, undone, where).to_json()}
+
+
+@contextmanager
+def _checks() -> Iterator[None]:
+    """Generated code of AOTInductor looks at what it is given; else it would read beyond that."""
+    before = os.environ.get(CHECKS)
+    os.environ[CHECKS] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[CHECKS]
+        if before is not None:
+            os.environ[CHECKS] = before
+
+
+def _completed(
+    reader: Reader, placement: Placement, outputs: int, undone: Mapping[str, Any], where: str
+) -> Description:
+    variant = placement.variant
     try:
         opened = reader.open(placement)
     except (UserError, Unavailable):
@@ -45,7 +72,7 @@ def admit(
     found = described(variant.input, variant.name)
     if opened.inputs is not None:
         found = fitted(found, opened.inputs, placement.image, undone, where)
-    return {"input": _probed(found, opened, placement, outputs, where).to_json()}
+    return _probed(found, opened, placement, outputs, where)
 
 
 def _probed(
