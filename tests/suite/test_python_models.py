@@ -176,6 +176,37 @@ def test_a_timm_module_brings_its_own_preprocessing(package):
     assert model.weights.synthetic
 
 
+def test_a_model_of_transformers_answers_with_its_logits(package, tmp_path):
+    """And is prepared for by the processor that was saved with it, or that the factory returns."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
+        image_size=32, patch_size=16, id2label={0: "cat", 1: "dog"},
+    )  # fmt: skip
+    theirs = transformers.ViTForImageClassification(config).eval()
+    theirs.save_pretrained(tmp_path)
+    size, mean = {"height": 32, "width": 32}, [0.4] * 3
+    processor = transformers.ViTImageProcessor(size=size, image_mean=mean)
+    (package / "hf.py").write_text(
+        "import transformers\n"
+        f"PATH = {str(tmp_path)!r}\n"
+        "def net(): return transformers.AutoModelForImageClassification.from_pretrained(PATH)\n"
+        "def pair():\n"
+        f"    return net(), transformers.ViTImageProcessor(size={size}, image_mean={mean})\n"
+    )
+    with pytest.raises(UserError, match="nothing says how photographs are prepared"):
+        load_model(parse_spec("mine=py:acme_nets.hf:net", Path()), None)
+    processor.save_pretrained(tmp_path)
+    pixels = processor(PHOTO, return_tensors="pt")["pixel_values"]
+    for name in ("net", "pair"):
+        model = load_model(parse_spec(f"mine=py:acme_nets.hf:{name}", Path()), None)
+        assert [label.name for label in model.labels] == ["cat", "dog"]
+        assert np.array_equal(model.preprocess(PHOTO), pixels[0].numpy())
+        with torch.inference_mode():
+            assert torch.equal(model.module(pixels), theirs(pixels).logits)
+        same_again(model)
+
+
 def test_weights_that_are_random_numbers_are_synthetic_and_the_same_each_time():
     model, again = loaded("seedless"), loaded("seedless")
     assert model.weights == again.weights

@@ -199,9 +199,7 @@ def test_a_folder_that_cannot_be_read_is_one_sentence(tmp_path, config, said):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("classes", "said"), [(0, "has no head"), (1, "one output"), (2, None)]
-)  # fmt: skip
+@pytest.mark.parametrize(("classes", "said"), [(1, "one output"), (2, None)])
 def test_heads_that_name_no_class(tmp_path, classes, said):
     folder = made(tmp_path / "mine", classes=classes, img_size=64)
     (tmp_path / "alone").mkdir()
@@ -215,6 +213,111 @@ def test_heads_that_name_no_class(tmp_path, classes, said):
             continue
         with pytest.raises(UserError, match=said):
             load_model(parse_spec(text, tmp_path), None)
+
+
+def test_a_model_without_a_head_is_an_embedding(tmp_path):
+    """A folder that says so; and a classifier's weights with num_classes=0, whose head is left."""
+    folder = made(tmp_path / "mine", classes=0, img_size=64)
+    model = load_model(parse_spec("./mine", tmp_path), None)
+    same_as_timm(folder, model)
+    assert model.head == "embedding"
+    more = "".join(f",{name}={value}" for name, value in {**TINY, "img_size": 64}.items())
+    (folder / "model.safetensors").rename(tmp_path / "alone.safetensors")
+    with pytest.raises(UserError, match=r"has no head: .* give num_classes = 0 for an embedding"):
+        load_model(parse_spec(f"{NAME}@alone.safetensors{more}", tmp_path), None)
+    whole = made(tmp_path / "whole", img_size=64)
+    for text in ("./whole,num_classes=0", f"{NAME}@whole/model.safetensors{more},num_classes=0"):
+        model = load_model(parse_spec(text, tmp_path), None)
+        assert model.head == "embedding"
+        assert "the classifier of model.safetensors is left out: head.bias, head" in model.notes[0]
+        theirs = timm.create_model(f"local-dir:{whole}", pretrained=True, num_classes=0).eval()
+        images = torch.randn(2, 3, 64, 64)
+        with torch.inference_mode():
+            assert torch.equal(model.module(images), theirs(images))
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """Writes a repository as the hub's cache has it; gives the folder of its files."""
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    def write(repo="acme/vit", revision="main", **args):
+        repository = tmp_path / "hub" / f"models--{repo.replace('/', '--')}"
+        snapshot = repository / "snapshots" / (revision[0] * 40)
+        made(snapshot, img_size=64, **args)
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / revision).write_text(snapshot.name)
+        return snapshot
+
+    return write
+
+
+def test_a_repository_of_the_hub(hub, tmp_path):
+    folder, _ = hub(), hub(revision="v2", classes=7)
+    model = load_model(parse_spec("hf_hub:acme/vit", tmp_path), None)
+    same_as_timm(folder, model)
+    assert (model.weights.origin, model.weights.note) == ("pretrained", "acme/vit, cached")
+    assert (model.spec.name, model.spec.public) == ("acme-vit", "hf-hub:acme/vit")
+    model = load_model(parse_spec("hf-hub:acme/vit@v2", tmp_path), None)
+    assert len(model.labels) == 7
+    theirs = timm.create_model("hf-hub:acme/vit@v2", pretrained=True)  # from that cache
+    assert theirs.state_dict()["head.bias"].equal(model.module.state_dict()["head.bias"])
+
+
+def test_arguments_of_a_repository_are_timm_s(hub, tmp_path):
+    hub()
+    model = load_model(parse_spec("hf-hub:acme/vit,img_size=96,in_chans=1", tmp_path), None)
+    theirs = timm.create_model("hf-hub:acme/vit", pretrained=True, img_size=96, in_chans=1).eval()
+    images = torch.randn(2, 1, 96, 96)
+    with torch.inference_mode():
+        assert torch.equal(model.module(images), theirs(images))
+    assert "timm has adapted model.safetensors: 2 tensors" in model.notes[0]
+
+
+def test_what_the_hub_s_cache_lacks_is_one_sentence(hub, tmp_path):
+    with pytest.raises(
+        UserError, match=r"hf-hub:acme/none: it is not in the hub's cache \(.*hub\)"
+    ):
+        load_model(parse_spec("hf-hub:acme/none", tmp_path), None)
+    folder = hub()
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(UserError, match="acme/vit: its weights are not in the hub's cache"):
+        load_model(parse_spec("hf-hub:acme/vit", tmp_path), "pretrained")
+    model = load_model(parse_spec("hf-hub:acme/vit", tmp_path), "seeded")
+    assert (model.weights.origin, len(model.labels)) == ("seeded", 5)
+    with pytest.raises(UserError, match="no bundled checkpoint for hf-hub:acme/vit"):
+        load_model(parse_spec("hf-hub:acme/vit", tmp_path), "bundled")
+
+
+def test_a_local_directory_as_timm_writes_it(tmp_path):
+    folder = made(tmp_path / "mine", img_size=64)
+    model = load_model(parse_spec("local-dir:mine", tmp_path), None)
+    same_as_timm(folder, model)
+    assert model.spec.public == "folder:mine"
+    (folder / "config.json").write_text('{"model_type": "vit"}')
+    with pytest.raises(UserError, match=r"config\.json is no config of timm's: it names no arch"):
+        load_model(parse_spec("local-dir:mine", tmp_path), None)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("nonsense=1", "timm cannot make .*nonsense=1: .*unexpected keyword argument 'nonsense'"),
+        ("pretrained=true", "pretrained is no argument .*: --weights says which"),
+        ("checkpoint_path=x", "checkpoint_path is no argument .*: write NAME@PATH"),
+        ("in_chans=4", "the model takes images of 4 channels; photographs have 3"),
+        ("num_classes=-1", "num_classes is -1, which is no number of classes"),
+        ("global_pool=maxx", "timm cannot make .*global_pool='maxx'"),
+    ],
+)
+def test_an_argument_that_timm_does_not_take(tmp_path, more, said):
+    with pytest.raises(UserError, match=said) as caught:
+        load_model(
+            parse_spec(f"{NAME},depth=1,embed_dim=48,num_heads=3,{more}", tmp_path), "seeded"
+        )
+    assert "\n" not in str(caught.value)
 
 
 def test_weights_of_transformers_in_a_timm_name(tmp_path):
@@ -261,12 +364,14 @@ def test_a_changed_name_has_the_classes_of_the_present_one(tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("vit_small_patch14_dinov2", "has no head: the 1000 classes are made up"),
-        ("vit_base_patch32_clip_224.openai", "the 512 outputs of .* are an embedding"),
+        ("vit_small_patch14_dinov2,num_classes=9", "has no head: the 9 classes are made up"),
+        ("vit_small_patch14_dinov2", None),
+        ("vit_base_patch32_clip_224.openai", "the 512 outputs of .* are taken for an embedding"),
         ("vit_tiny_patch16_224", None),
     ],
 )
 def test_a_line_where_outputs_are_no_classes(tmp_path, name, said):
-    spec = parse_spec(f"{name},depth=1,embed_dim=48,num_heads=3", tmp_path)
-    notes = load_model(spec, "seeded").notes
-    assert (notes == ()) if said is None else re.search(said, notes[0])
+    model = load_model(parse_spec(f"{name},depth=1,embed_dim=48,num_heads=3", tmp_path), "seeded")
+    assert (model.notes == ()) if said is None else re.search(said, model.notes[0])
+    embeds = name in ("vit_small_patch14_dinov2", "vit_base_patch32_clip_224.openai")
+    assert model.head == ("embedding" if embeds else "single-label")

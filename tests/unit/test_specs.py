@@ -48,8 +48,9 @@ def test_spec(tmp_path, text, name, source, ident, public):
         ("hf:a--b/c", "expected hf:ORG/NAME$"),
         ("hf:a/b.", "expected hf:ORG/NAME$"),
         ("google/vit-base", "does not exist; .* hub: hf:google/vit-base$"),
-        ("hf-hub:timm/vit_tiny_patch16_224.x", "timm's own .*: write vit_tiny_patch16_224.x$"),
-        ("local-dir:mine", r"timm's own .*: write \./mine$"),
+        ("hf-hub:vit_tiny_patch16_224", r"expected hf-hub:ORG/NAME\[@REVISION\]"),
+        ("local-dir:nothing", "nothing does not exist"),
+        ("local-dir:file", "file is a file; name the folder"),
         ("~nobody-of-this-name/model", "--model ~nobody"),
         ("deit_tiny_patch16_224@", "does not exist"),
         ("hub:deit", "hub:ORG/REPO"),
@@ -61,6 +62,7 @@ def test_spec(tmp_path, text, name, source, ident, public):
 )
 def test_spec_that_names_nothing(tmp_path, text, words):
     (tmp_path / "mine").mkdir()
+    (tmp_path / "file").touch()
     with pytest.raises(UserError, match=words):
         parse_spec(text, tmp_path)
 

@@ -11,6 +11,7 @@ from vitbench.models.base import Label, Model, ModelSpec, Weights
 from vitbench.models.checkpoint import load_strictly, matched, read_checkpoint
 from vitbench.models.python_images import preprocess_of
 from vitbench.models.python_module import Made, make
+from vitbench.models.transformers_kinds import LOGITS
 from vitbench.models.weights import SEED, file_sha256, tensors_sha256
 
 __all__ = ["creation_code", "load", "skeleton"]
@@ -26,12 +27,16 @@ def creation_code(architecture: Mapping[str, Any]) -> str:
     module, _, name = architecture["factory"].partition(":")
     given = ", ".join(f"{key}={value!r}" for key, value in architecture.get("args", {}).items())
     first = "[0]" if architecture["returns"] > 1 else ""
-    return "\n".join(
-        [
-            f"import {module}  # the project's own package, with the code that made this model",
-            f"model = {module}.{name}({given}){first}.float()",
-        ]
-    )
+    lines = [f"import {module}  # the project's own package, with the code that made this model"]
+    if "answer" not in architecture:
+        return "\n".join([*lines, f"model = {module}.{name}({given}){first}.float()"])
+    lines += [
+        "import torch",
+        f"net = {module}.{name}({given}){first}.float()",
+        "model = torch.nn.ModuleDict({'model': net})",
+        f"model.forward = lambda images: net(pixel_values=images).{architecture['answer']}",
+    ]
+    return "\n".join(lines)
 
 
 def load(spec: ModelSpec, _: str | None) -> Model:
@@ -45,6 +50,8 @@ def load(spec: ModelSpec, _: str | None) -> Model:
         architecture["args"] = dict(spec.args)
     made = make(architecture, where, SEED)
     architecture |= {"code": team_code.digest(spec.ident), "returns": made.returns}
+    if made.config is not None:
+        architecture["answer"] = LOGITS
     notes, weights = _weights(spec, architecture, made, where)
     preprocess, how = preprocess_of(made, spec, where)
     names = _labels(made, preprocess, spec, where)
@@ -114,7 +121,7 @@ def _labels(made: Made, preprocess: Any, spec: ModelSpec, where: str) -> tuple[L
         return ()
     wanted = made.labels
     if wanted is None or spec.labels is not None:
-        return labels.numbered(outputs)
+        return labels.of_config(made.config.to_dict() if made.config else {}, outputs)
     if isinstance(wanted, str | Path):
         wanted = str(team_code.folder(spec.ident) / wanted)
     elif not isinstance(wanted, list | tuple) or not all(isinstance(x, str) for x in wanted):

@@ -1,7 +1,6 @@
 """How photographs become the images of a factory's model: by the first that is there of what the
 factory returns, the module's own config, and the user's settings."""
 
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,12 @@ from vitbench import team_code
 from vitbench.errors import UserError
 from vitbench.models.base import ModelSpec
 from vitbench.models.preprocess import Described, Preprocess, changes, checked
-from vitbench.models.python_module import Made
+from vitbench.models.python_module import Made, is_of_transformers
 from vitbench.models.timm_files import Config
 from vitbench.models.timm_images import of_data
 from vitbench.models.timm_images import preprocess_of as of_timm
+from vitbench.models.transformers_network import quiet
+from vitbench.models.transformers_settings import applied, overridden
 
 NEEDED = ("input_size", "mean", "std")  # what no default is right for
 DEFAULTS = {"interpolation": "bicubic", "crop_pct": 0.875, "crop_mode": "center"}  # timm's
@@ -27,6 +28,10 @@ EXAMPLE = "preprocessing = { input_size = [3, 224, 224], mean = [...], std = [..
 def preprocess_of(made: Made, spec: ModelSpec, where: str) -> tuple[Preprocess, tuple[str, ...]]:
     """With sentences on it. Raises UserError, which begins with `where`."""
     given = spec.preprocessing
+    processor = _processor(made)
+    if processor is not None:
+        processor, told = overridden(processor, spec)
+        return Described(applied(processor), processor), told
     if isinstance(made.preprocess, Mapping):
         return _of_settings({**made.preprocess, **given}, where, made.preprocess)
     if made.preprocess is not None:
@@ -70,10 +75,9 @@ def _of_settings(
 def _of_function(function: Callable[..., Any], where: str) -> Preprocess:
     """A team's own function or transform, tried on two photographs."""
     name = f"{where}: the factory's preprocess"
-    call = _of_processor(function) or function
 
     def preprocess(image: Image.Image) -> NDArray[np.float32]:
-        return _as_image(team_code.called(call, name, (image,)), name)
+        return _as_image(team_code.called(function, name, (image,)), name)
 
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
     photo = Image.fromarray(noise)
@@ -85,12 +89,24 @@ def _of_function(function: Callable[..., Any], where: str) -> Preprocess:
     return Described(preprocess, function)
 
 
-def _of_processor(function: Any) -> Callable[[Image.Image], Any] | None:
-    """An image processor of transformers as a function; None for anything else."""
-    library = sys.modules.get("transformers.image_processing_base")
-    if library is None or not isinstance(function, library.ImageProcessingMixin):
+def _processor(made: Made) -> Any:
+    """An image processor of transformers: the factory's, or the one that was saved with the model
+    that it loaded; None for anything else."""
+    kind = ("image_processing_base", "ImageProcessingMixin")
+    if is_of_transformers(*kind, made.preprocess):
+        return made.preprocess
+    name = getattr(made.config, "_name_or_path", "")
+    if made.preprocess is not None or not name:
         return None
-    return lambda image: function(images=image, return_tensors="np")["pixel_values"][0]
+    from transformers import AutoImageProcessor
+
+    try:
+        with quiet():
+            return AutoImageProcessor.from_pretrained(
+                name, local_files_only=True, trust_remote_code=False
+            )
+    except Exception:  # it was saved without: the user says how photographs are prepared
+        return None
 
 
 def _as_image(found: Any, name: str) -> NDArray[np.float32]:

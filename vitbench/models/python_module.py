@@ -1,6 +1,7 @@
 """What a team's factory returns, and its module as vitbench needs it: eval, float32, on the CPU."""
 
 import random
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from typing import Any
 
 from vitbench import team_code
 from vitbench.errors import UserError, with_kind
+from vitbench.models.transformers_kinds import LOGITS
+from vitbench.models.transformers_network import network
 
 RETURNS = "a torch.nn.Module, or (module, preprocess), or (module, preprocess, labels)"
 
@@ -21,14 +24,18 @@ WRAPPERS = {
 
 @dataclass(frozen=True)
 class Made:
-    """A module in eval mode, in float32, on the CPU; what else the factory returned, or None; how
-    many things it returned; and sentences on what was changed."""
+    """A module in eval mode, in float32, on the CPU, images to outputs; what else the factory
+    returned, or None; how many things it returned; and sentences on what was changed.
+
+    `config` is that of a model of transformers, whose output object has the `logits`; else None.
+    """
 
     module: Any
     preprocess: Any
     labels: Any
     returns: int
     notes: tuple[str, ...]
+    config: Any = None
 
 
 def make(architecture: Mapping[str, Any], where: str, seed: int) -> Made:
@@ -48,7 +55,16 @@ def make(architecture: Mapping[str, Any], where: str, seed: int) -> Made:
         raise UserError(f"{where} returns {got}: expected {RETURNS}")
     module, notes = _plain(parts[0], where)
     preprocess, labels = (*parts[1:], None, None)[:2]
-    return Made(module, preprocess, labels, len(parts), notes)
+    config = None
+    if is_of_transformers("modeling_utils", "PreTrainedModel", module):
+        config, module = module.config, network(module, LOGITS).eval()
+    return Made(module, preprocess, labels, len(parts), notes, config)
+
+
+def is_of_transformers(module: str, name: str, value: Any) -> bool:
+    """Whether a value is of a class of transformers, which is not imported for the question."""
+    found = getattr(sys.modules.get(f"transformers.{module}"), name, None)
+    return found is not None and isinstance(value, found)
 
 
 def _plain(module: Any, where: str) -> tuple[Any, tuple[str, ...]]:

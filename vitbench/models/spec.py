@@ -18,7 +18,7 @@ _NAMED = re.compile(r"(?P<name>[^=/@:,]*)=(?P<spec>.*)", re.DOTALL)
 _HUB = re.compile(r"(?=.{,96}$)(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 # A function of a team's own, which may be one of a class.
 _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-_TIMMS = ("hf-hub:", "hf_hub:", "local-dir:")
+PREFIX = "hf-hub:"  # of timm's repositories of the hub, as timm writes it
 
 
 def parse_spec(text: str, base: Path) -> ModelSpec:
@@ -115,10 +115,16 @@ def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
         slug = "-".join([ident.replace(":", "-"), *([path.stem] if path else [])])
         public = f"py:{ident}@{path.name}" if path else f"py:{ident}"
         return "py", ident, str(path) if path else None, slug, public
-    if prefix := next((each for each in _TIMMS if spec.startswith(each)), None):
-        bare = spec.removeprefix(prefix)
-        bare = f"./{bare.removeprefix('./')}" if prefix == "local-dir:" else bare.split("/")[-1]
-        raise UserError(f"--model {spec}: {prefix} is timm's own way of writing: write {bare}")
+    if match := re.fullmatch(r"hf[-_]hub:(?P<repo>[^@]*)(?P<revision>@.+)?", spec):
+        if not _HUB.fullmatch(match["repo"]):
+            raise UserError(f"--model {spec}: expected hf-hub:ORG/NAME[@REVISION]")
+        ident = f"{PREFIX}{match['repo']}{match['revision'] or ''}"
+        return "timm", ident, None, ident.removeprefix(PREFIX), ident
+    if spec.startswith("local-dir:"):
+        path = _existing(spec.removeprefix("local-dir:"), base, spec)
+        if not path.is_dir():
+            raise UserError(f"--model {spec}: {path.name} is a file; name the folder that has it")
+        return "timm", path.name, str(path), path.name, f"folder:{path.name}"
     architecture, at, file = spec.removeprefix("timm:").partition("@")
     if at and "/" not in architecture:
         path = _checkpoint(file, base, spec)

@@ -1,21 +1,43 @@
 """Models of timm: its names and arguments, its folders, and checkpoints in its key names."""
 
-import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.models import labels
-from vitbench.models.base import Model, ModelSpec, Weights
+from vitbench.models.base import Label, Model, ModelSpec, Weights
 from vitbench.models.checkpoint import Checkpoint
-from vitbench.models.timm_files import Config, Found, config_at, config_of, find
+from vitbench.models.spec import PREFIX
+from vitbench.models.timm_files import Config, Found, config_at, config_of, find, seeded
+from vitbench.models.timm_hub import snapshot
 from vitbench.models.timm_images import preprocess_of
-from vitbench.models.timm_module import arguments, check_head, fill, made, skeleton
-from vitbench.models.timm_names import current_name, doubts
+from vitbench.models.timm_module import (
+    arguments,
+    check_head,
+    fill,
+    heads_in,
+    made,
+    skeleton,
+)
+from vitbench.models.timm_names import current_name, head_of
 from vitbench.models.weights import synthesize, tensors_sha256
 
 __all__ = ["creation_code", "load", "skeleton"]
+
+# Arguments of timm.create_model that are said elsewhere.
+RESERVED: Mapping[str, str] = {
+    "model_name": "the name of the model stands before its arguments",
+    "pretrained": "--weights says which weights are taken",
+    "checkpoint_path": "write NAME@PATH, or checkpoint = PATH",
+    "pretrained_cfg": "write what differs in preprocessing",
+    "pretrained_cfg_overlay": "write what differs in preprocessing",
+    "pretrained_strict": "weights always fit exactly",
+    "cache_dir": "HF_HOME says where the hub's cache lies",
+    "features_only": "feature maps are neither classes nor an embedding",
+    "kwargs": "write each argument by its own name",
+}
 
 
 def creation_code(architecture: Mapping[str, Any]) -> str:
@@ -25,10 +47,20 @@ def creation_code(architecture: Mapping[str, Any]) -> str:
 
 def load(spec: ModelSpec, mode: str | None) -> Model:
     """Load a timm model. `mode` is the value of --weights, or None where it was not given."""
-    config = config_at(Path(spec.path) if spec.path else None)
-    folder = spec.path is not None and Path(spec.path).is_dir()
+    place, origin = Path(spec.path) if spec.path else None, ""
+    if spec.ident.startswith(PREFIX):
+        place, origin = snapshot(spec.ident, mode)
+    config = config_at(place)
+    folder = place is not None and place.is_dir()
+    if folder and config.architecture is None:
+        raise UserError(f"{config.path} is no config of timm's: it names no architecture")
     name, notes = current_name(str(config.architecture) if folder else spec.ident)
-    found = find(spec, mode, name)
+    if origin and mode == "seeded":
+        found = seeded("asked for")
+    else:
+        found = find(place, spec.ema, mode, name)
+    if origin and found.checkpoint is not None:
+        found = replace(found, about={**found.about, "origin": "pretrained", "note": origin})
     if found.config:
         config = config_of(found.config, config.path)
     if not folder and config.architecture not in (None, name.split(".")[0], spec.ident):
@@ -41,20 +73,31 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     else:
         module = made(architecture, where)
         notes += fill(module, found, architecture)
-    if spec.path is None:
-        notes += doubts(name, classes)
-    notes += labels.of_another_number(config.labelled, classes, config.path.name)
+    head, said = (
+        ("embedding", ()) if classes == 0 else head_of(name, classes, place is None or origin != "")
+    )
+    notes += said + labels.of_another_number(config.labelled, classes, config.path.name)
     transform, how = preprocess_of(module, config, spec.preprocessing, f"--model {spec.public}")
     return Model(
         spec,
         module,
         architecture,
         transform,
-        labels.of_config(config.labelled, classes, str(config.path)),
+        _labels(config, module, classes),
         Weights(sha256=tensors_sha256(module), synthetic=found.checkpoint is None, **found.about),
         scriptable=True,
         notes=(*notes, *found.notes, *how),
+        head=head,
     )
+
+
+def _labels(config: Config, module: Any, classes: int) -> tuple[Label, ...]:
+    """Of classes; of an embedding as many as it has numbers."""
+    if classes == 0:
+        return labels.numbered(
+            int(getattr(module, "head_hidden_size", None) or module.num_features)
+        )
+    return labels.of_config(config.labelled, classes, str(config.path))
 
 
 def _architecture(
@@ -68,10 +111,10 @@ def _architecture(
 
     declared = timm.get_pretrained_cfg(name)
     args = {**config.args, **settings}
-    reserved = inspect.signature(timm.create_model).parameters
     for key in args:
-        if key in reserved or not key.isidentifier():
-            raise UserError(f"{where}: {key} is no argument of a timm model that can be set")
+        if key in RESERVED or not key.isidentifier():
+            why = f": {RESERVED[key]}" if key in RESERVED else ""
+            raise UserError(f"{where}: {key} is no argument of a timm model that can be set{why}")
     classes = args.pop("num_classes", None)
     if classes is None and found.checkpoint is not None:
         classes = _classes(found.checkpoint, declared)
@@ -83,7 +126,7 @@ def _architecture(
         )
     classes = said if classes is None else classes
     if classes is None:
-        classes = (declared and declared.num_classes) or 1000
+        classes = 1000 if declared is None else declared.num_classes
     check_head(classes, where)
     architecture = {"source": "timm", "name": name, "num_classes": classes}
     if args:
@@ -107,9 +150,7 @@ def _listed(value: Any) -> Any:
 
 def _classes(checkpoint: Checkpoint, declared: Any) -> int | None:
     """How many outputs the head has, by timm's names of heads, which may have a prefix."""
-    names = (declared and declared.classifier) or ("head", "head.fc", "fc", "classifier")
-    ends = tuple(f".{name}.weight" for name in ([names] if isinstance(names, str) else names))
-    heads = [name for name in checkpoint.state if f".{name}".endswith(ends)]
+    heads = [name for name in heads_in(checkpoint, declared) if name.endswith(".weight")]
     if not heads:
         return None
     name = min(heads, key=lambda name: name.count("."))  # a layer inside may be called like a head

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.models.base import ModelSpec
 from vitbench.models.checkpoint import Checkpoint, read_checkpoint
 from vitbench.models.transformers_files import require_single_label
 from vitbench.models.weights import cached_file, file_sha256, first_line, hub_answers
@@ -112,13 +111,13 @@ def config_of(raw: dict[str, Any], path: Path) -> Config:
         raise UserError(f"{path} is no config of timm's ({first_line(error)})") from error
 
 
-def find(spec: ModelSpec, mode: str | None, name: str) -> Found:
-    """The weights of a timm model, current `name`; `mode` is the value of --weights, or None."""
-    if spec.path:
-        path, notes = _of_folder(Path(spec.path))
+def find(place: Path | None, ema: bool | None, mode: str | None, name: str) -> Found:
+    """The weights of a timm model, current `name`: of a checkpoint file or a folder, `place`, where
+    there is one. `ema` as of ModelSpec; `mode` is the value of --weights, or None."""
+    if place:
+        path, notes = _of_folder(place)
         about = {"origin": "checkpoint", "file_sha256": file_sha256(path), "note": path.name}
-        adaptable = path != Path(spec.path)
-        return Found(read_checkpoint(path, spec.ema), path, about, {}, notes, adaptable)
+        return Found(read_checkpoint(path, ema), path, about, {}, notes, path != place)
     bundled = BUNDLED.get(name)
     if mode == "bundled" or (mode is None and bundled):
         return _bundled(name)
@@ -135,24 +134,32 @@ def find(spec: ModelSpec, mode: str | None, name: str) -> Found:
             )
         if bundled:
             return _bundled(name)
-    return Found(
-        None, Path(), {"origin": "seeded", "file_sha256": None, "note": f"synthetic: {why}"}
-    )
+    return seeded(why)
+
+
+def seeded(why: str) -> Found:
+    """No weights, and why."""
+    about = {"origin": "seeded", "file_sha256": None, "note": f"synthetic: {why}"}
+    return Found(None, Path(), about)
 
 
 def _of_folder(path: Path) -> tuple[Path, tuple[str, ...]]:
     """A file itself, or the one of a folder that timm takes, with a sentence where it has more."""
-    if not path.is_dir():
-        return path, ()
-    for name in FILES:
-        if (path / name).exists():
-            return path / name, ()
-    for ending in ENDINGS:
-        if files := sorted(path.glob(f"*{ending}")):
-            others = ", ".join(file.name for file in files[1:])
-            note = f"{path.name} has {len(files)} checkpoints: {files[0].name} is taken, as timm "
-            return files[0], (f"{note}does, {others} left out",) if others else ()
-    raise UserError(f"{path}: no weights beside config.json, such as {' or '.join(FILES[:2])}")
+    files = weights_in(path) if path.is_dir() else [path]
+    if not files:
+        raise UserError(f"{path}: no weights beside config.json, such as {' or '.join(FILES[:2])}")
+    if len(files) == 1 or files[0].name in FILES:
+        return files[0], ()
+    others = ", ".join(file.name for file in files[1:])
+    note = f"{path.name} has {len(files)} checkpoints: {files[0].name} is taken, as timm "
+    return files[0], (f"{note}does, {others} left out",)
+
+
+def weights_in(folder: Path) -> list[Path]:
+    """The files that timm looks for in a folder: the first is taken."""
+    named = [folder / name for name in FILES if (folder / name).exists()]
+    groups = (sorted(folder.glob(f"*{ending}")) for ending in ENDINGS)
+    return named or next((files for files in groups if files), [])
 
 
 def _bundled(name: str) -> Found:

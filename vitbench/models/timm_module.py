@@ -40,13 +40,18 @@ def made(architecture: Mapping[str, Any], where: str) -> Any:
 
 
 def check_head(classes: Any, where: str) -> None:
-    if classes == 0:
-        raise UserError(
-            f"{where}: the model has no head: it answers with features and not "
-            "with classes, which vitbench cannot judge; give a model with a classifier"
-        )
+    """Raises UserError unless it is a number of classes, or 0 for none."""
     if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
         raise UserError(f"{where}: num_classes is {classes!r}, which is no number of classes")
+
+
+def heads_in(checkpoint: Checkpoint, declared: Any) -> list[str]:
+    """The tensors of the classifier, by timm's names of it, which may have a prefix; `declared` is
+    timm's pretrained_cfg of the architecture, or None."""
+    names = (declared and declared.classifier) or ("head", "head.fc", "fc", "classifier")
+    names = [names] if isinstance(names, str) else names
+    ends = tuple(f".{name}.{kind}" for name in names for kind in ("weight", "bias"))
+    return [name for name in checkpoint.state if f".{name}".endswith(ends)]
 
 
 def fill(module: Any, found: Found, architecture: Mapping[str, Any]) -> tuple[str, ...]:
@@ -56,28 +61,52 @@ def fill(module: Any, found: Found, architecture: Mapping[str, Any]) -> tuple[st
     older files, which also resizes positions, as timm.create_model does. Raises UserError for what
     does not fit, and where the head alone is missing says so.
     """
-    assert found.checkpoint is not None
+    given = found.checkpoint
+    assert given is not None
+    if architecture["num_classes"] == 0:
+        given = _headless(given, module, architecture, found.file.name)
     try:
-        checkpoint = matched(found.checkpoint, module.state_dict(), found.file)
+        checkpoint = matched(given, module.state_dict(), found.file)
         load_strictly(module, checkpoint.state, found.file)
         return checkpoint.notes
     except UserError as error:
-        if any("patch_embeddings.projection" in name for name in found.checkpoint.state):
+        if any("patch_embeddings.projection" in name for name in given.state):
             raise UserError(
                 f"{found.file} has transformers' names of tensors and not timm's: give the folder "
                 "that save_pretrained wrote, with its config.json"
             ) from None
         if _is_headless(found, architecture):
-            check_head(0, str(found.file))
-        state = _adapted(found.checkpoint, architecture) if found.adaptable else None
+            raise UserError(
+                f"{found.file} has no head: its model answers with features and not with classes; "
+                "give num_classes = 0 for an embedding, or a model with a classifier"
+            ) from None
+        state = _adapted(given, architecture) if found.adaptable else None
         if state is None:
             raise error from None
     load_strictly(module, state, found.file)
-    given = found.checkpoint.state
-    others = [n for n, t in state.items() if n not in given or given[n].shape != t.shape]
+    others = [
+        name
+        for name, each in state.items()
+        if name not in given.state or given.state[name].shape != each.shape
+    ]
     example = f", such as {others[0]}" if others else ""
     note = f"timm has adapted {found.file.name}: {len(others)} tensors are renamed or resized"
-    return (*found.checkpoint.notes, note + example)
+    return (*given.notes, note + example)
+
+
+def _headless(
+    given: Checkpoint, module: Any, architecture: Mapping[str, Any], file: str
+) -> Checkpoint:
+    """A checkpoint without the classifier that the module has not, and a sentence on it."""
+    import timm
+
+    own, declared = module.state_dict(), timm.get_pretrained_cfg(architecture["name"])
+    heads = [name for name in heads_in(given, declared) if unwrapped(name) not in own]
+    if not heads:
+        return given
+    state = {name: each for name, each in given.state.items() if name not in heads}
+    note = f"the classifier of {file} is left out: {', '.join(heads)}"
+    return Checkpoint(state, (*given.notes, note))
 
 
 def _is_headless(found: Found, architecture: Mapping[str, Any]) -> bool:

@@ -33,13 +33,20 @@ def current_name(name: str) -> tuple[str, tuple[str, ...]]:
     return name, ()
 
 
-def doubts(name: str, classes: int) -> tuple[str, ...]:
-    """A sentence where timm's own outputs are no classes: it has many models for embeddings."""
+def head_of(name: str, classes: int, named: bool) -> tuple[str, tuple[str, ...]]:
+    """A model's head, and a sentence where timm's own outputs are no classes: it has many models
+    for embeddings. `named`: the weights are timm's, and not a file's."""
     import timm
 
+    if classes == 0:
+        return "embedding", ()
     declared = timm.get_pretrained_cfg(name)
-    if declared and declared.num_classes == 0:
-        return (f"timm's {name} has no head: the {classes} classes are made up",)
-    if declared and declared.num_classes == classes and classes in EMBEDDINGS:
-        return (f"the {classes} outputs of {name} are an embedding and no classes",)
-    return ()
+    if not named or declared is None or declared.num_classes not in (0, classes):
+        return "single-label", ()
+    if declared.num_classes == 0:
+        return "single-label", (f"timm's {name} has no head: the {classes} classes are made up",)
+    if classes in EMBEDDINGS:
+        return "embedding", (
+            f"the {classes} outputs of {name} are taken for an embedding, as timm's own are",
+        )
+    return "single-label", ()

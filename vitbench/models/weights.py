@@ -87,12 +87,13 @@ def hub_answers() -> bool:
     return True
 
 
-def cached_file(repo: str, names: tuple[str, ...]) -> Path | None:
-    """The first of these files of a hub repository that lies in the local cache."""
+def cached_file(repo: str, names: tuple[str, ...], revision: str | None = None) -> Path | None:
+    """The first of these files of a hub repository that lies in the local cache; of its main
+    branch where no revision is given."""
     from huggingface_hub import try_to_load_from_cache
 
     for name in names:
-        found = try_to_load_from_cache(repo, name)
+        found = try_to_load_from_cache(repo, name, revision=revision)
         if isinstance(found, str):
             return Path(found)
     return None
