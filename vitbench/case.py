@@ -48,12 +48,21 @@ class Case:
 class Limits:
     """What a variant's predictions must keep, and why that much.
 
-    `agreement`: least share of images whose top-1 equals the fp32 reference's.
+    `agreement`: least share of images whose answer equals the fp32 reference's.
     `relative_error`: most |delta| / |reference| over the logits of the whole sample.
     `cosine`: least mean cosine between an image's logits and the reference's.
+    `neighbours`: of an embedding instead of `agreement`, the least share of images with the same
+    nearest neighbour; None: as `agreement`.
+    What counts as an answer, and that heads other than `single-label` take error and cosine off the
+    reference's mean: vitbench/heads.
     """
 
     agreement: float
     relative_error: float
     cosine: float
     reason: str
+    neighbours: float | None = None
+
+    @property
+    def least_neighbours(self) -> float:
+        return self.agreement if self.neighbours is None else self.neighbours

@@ -221,12 +221,14 @@ def test_every_runtime_that_asks_for_a_compiler_has_it_in_its_key():
     [
         {"case": {"artifact": "b"}}, {"against": {"artifact": "b"}}, {"recipe": variant("bf16")},
         {"labels": ["cat", "dog"]}, {"clusters": ["photo", "photo"]}, {"synthetic": True},
+        {"reading": ("binary", 0.4)}, {"reading": ("regression", 0.5)},
     ],
 )  # fmt: skip
 def test_an_agreement_depends_on_all_that_it_is_judged_by(change):
     given = {
         "case": {"artifact": "a"}, "against": {"artifact": "r"}, "recipe": variant("fp32"),
         "labels": ["cat", "cow"], "clusters": ["photo", "other"], "synthetic": False,
+        "reading": ("binary", 0.5),
     }  # fmt: skip
     before = identity.of_agreement(**given)
     assert identity.of_agreement(**given) == before
@@ -234,7 +236,7 @@ def test_an_agreement_depends_on_all_that_it_is_judged_by(change):
 
 
 def test_an_agreement_depends_on_who_bounds_it(monkeypatch):
-    given = [{}, {}, variant("fp32"), ["cat"], ["photo"], False]
+    given = [{}, {}, variant("fp32"), ["cat"], ["photo"], False, ("single-label", 0.5)]
     before = identity.of_agreement(*given)
     monkeypatch.setattr(environment, "installed", lambda name: f"next {name}")
     assert identity.of_agreement(*given) != before
@@ -257,7 +259,7 @@ def test_an_entry_depends_on_the_code_that_makes_it(monkeypatch, model, module, 
         return [
             identity.of_artifact(model, variant("fp32"), None)["code"],
             logits(variant("fp32"))["code"],
-            identity.of_agreement({}, {}, variant("fp32"), [], [], False)["code"],
+            identity.of_agreement({}, {}, variant("fp32"), [], [], False, ())["code"],
         ]
 
     for text in ("one", "another"):

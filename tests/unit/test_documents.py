@@ -71,7 +71,8 @@ def test_a_workflow_of_a_document_is_yaml(block):
 
 @pytest.mark.parametrize("block", blocks("toml"))
 def test_settings_of_a_document_are_toml(block):
-    assert set(tomllib.loads(block)["tool"]["vitbench"]) <= {"contracts", "history_since"}
+    known = {"contracts", "history_since", "models", "variants"}
+    assert set(tomllib.loads(block)["tool"]["vitbench"]) <= known
 
 
 def test_python_of_a_document_runs(monkeypatch, capsys):

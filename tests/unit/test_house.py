@@ -22,10 +22,11 @@ BASE = frozenset(
 # What a folder may import of ours, beside BASE and itself. What is not listed (cli, plugin, duet)
 # stands on all of them.
 MAY: dict[str, frozenset[str]] = {}
-READERS = ("stats", "report", "judge", "gate", "history", "show")  # of JSON, without torch
+READERS = ("stats", "heads", "report", "judge", "gate", "history", "show")  # of JSON, without torch
 MAY["stats"] = frozenset()
+MAY["heads"] = frozenset({"stats"})
 MAY["report"] = frozenset()
-MAY["judge"] = MAY["report"] | {"stats", "report"}
+MAY["judge"] = MAY["report"] | {"stats", "report", "heads"}
 MAY["gate"] = MAY["judge"] | {"judge"}
 MAY["history"] = MAY["judge"] | {"judge"}
 MAY["show"] = MAY["gate"] | {"gate", "history", "duet"}
@@ -33,7 +34,7 @@ MAY["init"] = frozenset()
 MAY["models"] = frozenset()
 MAY["runtimes"] = frozenset({"models"})
 MAY["build"] = MAY["runtimes"] | {"runtimes"}
-MAY["measure"] = MAY["build"] | {"build", "stats", "report", "judge"}
+MAY["measure"] = MAY["build"] | {"build", "stats", "heads", "report", "judge"}
 # The duet's files that show/ imports: they read what was recorded.
 DUET_READERS = tuple(
     f"vitbench/duet/{name}.py"

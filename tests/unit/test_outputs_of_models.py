@@ -39,7 +39,11 @@ def refuse(_):
         (lambda x: x.new_ones(1, 2), square, None),
         (lambda x: x.new_ones(1, 2) / 0, square, "values that are not finite"),
         (lambda x: x.new_ones(1, 1), square, "has one output"),
-        (lambda x: x.new_ones(1, 3), square, r"answers an image with \(1, 3\) .* its 2 classes"),
+        (
+            lambda x: x.new_ones(1, 3),
+            square,
+            "has 3 outputs and 2 labels, and the head",
+        ),
         (lambda x: x.new_ones(1, 2, 2), square, r"answers an image with \(1, 2, 2\)"),
         (lambda x: [x], square, "answers an image with list"),
         (refuse, square, r"own preprocessing, \(3, 8, 8\) \(not that\): one of the two"),

@@ -127,6 +127,6 @@ def test_labels_that_are_none_of_the_model(tmp_path, text, said):
     if text is not None:
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(UserError, match=f"mine: .*{said}"):
-        labels.given(str(file), 3, "mine")
+        labels.given(str(file), (3,), "mine")
     with pytest.raises(UserError, match="mine: labels has 2 labels"):
-        labels.given(("a", "b"), 3, "mine")
+        labels.given(("a", "b"), (3,), "mine")

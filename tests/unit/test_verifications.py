@@ -32,6 +32,8 @@ def run(tmp_path):
     model = SimpleNamespace(
         labels=[SimpleNamespace(name=str(n)) for n in range(12)],
         weights=SimpleNamespace(synthetic=False),
+        head="single-label",
+        threshold=0.5,
     )
     inputs = SimpleNamespace(sample=lambda _: SAMPLE, doubt=lambda *_: None)
     made = Verifications(

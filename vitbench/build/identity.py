@@ -73,18 +73,25 @@ def of_agreement(
     labels: Sequence[str],
     clusters: Sequence[str],
     synthetic: bool,
+    reading: tuple[str, float],
 ) -> dict[str, Any]:
     """All that a measured agreement depends on: `of_logits` of both, and what it is judged by.
 
     Measuring stops where a limit is broken for certain. scipy bounds that, by the photographs
-    that the images are cut from (`clusters`).
+    that the images are cut from (`clusters`). `reading` is the head and its threshold.
     """
     limits = recipe.limits
     return {
         "code": _code(FEEDING, JUDGING),
         "case": case,
         "against": against,
-        "limits": [limits.agreement, limits.relative_error, limits.cosine],
+        "limits": [
+            limits.agreement,
+            limits.relative_error,
+            limits.cosine,
+            limits.least_neighbours,
+        ],
+        "reading": list(reading),
         "labels": list(labels),
         "clusters": list(clusters),
         "synthetic": synthetic,

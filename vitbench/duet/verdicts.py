@@ -8,15 +8,17 @@ from typing import Any
 from vitbench.duet.block import Block
 from vitbench.duet.block_verdicts import judge_blocks
 from vitbench.duet.rule import Rule
+from vitbench.heads import SINGLE_LABEL
 from vitbench.judge.drift import (
     CHANGED,
     OTHER,
     PREPROCESSING,
     SAME_PIXELS,
     UNKNOWN,
+    Answers,
     Comparison,
     Drift,
-    FlipCounts,
+    compare_answers,
     drift_of,
 )
 from vitbench.judge.verdict import Verdict
@@ -46,10 +48,18 @@ class Played:
     def has(self, side: str, case: str) -> bool:
         return case in self.prepared[side]
 
+    def other_head(self, case: str) -> str:
+        """How base and head read the outputs otherwise, in words; "" where they do not."""
+        if not all(self.has(side, case) for side in SIDES):
+            return ""
+        base, head = (head_of(self.prepared[side][case]) for side in SIDES)
+        return f"the head of the model is {base} in base and {head} in head" * (base != head)
+
     def comparable(self, case: str) -> bool:
         """Whether its times say something: both sides have it, and head predicts what base does."""
         return (
             all(self.has(side, case) for side in SIDES)
+            and not self.other_head(case)
             and not self.broken("base", case)
             and case not in self.drifted
         )
@@ -76,6 +86,7 @@ class Played:
             case
             for case in self.cases
             if all(self.has(side, case) and not self.broken(side, case) for side in SIDES)
+            and not self.other_head(case)
         ]
         return {case: _compared(*(self.prepared[side][case] for side in SIDES)) for case in sound}
 
@@ -101,7 +112,7 @@ def _seen(verdict: Verdict, played: Played, drift: Drift) -> Verdict:
     if found.pixels == OTHER:
         words = "predictions are not compared: base and head were verified on different images"
     elif why := CHANGED.get(found.pixels):
-        words = f"{why}; all {found.images} images have the same top-1 as before"
+        words = f"{why}; all {found.images} images have the same {found.noun} as before"
     return replace(verdict, sentence=f"{verdict.sentence}. {words}") if words else verdict
 
 
@@ -130,6 +141,8 @@ def _untimed(case: str, played: Played) -> Verdict:
         state, why = "NEW", f"head can run this case, base cannot: {unavailable['base']}"
     elif unavailable["head"]:
         state, why = "MISSING", f"base can run this case, head cannot: {unavailable['head']}"
+    elif other := played.other_head(case):
+        state, why = "INCOMPARABLE", f"predictions and times are not compared: {other}"
     else:
         sentence = played.prepared["base"][case]["agreement"]["sentence"]
         state, why = "INCOMPARABLE", f"the predictions of base are wrong: {sentence}"
@@ -155,6 +168,8 @@ def _drifted(played: Played) -> dict[str, Verdict]:
             )
         if not all(played.has(side, case) for side in SIDES) or played.broken("base", case):
             continue
+        if played.other_head(case):
+            continue
         if played.broken("head", case):
             sentence = played.prepared["head"][case]["agreement"]["sentence"]
             why = f"the predictions of head are wrong: {sentence}"
@@ -164,22 +179,25 @@ def _drifted(played: Played) -> dict[str, Verdict]:
 
 
 def _compared(base: Mapping[str, Any], head: Mapping[str, Any]) -> Comparison:
-    """Head's top-1 beside base's; the truth is what base's fp32 predicted."""
-    agreement, then, now = head["agreement"], base["predictions"], head["predictions"]
+    """Head's answers beside base's; the truth is what base's fp32 answered."""
+    then, now = base["predictions"], head["predictions"]
     pixels = _pixels(then, now)
     if pixels == OTHER:
         return Comparison(OTHER)
-    triples = list(zip(then["truth"], then["top1"], now["top1"], strict=True))
-    differ = sum(was != new for _, was, new in triples)
-    if not agreement["claimed"]:
-        return Comparison(pixels, len(triples), differ)
-    flips = FlipCounts(
-        images=len(triples),
-        lost=sum(was == true != new for true, was, new in triples),
-        gained=sum(new == true != was for true, was, new in triples),
-        worth=min(1.0, agreement["effective_images"] / agreement["images"]),
+    agreement, worth = head["agreement"], None
+    if agreement["claimed"] and agreement["images"]:
+        worth = min(1.0, agreement["effective_images"] / agreement["images"])
+    of, truth, new = (
+        dict(zip(then["ids"], each, strict=False))
+        for each in (then["top1"], then["truth"], now["top1"])
     )
-    return Comparison(pixels, len(triples), differ, flips)
+    known = Answers(of, head_of(base), then.get("tolerance", ()))
+    return compare_answers(new, known, truth, pixels, worth)
+
+
+def head_of(prepared: Mapping[str, Any]) -> str:
+    """By which head a side reads a case. An arm of an older vitbench knows one alone."""
+    return str(prepared["agreement"].get("head", SINGLE_LABEL))
 
 
 def _pixels(base: Mapping[str, Any], head: Mapping[str, Any]) -> str:

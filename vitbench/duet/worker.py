@@ -26,7 +26,8 @@ from vitbench.case import Case
 from vitbench.duet.planted import extra_work, with_extra
 from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
-from vitbench.measure.outputs import Witness, one_of_each
+from vitbench.measure.outputs import Reading, Witness, one_of_each
+from vitbench.measure.verification import answers_of
 from vitbench.runtimes import VARIANTS, Deployment, load, operators, placement_of, variant
 
 PROTOCOL = 1
@@ -67,6 +68,7 @@ class Arm:
         verification = session.verify(case)
         artifact, sample = session.artifact(case), session.sample(case.model)
         model = session.model(case.model)
+        own, truth, tolerance = answers_of(verification, sample.ids, variant(case.variant).limits)
         images = Path(request["folder"]) / f"{case.model}-b{case.batch}.npy"
         if not images.exists():
             np.save(images, session.first_batch(case))
@@ -78,6 +80,7 @@ class Arm:
                 "images": str(images),
                 "case": case.id,
                 "verified": f"{verified}.npy",
+                "reading": asdict(Reading.of(verification.measured)),
             },
             "artifact": {"sha256": artifact.sha256, "bytes": artifact.bytes},
             "weights": model.weights.sha256,
@@ -86,8 +89,9 @@ class Arm:
                 "sample": sample.sha256,
                 "files": sample.files_sha256,
                 "ids": list(sample.ids),
-                "top1": verification.measured["top1"],
-                "truth": verification.measured["reference_top1"],
+                "top1": own,
+                "truth": truth,
+                "tolerance": tolerance,
             },
         }
 
@@ -165,7 +169,8 @@ def _witness(request: Mapping[str, Any]) -> Witness:
 
     verified = np.load(request["verified"], allow_pickle=False)
     limits = variant(request["variant"]).limits
-    return Witness(request["case"], verified, limits, request["device"])
+    reading = Reading(**request.get("reading", {}))
+    return Witness(request["case"], verified, limits, request["device"], reading)
 
 
 def say(text: str) -> None:

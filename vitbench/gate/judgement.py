@@ -114,7 +114,7 @@ def _strange(head: Mapping[str, Any], past: Earlier) -> list[Verdict]:
         Verdict(
             row.case.id,
             "INCOMPARABLE",
-            "the baseline is of another machine or of other weights: "
+            "the baseline is of another machine, of other weights or of another head: "
             + past.strangers[row.case.model],
         )
         for row in rows(head)

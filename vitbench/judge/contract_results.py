@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vitbench.judge.agreement import percent, round_down
+from vitbench.heads.words import percent, round_down
 from vitbench.judge.change import CERTAIN, PROCESS_SPREAD, RUN_SPREAD, Change, paired_timing
 from vitbench.judge.contracts import TOLERANCES, Contract
 from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Scope

@@ -1,14 +1,16 @@
 """Whether a case still predicts what it predicted in the baseline."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vitbench.heads import HEADS, SINGLE_LABEL
 from vitbench.report.reader import Row
 from vitbench.report.row import Timed
 from vitbench.stats.multiplicity import SUITE_LEVEL, holm, mcnemar_exact
 
 SAME_PIXELS, PREPROCESSING, UNKNOWN, OTHER = "same", "preprocessing", "unknown", "other"
+EMBEDDING = "embedding"
 CHANGED = {
     PREPROCESSING: "the preprocessing changed: the model gets other pixels from the same image "
     "files",
@@ -19,7 +21,8 @@ CHANGED = {
 
 @dataclass(frozen=True)
 class FlipCounts:
-    """Of `images` that both runs predicted, those that lost and those that gained the truth.
+    """Of `images` that both runs predicted, those that lost and those that gained the truth, which
+    is a `noun` of float32.
 
     `worth` is how many independent images one of them is worth, at most 1.
     """
@@ -28,6 +31,7 @@ class FlipCounts:
     lost: int
     gained: int
     worth: float
+    noun: str = "top-1"
 
     def p_value(self) -> float:
         """Exact one-sided McNemar, counts divided by the design effect (Rao and Scott, 1992)."""
@@ -36,8 +40,8 @@ class FlipCounts:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The top-1 of a case beside its baseline's. `images`: that both predicted; `differ`: those of
-    them with another top-1; `pixels`: one of SAME_PIXELS, PREPROCESSING and UNKNOWN, or OTHER,
+    """The answers of a case beside its baseline's. `images`: that both predicted; `differ`: those
+    of them with another `noun`; `pixels`: one of SAME_PIXELS, PREPROCESSING and UNKNOWN, or OTHER,
     where nothing was compared. `flips` is None where nothing can be claimed of them: with synthetic
     weights they are chance."""
 
@@ -45,6 +49,22 @@ class Comparison:
     images: int = 0
     differ: int = 0
     flips: FlipCounts | None = None
+    noun: str = "top-1"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a case answers to each image, by `head`. Values count as the same within `tolerance`."""
+
+    of: Mapping[str, Any]
+    head: str = SINGLE_LABEL
+    tolerance: Sequence[float] = ()
+
+    def same(self, one: Any, other: Any) -> bool:
+        if not self.tolerance or one is None or other is None:
+            return bool(one == other)
+        values = zip(one, other, self.tolerance, strict=True)
+        return all(abs(a - b) <= most for a, b, most in values)
 
 
 def pixels_of(head: Mapping[str, Any], base: Mapping[str, Any], case: str) -> str:
@@ -70,29 +90,46 @@ def pixels_of(head: Mapping[str, Any], base: Mapping[str, Any], case: str) -> st
 def compare_predictions(
     head: Row, base: Row, baseline: Mapping[str, Row], pixels: str
 ) -> Comparison:
-    """Top-1 of a case against its baseline's, image by image.
+    """The answers of a case against its baseline's, image by image.
 
-    The truth is what float32 predicted in the baseline, of the same batch or else any; without
-    it the case's own top-1 there.
+    The truth is what float32 answered in the baseline, of the same batch or else any; without
+    it the case's own answer there.
     """
     if not head.timed or not base.timed:
         return Comparison(pixels)
-    agreement = head.timed.agreement
-    now, then = _top1(head.timed), _top1(base.timed)
-    if pixels == OTHER or (pixels == UNKNOWN and now.keys() != then.keys()):
+    now, then = head.timed.predictions.by_image, _answers(base.timed)
+    every = pixels == UNKNOWN or then.head == EMBEDDING  # nearest of other images is another
+    if pixels == OTHER or (every and now.keys() != then.of.keys()):
         return Comparison(OTHER)
-    shared = now.keys() & then.keys()
-    differ = sum(now[image] != then[image] for image in shared)
-    if not shared or not agreement.claimed or not agreement.images:
-        return Comparison(pixels, len(shared), differ)
-    truth = {**then, **_truth(base, baseline)}
+    truth = {**then.of, **_truth(base, baseline)}
+    return compare_answers(now, then, truth, pixels, head.timed.agreement.worth)
+
+
+def compare_answers(
+    now: Mapping[str, Any],
+    then: Answers,
+    truth: Mapping[str, Any],
+    pixels: str,
+    worth: float | None,
+) -> Comparison:
+    """Answers by image against earlier ones and the truth. `worth`: as of FlipCounts; None where
+    nothing is claimed of the run that is judged."""
+    noun, shared = HEADS[then.head].noun, now.keys() & then.of.keys()
+    differ = sum(not then.same(now[image], then.of[image]) for image in shared)
+    if not shared or worth is None:
+        return Comparison(pixels, len(shared), differ, noun=noun)
+    right = [
+        (then.same(then.of[image], truth[image]), then.same(now[image], truth[image]))
+        for image in shared
+    ]
     flips = FlipCounts(
         images=len(shared),
-        lost=sum(then[image] == truth[image] != now[image] for image in shared),
-        gained=sum(now[image] == truth[image] != then[image] for image in shared),
-        worth=min(1.0, agreement.effective_images / agreement.images),
+        lost=sum(was and not new for was, new in right),
+        gained=sum(new and not was for was, new in right),
+        worth=worth,
+        noun=noun,
     )
-    return Comparison(pixels, len(shared), differ, flips)
+    return Comparison(pixels, len(shared), differ, flips, noun)
 
 
 def tested(found: Mapping[str, FlipCounts]) -> dict[str, tuple[str, float]]:
@@ -100,8 +137,8 @@ def tested(found: Mapping[str, FlipCounts]) -> dict[str, tuple[str, float]]:
     p_values = holm({case: each.p_value() for case, each in found.items()})
     return {
         case: (
-            f"predictions drifted: of {each.images} images {each.lost} lost the top-1 of the "
-            f"baseline's float32, and {each.gained} gained it (exact McNemar test, "
+            f"predictions drifted: of {each.images} images {each.lost} lost the {each.noun} of "
+            f"the baseline's float32, and {each.gained} gained it (exact McNemar test, "
             f"p = {p_values[case]:.2g} for {len(found)} case{'s' * (len(found) > 1)})",
             p_values[case],
         )
@@ -141,10 +178,12 @@ def drift_of(found: Mapping[str, Comparison]) -> Drift:
         proof = "which means nothing with synthetic weights"
         if case in known:
             proof = f"which proves neither drift (p = {tested(known)[case][1]:.2g}) nor SAME"
-        doubtful[case] = f"{why}; of {each.images} images {each.differ} have another top-1, {proof}"
+        doubtful[case] = (
+            f"{why}; of {each.images} images {each.differ} have another {each.noun}, {proof}"
+        )
     notes = [
-        f"{why}; {len(cases)} case{'s predict' if len(cases) > 1 else ' predicts'} the same top-1 "
-        "for every image"
+        f"{why}; {len(cases)} case{'s predict' if len(cases) > 1 else ' predicts'} the same "
+        f"{found[cases[0]].noun} for every image"
         for why, cases in same.items()
     ]
     if any(each.pixels == OTHER for each in found.values()):
@@ -154,14 +193,15 @@ def drift_of(found: Mapping[str, Comparison]) -> Drift:
     return Drift(sentences, doubtful, tuple(notes))
 
 
-def _truth(base: Row, baseline: Mapping[str, Row]) -> dict[str, int]:
+def _truth(base: Row, baseline: Mapping[str, Row]) -> dict[str, Any]:
     floats = [
         (row.case.device != "cpu", row.case.batch != base.case.batch, row.timed)
         for row in baseline.values()
         if row.timed and row.case.model == base.case.model and row.case.variant == "fp32"
     ]
-    return _top1(min(floats, key=lambda each: each[:2])[2]) if floats else {}
+    return min(floats, key=lambda each: each[:2])[2].predictions.by_image if floats else {}
 
 
-def _top1(timed: Timed) -> dict[str, int]:
-    return dict(zip(timed.predictions.images, timed.predictions.top1, strict=False))
+def _answers(timed: Timed) -> Answers:
+    found = timed.predictions
+    return Answers(found.by_image, timed.agreement.head, found.tolerance)

@@ -12,7 +12,8 @@ def by_identity(agreement: Agreement, subject: str) -> Agreement:
     of images gives another case. It is measured all the same: a reference whose outputs are not
     finite, or that answers otherwise each time, keeps the judgement and the sentence it has.
     """
-    if agreement.state == "BROKEN" or agreement.share != 1:
+    same = agreement.share == 1 or agreement.relative_error == 0
+    if agreement.state == "BROKEN" or not same:
         return agreement
     sentence = f"{subject}: is the agreement reference: KEPT"
     return replace(agreement, state="KEPT", sentence=sentence, lower=1.0, upper=1.0)

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.heads import HEADS, SINGLE_LABEL, Pair, exchanged, frame_of
+from vitbench.heads.words import rounded
 from vitbench.measure.sample import Sample
 from vitbench.runtimes.base import Deployment
 
 OnProgress = Callable[[int, int], None]
 """Called with how many images are done, and how many there are."""
+HITS = ("top1_hits", "top5_hits", "reference_top1_hits", "reference_top5_hits")
 
 
 def logits_of(
@@ -40,46 +43,85 @@ def compare(
     synthetic: bool,
     doomed: Callable[[dict[str, Any]], bool],
     progress: OnProgress | None = None,
+    head: str = SINGLE_LABEL,
+    threshold: float = 0.5,
 ) -> dict[str, Any]:
     """What a deployment's predictions are beside `reference_logits`, (N, C). The dict is JSON.
 
     `doomed` sees it after every batch; True stops the measuring. An output of the wrong shape or
     with values that are not finite stops it too, and is the `problem`. Lists have an entry for
-    each image done, in the sample's order, except `clusters` and `reference_square`, which
-    always have `total`. `margin` is the reference's first logit less its second, `own_margin` the
-    deployment's; `delta_square` is |logits - reference|^2, `reference_square` |reference|^2. The
+    each image done, in the sample's order, except `clusters` and what the head knows of the
+    reference, which always have `total`; vitbench/heads has the lists of each head.
+    `delta_square` is |logits - reference|^2, `reference_square` |reference|^2. The
     hits are None where the sample has no labels. `first_output` is that of the whole first batch,
-    `packed`.
+    `packed`. `spread` is the standard deviation of each of the reference's outputs. `exchanged` has
+    a phrase for each pair of images, or of outputs, with each other's answers; it is empty where
+    the measuring stopped early.
     """
-    total = len(sample.ids)
-    square = np.square(np.nan_to_num(reference_logits).astype(np.float64)).sum(1)  # JSON has no inf
+    kind, frame = HEADS[head], frame_of(reference_logits, threshold)
+    total, known = len(sample.ids), np.nan_to_num(reference_logits).astype(np.float64)
     measured: dict[str, Any] = {
         "total": total,
         "clusters": list(sample.clusters),
         "synthetic": synthetic,
         "problem": None,
         "first_output": None,
-        "reference_square": _rounded(square),
-        "class_names": list(class_names),
+        "reference_square": rounded(np.square(known).sum(1)),  # JSON has no inf
+        "class_names": kind.names(class_names),
+        "head": head,
+        "threshold": threshold,
+        "spread": rounded(frame.spread),
+        "exchanged": [],
+        **kind.begin(Pair(known, known, frame)),
     }
-    columns = ("top1", "reference_top1", "margin", "own_margin", "cosine", "delta_square")
-    hits = ("top1_hits", "top5_hits", "reference_top1_hits", "reference_top5_hits")
-    measured.update({key: [] for key in columns})
-    measured.update({key: None if sample.labels is None else [] for key in hits})
+    labelled = kind.labelled and sample.labels is not None
+    nothing = np.zeros((0, *known.shape[1:]))
+    measured.update(kind.columns(Pair(nothing, nothing, frame, [] if labelled else None)))
+    for key in HITS:
+        measured.setdefault(key, None)
+    outputs: list[NDArray[np.float32]] = []
     for span, output in _batches(deployment, sample.images, batch):
         reference = reference_logits[span]
         measured["first_output"] = measured["first_output"] or packed(output)
         measured["problem"] = _problem(output, (batch, *reference.shape[1:]), reference)
         if measured["problem"]:
             break
-        labels = None if sample.labels is None else sample.labels[span]
-        for key, values in _columns(output[: len(reference)], reference, labels).items():
+        outputs.append(output[: len(reference)])
+        labels = sample.labels[span] if labelled and sample.labels else None
+        own, true = outputs[-1].astype(np.float64), reference.astype(np.float64)
+        columns = kind.columns(Pair(own, true, frame, labels))
+        for key, values in columns.items():
             measured[key].extend(values)
         if progress:
             progress(span.stop, total)
         if doomed(measured):
             break
+    else:
+        own = np.concatenate(outputs).astype(np.float64)
+        measured.update(kind.finish(Pair(own, known, frame), sample.clusters))
+        own, known = kind.scaled(own, frame), kind.scaled(known, frame)
+        measured["exchanged"] = list(_exchanged(own, known, sample.ids, class_names))
     return measured
+
+
+def _exchanged(
+    own: NDArray[np.float64],
+    reference: NDArray[np.float64],
+    ids: Sequence[str],
+    names: Sequence[str],
+) -> Iterator[str]:
+    """Phrases on the images, and on the outputs, that have each other's answers."""
+    images = exchanged(own, reference)
+    for one, other in images[:1]:
+        more = f" (and {len(images) - 1} more pairs)" * (len(images) > 1)
+        yield f"{ids[one]} and {ids[other]} have each other's outputs{more}"
+    columns = exchanged(own.T, reference.T)
+    for one, other in columns[:1]:
+        named = [
+            repr(names[at]) if len(names) == own.shape[1] else f"number {at}" for at in (one, other)
+        ]
+        more = f" (and {len(columns) - 1} more pairs)" * (len(columns) > 1)
+        yield f"outputs {' and '.join(named)} have each other's values{more}"
 
 
 def packed(logits: NDArray[np.float32]) -> dict[str, Any]:
@@ -105,41 +147,6 @@ def _problem(
         if wrong:
             return f"{wrong} of {kept} outputs{name} are not finite"
     return None
-
-
-def _columns(
-    own: NDArray[np.float32], reference: NDArray[np.float32], labels: Sequence[int] | None
-) -> dict[str, list[Any]]:
-    """A batch's logits and the reference's, both (n, C), to entries of `measured`."""
-    a, b = own.astype(np.float64), reference.astype(np.float64)
-    order, reference_order = (np.argsort(-logits, axis=1, kind="stable") for logits in (a, b))
-    norms = np.sqrt(np.square(a).sum(1) * np.square(b).sum(1))
-    cosine = np.divide((a * b).sum(1), norms, out=np.zeros(len(a)), where=norms > 0)
-    columns = {
-        "top1": order[:, 0].tolist(),
-        "reference_top1": reference_order[:, 0].tolist(),
-        "margin": _rounded(_margin(b, reference_order)),
-        "own_margin": _rounded(_margin(a, order)),
-        "cosine": _rounded(cosine),
-        "delta_square": _rounded(np.square(a - b).sum(1)),
-    }
-    if labels is not None:
-        truth = np.asarray(labels)[:, None]
-        for prefix, ranked in (("", order), ("reference_", reference_order)):
-            for k in (1, 5):
-                columns[f"{prefix}top{k}_hits"] = (ranked[:, :k] == truth).any(1).tolist()
-    return columns
-
-
-def _margin(logits: NDArray[np.float64], order: NDArray[np.intp]) -> NDArray[np.float64]:
-    """First less second logit, (n,); 0 where there is one class only."""
-    ranked = np.take_along_axis(logits, order[:, :2], axis=1)
-    return np.asarray(ranked[:, 0] - ranked[:, -1])
-
-
-def _rounded(values: NDArray[np.float64]) -> list[float]:
-    """Seven significant digits: what float32 has, and small in a file."""
-    return [float(f"{value:.7g}") for value in values]
 
 
 def repeatability(deployment: Deployment, images: NDArray[np.float32]) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
+from vitbench.heads import HEADS, SINGLE_LABEL
 from vitbench.measure.photos import Photo
 
 MOST = 12
@@ -17,26 +18,26 @@ def surest_flips(
     most: int = MOST,
     thumbnails: bool = True,
 ) -> list[dict[str, Any]]:
-    """Of the images whose top-1 differs from fp32's, those that fp32 was surest of.
+    """Of the images whose answer is not fp32's, those that fp32 was surest of.
 
     `measured` is what `agreement.compare` returns for `photos`, in their order. Each has the
-    image's id, both labels, both margins (first logit less second) and a `thumbnail` of 64 x 64
-    pixels at most, a JPEG in base64, or "" without `thumbnails`.
+    image's id, both answers in words, both margins (vitbench/heads) and a `thumbnail` of 64 x 64
+    pixels at most, a JPEG in base64, or "" without `thumbnails`. A head that decides nothing has
+    no margin, and so no flip.
     """
-    names = measured["class_names"]
+    if "margin" not in measured:
+        return []
+    head, names = HEADS[measured.get("head", SINGLE_LABEL)], measured["class_names"]
+    answers, references = head.answers(measured)
     differ = [
-        at
-        for at, (own, true) in enumerate(
-            zip(measured["top1"], measured["reference_top1"], strict=True)
-        )
-        if own != true
+        at for at, (own, true) in enumerate(zip(answers, references, strict=True)) if own != true
     ]
     differ.sort(key=lambda at: -measured["margin"][at])
     return [
         {
             "image": photos[at].id,
-            "reference_label": names[measured["reference_top1"][at]],
-            "label": names[measured["top1"][at]],
+            "reference_label": head.shown(references[at], names),
+            "label": head.shown(answers[at], names),
             "reference_margin": measured["margin"][at],
             "margin": measured["own_margin"][at],
             "thumbnail": thumbnail(photos[at]) if thumbnails else "",

@@ -13,12 +13,12 @@ from vitbench.measure.clock import BusyClock
 from vitbench.measure.extras import Extras
 from vitbench.measure.flips import surest_flips
 from vitbench.measure.measurement import FootprintMeasurement, Measurement, Subject
-from vitbench.measure.outputs import Witness, drawn_rounds
+from vitbench.measure.outputs import Reading, Witness, drawn_rounds
 from vitbench.measure.paired import PairedRounds
 from vitbench.measure.session import Session
 from vitbench.measure.throttled import Throttling
 from vitbench.measure.timing_lock import timing_alone
-from vitbench.measure.verification import Verification
+from vitbench.measure.verification import Verification, answers_of
 from vitbench.report.row import ComparedInfo, Outputs, Predictions
 from vitbench.runtimes import Deployment, variant
 
@@ -125,11 +125,13 @@ def measure_footprint(
 
 def witness(session: Session, case: Case) -> Witness:
     """Compares the outputs of a case that is timed with the verified ones."""
-    verified = session.verify(case).first_output
-    return Witness(case.id, verified, variant(case.variant).limits, case.device)
+    found, limits = session.verify(case), variant(case.variant).limits
+    return Witness(case.id, found.first_output, limits, case.device, Reading.of(found.measured))
 
 
 def _predictions(session: Session, case: Case, verification: Verification) -> Predictions:
-    measured = verification.measured
-    ids = list(session.sample(case.model).ids)
-    return Predictions(ids, measured["top1"], measured["own_margin"])
+    measured, ids = verification.measured, list(session.sample(case.model).ids)
+    if "top1" in measured:
+        return Predictions(ids, measured["top1"], measured["own_margin"])
+    own, _, tolerance = answers_of(verification, ids, variant(case.variant).limits)
+    return Predictions(ids[: len(own)], [], [], own, tolerance)

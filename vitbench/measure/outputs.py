@@ -1,6 +1,7 @@
 """Whether the deployment that is timed answers what was verified, before and in its rounds."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from vitbench.case import Limits
 from vitbench.errors import WrongOutputs
+from vitbench.heads import HEADS, SINGLE_LABEL, Frame, Head, Pair, frame_of
 
 SHARES = 5  # of the rounds; one round of each is compared
 NEAR = 4.0  # so many times what repeated calls differ by is within their reach
@@ -30,6 +32,29 @@ def one_of_each(turns: int, seed: int) -> Iterator[bool]:
         yield from (turn == chosen for turn in range(turns))
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a witness reads outputs: by a head, and by what its frame needs of the sample."""
+
+    head: str = SINGLE_LABEL
+    threshold: float = 0.5
+    spread: Sequence[float] = ()
+
+    @classmethod
+    def of(cls, measured: Mapping[str, Any]) -> "Reading":
+        """As a case was verified. A head that needs no spread has none."""
+        if measured["head"] == SINGLE_LABEL:
+            return cls()
+        return cls(measured["head"], measured["threshold"], tuple(measured["spread"]))
+
+    def frame(self, verified: Logits) -> Frame:
+        known = frame_of(verified, self.threshold)
+        return replace(known, spread=np.asarray(self.spread)) if len(self.spread) else known
+
+
+SINGLE = Reading()
+
+
 class Witness:
     """Compares one deployment's outputs on one batch with `verified`, (N, C), of verification.
 
@@ -39,8 +64,16 @@ class Witness:
     within the limits, and those in the rounds equal to them.
     """
 
-    def __init__(self, name: str, verified: Logits, limits: Limits, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        name: str,
+        verified: Logits,
+        limits: Limits,
+        device: str = "cpu",
+        reading: Reading = SINGLE,
+    ) -> None:
         self.name, self.limits = name, limits
+        self._head, self._frame = HEADS[reading.head], reading.frame(verified)
         self.verified = self._expected = verified
         self._device = device
         self.repeatable = True
@@ -56,8 +89,8 @@ class Witness:
         self._repeats_within = _largest(answers[-1], answers[-2])
         self.repeatable = _same(answers[-1], answers[-2])
         if self.repeatable and self._device != "cpu":
-            rounding = self.limits.relative_error * float(np.sqrt(np.square(self.verified).mean()))
-            self._refuse(when, beyond(answers[-1], self.verified, self.limits, rounding))
+            usual = self._head.size(self._pair(answers[-1]))
+            self._refuse(when, self._beyond(answers[-1], self.limits.relative_error * usual))
             self._expected = answers[-1]
         for answer in answers:
             self.see(answer, when)
@@ -69,9 +102,9 @@ class Witness:
         if not problem:
             self.largest_difference = max(self.largest_difference, _largest(answer, self.verified))
             if self.repeatable:
-                problem = unequal(answer, self._expected)
+                problem = unequal(self._pair(answer, self._expected), self._head)
             else:
-                problem = beyond(answer, self.verified, self.limits, self._repeats_within)
+                problem = self._beyond(answer, self._repeats_within)
         self._refuse(when, problem)
 
     def to_json(self) -> dict[str, Any]:
@@ -80,6 +113,14 @@ class Witness:
             "repeatable": self.repeatable,
             "largest_difference": self.largest_difference,
         }
+
+    def _beyond(self, answer: Logits, repeats_within: float) -> str | None:
+        return beyond(self._pair(answer), self._head, self.limits, repeats_within)
+
+    def _pair(self, answer: Logits, beside: Logits | None = None) -> Pair:
+        """An answer beside another, which is the verified one unless given."""
+        beside = self.verified if beside is None else beside
+        return Pair(answer.astype(np.float64), beside.astype(np.float64), self._frame)
 
     def _refuse(self, when: str, problem: str | None) -> None:
         if problem:
@@ -108,61 +149,66 @@ def unusable(answer: Logits, shape: tuple[int, ...]) -> str | None:
     return f"{wrong} of {len(answer)} are not finite" if wrong else None
 
 
-def unequal(answer: Logits, verified: Logits) -> str | None:
+def unequal(pair: Pair, head: Head) -> str | None:
     """How two arrays (N, C) differ, in words; None where they are equal to the bit."""
-    if _same(answer, verified):
+    own, verified = pair.own, pair.reference
+    if _same(own, verified):
         return None
-    rows = [i for i in range(len(answer)) if not _same(answer[i], verified[i])]
-    how = f"by up to {_largest(answer, verified):.3g} in a logit"
-    return f"{len(rows)} of {len(answer)} differ, {how}{_other_classes(answer, verified)}"
+    rows = [i for i in range(len(own)) if not _same(own[i], verified[i])]
+    how = f"by up to {_largest(own, verified):.3g} in an output"
+    return f"{len(rows)} of {len(own)} differ, {how}{_changed(pair, head)}"
 
 
-def beyond(answer: Logits, verified: Logits, limits: Limits, repeats_within: float) -> str | None:
+def beyond(pair: Pair, head: Head, limits: Limits, repeats_within: float) -> str | None:
     """What is outside of the limits in an answer that repeats itself only within
-    `repeats_within` (a logit), in words. Each image counts by itself: relative logit error and
-    cosine; a top-1 that changed though it was no near call; and an answer that is another image's.
+    `repeats_within` (an output), in words. Each image counts by itself: its relative error, of a
+    single label its cosine; what is decided otherwise though it was no near call; and an answer
+    that is another image's.
     """
-    a, b = answer.astype(np.float64), verified.astype(np.float64)
-    own, norm = np.linalg.norm(a - b, axis=1), np.linalg.norm(b, axis=1)
-    error = own / np.maximum(norm, np.finfo(float).tiny)
-    cosine = (a * b).sum(1) / np.maximum(np.linalg.norm(a, axis=1) * norm, np.finfo(float).tiny)
-    order = np.argsort(-b, axis=1, kind="stable")
-    first, second = order[:, 0], order[:, min(1, b.shape[1] - 1)]
-    rows = np.arange(len(b))
-    sure = b[rows, first] - b[rows, second] > NEAR * repeats_within
+    error, reach = head.errors(pair), NEAR * repeats_within
+    a, b = head.scaled(pair.own, pair.frame), head.scaled(pair.reference, pair.frame)
+    cosine = np.ones(len(a))
+    if head.name == SINGLE_LABEL:
+        norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        cosine = (a * b).sum(1) / np.maximum(norms, np.finfo(float).tiny)
     squares = np.square(a).sum(1)[:, None] + np.square(b).sum(1) - 2 * a @ b.T
     others = np.sqrt(np.maximum(squares, 0.0)).min(axis=1)
-    reach = NEAR * repeats_within * np.sqrt(b.shape[1])
+    now, then = head.decided(pair)
     for wrong, what in (
-        (~(error <= limits.relative_error), f"relative logit error over {limits.relative_error:g}"),
+        (~(error <= limits.relative_error), f"{head.error_name} over {limits.relative_error:g}"),
         (~(cosine >= limits.cosine), f"a cosine under {limits.cosine:g}"),
-        (own - others > reach, "the answer of another image"),
-        (sure & (a.argmax(1) != first), "another top-1"),
+        (
+            np.linalg.norm(a - b, axis=1) - others > reach * np.sqrt(b.shape[1]),
+            "the answer of another image",
+        ),
+        (((now != then) & (head.margins(pair) > reach)).any(axis=1), f"another {head.noun}"),
     ):
         if wrong.any():
             worst = f"up to {error.max():.2g}"
             return (
-                f"{int(wrong.sum())} of {len(a)} have {what} (relative logit error {worst})"
-                f"{_other_classes(answer, verified)}"
+                f"{int(wrong.sum())} of {len(a)} have {what} ({head.error_name} {worst})"
+                f"{_changed(pair, head)}"
             )
     return None
 
 
-def _same(one: Logits, other: Logits) -> bool:
+def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
     return one.tobytes() == other.tobytes()
 
 
-def _largest(one: Logits, other: Logits) -> float:
+def _largest(one: NDArray[Any], other: NDArray[Any]) -> float:
     return float(np.abs(one.astype(np.float64) - other).max(initial=0.0))
 
 
-def _other_classes(answer: Logits, verified: Logits) -> str:
-    """Of the first image whose top-1 changed, both classes; empty where none did."""
-    now, then = answer.argmax(axis=1), verified.argmax(axis=1)
-    for image in np.flatnonzero(now != then)[:1]:
-        changed = int((now != then).sum())
+def _changed(pair: Pair, head: Head) -> str:
+    """How many images are decided otherwise, and what of the first; empty where none is."""
+    now, then = head.decided(pair)
+    changed = (now != then).any(axis=1)
+    for image in np.flatnonzero(changed)[:1]:
+        place = int(np.flatnonzero(now[image] != then[image])[0])
+        what = "class" if head.name == SINGLE_LABEL else f"label {place}"
         return (
-            f"; top-1 of {changed} changed, of image {image} from class {then[image]} "
-            f"to {now[image]}"
+            f"; {head.noun} of {int(changed.sum())} changed, of image {image} from {what} "
+            f"{then[image, place]} to {now[image, place]}"
         )
     return ""

@@ -1,6 +1,6 @@
 """Whether cases predict what their references predict: each is asked once in a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from vitbench.build import identity
 from vitbench.build.artifacts import ArtifactCache
-from vitbench.case import Case
+from vitbench.case import Case, Limits
 from vitbench.errors import UserError
+from vitbench.heads import HEADS, SINGLE_LABEL
 from vitbench.judge.agreement import Agreement, doomed, judge_agreement
 from vitbench.judge.reference import by_identity
 from vitbench.measure.agreement import compare, logits_of, unpacked
@@ -27,12 +28,25 @@ KEPT_BYTES = 2**21  # of a case's logits on the sample: 512 images of 1,000 clas
 
 @dataclass(frozen=True)
 class Verification:
-    """An agreement, and what was measured for it (per image: top-1 and margin). `first_output` is
-    the logits (N, C) of the first batch."""
+    """An agreement, and what was measured for it (per image, such as top-1: vitbench/heads).
+    `first_output` is the outputs (N, C) of the first batch."""
 
     agreement: Agreement
     measured: Mapping[str, Any]
     first_output: NDArray[np.float32]
+
+
+def answers_of(
+    verification: Verification, ids: Sequence[str], limits: Limits
+) -> tuple[list[Any], list[Any], list[float]]:
+    """What the case and what its reference answered to each image, as another run understands it,
+    and by how much each value of two equal answers may differ. No answers where a head has none."""
+    measured = verification.measured
+    head = HEADS[measured["head"]]
+    own, reference = (
+        [head.recorded(answer, ids) for answer in each] for each in head.answers(measured)
+    )
+    return own, reference, head.tolerance(measured, limits)
 
 
 def require_unbroken(verification: Verification) -> Verification:
@@ -96,10 +110,11 @@ class Verifications:
             self._labels(model),
             self._inputs.sample(model).clusters,
             self._model(model).weights.synthetic,
+            self._reading(model),
         )
         measured = self._cache.json("agreement", judged, lambda: self._compare(case, against))
         subject = f"{case.variant} on {case.device}, batch {case.batch}"
-        if against.variant == AGREEMENT_REFERENCE:
+        if against.variant == AGREEMENT_REFERENCE and measured["head"] == SINGLE_LABEL:
             self._inputs.doubt(model, measured["reference_top1"])
         if against.variant != AGREEMENT_REFERENCE or against.batch != case.batch:
             subject += f", against {against.variant} on {against.device}, batch {against.batch}"
@@ -135,11 +150,16 @@ class Verifications:
             self._model(case.model).weights.synthetic,
             lambda measured: doomed(measured, limits),
             progress,
+            *self._reading(case.model),
         )
         whole = not measured["problem"] and len(outputs) * case.batch >= len(sample.ids)
         if whole and sum(each.nbytes for each in outputs) <= KEPT_BYTES:
             self._answers[case] = np.concatenate(outputs)[: len(sample.ids)]
         return measured
+
+    def _reading(self, name: str) -> tuple[str, float]:
+        """How a model's outputs are read: head and threshold."""
+        return self._model(name).head, self._model(name).threshold
 
     def _labels(self, name: str) -> list[str]:
         return [label.name for label in self._model(name).labels]

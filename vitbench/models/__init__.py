@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vitbench.errors import UserError
-from vitbench.models import hub, labels, python, timm, transformers
+from vitbench.models import heads, hub, python, timm, transformers
 from vitbench.models.base import Label, Model, ModelSpec, Weights
 from vitbench.models.flops import flops
 from vitbench.models.spec import parse_spec, parse_specs
@@ -38,9 +38,7 @@ def load_model(spec: ModelSpec, mode: str | None) -> Model:
     preprocessing with anything but logits of its classes.
     """
     model: Model = SOURCES[spec.source].load(spec, mode)
-    if spec.labels is not None:
-        names = labels.given(spec.labels, len(model.labels), f"--model {spec.public}")
-        model = replace(model, labels=names)
+    model = heads.settled(model)
     model.module.eval().requires_grad_(False)
     image = _prepared(model)
     _check_outputs(model, image)
@@ -78,22 +76,22 @@ def _check_outputs(model: Model, image: NDArray[np.float32]) -> None:
             f"{name}: the model does not take the images of its own preprocessing, "
             f"{tuple(image.shape)} ({first_line(error)}): one of the two has the wrong size"
         ) from error
-    shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-    if shape == (1, 1):
+    if not isinstance(logits, torch.Tensor):
         raise UserError(
-            f"{name}: the model has one output: which class is likeliest says nothing of it, and "
-            "vitbench cannot judge a sigmoid or a regression yet"
+            f"{name}: the model answers an image with {type(logits).__name__} and not with a tensor"
         )
-    if isinstance(logits, torch.Tensor) and not logits.isfinite().all():
+    shape = tuple(logits.shape)
+    if not logits.isfinite().all():
         raise UserError(
             f"{name}: the model answers a black photograph with values that are not finite: its "
             "weights are damaged, or its training has diverged"
         )
-    if shape != (1, len(model.labels)):
+    if len(shape) != 2 or shape[0] != 1:
         raise UserError(
-            f"{name}: the model answers an image with {shape} and not with logits of its "
-            f"{len(model.labels)} classes"
+            f"{name}: the model answers an image with {shape} and not with one row of outputs"
         )
+    if wrong := heads.misfit(model.head, shape[1], len(model.labels)):
+        raise UserError(f"{name}: the model {wrong}")
 
 
 def skeleton(architecture: Mapping[str, Any]) -> Any:

@@ -30,10 +30,10 @@ def numbered(count: int) -> tuple[Label, ...]:
     return tuple(Label(str(index), f"class {index}") for index in range(count))
 
 
-def given(wanted: str | tuple[str, ...], count: int, where: str) -> tuple[Label, ...]:
+def given(wanted: str | tuple[str, ...], counts: tuple[int, ...], where: str) -> tuple[Label, ...]:
     """The labels that a user gives: themselves, or the absolute path of a file with a label a line.
 
-    Raises UserError, which begins with `where`, for another number than the model's outputs.
+    Raises UserError, which begins with `where`, for a number of labels that is not in `counts`.
     """
     names, place = wanted, "labels"
     if isinstance(wanted, str):
@@ -46,10 +46,10 @@ def given(wanted: str | tuple[str, ...], count: int, where: str) -> tuple[Label,
     empty = [number for number, name in enumerate(names, 1) if not name]
     if empty:
         raise UserError(f"{where}: {place}: label {empty[0]} is empty")
-    if len(names) != count:
-        raise UserError(
-            f"{where}: {place} has {len(names)} labels, and the model has {count} outputs"
-        )
+    if len(names) not in counts:
+        number = " or ".join(map(str, counts))
+        takes = f"has {number} outputs" if len(counts) == 1 else f"takes {number} labels"
+        raise UserError(f"{where}: {place} has {len(names)} labels, and the model {takes}")
     return tuple(Label(name, name) for name in names)
 
 

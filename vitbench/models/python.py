@@ -9,6 +9,7 @@ from vitbench.errors import UserError
 from vitbench.models import labels
 from vitbench.models.base import Label, Model, ModelSpec, Weights
 from vitbench.models.checkpoint import load_strictly, matched, read_checkpoint
+from vitbench.models.heads import counts
 from vitbench.models.python_images import preprocess_of
 from vitbench.models.python_module import Made, make
 from vitbench.models.transformers_kinds import LOGITS
@@ -129,4 +130,5 @@ def _labels(made: Made, preprocess: Any, spec: ModelSpec, where: str) -> tuple[L
             f"{where} returns labels of type {type(wanted).__name__}: expected a list of texts, or "
             "the path of a file with a label a line"
         )
-    return labels.given(wanted if isinstance(wanted, str) else tuple(wanted), outputs, where)
+    names = wanted if isinstance(wanted, str) else tuple(wanted)
+    return labels.given(names, counts(spec.head, outputs), where)

@@ -96,11 +96,26 @@ def differing(head: Mapping[str, Any], base: Mapping[str, Any], model: str = "")
         return told
     if _table(ours.get("weights")).get(model) != _table(theirs.get("weights")).get(model):
         told.append(f"weights of {model}")
+    told += _differing_heads(head, base, model)
     same = _recorded(ours, ours.get("weights")) == _recorded(theirs, theirs.get("weights"))
     prints = {str(each["fingerprint"]) for each in (ours, theirs) if "fingerprint" in each}
     if same and len(prints) > 1:
         told.append("the fingerprint")  # of something that neither report records
     return told
+
+
+def _differing_heads(head: Mapping[str, Any], base: Mapping[str, Any], model: str) -> list[str]:
+    """How the outputs of a model are read otherwise, in words."""
+    ours, theirs = (
+        _table(_table(_table(each.get("vitbench")).get("models")).get(model))
+        for each in (head, base)
+    )
+    known = (("head", "single-label"), ("threshold", 0.5))
+    return [
+        _differs(f"{key} of {model}", ours.get(key, usual), theirs.get(key, usual))
+        for key, usual in known
+        if ours.get(key, usual) != theirs.get(key, usual)
+    ]
 
 
 def versions(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,10 @@ class Stats(Struct, frozen=True):
 
 
 class AgreementInfo(Struct, frozen=True):
+    """`share`, `lower` and `upper`: of images with the reference's answer, of heads that have one.
+    `error`, of a regression, and `centred_cosine`, of an embedding, are off the reference's mean.
+    """
+
     state: Literal["KEPT", "BROKEN", "UNPROVEN"]
     sentence: str
     matched: Count
@@ -56,6 +60,18 @@ class AgreementInfo(Struct, frozen=True):
     top5: Number | None
     reference_top1: Number | None
     claimed: bool
+    head: Literal["single-label", "binary", "multi-label", "regression", "embedding"] = (
+        "single-label"
+    )
+    error: Number | None = None
+    error_upper: Number | None = None
+    centred_cosine: Number | None = None
+
+    @property
+    def worth(self) -> float | None:
+        """How many independent images one is worth, at most 1; None where nothing is claimed."""
+        claimed = self.claimed and self.images
+        return min(1.0, self.effective_images / self.images) if claimed else None
 
     @property
     def itself(self) -> bool:
@@ -84,10 +100,20 @@ class Ratio(Struct, frozen=True):
     rounds: int
 
 
-class Predictions(Struct, frozen=True):
+class Predictions(Struct, frozen=True, omit_defaults=True):
+    """Of each image, what the case answers: `top1` of `single-label` and (the side) `binary`, else
+    `answers`: indices of labels, values, or the nearest image. Two values of an output are the same
+    within its `tolerance`."""
+
     images: list[str]
     top1: list[int]
     margin: list[Number]
+    answers: list[str | list[Number]] = []
+    tolerance: list[NotNegative] = []
+
+    @property
+    def by_image(self) -> dict[str, Any]:
+        return dict(zip(self.images, self.answers or self.top1, strict=False))
 
 
 class Flip(Struct, frozen=True):

@@ -67,6 +67,8 @@ class ModelInfo(Struct, frozen=True):
     architecture: Table
     weights: WeightsInfo
     labels: int
+    head: str = "single-label"
+    threshold: float = 0.5
     notes: list[str] = []
     calibration: Calibration | None = None
     images: ModelImages | UnsetType = UNSET

@@ -155,6 +155,7 @@ def _paired_faults(extra: Timed, rounds: int) -> Iterator[str]:
         yield f"its standard error is {error!r} of {batches} batches, which cannot be"
     if min(rounds, len(reference)) > 1 and rounds != len(reference):
         yield f"it has {rounds} rounds and its reference {len(reference)}, which are no pairs"
-    if len(predictions.images) != len(predictions.top1):
-        counts = len(predictions.images), len(predictions.top1)
+    answers = predictions.answers or predictions.top1
+    if len(predictions.images) != len(answers):
+        counts = len(predictions.images), len(answers)
         yield "it names {} images and has predictions of {}".format(*counts)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from vitbench.judge.agreement import round_down
+from vitbench.heads.words import round_down
 from vitbench.report.fields import FIELD, Field
 from vitbench.report.reader import Row
 

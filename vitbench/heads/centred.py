@@ -1,0 +1,48 @@
+"""The centred relative error: |own - reference| / |reference - its mean|. A constant scores 1.
+
+The mean of the reference is taken over the sample, output by output, so that what all images have
+in common hides nothing. (It is the root of what statistics call the fraction of variance
+unexplained, 1 - R^2: Draper and Smith, Applied Regression Analysis, 1998.)
+"""
+
+import math
+
+import numpy as np
+
+from vitbench.case import Limits
+from vitbench.heads.base import Measured, Pair
+from vitbench.heads.words import rounded
+
+
+def delta_square(pair: Pair) -> list[float]:
+    """|own - reference|^2 of each image."""
+    return rounded(np.square(pair.own - pair.reference).sum(1))
+
+
+def centred_error(measured: Measured, images: int) -> float:
+    """The error of what is measured over the spread of the first `images`. Infinite where the
+    reference does not vary and something differs; NaN where nothing was measured."""
+    if not measured["delta_square"]:
+        return math.nan
+    return ratio(sum(measured["delta_square"]), sum(measured["spread_square"][:images]))
+
+
+def ratio(deltas: float, spreads: float) -> float:
+    """The root of deltas over spreads, both sums of squares."""
+    if not spreads:
+        return math.inf if deltas else 0.0
+    return math.sqrt(deltas / spreads)
+
+
+def over(error: float, limits: Limits, what: str = "centred relative error") -> list[str]:
+    """A phrase where an error is over its limit."""
+    if error <= limits.relative_error:
+        return []
+    return [f"{what} {error:.4g}, limit at most {limits.relative_error:g}"]
+
+
+def doomed(measured: Measured, limits: Limits) -> bool:
+    """Whether the error is over its limit even if no more image differs."""
+    return bool(over(centred_error(measured, measured["total"]), limits)) and bool(
+        measured["delta_square"]
+    )

@@ -1,0 +1,131 @@
+"""One label an image, softmax: two answers agree where the same class comes first."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.case import Limits
+from vitbench.heads.base import TINY, Findings, Head, Measured, Outputs, Pair, Spoken
+from vitbench.heads.centred import delta_square
+from vitbench.heads.classes import hits_of, top_flips
+from vitbench.heads.shares import against, beneath, best_upper, mean, needed, share_of
+from vitbench.heads.words import percent, round_down, rounded
+
+
+class SingleLabel(Head):
+    name = "single-label"
+    noun = "top-1"
+    labelled = True
+    error_name = "relative logit error"
+
+    def begin(self, pair: Pair) -> dict[str, list[Any]]:  # noqa: ARG002
+        return {}
+
+    def columns(self, pair: Pair) -> dict[str, list[Any]]:
+        """`margin` is the reference's first logit less its second, `own_margin` the deployment's.
+        The hits say whether the image's class is the first, or among the first five."""
+        own, reference = pair.own, pair.reference
+        order, reference_order = _order(own), _order(reference)
+        norms = np.sqrt(np.square(own).sum(1) * np.square(reference).sum(1))
+        cosine = np.divide((own * reference).sum(1), norms, out=np.zeros(len(own)), where=norms > 0)
+        found = {
+            "top1": order[:, 0].tolist(),
+            "reference_top1": reference_order[:, 0].tolist(),
+            "margin": rounded(_margin(reference, reference_order)),
+            "own_margin": rounded(_margin(own, order)),
+            "cosine": rounded(cosine),
+            "delta_square": delta_square(pair),
+        }
+        if pair.labels is not None:
+            truth = np.asarray(pair.labels)[:, None]
+            for prefix, ranked in (("", order), ("reference_", reference_order)):
+                for k in (1, 5):
+                    found[f"{prefix}top{k}_hits"] = (ranked[:, :k] == truth).any(1).tolist()
+        return found
+
+    def judged(self, measured: Measured, limits: Limits) -> Findings:
+        """By the mean cosine, the relative error of all logits, and the bounds of the share."""
+        hits = hits_of(measured)
+        found, cosine = share_of(hits, measured), mean(measured["cosine"])
+        error, sound = _relative_error(measured, len(hits)), not measured["problem"]
+        flips = top_flips(measured, hits, found.size, self.noun)
+        broken = []
+        if sound and not cosine >= limits.cosine:
+            broken.append(f"mean cosine {round_down(cosine, 5)}, limit at least {limits.cosine:g}")
+        if sound and not error <= limits.relative_error:
+            most = limits.relative_error
+            broken.append(f"relative logit error {error:.4g}, limit at most {most:g}")
+        if sound and not measured["synthetic"] and found.upper < limits.agreement:
+            broken.append(f"{flips}; {beneath(found, limits.agreement)}")
+        return Findings(
+            broken=tuple(broken),
+            proven=found.lower >= limits.agreement,
+            words=f"{flips}; {against(found, limits.agreement)}",
+            numbers=(
+                f"cosine {round_down(cosine, 5)}, relative logit error {error:.4g}, limits "
+                f"{limits.cosine:g} and {limits.relative_error:g}; synthetic weights, so that "
+                f"agreement ({percent(found.share)} of {len(hits)} images) is not claimed"
+            ),
+            needed=needed(limits.agreement),
+            effective_images=found.size,
+            matched=found.matched,
+            share=found.share,
+            lower=found.lower,
+            upper=found.upper,
+            cosine=cosine,
+            relative_error=error,
+        )
+
+    def doomed(self, measured: Measured, limits: Limits) -> bool:
+        left = measured["total"] - len(measured["cosine"])
+        best_cosine = (sum(measured["cosine"]) + left) / measured["total"]
+        if not best_cosine >= limits.cosine:
+            return True
+        if not _relative_error(measured, measured["total"]) <= limits.relative_error:
+            return True
+        claimed = not measured["synthetic"]
+        return claimed and best_upper(hits_of(measured), measured) < limits.agreement
+
+    def answers(self, measured: Measured) -> tuple[list[Any], list[Any]]:
+        return measured["top1"], measured["reference_top1"]
+
+    def errors(self, pair: Pair) -> Outputs:
+        """Beside the length of the image's own logits."""
+        norm = np.linalg.norm(pair.reference, axis=1)
+        apart = np.linalg.norm(pair.own - pair.reference, axis=1)
+        return np.asarray(apart / np.maximum(norm, TINY))
+
+    def size(self, pair: Pair) -> float:
+        return float(np.sqrt(np.square(pair.reference).mean()))
+
+    def decided(self, pair: Pair) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The first class."""
+        return pair.own.argmax(axis=1)[:, None], pair.reference.argmax(axis=1)[:, None]
+
+    def margins(self, pair: Pair) -> Outputs:
+        return _margin(pair.reference, _order(pair.reference))[:, None]
+
+    def lines(self, outputs: Outputs, model: Spoken, top: int) -> list[str]:
+        """The likeliest classes, each with its index and probability."""
+        odds = np.exp(outputs - outputs.max())
+        odds /= odds.sum()
+        likeliest = np.argsort(-odds)[: max(1, top)]
+        return [f"{index:5d}  {odds[index]:6.1%}  {model.names[index]}" for index in likeliest]
+
+
+def _order(logits: Outputs) -> NDArray[np.intp]:
+    return np.argsort(-logits, axis=1, kind="stable")
+
+
+def _margin(logits: Outputs, order: NDArray[np.intp]) -> Outputs:
+    """First less second logit, (n,)."""
+    ranked = np.take_along_axis(logits, order[:, :2], axis=1)
+    return np.asarray(ranked[:, 0] - ranked[:, -1])
+
+
+def _relative_error(measured: Measured, images: int) -> float:
+    """|delta| of what is measured over |reference| of the first `images`."""
+    reference = sum(measured["reference_square"][:images])
+    return math.sqrt(sum(measured["delta_square"]) / reference) if reference else math.nan
