@@ -22,7 +22,7 @@ class WorkerFailed(Exception):  # noqa: N818 - like Unavailable, it names what h
 
 
 ACROSS_PROCESSES: Mapping[str, type[Exception]] = {
-    each.__name__: each for each in (UserError, Unavailable, WrongOutputs)
+    each.__name__: each for each in (UserError, Unavailable, WrongOutputs, WorkerFailed)
 }
 """Exceptions that a worker's parent raises as the worker raised them, by name."""
 

@@ -32,6 +32,7 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
     import torch
 
+    from vitbench.build.transform import built
     from vitbench.environment import peak_resident_bytes
     from vitbench.models import ModelSpec, load_model
     from vitbench.runtimes import variant
@@ -48,7 +49,7 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
         )
     images = request["calibration"] and np.load(request["calibration"], allow_pickle=False)
     start = perf_counter()
-    layers = runtime.build(model, recipe, Path(request["path"]), images)
+    layers = built(runtime, model, recipe, Path(request["path"]), images)
     return {
         **(layers or {}),
         "build_seconds": perf_counter() - start,

@@ -60,6 +60,10 @@ def network(model: Any, answer: str) -> Any:
         def forward(self, images: Any) -> Any:
             return taken(self.model(pixel_values=images))
 
+        def __reduce__(self) -> tuple[Any, ...]:
+            """A class of a function has no name by which a pickle could find it."""
+            return network, (self.model, answer), self.__dict__
+
     return Network()
 
 

@@ -25,7 +25,7 @@ __all__ = [
 
 
 def suffix(variant: Variant) -> str:
-    return ".pt" if torch_common.engine(variant) else ".safetensors"
+    return ".pt" if torch_common.engine(variant) or variant.transform else ".safetensors"
 
 
 def build(

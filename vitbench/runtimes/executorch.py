@@ -86,7 +86,7 @@ def build(
     plain = {aten.scaled_dot_product_attention.default: _attention, aten.unbind.int: _unbind}
     with torch.no_grad():
         program = torch.export.export(model.module, image).run_decompositions(plain)
-        if variant.precision == "int8":
+        if variant.precision == "int8" and not variant.transform:
             program = torch.export.export(_quantize(program.module(), image), image)
         edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
     called = [node for node in edge.exported_program().graph.nodes if node.op == "call_function"]

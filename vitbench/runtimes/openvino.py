@@ -79,7 +79,7 @@ def build(
         example_input=torch.zeros(2, *image),
         input=[openvino.PartialShape([-1, *image])],
     )
-    if variant.precision == "int8":
+    if variant.precision == "int8" and not variant.transform:
         graph = _quantized(graph, calibration)
     # Weights in float16, the default, would change the numbers.
     openvino.save_model(graph, path, compress_to_fp16=False)
@@ -212,7 +212,8 @@ def compiled(graph: Any, shape: list[int], placement: Placement, profile: bool =
     used = made.get_property("INFERENCE_PRECISION_HINT").to_string()
     if used != hint:
         raise RuntimeError(f"OpenVINO computes in {used}, not in {hint} as the recipe says")
-    if placement.variant.precision == "int8" and not placement.variant.artifact:
+    brought = placement.variant.artifact or placement.variant.transform
+    if placement.variant.precision == "int8" and not brought:
         layers = [each.get_rt_info() for each in made.get_runtime_model().get_ops()]
         linear = [
             layer["primitiveType"].astype(str).lower()

@@ -1,11 +1,12 @@
-"""A module in a recipe's precision, and its state dict as an artifact: of eager and Inductor."""
+"""A module in a recipe's precision, and its state dict as an artifact: of eager and Inductor.
+What a transform of the user's made is saved whole (`torch_whole`)."""
 
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from vitbench.models import Model, creation_code, skeleton
-from vitbench.runtimes import torch_common
+from vitbench.runtimes import torch_common, torch_whole
 from vitbench.runtimes.base import Placement, Variant
 from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
 
@@ -52,7 +53,9 @@ def save_state(module: Any, variant: Variant, path: Path) -> None:
     import torch
     from safetensors.torch import save_file
 
-    if torch_common.engine(variant):
+    if variant.transform:
+        torch_whole.save(module, variant, path)
+    elif torch_common.engine(variant):
         torch.save(module.state_dict(), path)
     else:
         save_file({name: t.contiguous() for name, t in module.state_dict().items()}, path)
@@ -63,7 +66,10 @@ def load_state(placement: Placement) -> Any:
     import torch
     from safetensors.torch import load_file
 
-    variant, module = placement.variant, skeleton(placement.architecture)
+    variant = placement.variant
+    if variant.transform:
+        return torch_whole.load(placement)
+    module = skeleton(placement.architecture)
     if torch_common.engine(variant):
         state = torch.load(placement.path, map_location="cpu", weights_only=True)
         names = [name.removesuffix(PACKED) for name in state if name.endswith(PACKED)]
@@ -80,6 +86,8 @@ def load_state(placement: Placement) -> Any:
 def state_loading_code(placement: Placement) -> str:
     """Python that loads a state dict without vitbench."""
     variant, file = placement.variant, str(placement.path)
+    if variant.transform:
+        return torch_whole.loading_code(placement)
     lines = ["import torch", creation_code(placement.architecture), "model.eval()"]
     if torch_common.engine(variant):
         lines += [
