@@ -145,11 +145,23 @@ def test_how_a_model_was_read_stands_below_the_table():
     assert f"  {TINY}: the EMA weights are taken\n" in table(report, None)
 
 
+SEEN = {
+    "source": "./photos", "count": 64, "photographs": 11, "files_sha256": "a", "pixels_sha256": "b",
+}  # fmt: skip
+
+
 def test_how_images_were_read_and_int8_was_calibrated_stand_below_the_table():
     report = a_run()
     report["vitbench"]["models"][TINY] |= {
-        "images": {"remarks": ["--images: 2 of 6 images: transparent, composited on white (a, b)"]},
-        "calibration": {"sentence": "calibrated on 64 images of 11 photographs"},
+        "images": {
+            **SEEN,
+            "remarks": ["--images: 2 of 6 images: transparent, composited on white (a, b)"],
+        },
+        "calibration": {
+            **SEEN,
+            "own": False,
+            "sentence": "calibrated on 64 images of 11 photographs",
+        },
     }
     text = table(report, None)
     assert "  --images: 2 of 6 images: transparent, composited on white (a, b)\n" in text + "\n"

@@ -46,13 +46,14 @@ def share(choices_text: str) -> float:
 
 def choose_variant(chosen: argparse.Namespace) -> int:
     """The variant to deploy for a need, and why each other one is not it."""
-    from vitbench.report.reader import read_report
+    from vitbench.report.reader import read_report, run_of
     from vitbench.show.best import choices_text, plot_choices
 
     settle_report(chosen)
     report = read_report(chosen.report)
     choices = choose(report, chosen.need, chosen.min_agreement)
-    if report.get("vitbench", {}).get("complete") is False:
+    run = run_of(report)
+    if run and not run.complete:
         cut = "INCOMPLETE: the run was cut short, or still goes on; of what it had finished"
         print(cut, file=sys.stderr if chosen.json else sys.stdout)
     if chosen.plot:

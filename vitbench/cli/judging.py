@@ -73,7 +73,7 @@ def _gate(chosen: argparse.Namespace) -> int:
     from vitbench.judge.contracts import TOLERANCES
     from vitbench.judge.globs import check_globs
     from vitbench.judge.scope import known_variants
-    from vitbench.report.reader import read_report
+    from vitbench.report.reader import read_report, run_of
     from vitbench.runtimes.catalogue import device_kinds
     from vitbench.show.verdicts import verdicts_text
 
@@ -84,7 +84,8 @@ def _gate(chosen: argparse.Namespace) -> int:
     report = read_report(chosen.report)
     contracts = named_contracts(chosen.contracts)
     known = known_variants(report, device_kinds())
-    check_globs(contracts, known, report.get("vitbench", {}).get("models", {}))
+    run = run_of(report)
+    check_globs(contracts, known, run.models if run else {})
     compares = chosen.baseline or all(each.kind in TOLERANCES for each in contracts)
     given = {
         "--history": chosen.history != HISTORY and not latest,

@@ -66,7 +66,7 @@ def package_variant(chosen: argparse.Namespace) -> int:
         )
         if artifact.build_seconds is None:
             print(f"{file.name} was built by another tool; it is handed over as it is")
-        if said := partly_quantized(artifact.layers):
+        if said := partly_quantized(**artifact.layers):
             print(said)
         print("wrote", *sorted(map(str, file.parent.iterdir())))
     return code

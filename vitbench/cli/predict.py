@@ -60,7 +60,7 @@ def predict_image(chosen: argparse.Namespace) -> int:
             for index in np.argsort(-odds)[: max(1, chosen.top)]:
                 label = model.labels[index]
                 print(f"  {recipe.name:22} {index:5d}  {odds[index]:6.1%}  {label.name}")
-            if said := partly_quantized(session.artifact(case).layers):
+            if said := partly_quantized(**session.artifact(case).layers):
                 print(f"  {'':22} {said}")
     return code
 

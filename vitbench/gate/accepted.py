@@ -12,7 +12,7 @@ from vitbench.report.decode import text_of
 from vitbench.report.fields import TIMED
 from vitbench.report.files import write
 from vitbench.report.machine import alone, class_of, differing, fingerprint, machine, origin, taken
-from vitbench.report.reader import read_report, rows
+from vitbench.report.reader import read_report, rows, run_of
 from vitbench.report.sound import is_ours, left_out
 
 
@@ -95,16 +95,17 @@ def accept(path: Path, folder: Path, selected: bool = False) -> str:
 
 
 def _check(path: Path, report: Mapping[str, Any]) -> None:
-    run = report.get("vitbench", {})
+    run = run_of(report)
+    failed = run.failed if run else {}
     taken(report, f"{path}: not accepted as a baseline")
     broken = [r.case.id for r in rows(report) if r.timed and r.timed.agreement.state == "BROKEN"]
     for wrong, why in (
-        (not run.get("complete"), "the report is incomplete: its run was cut short"),
+        (not (run and run.complete), "the report is incomplete: its run was cut short"),
         (left_out(report), "; ".join(f"{x.label}: {x.why}" for x in left_out(report))),
         (not any(row.timed for row in rows(report)), "the report has no timed case"),
         (
-            run.get("failed") or broken,
-            f"these cases failed: {', '.join([*run.get('failed', {}), *broken])}",
+            failed or broken,
+            f"these cases failed: {', '.join([*failed, *broken])}",
         ),
     ):
         if wrong:

@@ -7,6 +7,7 @@ from typing import Any
 from vitbench.report.fields import TIMED
 from vitbench.report.machine import differing
 from vitbench.report.reader import rows
+from vitbench.report.row import OurRow, TimedRow
 from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours
 
 CaseKey = tuple[str, str]
@@ -17,10 +18,11 @@ UNSAID = 10
 
 @dataclass(frozen=True)
 class Past:
-    """A benchmark of an earlier report, and that report."""
+    """A benchmark of an earlier report, as its JSON and as a type, and that report."""
 
     report: Mapping[str, Any]
-    benchmark: dict[str, Any]
+    benchmark: Mapping[str, Any]
+    row: OurRow
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Anchor:
     """The same case long ago, which creeping change cannot move: of the accepted report, or of the
     first ones of the history, oldest first. `words` says which."""
 
-    benchmarks: tuple[dict[str, Any], ...]
+    rows: tuple[TimedRow, ...]
     words: str
 
 
@@ -131,8 +133,9 @@ def earlier(
             for row in rows(report):
                 for group, benchmark in row.benchmarks.items():
                     if what.usable((row.case.id, group)):
-                        held.setdefault((row.case.id, group), []).append(Past(report, benchmark))
-    past = {key: tuple(found[:count]) for key, found in held.items()}
+                        found = Past(report, benchmark, row.typed[group])
+                        held.setdefault((row.case.id, group), []).append(found)
+    past = {key: tuple(each[:count]) for key, each in held.items()}
     return Earlier(past, tuple(dict.fromkeys(wanted)), strangers, bases)
 
 

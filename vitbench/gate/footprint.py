@@ -188,5 +188,5 @@ class Footprints:
         return f"{figure.shown(ours or math.nan)}, and {figure.shown(median(theirs))} before"
 
 
-def _bytes(benchmark: Mapping[str, Any]) -> int:
-    return int(benchmark["extra_info"]["artifact"]["bytes"])
+def _bytes(benchmark: Mapping[str, Any]) -> float:
+    return FIELD["size"].found({benchmark["group"]: benchmark})[0]

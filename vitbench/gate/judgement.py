@@ -14,10 +14,10 @@ from vitbench.gate.rename import gone, with_hints
 from vitbench.gate.times import Rules, compare_times, label
 from vitbench.judge.drift import Drift, compare_predictions, drift_of, pixels_of
 from vitbench.judge.verdict import Verdict
-from vitbench.report.fields import TIMED
 from vitbench.report.hardware import hardware
 from vitbench.report.machine import changed
-from vitbench.report.reader import Row, rows
+from vitbench.report.reader import Row, rows, run_of
+from vitbench.report.row import TimedRow
 from vitbench.report.sound import left_out
 
 
@@ -55,10 +55,14 @@ def judge_report(
         plain += [*unsound, *_failed_only(head, past, set())]
         return Judgement(tuple(with_hints(plain, head, bases)), (doubt,) if doubt else ())
     ours = _timed(head)
-    theirs = {key: [each.benchmark for each in found] for key, found in past.past.items()}
+    theirs = {
+        key: [each.row for each in found if isinstance(each.row, TimedRow)]
+        for key, found in past.past.items()
+    }
+    plainly = {key: [each.benchmark for each in found] for key, found in past.past.items()}
     since = {key: changed(head, found[0].report) for key, found in past.past.items()}
     fit = {key: each for key, each in ours.items() if model_of(key[0]) not in past.strangers}
-    footprints = Footprints(_by_id(head), theirs, rules.of_figure)
+    footprints = Footprints(_by_id(head), plainly, rules.of_figure)
     others = footprints.changes, footprints.tolerances
     drift = _drift(head, past)
     verdicts, states = compare_times(fit, theirs, rules, drift.drifted, since, *others, anchors)
@@ -100,12 +104,12 @@ def _unheld(verdict: Verdict) -> Verdict:
     return replace(verdict, sentence="no baseline was found for this case")
 
 
-def _timed(report: Mapping[str, Any]) -> dict[CaseKey, dict[str, Any]]:
+def _timed(report: Mapping[str, Any]) -> dict[CaseKey, TimedRow]:
     return {
-        (row.case.id, group): benchmark
+        (row.case.id, group): each
         for row in rows(report)
-        for group, benchmark in row.benchmarks.items()
-        if group in TIMED
+        for group, each in row.typed.items()
+        if isinstance(each, TimedRow)
     }
 
 
@@ -135,7 +139,8 @@ def _drift(head: Mapping[str, Any], past: Earlier) -> Drift:
     for case, row in ours.items():
         if row.timed and row.timed.agreement.state == "BROKEN":
             told[case] = f"its limits are broken: {row.timed.agreement.sentence}"
-    failed = head.get("vitbench", {}).get("failed", {})
+    run = run_of(head)
+    failed = run.failed if run else {}
     told |= {
         case: f"the case fails in this report: {failed[case]}"
         for case in failed
@@ -170,13 +175,13 @@ def _by_id(report: Mapping[str, Any]) -> dict[str, Row]:
 
 def _missing(key: CaseKey, head: Mapping[str, Any], new: Sequence[CaseKey]) -> Verdict:
     """A case that the report lacks: it failed, cannot run here, was renamed, or was not run."""
-    run, case = head.get("vitbench", {}), Case.parse(key[0])
-    if key[0] in run.get("failed", {}):
-        words = f"the case worked in the baseline and fails in this report: {run['failed'][key[0]]}"
+    run, case = run_of(head), Case.parse(key[0])
+    if run and key[0] in run.failed:
+        words = f"the case worked in the baseline and fails in this report: {run.failed[key[0]]}"
         return Verdict(label(key), "DRIFTED", words)
-    if key[0] in run.get("unavailable", {}):
+    if run and key[0] in run.unavailable:
         words = "the case ran in the baseline and is unavailable in this report: "
-        words += run["unavailable"][key[0]]
+        words += run.unavailable[key[0]]
         return Verdict(label(key), "MISSING", words)
     like = [
         each
@@ -184,15 +189,15 @@ def _missing(key: CaseKey, head: Mapping[str, Any], new: Sequence[CaseKey]) -> V
         if group == key[1] and replace(Case.parse(each), variant=case.variant) == case
     ]
     hint = f"; was it renamed to {' or '.join(like)}?" if like else ""
-    cut = "" if run.get("complete", True) else "; the run of this report was cut short"
+    cut = "; the run of this report was cut short" if run and not run.complete else ""
     words = f"the baseline has this case, this report does not{hint}{cut}"
     return Verdict(label(key), "MISSING", words)
 
 
 def _failed_only(head: Mapping[str, Any], past: Earlier, known: set[str]) -> list[Verdict]:
     """What failed in the report and has no times in either."""
-    verdicts = []
-    for case, why in head.get("vitbench", {}).get("failed", {}).items():
+    verdicts, run = [], run_of(head)
+    for case, why in run.failed.items() if run else ():
         if case not in known and past.known(case) and not past.failed(case):
             words = f"the case worked in the baseline and fails in this report: {why}"
             verdicts.append(Verdict(case, "DRIFTED", words))

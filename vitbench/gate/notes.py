@@ -11,21 +11,22 @@ from vitbench.report.hardware import hardware
 from vitbench.report.machine import changed
 from vitbench.report.order import timestamp
 from vitbench.report.reader import rows
+from vitbench.report.row import OurRow, TimedRow
 
 REFERENCE_DRIFT = 0.30
 """Identical runs differ by 15 to 25 % on a shared machine: docs/results.md, Noise."""
 GROWN = 3
-Rows = Mapping[str, Mapping[str, Mapping[str, Any]]]
+Rows = Mapping[str, Mapping[str, OurRow]]
 """Benchmarks by case id and group."""
 
 
 def gate_notes(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
     """References that drifted, what is not known of the machine, what a selection left out, and
     what changed since the newest of the reports that the cases are compared with."""
-    ours: Rows = {row.case.id: row.benchmarks for row in rows(head)}
-    theirs: dict[str, dict[str, Mapping[str, Any]]] = {}
+    ours: Rows = {row.case.id: row.typed for row in rows(head)}
+    theirs: dict[str, dict[str, OurRow]] = {}
     for (case, group), found in past.past.items():
-        theirs.setdefault(case, {})[group] = found[0].benchmark
+        theirs.setdefault(case, {})[group] = found[0].row
     yield from _references(ours, theirs)
     held = [then.report for case in ours if (then := past.newest(case))]
     if doubt := hardware(head.get("machine_info")).doubt:
@@ -66,7 +67,7 @@ def _unselected(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
     yield f"{words}: {others} of the newest whole report are not judged"
 
 
-def grown(head: Mapping[str, Any], base: Mapping[str, Any], change: float) -> str:
+def grown(head: TimedRow, base: TimedRow, change: float) -> str:
     """Which operators a slowdown of `change` (0.2: 20 %) went to, as words after a sentence.
 
     Profiles are taken apart from timing, and at another speed of the machine: so an operator's
@@ -84,12 +85,12 @@ def grown(head: Mapping[str, Any], base: Mapping[str, Any], change: float) -> st
     return f"; changes by operator, in shares of the baseline's time: {', '.join(parts)}"
 
 
-def _shares(benchmark: Mapping[str, Any]) -> dict[str, float]:
-    operators = benchmark["extra_info"].get("operators") or []
-    whole = sum(each["seconds"] for each in operators)
+def _shares(row: TimedRow) -> dict[str, float]:
+    operators = row.extra_info.operators
+    whole = sum(each.seconds for each in operators)
     shares: dict[str, float] = {}
     for each in operators if whole > 0 else []:
-        shares[each["name"]] = shares.get(each["name"], 0.0) + each["seconds"] / whole
+        shares[each.name] = shares.get(each.name, 0.0) + each.seconds / whole
     return shares
 
 
@@ -98,17 +99,14 @@ def _references(ours: Rows, theirs: Rows) -> Iterator[str]:
     logs: dict[str, list[float]] = {}
     for case in ours.keys() & theirs.keys():
         for group in TIMED:
-            sides = [
-                x[case][group]["extra_info"]["reference"]
-                for x in (ours, theirs)
-                if group in x[case]
-            ]
-            if len(sides) < 2 or sides[0]["variant"] != sides[1]["variant"]:
+            found = [side[case].get(group) for side in (ours, theirs)]
+            sides = [each.extra_info.reference for each in found if isinstance(each, TimedRow)]
+            if len(sides) < 2 or sides[0].variant != sides[1].variant:
                 continue
-            if all(x["rounds"] for x in sides):
+            if all(side.rounds for side in sides):
                 model, _, device, batch = case.split("/")
-                name = f"{model}/{sides[0]['variant']}/{device}/{batch}"
-                before, after = (median(side["rounds"]) for side in reversed(sides))
+                name = f"{model}/{sides[0].variant}/{device}/{batch}"
+                before, after = (median(side.rounds) for side in reversed(sides))
                 if min(before, after) > 0:
                     logs.setdefault(name, []).append(math.log(after / before))
     for name in sorted(logs):

@@ -14,8 +14,8 @@ from vitbench.report.decode import decoded
 from vitbench.report.machine import taken
 from vitbench.report.newest import report_files
 from vitbench.report.order import out_of_order, timestamp
-from vitbench.report.reader import read_report
-from vitbench.report.sound import is_ours
+from vitbench.report.reader import read_report, rows
+from vitbench.report.row import TimedRow
 
 ANCHOR_REPORTS = 10
 """The anchor is the median of so many reports, the oldest ones."""
@@ -124,8 +124,10 @@ class ReportFolder:
         """The anchor of a case; None where there is no accepted one and too few reports before
         the `newest`. `fit`: the comparable ones, newest first."""
         if accepted is not None and contents(accepted).usable(key):
-            benchmark = _benchmark(accepted, key)
-            return Anchor((benchmark,), f"the accepted report of {str(accepted['datetime'])[:10]}")
+            return Anchor(
+                (_timed_row(accepted, key),),
+                f"the accepted report of {str(accepted['datetime'])[:10]}",
+            )
         since = taken(accepted, "the accepted report") if accepted is not None else None
         older = [x for x in reversed(fit) if x not in newest and (since is None or x.when > since)]
         found = self.having(key, older, ANCHOR_REPORTS)
@@ -133,7 +135,7 @@ class ReportFolder:
             return None
         reports = [report for each in found if (report := self.report(each)) is not None]
         words = f"the first {len(found)} reports, since {found[0].when:%Y-%m-%d}"
-        return Anchor(tuple(_benchmark(each, key) for each in reports), words)
+        return Anchor(tuple(_timed_row(each, key) for each in reports), words)
 
 
 def in_order(files: Sequence[DatedReport]) -> list[DatedReport]:
@@ -148,10 +150,7 @@ def _committed(report: Mapping[str, Any]) -> float | None:
     return timestamp(commit.get("time")) if isinstance(commit, dict) else None
 
 
-def _benchmark(report: Mapping[str, Any], key: CaseKey) -> dict[str, Any]:
+def _timed_row(report: Mapping[str, Any], key: CaseKey) -> TimedRow:
     """Of a report that was read, so that what cannot be judged is not in it any more."""
-    return next(
-        dict(each)
-        for each in report["benchmarks"]
-        if is_ours(each) and (each["extra_info"]["case"]["id"], each["group"]) == key
-    )
+    found = (row.typed[key[1]] for row in rows(report) if row.case.id == key[0])
+    return next(each for each in found if isinstance(each, TimedRow))

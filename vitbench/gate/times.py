@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
 
 from vitbench.gate.earlier import Anchor, CaseKey
 from vitbench.gate.footprint import SIZE_TOLERANCE, TIME_FIGURES
@@ -20,6 +19,7 @@ from vitbench.judge.change import (
     paired_timing,
 )
 from vitbench.judge.verdict import Verdict, family_words
+from vitbench.report.row import TimedRow
 from vitbench.stats.intervals import CONFIDENCE
 from vitbench.stats.multiplicity import SUITE_LEVEL
 
@@ -50,8 +50,8 @@ class Rules:
 
 
 def compare_times(
-    ours: Mapping[CaseKey, dict[str, Any]],
-    theirs: Mapping[CaseKey, Sequence[dict[str, Any]]],
+    ours: Mapping[CaseKey, TimedRow],
+    theirs: Mapping[CaseKey, Sequence[TimedRow]],
     rules: Rules,
     drift: Mapping[str, str],
     since: Mapping[CaseKey, str],
@@ -65,11 +65,11 @@ def compare_times(
     predictions agree has no verdict: its ratio to itself means nothing; a note has its seconds."""
     told: dict[CaseKey, Verdict] = {}
     changes: dict[CaseKey, Change] = {}
-    for key, benchmark in ours.items():
+    for key, row in ours.items():
         if not theirs.get(key):
             told[key] = Verdict(label(key), "NEW", "the baseline does not have this case")
             continue
-        found = _change(benchmark, theirs[key], rules)
+        found = _change(row, theirs[key], rules)
         if isinstance(found, Change):
             changes[key] = found
         elif found:
@@ -122,20 +122,18 @@ def compare_times(
 
 
 def _change(
-    benchmark: Mapping[str, Any], bases: Sequence[Mapping[str, Any]], rules: Rules
+    row: TimedRow, bases: Sequence[TimedRow], rules: Rules
 ) -> Change | tuple[str, str] | None:
     """The change of a case timed in pairs; state and reason where there is none; None for the
     reference."""
-    ours, newest = (each["extra_info"]["reference"] for each in (benchmark, bases[0]))
-    if ours["variant"] != newest["variant"]:
-        words = (
-            f"timed in pairs with {ours['variant']} here and {newest['variant']} in the baseline"
-        )
+    ours, newest = (each.extra_info.reference for each in (row, bases[0]))
+    if ours.variant != newest.variant:
+        words = f"timed in pairs with {ours.variant} here and {newest.variant} in the baseline"
         return "INCOMPARABLE", words
-    if ours["null_arm"]:
+    if ours.null_arm:
         return None
-    same = [b for b in bases if b["extra_info"]["reference"]["variant"] == ours["variant"]]
-    head, base = paired_timing(benchmark), [paired_timing(each) for each in same]
+    same = [each for each in bases if each.extra_info.reference.variant == ours.variant]
+    head, base = paired_timing(row), [paired_timing(each) for each in same]
     known = [each for each in base if each is not None]
     if head is None or not known:
         return "INCONCLUSIVE", "one round shows no spread: give the case more --seconds"
@@ -147,13 +145,13 @@ def _anchor_key(key: CaseKey) -> CaseKey:
 
 
 def _anchored(
-    benchmark: Mapping[str, Any], anchor: Anchor, bases: Sequence[Mapping[str, Any]], rules: Rules
+    row: TimedRow, anchor: Anchor, bases: Sequence[TimedRow], rules: Rules
 ) -> Change | None:
     """The change since the anchor; None where that was not timed in pairs with the same variant."""
-    name = benchmark["extra_info"]["reference"]["variant"]
+    name = row.extra_info.reference.variant
     groups = [
-        [paired_timing(b) for b in group if b["extra_info"]["reference"]["variant"] == name]
-        for group in ([benchmark], anchor.benchmarks, bases)
+        [paired_timing(each) for each in group if each.extra_info.reference.variant == name]
+        for group in ([row], anchor.rows, bases)
     ]
     (head,), old, newest = ([each for each in group if each is not None] for group in groups)
     return anchored(head, old, newest, rules.process_spread) if old else None

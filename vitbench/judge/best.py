@@ -7,7 +7,8 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.judge.candidates import NEEDS, Candidate, candidates_of
 from vitbench.report.fields import LOWER, SECONDS
-from vitbench.report.reader import Row, rows
+from vitbench.report.reader import Row, rows, run_of
+from vitbench.report.schema import RunInfo
 from vitbench.report.sound import left_out
 
 
@@ -49,7 +50,7 @@ def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
     if not groups:
         also = "".join(f"; {case}: {why}" for case, why in unsound.items())
         raise UserError(f"the report has no paired timings: run `pytest --benchmark-only`{also}")
-    run = report.get("vitbench", {})
+    run = run_of(report)
     found = [
         _choose(model, batch, candidates_of(group, least), need, least, run)
         for (model, batch), group in groups.items()
@@ -78,19 +79,19 @@ def _choose(
     found: Sequence[Candidate],
     need: str,
     least: float,
-    run: Mapping[str, Any],
+    run: RunInfo | None,
 ) -> Choice:
+    unavailable, failed = (run.unavailable, run.failed) if run else ({}, {})
     out = {
         case: f"{state}: {reason}"
-        for state in ("unavailable", "failed")
-        for case, reason in run.get(state, {}).items()
+        for state, cases in (("unavailable", unavailable), ("failed", failed))
+        for case, reason in cases.items()
         if case.startswith(f"{model}/") and case.endswith(f"/b{batch}")
     }
-    weights = run.get("models", {}).get(model, {}).get("weights", {})
-    synthetic = bool(weights.get("synthetic"))
+    synthetic = bool(run and model in run.models and run.models[model].weights.synthetic)
     able = []
     for each in found:
-        if each.case in run.get("failed", {}):
+        if each.case in failed:
             continue
         if each.figures[need] is None:
             file = f"benchmarks/test_{NEEDS[need].groups[0]}.py"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vitbench.report.row import TimedRow
 from vitbench.stats.intervals import CONFIDENCE, POWER
 from vitbench.stats.multiplicity import SUITE_LEVEL, Test, holm
 
@@ -67,22 +68,17 @@ class Change:
         return math.expm1(least) if least < MOST_LOG_RATIO else math.inf
 
 
-def paired_timing(benchmark: Mapping[str, Any]) -> Timing | None:
+def paired_timing(row: TimedRow) -> Timing | None:
     """The timing of a benchmark that ran in pairs; None where two rounds are not there.
 
     With too few rounds for batch means, the rounds themselves are what the variance is from.
     The benchmark has passed `report.sound`.
     """
-    ratio = benchmark["extra_info"]["ratio"]
-    log_time = -math.log(ratio["speedup"])
-    if ratio["standard_error"] is not None:
-        return Timing(log_time, float(ratio["standard_error"]) ** 2, ratio["batches"] - 1)
-    rounds = [
-        math.log(reference) - math.log(own)
-        for own, reference in zip(
-            benchmark["stats"]["data"], benchmark["extra_info"]["reference"]["rounds"], strict=False
-        )
-    ]
+    ratio, pairs = row.extra_info.ratio, (row.stats.data, row.extra_info.reference.rounds)
+    log_time = -math.log(ratio.speedup)
+    if ratio.standard_error is not None:
+        return Timing(log_time, ratio.standard_error**2, ratio.batches - 1)
+    rounds = [math.log(reference) - math.log(own) for own, reference in zip(*pairs, strict=False)]
     if len(rounds) < 2:
         return None
     return Timing(log_time, float(np.var(rounds, ddof=1)) / len(rounds), len(rounds) - 1)

@@ -143,8 +143,7 @@ def _agreement(contract: Contract, row: Row, _: float) -> tuple[str, str]:
 
 
 def _speedup(contract: Contract, row: Row, process_spread: float) -> tuple[str, str]:
-    benchmark = row.benchmarks.get("latency") or row.benchmarks.get("throughput")
-    timing = paired_timing(benchmark) if benchmark else None
+    timing = paired_timing(row.paired) if row.paired else None
     if timing is None:
         return "UNPROVEN", "the report has no paired timing with a spread: run test_latency too"
     spread = Change(

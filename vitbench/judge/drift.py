@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import UNSET
+
 from vitbench.heads import HEADS, SINGLE_LABEL
-from vitbench.report.reader import Row
+from vitbench.report.reader import Row, run_of
 from vitbench.report.row import Timed
+from vitbench.report.schema import ModelImages, RunInfo
 from vitbench.stats.multiplicity import SUITE_LEVEL, holm, mcnemar_exact
 
 SAME_PIXELS, PREPROCESSING, UNKNOWN, OTHER = "same", "preprocessing", "unknown", "other"
@@ -74,17 +77,20 @@ def pixels_of(head: Mapping[str, Any], base: Mapping[str, Any], case: str) -> st
     those differ and the names do not, preprocessing or the files changed.
     """
     model = case.partition("/")[0]
-    ours, theirs = (
-        each.get("vitbench", {}).get("models", {}).get(model, {}).get("images")
-        for each in (head, base)
-    )
+    runs = [run_of(each) for each in (head, base)]
+    ours, theirs = (_images(run, model) for run in runs)
     if ours and theirs:
-        if ours["pixels_sha256"] == theirs["pixels_sha256"]:
+        if ours.pixels_sha256 == theirs.pixels_sha256:
             return SAME_PIXELS
-        same_files = ours["files_sha256"] == theirs["files_sha256"]
+        same_files = ours.files_sha256 == theirs.files_sha256
         return PREPROCESSING if same_files else OTHER
-    old = [each.get("vitbench", {}).get("images", {}).get("sha256") for each in (head, base)]
+    old = [run and run.images.sha256 for run in runs]
     return SAME_PIXELS if old[0] == old[1] else UNKNOWN
+
+
+def _images(run: RunInfo | None, model: str) -> ModelImages | None:
+    found = run.models.get(model) if run else None
+    return None if found is None or found.images is UNSET else found.images
 
 
 def compare_predictions(

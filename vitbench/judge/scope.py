@@ -9,7 +9,7 @@ from vitbench.errors import near
 from vitbench.judge.contracts import Contract
 from vitbench.judge.globs import DEVICE_KINDS, can_match
 from vitbench.report.machine import machine
-from vitbench.report.reader import rows
+from vitbench.report.reader import rows, run_of
 from vitbench.report.sound import left_out
 
 MACHINE, RUN, SELECTION = (
@@ -22,13 +22,13 @@ Kinds = Mapping[str, Sequence[str]]
 
 def known_variants(report: Mapping[str, Any], catalogue: Kinds) -> Kinds:
     """Those of the catalogue, and those of a report, which may be of another version."""
-    info = report.get("vitbench", {})
+    run = run_of(report)
     known = {variant: tuple(kinds) for variant, kinds in catalogue.items()}
     ran = [row.case for row in rows(report)]
-    ran += [Case.parse(name) for name in info.get("failed", {})]
+    ran += [Case.parse(name) for name in (run.failed if run else ())]
     for case in ran:
         known[case.variant] = (*known.get(case.variant, ()), case.device.split(":")[0])
-    for name in info.get("unavailable", {}):
+    for name in run.unavailable if run else ():
         known.setdefault(Case.parse(name).variant, DEVICE_KINDS)
     return known
 
@@ -37,17 +37,17 @@ class Scope:
     """A report as contracts see it: its cases, and what else it could have had."""
 
     def __init__(self, report: Mapping[str, Any], variants: Kinds) -> None:
-        info = report.get("vitbench", {})
+        run = run_of(report)
         self.found = {row.case.id: row for row in rows(report)}
-        self.failed: Mapping[str, str] = info.get("failed", {})
-        self.unavailable: Mapping[str, str] = info.get("unavailable", {})
-        self.selected, self.ended = bool(info.get("selected")), info.get("complete") is False
+        self.failed: Mapping[str, str] = run.failed if run else {}
+        self.unavailable: Mapping[str, str] = run.unavailable if run else {}
+        self.selected, self.ended = bool(run and run.selected), bool(run and not run.complete)
         self.groups = {group for row in self.found.values() for group in row.benchmarks}
         self.unsound = {each.name: each.why for each in left_out(report) if each.group}
         named = dict.fromkeys([*self.found, *self.failed, *self.unavailable, *self.unsound])
         parts = [Case.parse(name) for name in named]
         gpus = ["cuda:0"] * bool(machine(report).get("gpus"))
-        self.models = dict.fromkeys([*info.get("models", {}), *(case.model for case in parts)])
+        self.models = dict.fromkeys([*(run.models if run else ()), *(case.model for case in parts)])
         self.devices = dict.fromkeys(["cpu", *gpus, *(case.device for case in parts)])
         self.batches = sorted({case.batch for case in parts})
         self.variants = variants

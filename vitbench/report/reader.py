@@ -13,8 +13,8 @@ from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.report.decode import decoded
 from vitbench.report.misfit import misfit
-from vitbench.report.row import OurRow, Timed
-from vitbench.report.schema import SCHEMA_VERSION, AnyRow, Report
+from vitbench.report.row import OurRow, Timed, TimedRow
+from vitbench.report.schema import SCHEMA_VERSION, AnyRow, Report, RunInfo
 from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours, sound
 
 
@@ -26,10 +26,20 @@ class Row:
     benchmarks: Mapping[str, dict[str, Any]]
 
     @cached_property
+    def typed(self) -> Mapping[str, OurRow]:
+        """The benchmarks by group, as types."""
+        return {group: convert(each, OurRow) for group, each in self.benchmarks.items()}
+
+    @property
+    def paired(self) -> TimedRow | None:
+        """The benchmark that timed the case in pairs: latency if it ran."""
+        found = self.typed.get("latency") or self.typed.get("throughput")
+        return found if isinstance(found, TimedRow) else None
+
+    @property
     def timed(self) -> Timed | None:
-        """The extra_info of the benchmark that timed the case in pairs: latency if it ran."""
-        found = self.benchmarks.get("latency") or self.benchmarks.get("throughput")
-        return convert(found["extra_info"], Timed) if found else None
+        """The extra_info of `paired`."""
+        return self.paired.extra_info if self.paired else None
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -75,6 +85,12 @@ def misfits(report: Any) -> tuple[str, dict[int, str]]:
         if wrong:
             checked[index] = wrong
     return "", checked
+
+
+def run_of(report: Mapping[str, Any]) -> RunInfo | None:
+    """What vitbench wrote of the run; None of a report that is not by vitbench."""
+    found = report.get("vitbench")
+    return None if found is None else convert(found, RunInfo)
 
 
 def rows(report: Mapping[str, Any]) -> list[Row]:

@@ -230,5 +230,7 @@ class DuetRow(Struct, frozen=True, tag_field="group", tag="duet"):
     extra_info: DuetInfo
 
 
+TimedRow = LatencyRow | ThroughputRow
+"""A benchmark that timed a case in pairs."""
 OurRow = LatencyRow | ThroughputRow | FootprintRow | DuetRow
 """A benchmark of vitbench."""

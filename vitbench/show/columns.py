@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from vitbench.heads.words import round_down
 from vitbench.report.fields import FIELD, Field
 from vitbench.report.reader import Row
+from vitbench.report.schema import ModelInfo
 
 GAP = 2
 
@@ -25,9 +25,9 @@ class Column:
     cell: Callable[[Row], str]
 
 
-def columns(run: Mapping[str, Any]) -> list[Column]:
+def columns(models: Mapping[str, ModelInfo]) -> list[Column]:
     """All forms of all columns, most important first; a fuller form comes after a shorter one."""
-    weights = partial(_weights, run.get("models", {}))
+    weights = partial(_weights, models)
     forms = {
         "agreement": Column("agreement", "agreement", "agreement", _state),
         "speedup": Column("speedup", "speed-up", "speed-up", partial(_speedup, interval=False)),
@@ -87,8 +87,7 @@ def _number(field: Field, row: Row) -> str:
 
 def _build(row: Row) -> str:
     """A dash where another tool built the file: nothing was built here."""
-    found = [row.benchmarks[group] for group in FIELD["build"].groups if group in row.benchmarks]
-    given = any(each["extra_info"]["artifact"]["build_seconds"] is None for each in found)
+    given = any(each.extra_info.artifact.build_seconds is None for each in row.typed.values())
     return "-" if given else _number(FIELD["build"], row)
 
 
@@ -138,8 +137,8 @@ def _agreement(row: Row) -> str:
     return f"{_share('agreement', row)} >= {round_down(lower, 1)} % {_state(row)}"
 
 
-def _weights(models: Mapping[str, Any], row: Row) -> str:
+def _weights(models: Mapping[str, ModelInfo], row: Row) -> str:
     if row.case.model not in models:
         return ""
-    weights = models[row.case.model]["weights"]
-    return f"{weights['origin']}{', synthetic' if weights['synthetic'] else ''}"
+    weights = models[row.case.model].weights
+    return f"{weights.origin}{', synthetic' if weights.synthetic else ''}"

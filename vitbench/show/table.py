@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
+from msgspec import UNSET
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -12,8 +13,9 @@ from rich.text import Text
 
 from vitbench.case import Case
 from vitbench.report.fields import FIELD
-from vitbench.report.reader import Row, rows
-from vitbench.report.row import Ratio
+from vitbench.report.reader import Row, rows, run_of
+from vitbench.report.row import Ratio, TimedRow
+from vitbench.report.schema import RunInfo
 from vitbench.report.sound import left_out
 from vitbench.show.columns import GAP, Column, column_width, columns, fitting
 
@@ -29,31 +31,37 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
     `width` in characters; columns that do not fit are left out and named. None sets no limit.
     Text of the report is shown as it is: neither markup nor control characters take effect.
     """
-    run, found = report.get("vitbench", {}), rows(report)
+    run, found = run_of(report), rows(report)
     unsound = [f"{each.label}: {each.why}" for each in left_out(report) if each.group]
-    if not found and not unsound and not run.get("unavailable") and not run.get("failed"):
+    ended = {**run.unavailable, **run.failed} if run else {}
+    if not found and not unsound and not ended:
         return EMPTY
-    shown, hidden = fitting(columns(run), found, width)
+    shown, hidden = fitting(columns(run.models if run else {}), found, width)
     needed = sum(column_width(column, found) + GAP for column in shown)
     out = StringIO()
     console = Console(
         file=out, width=max(width or NO_LIMIT, needed, 40), color_system=None,
         force_terminal=False, force_jupyter=False,
     )  # fmt: skip
-    if not run.get("complete", True):
+    if run and not run.complete:
         _say(console, "INCOMPLETE: the run was cut short, or still goes on. What it had finished:")
-    for (model, batch), group in _groups(found, run.get("reference")).items():
+    for (model, batch), group in _groups(found, run.reference if run else None).items():
         console.print()
         _say(console, f"{model}, batch {batch}")
         console.print(_grid(shown, group, found))
     for heading, told in (
-        ("Unavailable:", _unavailable(run)),
-        ("Failed:", [f"{name}: {why}" for name, why in run.get("failed", {}).items()]),
+        ("Unavailable:", _unavailable(run) if run else []),
+        ("Failed:", [f"{name}: {why}" for name, why in run.failed.items()] if run else []),
         ("Left out:", unsound),
         ("Where the time goes (by each runtime's profiler, which slows it):", _operators(found)),
         (
             "Rests on:",
-            [*_null_arms(found), *_throttled(found), *_foundations(run), *_partly_quantized(found)],
+            [
+                *_null_arms(found),
+                *_throttled(found),
+                *(_foundations(run) if run else ()),
+                *_partly_quantized(found),
+            ],
         ),
         ("Columns that do not fit:", [", ".join(hidden)] if hidden else []),
     ):
@@ -66,14 +74,14 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").split("\n"))
 
 
-def partly_quantized(artifact: Mapping[str, Any]) -> str | None:
+def partly_quantized(quantized_layers: int = 0, float_layers: int = 0) -> str | None:
     """How many linear layers of an artifact stay in float, and why; None where none does."""
-    quantized, left = artifact.get("quantized_layers", 0), artifact.get("float_layers", 0)
-    if not left:
+    if not float_layers:
         return None
     return (
-        f"{quantized} of {quantized + left} linear layers are int8; the model reads the weights of "
-        f"the other{'s' if left > 1 else ''} itself, or changes what they do"
+        f"{quantized_layers} of {quantized_layers + float_layers} linear layers are int8; the "
+        f"model reads the weights of the other{'s' if float_layers > 1 else ''} itself, or changes "
+        "what they do"
     )
 
 
@@ -120,17 +128,17 @@ def _grid(shown: Sequence[Column], group: Sequence[Row], found: Sequence[Row]) -
     return grid
 
 
-def _unavailable(run: Mapping[str, Any]) -> list[str]:
+def _unavailable(run: RunInfo) -> list[str]:
     """A reason once per variant, whatever the batches."""
     where: dict[tuple[str, str], list[Case]] = defaultdict(list)
-    for name, reason in run.get("unavailable", {}).items():
+    for name, reason in run.unavailable.items():
         case = Case.parse(name)
         where[case.variant, reason].append(case)
     lines = []
     for (variant, reason), cases in where.items():
         devices = ", ".join(sorted({case.device for case in cases}))
         models = ", ".join(dict.fromkeys(case.model for case in cases))
-        of = f" ({models})" if len(run["models"]) > 1 else ""
+        of = f" ({models})" if len(run.models) > 1 else ""
         lines.append(f"{variant} on {devices}{of}: {reason}")
     return lines
 
@@ -184,8 +192,9 @@ def _partly_quantized(found: Sequence[Row]) -> Iterator[str]:
     """Once per variant and model, whose linear layers are not all quantized."""
     lines: dict[tuple[str, str], None] = {}
     for row in found:
-        for extra in row.benchmarks.values():
-            if said := partly_quantized(extra["extra_info"]["artifact"]):
+        for each in row.typed.values():
+            artifact = each.extra_info.artifact
+            if said := partly_quantized(artifact.quantized_layers, artifact.float_layers):
                 lines[f"{row.case.model}/{row.case.variant}", said] = None
     yield from (f"{case}: {said}" for case, said in lines)
 
@@ -193,35 +202,35 @@ def _partly_quantized(found: Sequence[Row]) -> Iterator[str]:
 def _throttled(found: Sequence[Row]) -> Iterator[str]:
     """Each case whose rounds a quota of CPU time stopped: that is noise which no variant makes."""
     for row in found:
-        for group, benchmark in row.benchmarks.items():
-            counted = benchmark["extra_info"].get("throttled")
-            if counted and counted["periods"]:
+        for group, each in row.typed.items():
+            counted = each.extra_info.throttled if isinstance(each, TimedRow) else None
+            if counted and counted.periods:
                 yield (
                     f"{row.case.id}: {group} is noisy: the quota of its cgroup stopped it "
-                    f"{counted['periods']:,} times, for {counted['seconds']:.2f} s of "
-                    f"{counted['of_seconds']:.2f} s: raise the quota or lower --threads"
+                    f"{counted.periods:,} times, for {counted.seconds:.2f} s of "
+                    f"{counted.of_seconds:.2f} s: raise the quota or lower --threads"
                 )
 
 
-def _foundations(run: Mapping[str, Any]) -> Iterator[str]:
+def _foundations(run: RunInfo) -> Iterator[str]:
     """Weights of each model, images, what static int8 was calibrated on, and threads."""
     remarks = dict[str, None]()
-    for name, model in run.get("models", {}).items():
-        weights = model["weights"]
-        synthetic = ", SYNTHETIC: agreement is shown, never claimed" if weights["synthetic"] else ""
+    for name, model in run.models.items():
+        weights = model.weights
+        synthetic = ", SYNTHETIC: agreement is shown, never claimed" if weights.synthetic else ""
         yield (
-            f"{name}: {weights['origin']} weights, sha256 {weights['sha256'][:12]}{synthetic} "
-            f"({weights['note']})"
+            f"{name}: {weights.origin} weights, sha256 {weights.sha256[:12]}{synthetic} "
+            f"({weights.note})"
         )
-        yield from (f"{name}: {note}" for note in model.get("notes", ()))
-        remarks.update(dict.fromkeys((model.get("images") or {}).get("remarks", ())))
-        if found := model.get("calibration"):
-            yield f"{name}: static int8 is {found['sentence']}"
-    if "images" in run:
-        images = run["images"]
-        labelled = "labelled" if images["labelled"] else "without labels"
-        yield (
-            f"{images['count']} images of {images['photographs']} photographs, {labelled} "
-            f"({images['source']}), sha256 {images['sha256'][:12]}; threads: {run['threads']}"
-        )
+        yield from (f"{name}: {note}" for note in model.notes)
+        if model.images is not UNSET:
+            remarks.update(dict.fromkeys(model.images.remarks))
+        if model.calibration:
+            yield f"{name}: static int8 is {model.calibration.sentence}"
+    images = run.images
+    labelled = "labelled" if images.labelled else "without labels"
+    yield (
+        f"{images.count} images of {images.photographs} photographs, {labelled} "
+        f"({images.source}), sha256 {images.sha256[:12]}; threads: {run.threads}"
+    )
     yield from remarks
