@@ -124,15 +124,16 @@ def pytester(pytester):
 def suite(cache: Path, tmp_path: Path, environment: dict[str, str]) -> Iterator[Run]:
     """Run the suite: `suite("--variant=fp32", paths=["benchmarks/test_latency.py"])`.
 
-    Reports go to `tmp_path`/reports. Sixteen images and a tenth of a second a case, unless told.
+    Reports go to `tmp_path`/reports. One thread, sixteen images and a tenth of a second a case,
+    unless an option says otherwise: so that one run knows what another one found out.
     """
 
     def run(
         *options: str, paths: tuple[str, ...] = ("benchmarks",), cwd: Path = ROOT, only: bool = True
     ) -> subprocess.CompletedProcess[str]:
         given = " ".join(options)
-        defaults = {"--seconds": "0.1", "--verify-images": "16", "--cache": str(cache),
-                    "--reports": str(tmp_path / "reports")}  # fmt: skip
+        defaults = {"--seconds": "0.1", "--verify-images": "16", "--threads": "1",
+                    "--cache": str(cache), "--reports": str(tmp_path / "reports")}  # fmt: skip
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
         command += [str(ROOT / path) for path in paths]
         command += ["--benchmark-only"] if only else []

@@ -25,7 +25,10 @@ PATHS = (
     "LD_LIBRARY_PATH", "GCC_EXEC_PREFIX", "COMPILER_PATH", "CCC_OVERRIDE_OPTIONS",
 )  # fmt: skip
 # Keys have threads by number; the others say where files lie, what is printed, how memory grows.
+# executorch sets OPENVINO_LIB_PATH when it is imported, and no runtime of ours reads it: a key that
+# had it would be another one before that import.
 HARMLESS = (
+    "OPENVINO_LIB_PATH",
     "*_NUM_THREADS", "*_COMPILE_THREADS", "*_CACHE_DIR", "*_HOME", "*_HUB", "*_EXTENSIONS_DIR",
     "*VERBOSE*", "*_LOG*", "*_SHOW_*", "*ALLOC_CONF", "*_TELEMETRY", "TORCH_NCCL_*",
     "TORCH_DISTRIBUTED_*", "TORCHELASTIC_*", "TORCHINDUCTOR_WORKER_*",

@@ -143,6 +143,12 @@ def test_a_variable_that_changes_results_is_another_entry(monkeypatch, model, na
     assert changed == [counts, counts]
 
 
+@pytest.mark.parametrize(("name", "counts"), [("OPENVINO_LIB_PATH", False), ("OPENVINO_X", True)])
+def test_a_variable_that_a_library_sets_itself_is_in_no_key(monkeypatch, name, counts):
+    monkeypatch.setenv(name, "/any")
+    assert (name in variables.of_results()) is counts
+
+
 @pytest.mark.parametrize("name", ["TORCHINDUCTOR_FREEZING", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT"])
 def test_a_report_names_the_variables_that_change_its_figures(monkeypatch, name):
     monkeypatch.setenv(name, "1")

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import jsonschema
 import pytest
 
 from tests.conftest import ROOT, bounded, listen
+from tests.suite.test_runtimes import MODEL, session_at
+from vitbench.case import Case
 from vitbench.report.reader import read_report
 from vitbench.runtimes import VARIANTS
 
@@ -85,15 +88,28 @@ WRONG = {
 }
 
 
-def test_wrong_variants_are_never_timed(suite, tmp_path, environment):
+def with_artifacts(cache, folder, names):
+    """A cache in `folder` with the artifacts of these variants, which load: none is verified."""
+    session = session_at(cache)
+    for name in names:
+        case = Case(MODEL, name, "cpu", 1)
+        session.first_loads.prove(case)
+        entry = session.artifact(case).path.parent
+        shutil.copytree(entry, folder / entry.parent.name / entry.name)
+    shutil.copytree(cache / "loaded", folder / "loaded")
+    return folder
+
+
+def test_wrong_variants_are_never_timed(suite, cache, tmp_path, environment):
     """And a crash that nobody foresaw is the failure of its case: else the report would just lack
     it, and could be accepted as a baseline. (What is counted and profiled beside the rounds fails
     too, and costs no row.)"""
     environment["PLANTED"] = json.dumps({name: damage for name, (damage, _) in WRONG.items()})
     environment["PLANTED_BESIDE"] = "1"
+    own = with_artifacts(cache, tmp_path / "cache", ["fp32", *WRONG])
     done = suite(
         "-ptests.helpers.planted", *(f"--variant={name}" for name in WRONG),
-        f"--cache={tmp_path / 'cache'}", "-W", "error::pytest.PytestWarning", "--profile",
+        f"--cache={own}", "-W", "error::pytest.PytestWarning", "--profile",
         paths=("benchmarks/test_latency.py",),
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr
@@ -138,7 +154,8 @@ def test_a_run_that_dies_half_way_leaves_what_was_finished(cache, tmp_path, envi
     command = [
         sys.executable, "-m", "pytest", "-s", "-p", "no:cacheprovider", "-ptests.helpers.planted",
         str(ROOT / "benchmarks/test_latency.py"), "--benchmark-only", "--variant=int8-dynamic",
-        "--verify-images=8", "--seconds=1", f"--cache={cache}", f"--reports={tmp_path / 'reports'}",
+        "--verify-images=16", "--threads=1", "--seconds=1", f"--cache={cache}",
+        f"--reports={tmp_path / 'reports'}",
     ]  # fmt: skip
     process = subprocess.Popen(
         command,
@@ -170,12 +187,14 @@ CONSISTENCY = ("benchmarks/test_consistency.py",)
 
 
 def test_every_artifact_is_built_once(suite, tmp_path):
-    """By two workers, each of which was asked to build it anew; then never again."""
-    options = ["--variant=scripted", "--batch=1", f"--cache={tmp_path / 'c'}"]
-    done = suite(*options, "--rebuild", "-n2", paths=CONSISTENCY, only=False)
+    """By two workers, each of which was asked to build it anew and needs fp32; then never again."""
+    given = ["--variant=scripted", "--batch=1", f"--cache={tmp_path / 'c'}", "-k", "test_agreement"]
+    done = suite(*given, "--rebuild", "-n2", paths=CONSISTENCY, only=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert built(done.stdout) == 2
-    assert built(suite(*options, paths=("benchmarks/test_latency.py",)).stdout) == 0
+    again = suite(*given, paths=CONSISTENCY, only=False).stdout
+    assert built(again) == 0
+    assert "2 from the cache" in again
 
 
 @pytest.mark.thorough
@@ -211,6 +230,7 @@ def test_paths_are_relative_to_where_pytest_starts(suite, tmp_path):
         Image.new("RGB", (300, 260), (80 * index, 90, 200)).save(tmp_path / f"photos/{index}.png")
     done = suite(
         "--images=photos", "--reports=mine", "--variant=fp32", "--benchmark-cprofile=tottime",
+        "--threads=2",
         paths=("benchmarks/test_latency.py",), cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

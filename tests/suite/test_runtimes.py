@@ -19,9 +19,9 @@ from tests.conftest import ROOT
 from vitbench.case import Case
 from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.measure.options import Options
-from vitbench.measure.session import Session
+from vitbench.measure.session import PROFILED, Session
 from vitbench.models import parse_spec
-from vitbench.runtimes import RUNTIMES, VARIANTS, Placement, load, variant
+from vitbench.runtimes import RUNTIMES, VARIANTS, Placement, load, operators, variant
 from vitbench.runtimes.catalogue import declared, require
 
 MODEL = "deit_tiny_patch16_224"
@@ -38,8 +38,17 @@ OF_FIRST = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in 
 
 @pytest.fixture(scope="module")
 def session(cache):
-    """The suite's own session at one thread, so that two tests may run beside each other."""
-    return Session(options(cache))
+    return session_at(cache)
+
+
+def session_at(cache):
+    """The suite's own session at one thread, so that two tests may run beside each other.
+
+    The consistency suite, under two workers on two cores, finds what it has proven.
+    """
+    made = Session(options(cache), isolated=True)
+    made.first_loads.planned = [Case(MODEL, name, "cpu", size) for name in NAMES for size in (1, 8)]
+    return made
 
 
 def options(cache):
@@ -122,14 +131,22 @@ def test_images_of_another_kind_are_refused(case, session):
 @pytest.mark.parametrize("name", OF_FIRST)
 def test_its_profiler_tells_where_the_time_goes(case, session):
     try:
-        found = session.profile(case, some(session, 1))
+        found = operators(session.placement(case), some(session, 1))
     except Unavailable as reason:
         pytest.skip(f"unavailable: {reason}")
     assert found
-    assert all(each["name"] and each["calls"] > 0 for each in found)
-    seconds = [each["seconds"] for each in found]
+    assert all(each.name and each.calls > 0 for each in found)
+    seconds = [each.seconds for each in found]
     assert seconds == sorted(seconds, reverse=True)
     assert 0 < sum(seconds) < 60
+
+
+@pytest.mark.parametrize("name", EACH[:1])
+def test_a_session_profiles_in_a_process_of_its_own(case, session):
+    found = session.profile(case, some(session, 1))
+    assert 0 < len(found) <= PROFILED
+    assert {"name", "seconds", "calls"} <= set(found[0])
+    assert found[0]["seconds"] >= found[-1]["seconds"] >= 0
 
 
 @pytest.mark.parametrize("name", OF_FIRST)
@@ -144,13 +161,17 @@ def test_the_code_that_loads_it_is_short(case, session):
 
 GARBAGE = """
 import json, sys
+from vitbench import variables
 from vitbench.runtimes import load, placement_of
+before = variables.of_results()
 for asked in json.load(sys.stdin):
     placement = placement_of(asked)
     try:
         load(placement)
     except Exception as error:
         print("refused", placement.variant.name, type(error).__name__, flush=True)
+if variables.of_results() == before:
+    print("all keys of the cache are as before")
 """
 
 
@@ -167,7 +188,8 @@ def available():
 
 @pytest.mark.xdist_group("probes")
 def test_garbage_is_refused(available, session, tmp_path):
-    """By each runtime, with an exception: a crash would take the process along."""
+    """By each runtime, with an exception: a crash would take the process along. And none of them,
+    once imported, has set a variable that keys of the cache have."""
     asked = []
     for case in available:
         artifact = session.artifact(case)
@@ -182,6 +204,7 @@ def test_garbage_is_refused(available, session, tmp_path):
     )  # fmt: skip
     refused = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("refused")]
     assert refused == [case.variant for case in available], (done.returncode, done.stderr[-500:])
+    assert "all keys of the cache are as before" in done.stdout
 
 
 @pytest.mark.parametrize(
