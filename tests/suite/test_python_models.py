@@ -12,7 +12,8 @@ from PIL import Image
 
 from vitbench import team_code
 from vitbench.errors import UserError
-from vitbench.models import creation_code, load_model, parse_spec, skeleton
+from vitbench.models import creation_code, flops, load_model, parse_spec, skeleton
+from vitbench.models.described import describe
 from vitbench.models.weights import tensors_sha256
 
 torch = pytest.importorskip("torch")
@@ -76,6 +77,13 @@ def words(): return net(), "imagenet"
 def lacks(): return net(), {"input_size": (3, 24, 24)}
 def two_names(): return net(), DATA, ["cat", "dog"]
 def odd_names(): return net(), DATA, 3
+class Looks(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = net()
+    def forward(self, images):
+        return self.net(images) * (1.0 if float(images.detach().numpy().mean()) > -9 else 2.0)
+def looks(): return Looks(), DATA
 def features():
     return torch.nn.Sequential(torch.nn.Conv2d(3, 3, 8, 8)), DATA
 """
@@ -244,6 +252,18 @@ def test_an_edit_of_the_team_s_source_is_another_architecture(package):
     before = loaded("table").architecture["code"]
     (package / "__init__.py").write_text("# another\n")
     assert loaded("table").architecture["code"] != before
+
+
+def test_operations_are_counted_where_the_network_looks_at_values():
+    assert flops(loaded("looks")) == flops(loaded("table")) > 0
+
+
+def test_a_package_says_how_photographs_are_prepared_or_why_not():
+    steps, code, _ = describe(loaded("pair").preprocess)
+    assert (steps["input"], steps["mean"], bool(code)) == ([3, 24, 24], [0.5] * 3, True)
+    steps, code, why = describe(loaded("whole").preprocess)
+    assert (steps, code) == (None, [])
+    assert why.endswith("cannot be written out: it is a function of the model's own code")
 
 
 ONE_OF = "expected a torch.nn.Module, or (module, preprocess), or (module, preprocess, labels)"

@@ -65,6 +65,8 @@ def undone(preprocess: Preprocess) -> dict[str, Any]:
 
 
 def _steps(made_of: Any, grey: bool) -> Steps:
+    if not hasattr(made_of, "transforms") and not hasattr(made_of, "do_resize"):
+        raise _UnknownError("it is a function of the model's own code")
     steps = _of_torchvision(made_of) if hasattr(made_of, "transforms") else _of_processor(made_of)
     if grey:
         steps["colour"] = "grey, 8 bits; transparent images composited on white"
