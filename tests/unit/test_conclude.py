@@ -180,3 +180,21 @@ def test_the_operators_that_grew_are_named():
         "head takes +20 %. Operators that grew: gelu 5 ms (was 2), copy 1 ms (was 0)"
     )
     assert [each["name"] for each in found.figures["operators"]] == ["gelu", "copy"]
+
+
+def made_by(function, sha256):
+    transform = {"transform": {"function": function, "sha256": sha256}} if function else {}
+    return {**answer(), "artifact": {"sha256": "a", "bytes": 1, **transform}}
+
+
+def test_another_source_of_a_transform_is_named():
+    then, now = made_by("acme.quant:smooth", "a" * 64), made_by("acme.quant:smooth", "b" * 64)
+    found = verdict(then, now)
+    assert found.state == "SAME"
+    assert found.sentence.endswith(
+        f". The source of the transform differs: acme.quant:smooth, sha256 {'a' * 12}, in base, "
+        f"and acme.quant:smooth, sha256 {'b' * 12}, in head"
+    )
+    for side in (now, made_by(None, "")):
+        assert "transform" not in verdict(side, side).sentence
+    assert "transform" not in verdict(made_by(None, ""), now).sentence

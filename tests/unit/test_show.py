@@ -291,3 +291,13 @@ def test_hostile_text_is_shown_as_it_is():
     text = table(json.loads(json.dumps(report)), None)
     assert text.count("[red]x[/red] [/] :smile:  [31mred  a b") == 9  # 4 rows, 5 times in sentences
     assert all(char.isprintable() for char in text.replace("\n", ""))
+
+
+def test_the_source_of_a_transform_is_below_the_table_once():
+    rows = [benchmark_of(f"{TINY}/{name}") for name in ("fp32/cpu/b1", "own/cpu/b1", "own/cpu/b8")]
+    for row in rows[1:]:
+        transform = {"function": "acme.quant:smooth", "sha256": "0123456789abcdef" * 4}
+        row["extra_info"]["artifact"]["transform"] = transform
+    text = table(report_of(*rows), None)
+    assert text.count("acme.quant") == 1
+    assert "  own: transform acme.quant:smooth, source sha256 0123456789ab" in text

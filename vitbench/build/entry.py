@@ -35,6 +35,12 @@ class Artifact:
         names = ("quantized_layers", "float_layers")
         return {name: self.manifest[name] for name in names if name in self.manifest}
 
+    @property
+    def transform(self) -> dict[str, dict[str, str]]:
+        """`transform`: the function of a recipe of the user's own, and its source's digest; empty
+        for another recipe."""
+        return {name: self.manifest[name] for name in ("transform",) if name in self.manifest}
+
     def completed(self, row: Variant) -> Variant:
         """The variant, with the description of the file that was completed when it was opened."""
         return replace(row, input=self.manifest["input"]) if row.artifact else row

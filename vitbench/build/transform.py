@@ -15,6 +15,15 @@ from vitbench.models import Model
 from vitbench.runtimes import Runtime, Variant
 
 
+def source_of(recipe: Variant) -> dict[str, dict[str, str]]:
+    """Which transform a recipe has, and the digest of the source that it stands on: `transform` of
+    a manifest. Empty where the recipe has none."""
+    if recipe.transform is None:
+        return {}
+    sha256 = team_code.digest(recipe.transform)
+    return {"transform": {"function": recipe.transform, "sha256": sha256}}
+
+
 def built(
     runtime: Runtime,
     model: Model,

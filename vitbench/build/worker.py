@@ -32,7 +32,7 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
     import torch
 
-    from vitbench.build.transform import built
+    from vitbench.build.transform import built, source_of
     from vitbench.environment import peak_resident_bytes
     from vitbench.models import ModelSpec, load_model
     from vitbench.runtimes import variant
@@ -52,6 +52,7 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
     layers = built(runtime, model, recipe, Path(request["path"]), images)
     return {
         **(layers or {}),
+        **source_of(recipe),
         "build_seconds": perf_counter() - start,
         "peak_memory_bytes": peak_resident_bytes(),
     }

@@ -96,10 +96,26 @@ def conclude(played: Played, rule: Rule) -> list[Verdict]:
     timed = judge_blocks(played.judged, rule)
     drift = drift_of(played.compared)
     timed = {case: _seen(verdict, played, drift) for case, verdict in timed.items()}
-    return [
+    found = [
         played.drifted.get(case) or _stopped(case, played, timed) or _untimed(case, played)
         for case in played.cases
     ]
+    return [_with_transforms(verdict, played) for verdict in found]
+
+
+def _with_transforms(verdict: Verdict, played: Played) -> Verdict:
+    """The verdict, whose sentence names a change of the recipe of the user's own."""
+    then, now = (
+        played.prepared[side].get(verdict.case, {}).get("artifact", {}).get("transform")
+        for side in SIDES
+    )
+    if then is None or now is None or then == now:
+        return verdict
+    words = (
+        f"The source of the transform differs: {then['function']}, sha256 {then['sha256'][:12]}, "
+        f"in base, and {now['function']}, sha256 {now['sha256'][:12]}, in head"
+    )
+    return replace(verdict, sentence=f"{verdict.sentence}. {words}")
 
 
 def _seen(verdict: Verdict, played: Played, drift: Drift) -> Verdict:

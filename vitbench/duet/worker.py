@@ -82,7 +82,11 @@ class Arm:
                 "verified": f"{verified}.npy",
                 "reading": asdict(Reading.of(verification.measured)),
             },
-            "artifact": {"sha256": artifact.sha256, "bytes": artifact.bytes},
+            "artifact": {
+                "sha256": artifact.sha256,
+                "bytes": artifact.bytes,
+                **artifact.transform,
+            },
             "weights": model.weights.sha256,
             "agreement": verification.agreement.to_json(),
             "predictions": {

@@ -35,6 +35,7 @@ class Subject:
                 "build_seconds": artifact.build_seconds,
                 "built": artifact.built,
                 **artifact.layers,
+                **artifact.transform,
             },
         }
 

@@ -24,6 +24,14 @@ class CaseInfo(Struct, frozen=True):
     batch: Positive
 
 
+class TransformInfo(Struct, frozen=True):
+    """A recipe of the user's own: `package.module:function`, and the digest of the source files
+    that it stands on."""
+
+    function: str
+    sha256: str
+
+
 class ArtifactInfo(Struct, frozen=True):
     bytes: Count
     sha256: str
@@ -32,6 +40,7 @@ class ArtifactInfo(Struct, frozen=True):
     built: bool
     quantized_layers: Count = 0
     float_layers: Count = 0
+    transform: TransformInfo | None = None
 
 
 class Stats(Struct, frozen=True):

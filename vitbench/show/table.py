@@ -60,6 +60,7 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
                 *_null_arms(found),
                 *_throttled(found),
                 *(_foundations(run) if run else ()),
+                *_transforms(found),
                 *_partly_quantized(found),
             ],
         ),
@@ -197,6 +198,17 @@ def _partly_quantized(found: Sequence[Row]) -> Iterator[str]:
             if said := partly_quantized(artifact.quantized_layers, artifact.float_layers):
                 lines[f"{row.case.model}/{row.case.variant}", said] = None
     yield from (f"{case}: {said}" for case, said in lines)
+
+
+def _transforms(found: Sequence[Row]) -> Iterator[str]:
+    """Once per variant, whose recipe is the user's own: the state of its source."""
+    lines: dict[str, None] = {}
+    for row in found:
+        for each in row.typed.values():
+            if made := each.extra_info.artifact.transform:
+                source = f"{made.function}, source sha256 {made.sha256[:12]}"
+                lines[f"{row.case.variant}: transform {source}"] = None
+    yield from lines
 
 
 def _throttled(found: Sequence[Row]) -> Iterator[str]:
