@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -114,7 +115,8 @@ def test_files_are_opened_as_vitbench_opens_them(tmp_path):
     ("preprocess", "words"),
     [
         (lambda _: np.zeros(SIZE, np.float32), "its kind is not known"),
-        (Described(lambda _: np.zeros(SIZE), object()), "AttributeError"),
+        (Described(lambda _: np.zeros(SIZE), object()), "a function of the model's own code"),
+        (Described(lambda _: np.zeros(SIZE), SimpleNamespace(do_resize=False)), "AttributeError"),
         (Described(lambda image: tutorial()(image) + 0.1, tutorial().made_of), "differ from its"),
         (Described(lambda image: tutorial()(image)[:, :9], tutorial().made_of), "of what becomes"),
     ],
