@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import jsonschema
 import pytest
 
 from tests.conftest import ROOT, bounded, listen
-from tests.suite.test_runtimes import MODEL, session_at
+from tests.suite.test_runtimes import MODEL, session_at, with_artifacts
 from vitbench.case import Case
 from vitbench.report.reader import read_report
 from vitbench.runtimes import VARIANTS
@@ -88,25 +87,14 @@ WRONG = {
 }
 
 
-def with_artifacts(cache, folder, names):
-    """A cache in `folder` with the artifacts of these variants, which load: none is verified."""
-    session = session_at(cache)
-    for name in names:
-        case = Case(MODEL, name, "cpu", 1)
-        session.first_loads.prove(case)
-        entry = session.artifact(case).path.parent
-        shutil.copytree(entry, folder / entry.parent.name / entry.name)
-    shutil.copytree(cache / "loaded", folder / "loaded")
-    return folder
-
-
 def test_wrong_variants_are_never_timed(suite, cache, tmp_path, environment):
     """And a crash that nobody foresaw is the failure of its case: else the report would just lack
     it, and could be accepted as a baseline. (What is counted and profiled beside the rounds fails
     too, and costs no row.)"""
     environment["PLANTED"] = json.dumps({name: damage for name, (damage, _) in WRONG.items()})
     environment["PLANTED_BESIDE"] = "1"
-    own = with_artifacts(cache, tmp_path / "cache", ["fp32", *WRONG])
+    cases = [Case(MODEL, name, "cpu", 1) for name in ("fp32", *WRONG)]
+    own = with_artifacts(session_at(cache), tmp_path / "cache", cases)
     done = suite(
         "-ptests.helpers.planted", *(f"--variant={name}" for name in WRONG),
         f"--cache={own}", "-W", "error::pytest.PytestWarning", "--profile",
