@@ -15,6 +15,7 @@ from vitbench.errors import UserError
 from vitbench.models import creation_code, flops, load_model, parse_spec, skeleton
 from vitbench.models.described import describe
 from vitbench.models.weights import tensors_sha256
+from vitbench.runtimes import RUNTIMES, Placement, load, variant
 
 torch = pytest.importorskip("torch")
 NUMBERS = count()
@@ -77,6 +78,12 @@ def words(): return net(), "imagenet"
 def lacks(): return net(), {"input_size": (3, 24, 24)}
 def two_names(): return net(), DATA, ["cat", "dog"]
 def odd_names(): return net(), DATA, 3
+def tied():
+    made = net(width=3, classes=27)
+    made.append(torch.nn.Linear(27, 27))
+    made[4].weight = made[3].weight
+    made[4].bias = torch.nn.Parameter(made[3].bias.data[:27])
+    return made, DATA
 class Looks(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -252,6 +259,21 @@ def test_an_edit_of_the_team_s_source_is_another_architecture(package):
     before = loaded("table").architecture["code"]
     (package / "__init__.py").write_text("# another\n")
     assert loaded("table").architecture["code"] != before
+
+
+@pytest.mark.parametrize("name", ["fp32", "bf16", "int8-dynamic", "scripted"])
+@pytest.mark.parametrize("factory", ["table", "tied"])
+def test_a_recipe_of_torch_builds_it_and_loads_it(factory, name, tmp_path):
+    model, recipe = loaded(factory), variant(name)
+    runtime = RUNTIMES[recipe.runtime]
+    path = tmp_path / f"artifact{runtime.suffix(recipe)}"
+    images = np.random.default_rng(0).normal(size=(2, 3, 24, 24)).astype(np.float32)
+    with torch.inference_mode():
+        wanted = model.module(torch.from_numpy(images)).numpy()
+    runtime.build(model, recipe, path, None)
+    deployment = load(Placement(path, recipe, "cpu", model.architecture, 1))
+    error = np.linalg.norm(deployment.logits(images) - wanted) / np.linalg.norm(wanted)
+    assert error < (1e-5 if name in ("fp32", "scripted") else 0.05)
 
 
 def test_operations_are_counted_where_the_network_looks_at_values():

@@ -1,7 +1,7 @@
 """A module in a recipe's precision, and its state dict as an artifact: of eager and Inductor.
 What a transform of the user's made is saved whole (`torch_whole`)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,18 @@ def save_state(module: Any, variant: Variant, path: Path) -> None:
     elif torch_common.engine(variant):
         torch.save(module.state_dict(), path)
     else:
-        save_file({name: t.contiguous() for name, t in module.state_dict().items()}, path)
+        save_file(_apart(module.state_dict()), path)
+
+
+def _apart(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Tensors of which no two share memory, as safetensors demands; tied layers share theirs."""
+    found: dict[str, Any] = {}
+    seen = set[int]()
+    for name, tensor in state.items():
+        place = tensor.untyped_storage().data_ptr()
+        found[name] = tensor.contiguous().clone() if place in seen else tensor.contiguous()
+        seen.add(place)
+    return found
 
 
 def load_state(placement: Placement) -> Any:
