@@ -74,18 +74,12 @@ def read_pyproject(path: Path, noun: str) -> Pyproject:
             raise UserError(f"{path}: {key} should be a table")
     read = Pyproject(path, text, found, whole)
     for name in found:
-        refuse_unknown(read, name, KEYS, "[tool.vitbench]")
+        if name not in KEYS:
+            raise UserError(
+                f"{read.place(name)}: [tool.vitbench] has no key {name!r}: {near(name, KEYS)}; it "
+                f"may have {', '.join(KEYS)}"
+            )
     return read
-
-
-def refuse_unknown(read: Pyproject, key: str, known: Keys, owner: str, *above: str) -> None:
-    """Raises UserError, with the place and near names, for a key that is not `known`. `owner` is
-    the table of the key for people, and `above` leads to it."""
-    if key not in known:
-        raise UserError(
-            f"{read.place(*above, key)}: {owner} has no key {key!r}: {near(key, known)}; it may "
-            f"have {', '.join(known[:-1])} and {known[-1]}"
-        )
 
 
 def find_pyproject(start: Path) -> Path | None:

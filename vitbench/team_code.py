@@ -4,7 +4,7 @@ Whatever such code raises becomes one sentence, with the kind and the words of t
 line of the team's own file.
 """
 
-import importlib
+import importlib.util
 import inspect
 import sys
 import traceback
@@ -102,11 +102,13 @@ def _not_found(name: str) -> str:
 
 
 def _installed(package: str) -> list[Path]:
-    """The folders that hold an imported package which lies below no import root."""
-    module = sys.modules.get(package)
-    file = getattr(module, "__file__", None)
-    places = [Path(each).parent for each in getattr(module, "__path__", [])]
-    places += [Path(file).parent] if file and not places else []
+    """The folders that hold a package which lies below no import root. It is not imported."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return []
+    places = [Path(each).parent for each in spec.submodule_search_locations or ()] if spec else []
+    places += [Path(spec.origin).parent] if spec and spec.origin and not places else []
     return [each for each in places if each not in _roots]
 
 

@@ -25,7 +25,7 @@ from vitbench.measure.paired import PairedRounds
 from vitbench.plugin import activate
 from vitbench.plugin.cases import CLOCK
 from vitbench.plugin.options import session_of
-from vitbench.runtimes import Deployment
+from vitbench.runtimes import Deployment, variant
 from vitbench.runtimes.catalogue import require
 from vitbench.stats.intervals import paired_ratio
 
@@ -121,7 +121,7 @@ def built(vitbench_session):
     def found(name):
         case = Case(vitbench_session.options.models[0].name, name, "cpu", 1)
         try:
-            require(case)
+            require(variant(case.variant), case.device)
         except Unavailable as reason:
             pytest.skip(f"unavailable: {reason}")
         return vitbench_session.artifact(case).path, vitbench_session.deployment(case)

@@ -71,7 +71,7 @@ def case(name):
         except Unavailable as reason:
             pytest.fail(f"{name} is declared available: {reason}")
     try:
-        require(found)
+        require(variant(found.variant), found.device)
     except Unavailable as reason:
         pytest.skip(f"unavailable: {reason}")
     return found
@@ -182,7 +182,7 @@ def available():
     found = []
     for name in FIRST:
         with suppress(Unavailable):
-            require(Case(MODEL, name, "cpu", 1))
+            require(variant(name), "cpu")
             found.append(Case(MODEL, name, "cpu", 1))
     return found
 

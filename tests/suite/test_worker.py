@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import bounded, listen
 from vitbench.build.ask import ask
 from vitbench.errors import Unavailable, UserError, WorkerFailed
+from vitbench.runtimes import variant as recipe
 
 ROOT = Path(__file__).parents[2]
 REQUEST = {"verb": "build"}
@@ -45,9 +46,10 @@ def test_a_request_without_a_verb_names_the_exception():
         ask({}, 60)
 
 
-def test_an_unknown_variant_is_named():
-    with pytest.raises(UserError, match="no variant 'int3'"):
-        ask({"verb": "build", "variant": "int3", "threads": 1}, 60)
+def test_an_unknown_runtime_is_named():
+    whole = replace(recipe("fp32"), runtime="acme").to_json()
+    with pytest.raises(Unavailable, match="no installed package has the runtime 'acme'"):
+        ask({"verb": "build", "recipe": whole, "threads": 1}, 60)
 
 
 def test_the_worker_runs_from_any_folder(monkeypatch, tmp_path):
@@ -191,7 +193,12 @@ def test_a_build_and_its_footprint(tmp_path, variant):
 
     spec = parse_spec("deit_tiny_patch16_224", Path.cwd())
     path, images = tmp_path / "artifact", tmp_path / "images.npy"
-    request = {"variant": variant, "path": str(path), "threads": 1, "calibration": None}
+    request = {
+        "recipe": recipe(variant).to_json(),
+        "path": str(path),
+        "threads": 1,
+        "calibration": None,
+    }
     build = {**request, "verb": "build", "spec": asdict(spec), "weights": "seeded"}
     with pytest.raises(UserError, match="has other weights than when this run began"):
         ask({**build, "sha256": "0" * 64}, 120)

@@ -8,7 +8,7 @@ from vitbench.errors import UserError
 from vitbench.judge.contract_results import TO_INSTALL, judge_contracts, unjudged_words
 from vitbench.judge.contracts import read_contracts, tolerances, unused_tolerances
 from vitbench.runtimes.base import Variant
-from vitbench.runtimes.catalogue import declared, device_kinds
+from vitbench.runtimes.catalogue import catalogue_of, declared
 from vitbench.runtimes.limits import INT8 as LIMITS
 
 OPENVINO = f"{TINY}/openvino-int8/cpu/b1"
@@ -26,7 +26,7 @@ def contracts(tmp_path):
 
 
 def judged(contracts, report):
-    return judge_contracts(contracts, report, device_kinds())
+    return judge_contracts(contracts, report, catalogue_of().device_kinds())
 
 
 def states(contracts, report):

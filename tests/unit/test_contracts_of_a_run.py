@@ -27,6 +27,7 @@ def finish(tmp_path):
             stash=pytest.Stash(),
             rootpath=tmp_path,
             option=SimpleNamespace(**option),
+            getini=lambda _: [],
             invocation_params=SimpleNamespace(dir=tmp_path),
         )
         if worker:

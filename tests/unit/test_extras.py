@@ -7,6 +7,7 @@ import pytest
 from vitbench.case import Case
 from vitbench.errors import Unavailable
 from vitbench.measure.extras import Extras
+from vitbench.runtimes import variant
 
 CASE = Case("m", "fp32", "cpu", 8)
 
@@ -15,7 +16,11 @@ def session(profile, **figures):
     """A session with these figures, which collects what it says."""
     told = []
     return SimpleNamespace(
-        say=told.append, told=told, profile=profile, figures=SimpleNamespace(**figures)
+        say=told.append,
+        told=told,
+        profile=profile,
+        recipe=lambda case: variant(case.variant),
+        figures=SimpleNamespace(**figures),
     )
 
 

@@ -10,7 +10,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from vitbench.case import Case
 from vitbench.cli import list as listing
 from vitbench.cli.main import main
 from vitbench.errors import Unavailable
@@ -68,7 +67,7 @@ def test_the_list_and_a_run_say_the_same(monkeypatch, capsys, name, release, why
     listed = {row["variant"]: row["reason"] for row in json.loads(capsys.readouterr().out)}
     try:
         said = None
-        catalogue.require(Case(MODEL, name, "cpu", 1))
+        catalogue.require(variant(name), "cpu")
     except Unavailable as reason:
         said = str(reason)
     assert (listed[name], said if why else None) == (why, why)

@@ -9,9 +9,9 @@ from vitbench.cli import duet as cli_duet
 from vitbench.errors import UserError
 from vitbench.judge.contracts import Contract
 from vitbench.judge.globs import can_match, check_globs
-from vitbench.runtimes.catalogue import device_kinds, select
+from vitbench.runtimes.catalogue import catalogue_of
 
-KINDS = device_kinds()
+KINDS = catalogue_of().device_kinds()
 
 
 def check(glob):
@@ -64,15 +64,15 @@ def test_a_duet_checks_the_globs_and_names_tolerances_for_none_of_its_cases(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    assert cli_duet._own([Case("mine", "fp32", "cpu", 1)]) == {}
+    assert cli_duet._own([Case("mine", "fp32", "cpu", 1)], KINDS) == {}
     text = '[tool.vitbench.contracts]\n"*/fp32/*" = ["tolerance = 5 %"]\n'
     text += '"*/scripted/*" = ["tolerance = 9 %"]\n'
     Path("pyproject.toml").write_text(text)
-    assert cli_duet._own([Case("mine", "fp32", "cpu", 1)]) == {"mine/fp32/cpu/b1": 0.05}
+    assert cli_duet._own([Case("mine", "fp32", "cpu", 1)], KINDS) == {"mine/fp32/cpu/b1": 0.05}
     assert "'*/scripted/*' (tolerance = 9 %) matches no case" in capsys.readouterr().err
     Path("pyproject.toml").write_text(text.replace("scripted", "scriptd"))
     with pytest.raises(UserError, match=r"pyproject.toml:3: .* matches no variant: nearest: scrip"):
-        cli_duet._own([Case("mine", "fp32", "cpu", 1)])
+        cli_duet._own([Case("mine", "fp32", "cpu", 1)], KINDS)
 
 
 def test_models_and_devices_of_a_run():
@@ -86,8 +86,8 @@ def test_models_and_devices_of_a_run():
 
 def test_an_option_that_names_no_variant_is_told_what_is_near():
     with pytest.raises(UserError, match=r"^--variant scriptd: no such variant: nearest: scripted,"):
-        select(["scriptd"], "fp32")
+        catalogue_of().select(["scriptd"], "fp32")
     with pytest.raises(UserError, match=r"^--reference fp33: no such variant: nearest: fp32"):
-        select([], "fp33")
+        catalogue_of().select([], "fp33")
     with pytest.raises(UserError, match=r"no known name is similar; `vitbench list` shows all$"):
-        select(["*xyz*"], "fp32")
+        catalogue_of().select(["*xyz*"], "fp32")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Modules that every folder but stats/ may stand on.
 BASE = frozenset(
     {"case", "errors", "environment", "place", "processor", "pyproject", "team_code",
-     "team_sources", "variables"}
+     "team_sources", "variables", "packages"}
 )  # fmt: skip
 # What a folder may import of ours, beside BASE and itself. What is not listed (cli, plugin, duet)
 # stands on all of them.
@@ -33,8 +33,9 @@ MAY["show"] = MAY["gate"] | {"gate", "history", "duet"}
 MAY["init"] = frozenset()
 MAY["models"] = frozenset()
 MAY["runtimes"] = frozenset({"models"})
+MAY["project"] = MAY["runtimes"] | {"runtimes"}
 MAY["build"] = MAY["runtimes"] | {"runtimes"}
-MAY["measure"] = MAY["build"] | {"build", "stats", "heads", "report", "judge"}
+MAY["measure"] = MAY["build"] | {"build", "project", "stats", "heads", "report", "judge"}
 # The duet's files that show/ imports: they read what was recorded.
 DUET_READERS = tuple(
     f"vitbench/duet/{name}.py"

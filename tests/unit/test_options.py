@@ -16,7 +16,9 @@ from vitbench.errors import UserError
 from vitbench.measure.options import Options, read_options
 from vitbench.plugin import names
 from vitbench.plugin.names import Given
+from vitbench.project.project import Project
 
+PROJECT = Project(Path("/start"))
 FIRST = {DUET: ["--against=x"], PREDICT: ["image"], PACKAGE: ["fp32", "--output=x"], AA_RUN: []}
 """What a command wants besides."""
 BESIDE = {"against", "tolerance", "blocks_max", "minutes", "inconclusive", "report", "reports"}
@@ -48,12 +50,15 @@ def test_each_option_reaches_the_options_of_a_run():
     known = {field.name for field in fields(Options)}
     idle = [o.name for o in OPTIONS if o.dest not in BESIDE | known | SINGULAR.keys()]
     assert idle == []
-    assert {SINGULAR.get(o.dest, o.dest) for o in OPTIONS} - BESIDE == known - {"import_roots"}
+    assert {SINGULAR.get(o.dest, o.dest) for o in OPTIONS} - BESIDE == known - {
+        "import_roots",
+        "project_variants",
+    }
 
 
 @everywhere
 def test_what_was_not_given_has_the_default_of_the_options(command, tmp_path):
-    found = read_options(values(command), Path("/start"))
+    found = read_options(values(command), Path("/start"), PROJECT)
     device = "auto" if command == PYTEST else "cpu"
     plain = Options(models=found.models, threads=found.threads, cache=tmp_path, device=device)
     assert found == plain
@@ -77,9 +82,9 @@ def test_pytest_and_a_command_understand_the_same(command):
     }
     taken = {option.name for option in options_of(command)}
     given = {word: to for word, to in given.items() if word.partition("=")[0] in taken}
-    found = read_options(values(command, *given), Path("/start"))
+    found = read_options(values(command, *given), Path("/start"), PROJECT)
     wanted = {name: value for to in given.values() for name, value in to.items()}
-    assert found == replace(read_options(values(command), Path("/start")), **wanted,
+    assert found == replace(read_options(values(command), Path("/start"), PROJECT), **wanted,
                             models=found.models)  # fmt: skip
     assert [spec.name for spec in found.models] == ["a"]
 
@@ -112,7 +117,7 @@ def test_a_number_out_of_range_is_refused_by_its_name(command, name, value):
 def test_another_bad_value_is_refused_by_its_name(arguments):
     name = arguments[0].partition("=")[0]
     with pytest.raises(UserError, match=name):
-        read_options(values(PYTEST, *arguments), Path("/start"))
+        read_options(values(PYTEST, *arguments), Path("/start"), PROJECT)
 
 
 @everywhere
@@ -164,11 +169,14 @@ def test_a_command_refuses_it_in_a_sentence(capsys):
 
 def test_cores_are_shared_by_the_processes_of_a_run(monkeypatch):
     monkeypatch.setattr("vitbench.environment.available_cores", lambda: 6)
-    assert read_options(values(PYTEST), Path("/"), processes=4).threads == 1
-    assert read_options(values(PYTEST), Path("/"), processes=2).threads == 3
-    assert read_options(values(PYTEST, "--threads=5"), Path("/"), processes=2).threads == 5
-    assert read_options(values(PYTEST, "--rebuild"), Path("/"), run="token").rebuild == "token"
-    assert read_options(values(PYTEST), Path("/"), run="token").rebuild is None
+    assert read_options(values(PYTEST), Path("/"), PROJECT, processes=4).threads == 1
+    assert read_options(values(PYTEST), Path("/"), PROJECT, processes=2).threads == 3
+    assert read_options(values(PYTEST, "--threads=5"), Path("/"), PROJECT, processes=2).threads == 5
+    assert (
+        read_options(values(PYTEST, "--rebuild"), Path("/"), PROJECT, run="token").rebuild
+        == "token"
+    )
+    assert read_options(values(PYTEST), Path("/"), PROJECT, run="token").rebuild is None
 
 
 def test_the_help_of_pytest_names_the_short_names():

@@ -20,9 +20,11 @@ def test_a_request_names_the_fields_that_every_arm_of_a_duet_reads():
     assert request == {
         "path": "/cache/model.pt",
         "variant": "int8-dynamic",
+        "recipe": variant("int8-dynamic").to_json(),
         "device": "cpu",
         "architecture": {"image": [3, 8, 16], "depth": 12},
         "threads": 2,
+        "import_roots": [],
     }
     sent = json.loads(json.dumps({"verb": "load", **request, "seed": 1}))
     assert placement_of(sent) == PLACEMENT
@@ -30,8 +32,10 @@ def test_a_request_names_the_fields_that_every_arm_of_a_duet_reads():
 
 
 def test_a_variant_of_another_version_is_a_user_s_error():
-    with pytest.raises(UserError, match=r"no variant 'int3': `vitbench list` shows them"):
-        placement_of({**PLACEMENT.to_json(), "variant": "int3"})
+    older = {name: value for name, value in PLACEMENT.to_json().items() if name != "recipe"}
+    assert placement_of({**older, "variant": "fp32"}).variant == variant("fp32")
+    with pytest.raises(UserError, match=r"^int3: no such variant: .*; `vitbench list` shows all"):
+        placement_of({**older, "variant": "int3"})
 
 
 OWN = Variant(

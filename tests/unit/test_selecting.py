@@ -10,6 +10,7 @@ from vitbench.case import Case
 from vitbench.plugin import selecting
 from vitbench.plugin.cases import cases_of
 from vitbench.plugin.options import SESSION
+from vitbench.runtimes.catalogue import catalogue_of
 
 ARGS, TESTPATHS = pytest.Config.ArgsSource.ARGS, pytest.Config.ArgsSource.TESTPATHS
 
@@ -22,7 +23,7 @@ def config_of(
         variants=variants, reference="fp32", batches=batches, device=device,
     )  # fmt: skip
     stash = pytest.Stash()
-    stash[SESSION] = SimpleNamespace(options=options, devices=devices)
+    stash[SESSION] = SimpleNamespace(options=options, devices=devices, catalogue=catalogue_of())
     option = {"keyword": "", "markexpr": "", "deselect": None, "lf": False, "stepwise": False,
               "ignore": None, "ignore_glob": None, "vitbench_against": None, **given}  # fmt: skip
     config = SimpleNamespace(

@@ -11,6 +11,7 @@ from vitbench.measure import verification
 from vitbench.measure.sample import Sample
 from vitbench.measure.verification import Verifications
 from vitbench.runtimes import Deployment
+from vitbench.runtimes.catalogue import catalogue_of
 
 IMAGES = np.random.default_rng(0).normal(size=(6, 3, 2, 2)).astype(np.float32)
 SAMPLE = Sample(tuple("abcdef"), tuple("abcdef"), None, IMAGES, "s", "d")
@@ -37,7 +38,7 @@ def run(tmp_path):
     )
     inputs = SimpleNamespace(sample=lambda _: SAMPLE, doubt=lambda *_: None)
     made = Verifications(
-        ArtifactCache(tmp_path), inputs, lambda _: model,
+        ArtifactCache(tmp_path), inputs, catalogue_of(), lambda _: model,
         lambda case: {"variant": case.variant, "batch": case.batch}, deployment, lambda _: None,
     )  # fmt: skip
     return made, asked, wrong

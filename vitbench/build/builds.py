@@ -20,8 +20,7 @@ from vitbench.case import Case
 from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.models import Model
 from vitbench.models.described import undone
-from vitbench.runtimes import RUNTIMES, Placement, Variant
-from vitbench.runtimes.catalogue import require
+from vitbench.runtimes import Placement, Variant, runtime
 
 
 class Images(Protocol):
@@ -37,29 +36,33 @@ class Images(Protocol):
 @dataclass(frozen=True)
 class BuildSettings:
     """What a build is given: the `weights` that the user chose, the threads of the CPU, and how
-    long and how large its process may become; None is the default of this machine."""
+    long and how large its process may become; None is the default of this machine. From
+    `import_roots`, folders, a project's own code is imported."""
 
     weights: str | None
     threads: int
     seconds: float
     memory_bytes: int | None
+    import_roots: tuple[str, ...] = ()
 
 
 class Builds:
-    """Builds what it is asked for, once. `model` and `calibration` give a model and the images that
-    calibrate its static recipes, by the model's name; `say` hears when a build begins and ends."""
+    """Builds what it is asked for, once. `require` gives the recipe of a case, or raises
+    Unavailable; `model` and `calibration` give a model and the images that calibrate its static
+    recipes, by the model's name; `say` hears when a build begins and ends."""
 
     def __init__(
         self,
         cache: ArtifactCache,
         settings: BuildSettings,
+        require: Callable[[Case], Variant],
         model: Callable[[str], Model],
         calibration: Callable[[str], Images],
         say: Callable[[str], None],
     ) -> None:
         self.artifacts: dict[Case, Artifact] = {}
         self._cache, self._settings, self._say = cache, settings, say
-        self._model, self._calibration = model, calibration
+        self._require, self._model, self._calibration = require, model, calibration
         self._originals: dict[Case, Original] = {}
         self._failed: dict[Case, Unavailable | UserError | WorkerFailed] = {}
 
@@ -77,7 +80,7 @@ class Builds:
         if known:
             raise WorkerFailed(f"{known} (it is not built again in this run)")
         if key not in self.artifacts:
-            recipe = require(case)
+            recipe = self._require(case)
             try:
                 make = self._given if recipe.artifact else self._built
                 self.artifacts[key] = make(key, recipe, self._model(case.model))
@@ -92,7 +95,7 @@ class Builds:
         calibration = self._calibration(key.model) if recipe.calibrated else None
         return self._cache.get(
             identity.of_artifact(model, recipe, calibration.sha256 if calibration else None),
-            RUNTIMES[recipe.runtime].suffix(recipe),
+            runtime(recipe.runtime).suffix(recipe),
             lambda path: self._build(model, recipe, path, calibration),
         )
 
@@ -143,7 +146,8 @@ class Builds:
             "spec": asdict(model.spec),
             "weights": settings.weights,
             "sha256": model.weights.sha256,
-            "variant": recipe.name,
+            "recipe": recipe.to_json(),
+            "import_roots": list(settings.import_roots),
             "path": str(path),
             "threads": settings.threads,
             "calibration": images and str(images),

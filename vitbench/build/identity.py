@@ -8,12 +8,13 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-from vitbench import environment, variables
+from vitbench import environment, team_code, variables
 from vitbench.build.code import digest
 from vitbench.case import Case
 from vitbench.models import Model
-from vitbench.runtimes import RUNTIMES, Variant, foreign
+from vitbench.runtimes import Variant, foreign, runtime
 from vitbench.runtimes.compiler import COMPILING, compiler
+from vitbench.runtimes.registry import is_own
 
 # Builds every file, whatever its runtime; feeds images to every case, in batches; judges it.
 BUILDING = "vitbench.build.worker"
@@ -32,7 +33,7 @@ def of_artifact(model: Model, recipe: Variant, calibration: str | None) -> dict[
         "architecture": dict(model.architecture),
         "weights": model.weights.sha256,
         "calibration": calibration,
-        "suffix": RUNTIMES[recipe.runtime].suffix(recipe),
+        "suffix": runtime(recipe.runtime).suffix(recipe),
     }
 
 
@@ -101,11 +102,15 @@ def of_agreement(
 
 def _conditions(recipe: Variant, *modules: str) -> dict[str, Any]:
     """What building a recipe's file and executing it depend on alike; `modules` take part too."""
-    reading = foreign.code(recipe) if recipe.artifact else ()
+    found = runtime(recipe.runtime)
+    own = [found.__name__] if is_own(found) else ["vitbench.runtimes"]
+    own += foreign.code(recipe) if recipe.artifact else ()
     return {
-        "code": _code(RUNTIMES[recipe.runtime].__name__, "vitbench.models", *reading, *modules),
+        "code": _code(*own, "vitbench.models", *modules),
+        **({} if is_own(found) else {"package": team_code.digest(found.__name__)}),
+        **({"transform": team_code.digest(recipe.transform)} if recipe.transform else {}),
         "recipe": [recipe.runtime, recipe.precision, dict(recipe.options), dict(recipe.input)],
-        "versions": {**_library_versions(), "runtime": RUNTIMES[recipe.runtime].version()},
+        "versions": {**_library_versions(), "runtime": found.version()},
         "builders": {name: environment.installed(name) for name in _required(recipe)},
         "compiler": compiler() if recipe.runtime in COMPILING else None,
         "system": _system(),

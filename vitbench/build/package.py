@@ -13,7 +13,7 @@ from vitbench.errors import UserError
 from vitbench.models import Model
 from vitbench.models.described import describe
 from vitbench.models.weights import file_sha256
-from vitbench.runtimes import RUNTIMES, Placement, Variant, foreign
+from vitbench.runtimes import Placement, Variant, foreign, runtime
 
 
 def package(
@@ -37,7 +37,7 @@ def package(
     """
     target = folder / f"{model.spec.name}-{variant.name}"
     file = target / next(iter(artifact.names))
-    runtime = RUNTIMES[variant.runtime]
+    made_by = runtime(variant.runtime)
     placement = Placement(Path(file.name), variant, "cpu", model.architecture, 1)
     preprocessing, code, reason = describe(model.preprocess)
     photo = 'preprocess("photo.jpg")'
@@ -45,7 +45,7 @@ def package(
         placement = replace(placement, variant=artifact.completed(variant))
         load, call = foreign.loading_code(placement), foreign.calling_code(placement, photo)
     else:
-        load, call = runtime.loading_code(placement), runtime.calling_code(variant, photo)
+        load, call = made_by.loading_code(placement), made_by.calling_code(variant, photo)
     manifest = {
         "file": file.name,
         "files": {name: file_sha256(part) for name, part in artifact.names.items()},
@@ -56,7 +56,7 @@ def package(
         "weights": asdict(model.weights),
         "notes": list(model.notes),
         "variant": variant.name,
-        "runtime": runtime.version(),
+        "runtime": made_by.version(),
         "precision": variant.precision,
         "options": dict(variant.options),
         "built": artifact.build_seconds is not None,

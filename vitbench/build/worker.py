@@ -19,12 +19,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from vitbench import team_code
 from vitbench.build.memory import resident_bytes
 from vitbench.errors import ACROSS_PROCESSES, UserError, in_short
 
 
 def build(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the artifact of a model (`spec`, `weights`) and a `variant` to `path`.
+    """Write the artifact of a model (`spec`, `weights`) and a `recipe`, a whole variant, to `path`.
 
     `calibration` is a .npy file of images, or null. Raises UserError where the model's weights are
     not those of `sha256`: the artifact would be kept under their name.
@@ -35,15 +36,15 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
     from vitbench.build.transform import built, source_of
     from vitbench.environment import peak_resident_bytes
     from vitbench.models import ModelSpec, load_model
-    from vitbench.runtimes import variant
+    from vitbench.runtimes import Variant
 
-    recipe = variant(request["variant"])
+    recipe = Variant.from_json(request["recipe"])
     runtime = _imported(recipe)
     torch.set_num_threads(request["threads"])
     model = load_model(ModelSpec.from_json(request["spec"]), request["weights"])
     if model.weights.sha256 != request["sha256"]:
         raise UserError(
-            f"{request['variant']}: {model.spec.public} has other weights than when this run "
+            f"{recipe.name}: {model.spec.public} has other weights than when this run "
             f"began (now {model.weights.origin}): its file was overwritten, or the hub answers now "
             "and then. Run it again"
         )
@@ -137,11 +138,11 @@ def _placed(request: Mapping[str, Any]) -> Any:
 
 def _imported(recipe: Any) -> Any:
     """The runtime of a recipe. Raises Unavailable where it cannot be imported."""
-    from vitbench.runtimes import RUNTIMES
+    from vitbench.runtimes import runtime
 
-    runtime = RUNTIMES[recipe.runtime]
-    runtime.version()
-    return runtime
+    found = runtime(recipe.runtime)
+    found.version()
+    return found
 
 
 def _cuda_peak_bytes(device: str) -> int | None:
@@ -183,6 +184,8 @@ def main() -> int:
             request = json.load(sys.stdin)
             if request["verb"] not in VERBS:
                 raise UserError(f"there is no verb {request['verb']!r}: {', '.join(VERBS)}")
+            if roots := request.get("import_roots"):
+                team_code.use(roots)
             answer = VERBS[request["verb"]](request)
         except Exception as error:
             traceback.print_exc()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vitbench.cli.session import session_of
-from vitbench.runtimes.catalogue import cases, select
+from vitbench.runtimes.catalogue import cases
 
 if TYPE_CHECKING:
     from vitbench.case import Case
@@ -16,7 +16,8 @@ def chosen_cases(
     command: str, chosen: argparse.Namespace, variants: Sequence[str] = ()
 ) -> "tuple[Options, list[Case]]":
     """What to run, and how; `variants` where the command line names none."""
-    options = session_of(command, chosen).options
-    rows = select(options.variants or variants, options.reference)
+    session = session_of(command, chosen)
+    options = session.options
+    rows = session.catalogue.select(options.variants or variants, options.reference)
     names = [spec.name for spec in options.models]
     return options, cases(names, rows, ("cpu",), options.batches or (1,))

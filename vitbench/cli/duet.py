@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from vitbench.judge.contracts import own_tolerances, read_contracts, unused_tole
 from vitbench.judge.globs import check_globs
 from vitbench.judge.verdict import NOTHING, NOTHING_COMPARABLE, exit_code
 from vitbench.report.files import write
-from vitbench.runtimes.catalogue import device_kinds
+from vitbench.runtimes.catalogue import catalogue_of
 
 if TYPE_CHECKING:
     from vitbench.case import Case
@@ -42,7 +43,8 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.show.verdicts import annotations, junit, markdown, verdicts_text
 
     options, found = chosen_cases(DUET, chosen)
-    rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found))
+    known = catalogue_of(options.project_variants).device_kinds()
+    rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found, known))
     strict = chosen.inconclusive == "fail"
 
     def content(progress: Progress, verdicts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -95,13 +97,13 @@ def play(chosen: argparse.Namespace) -> int:
     return code
 
 
-def _own(found: "list[Case]") -> dict[str, float]:
+def _own(found: "list[Case]", known: Mapping[str, Sequence[str]]) -> dict[str, float]:
     """The tolerances that the pyproject.toml of the working directory sets for single cases."""
     path = Path("pyproject.toml")
     if not path.exists():
         return {}
     contracts, names = read_contracts(path), [case.id for case in found]
-    check_globs(contracts, device_kinds(), [case.model for case in found])
+    check_globs(contracts, known, [case.model for case in found])
     for words in unused_tolerances(contracts, names):
         say(f"{path}: {words}")
     return own_tolerances(contracts, names)

@@ -73,8 +73,9 @@ def _gate(chosen: argparse.Namespace) -> int:
     from vitbench.judge.contracts import TOLERANCES
     from vitbench.judge.globs import check_globs
     from vitbench.judge.scope import known_variants
+    from vitbench.project.project import project_at
     from vitbench.report.reader import read_report, run_of
-    from vitbench.runtimes.catalogue import device_kinds
+    from vitbench.runtimes.catalogue import catalogue_of
     from vitbench.show.verdicts import verdicts_text
 
     if chosen.baseline == "":
@@ -83,7 +84,8 @@ def _gate(chosen: argparse.Namespace) -> int:
     latest = settle_report(chosen)
     report = read_report(chosen.report)
     contracts = named_contracts(chosen.contracts)
-    known = known_variants(report, device_kinds())
+    own = project_at(Path.cwd()).variants
+    known = known_variants(report, catalogue_of(own).device_kinds())
     run = run_of(report)
     check_globs(contracts, known, run.models if run else {})
     compares = chosen.baseline or all(each.kind in TOLERANCES for each in contracts)

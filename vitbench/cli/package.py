@@ -9,8 +9,6 @@ from vitbench.cli.options import PACKAGE
 from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
-from vitbench.runtimes import VARIANTS, variant
-from vitbench.runtimes.catalogue import no_variant
 
 
 def register(commands: Any) -> None:
@@ -30,9 +28,8 @@ def package_variant(chosen: argparse.Namespace) -> int:
     from vitbench.case import Case
     from vitbench.show.table import partly_quantized
 
-    if chosen.variant not in {row.name for row in VARIANTS}:
-        raise UserError(f"{chosen.variant}: {no_variant(chosen.variant)}")
     session, code = session_of(PACKAGE, chosen), OK
+    session.catalogue.variant(chosen.variant)
     for spec in session.options.models:
         case = Case(spec.name, chosen.variant, "cpu", 1)
         try:
@@ -52,7 +49,7 @@ def package_variant(chosen: argparse.Namespace) -> int:
             print(f"{case.id} is not packaged", file=sys.stderr)
             code = code or BROKEN
             continue
-        artifact, recipe = session.artifact(case), variant(case.variant)
+        artifact, recipe = session.artifact(case), session.recipe(case)
         calibration = session.inputs.calibrated(spec.name) if recipe.calibrated else None
         if calibration:
             print(calibration["sentence"])

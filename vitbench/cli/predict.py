@@ -8,7 +8,6 @@ from vitbench.cli.options import PREDICT
 from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
-from vitbench.runtimes.catalogue import select
 
 if TYPE_CHECKING:
     from vitbench.models.base import Weights
@@ -30,11 +29,11 @@ def predict_image(chosen: argparse.Namespace) -> int:
     from vitbench.measure.images import changes_of, read_image
     from vitbench.show.table import partly_quantized
 
-    variants = select(chosen.variant, "fp32") if chosen.variant else select(["fp32"], "fp32")
     image = read_image(chosen.image)
     for change in changes_of(image):
         print(f"{chosen.image.name}: {change}")
     session, code = session_of(PREDICT, chosen), OK
+    variants = session.catalogue.select(chosen.variant or ["fp32"], "fp32")
     for spec in session.options.models:
         model = session.model(spec.name)
         print(f"{spec.name} ({len(model.labels)} classes; {_about(model.weights)})")

@@ -19,8 +19,10 @@ def session_of(command: str, chosen: argparse.Namespace, **more: Any) -> "Sessio
     """
     from vitbench.measure.options import read_options
     from vitbench.measure.session import Session
+    from vitbench.project.project import project_at
 
-    options = read_options({**checked(command, vars(chosen)), **more}, Path.cwd())
+    here = Path.cwd()
+    options = read_options({**checked(command, vars(chosen)), **more}, here, project_at(here))
     if words := untested_system():
         say(words)
     return Session(options, say)

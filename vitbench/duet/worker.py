@@ -20,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NoReturn
 
-from vitbench import __version__, environment, variables
+from vitbench import __version__, environment, team_code, variables
 from vitbench.build.worker import die_with_parent
 from vitbench.case import Case
 from vitbench.duet.planted import extra_work, with_extra
@@ -28,7 +28,7 @@ from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.outputs import Reading, Witness, one_of_each
 from vitbench.measure.verification import answers_of
-from vitbench.runtimes import VARIANTS, Deployment, load, operators, placement_of, variant
+from vitbench.runtimes import Deployment, load, operators, placement_of
 
 PROTOCOL = 1
 
@@ -63,12 +63,12 @@ class Arm:
         import numpy as np
 
         case, session = Case.parse(request["case"]), self._session
-        if case.variant not in {row.name for row in VARIANTS}:
+        if case.variant not in session.catalogue.names:
             raise Unavailable(f"there is no variant {case.variant!r} in this version")
         verification = session.verify(case)
         artifact, sample = session.artifact(case), session.sample(case.model)
         model = session.model(case.model)
-        own, truth, tolerance = answers_of(verification, sample.ids, variant(case.variant).limits)
+        own, truth, tolerance = answers_of(verification, sample.ids, session.recipe(case).limits)
         images = Path(request["folder"]) / f"{case.model}-b{case.batch}.npy"
         if not images.exists():
             np.save(images, session.first_batch(case))
@@ -172,7 +172,7 @@ def _witness(request: Mapping[str, Any]) -> Witness:
     import numpy as np
 
     verified = np.load(request["verified"], allow_pickle=False)
-    limits = variant(request["variant"]).limits
+    limits = placement_of(request).variant.limits
     reading = Reading(**request.get("reading", {}))
     return Witness(request["case"], verified, limits, request["device"], reading)
 
@@ -203,6 +203,8 @@ def main() -> int:
                 request = json.loads(line)
                 if request.get("verb") not in verbs:
                     raise UserError(f"there is no verb {request.get('verb')!r}: {', '.join(verbs)}")
+                if roots := request.get("import_roots"):
+                    team_code.use(roots)
                 answer = {"answer": verbs[request["verb"]](request)}
             except Exception as error:
                 traceback.print_exc()

@@ -7,7 +7,7 @@ from vitbench.case import Case
 from vitbench.errors import Unavailable
 from vitbench.measure.session import Session
 from vitbench.measure.stages import stages
-from vitbench.runtimes import Deployment, variant
+from vitbench.runtimes import Deployment
 
 
 class Extras:
@@ -36,7 +36,7 @@ class Extras:
     def peak(self) -> float | None:
         """Operations per second that the case's precision reaches here."""
         peaks = self.get("peak", lambda: self._session.figures.peaks(self._case.device))
-        found: float | None = (peaks or {}).get(variant(self._case.variant).precision)
+        found: float | None = (peaks or {}).get(self._session.recipe(self._case).precision)
         return found
 
     def stages(self, deployment: Deployment, images: Any) -> dict[str, float | None] | None:

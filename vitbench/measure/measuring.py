@@ -20,7 +20,7 @@ from vitbench.measure.throttled import Throttling
 from vitbench.measure.timing_lock import timing_alone
 from vitbench.measure.verification import Verification, answers_of
 from vitbench.report.row import ComparedInfo, Outputs, Predictions
-from vitbench.runtimes import Deployment, variant
+from vitbench.runtimes import Deployment
 
 Play: TypeAlias = Callable[[PairedRounds, int], Sequence[float]]
 """Plays so many rounds (`setup`, the call, `teardown`). Returns the seconds that the clock of the
@@ -125,7 +125,7 @@ def measure_footprint(
 
 def witness(session: Session, case: Case) -> Witness:
     """Compares the outputs of a case that is timed with the verified ones."""
-    found, limits = session.verify(case), variant(case.variant).limits
+    found, limits = session.verify(case), session.recipe(case).limits
     return Witness(case.id, found.first_output, limits, case.device, Reading.of(found.measured))
 
 
@@ -133,5 +133,5 @@ def _predictions(session: Session, case: Case, verification: Verification) -> Pr
     measured, ids = verification.measured, list(session.sample(case.model).ids)
     if "top1" in measured:
         return Predictions(ids, measured["top1"], measured["own_margin"])
-    own, _, tolerance = answers_of(verification, ids, variant(case.variant).limits)
+    own, _, tolerance = answers_of(verification, ids, session.recipe(case).limits)
     return Predictions(ids[: len(own)], [], [], own, tolerance)

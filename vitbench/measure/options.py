@@ -12,18 +12,24 @@ from vitbench import environment
 from vitbench.build.artifacts import LIMIT_BYTES, default_folder
 from vitbench.build.trust import require_trust
 from vitbench.errors import UserError
-from vitbench.models import ModelSpec, parse_specs
+from vitbench.models import ModelSpec
+from vitbench.project.project import Project
 from vitbench.report.fields import BYTES
-from vitbench.runtimes.catalogue import DEFAULT_MODEL
+from vitbench.runtimes import Variant
 
 _PATHS = ("images", "labels", "calibration", "cache")
-_SPARED = ("cache_limit_bytes", "thumbnails", "import_roots")
+_SPARED = (
+    "cache_limit_bytes", "thumbnails", "import_roots", "project_variants", "models.origin",
+)  # fmt: skip
+_FACTORY = "models.source=py"
+"""Said by an end that can make a model of a factory, as if it were an option."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What a user chose, checked. `rebuild` is a token of this run, or None to use the cache.
-    `import_roots` are the folders that the project's own code is imported from.
+    `project_variants` are the project's own, whole; from the folders `import_roots` its code is
+    imported.
 
     Each new option has a default: the other end of a duet may be of a version without it.
     """
@@ -48,17 +54,21 @@ class Options:
     labels: Path | None = None
     thumbnails: bool = True
     import_roots: tuple[Path, ...] = ()
+    project_variants: tuple[Variant, ...] = ()
 
     @classmethod
     def names(cls) -> list[str]:
-        """Of all options, and of the parts of a model's spec after `models.`."""
-        spec = [f"models.{field.name}" for field in fields(ModelSpec)]
-        return [field.name for field in fields(cls)] + spec
+        """Of all options, and of the parts of a model's spec and of a project's variant after
+        `models.` and `project_variants.`."""
+        parts = [f"models.{field.name}" for field in fields(ModelSpec)] + [_FACTORY]
+        parts += [f"project_variants.{field.name}" for field in fields(Variant)]
+        return [field.name for field in fields(cls)] + parts
 
     def to_json(self, known: Collection[str] | None = None) -> dict[str, Any]:
         """For another process, which may run another version: `from_json` is its other end.
 
-        What is not in `known` (`names` of the other end; all unless given) is left out.
+        What is not in `known` (`names` of the other end; all unless given) is left out; of a
+        project's variant that is all of it, unless what is unknown has its default.
         """
         known = set(self.names() if known is None else known)
         given = {**asdict(self), **{n: p and str(p) for n, p in self._paths().items()}}
@@ -67,20 +77,21 @@ class Options:
             {name: value for name, value in spec.items() if f"models.{name}" in known}
             for spec in given["models"]
         ]
+        given["project_variants"] = [
+            {n: value for n, value in row.to_json().items() if f"project_variants.{n}" in known}
+            for row in self.project_variants
+            if not _set_beyond(row, "project_variants.", known)
+        ]
         return {name: value for name, value in given.items() if name in known}
 
     def set_beyond(self, known: Collection[str]) -> list[str]:
         """The options, as a user writes them, that are not in `known` and have not their default:
         they cannot be left out. Those of _SPARED can: nothing that is compared depends on them."""
-        owners: list[tuple[str, Options | ModelSpec]] = [("", self)]
-        owners += [("models.", spec) for spec in self.models]
-        names = [
-            (prefix + field.name).partition(".")[0]
-            for prefix, owner in owners
-            for field in fields(owner)
-            if prefix + field.name not in {*known, *_SPARED}
-            and getattr(owner, field.name) != _default(field)
-        ]
+        known = {*known, *_SPARED}
+        names = _set_beyond(self, "", known)
+        for spec in self.models:
+            unknown = _set_beyond(spec, "models.", known)
+            names += ["models"] * bool(unknown or (spec.source == "py" and _FACTORY not in known))
         flags = {"models": "model", "variants": "variant", "batches": "batch"}
         return [f"--{flags.get(n, n).replace('_', '-')}" for n in dict.fromkeys(names)]
 
@@ -90,11 +101,31 @@ class Options:
         paths = {n: options[n] and Path(options[n]) for n in _PATHS if n in options}
         tuples = {n: tuple(options[n]) for n in ("variants", "batches") if n in options}
         roots = tuple(map(Path, options.get("import_roots", ())))
+        rows = tuple(map(Variant.from_json, options.get("project_variants", ())))
         models = tuple(ModelSpec.from_json(spec) for spec in options["models"])
-        return cls(**{**options, **paths, **tuples, "import_roots": roots, "models": models})
+        return cls(
+            **{
+                **options,
+                **paths,
+                **tuples,
+                "models": models,
+                "import_roots": roots,
+                "project_variants": rows,
+            }
+        )
 
     def _paths(self) -> dict[str, Path | None]:
         return {name: getattr(self, name) for name in _PATHS}
+
+
+def _set_beyond(owner: Any, prefix: str, known: Collection[str]) -> list[str]:
+    """The fields of a data class that are not in `known`, with the prefix, and have not their
+    default."""
+    return [
+        field.name
+        for field in fields(owner)
+        if prefix + field.name not in known and getattr(owner, field.name) != _default(field)
+    ]
 
 
 def _default(field: Field[Any]) -> Any:
@@ -103,20 +134,28 @@ def _default(field: Field[Any]) -> Any:
 
 
 def read_options(
-    given: Mapping[str, Any], start: Path, processes: int = 1, run: str | None = None
+    given: Mapping[str, Any],
+    start: Path,
+    project: Project,
+    processes: int = 1,
+    run: str | None = None,
 ) -> Options:
     """What the options of a command line say, by name; those that it does not take are missing.
 
     An option that is called as a field of Options is that field's value. Relative paths are
-    relative to `start`. `processes` share the machine's cores where no number of threads is given.
-    `run` is the token of `rebuild`. Raises UserError for a bad value; numbers are checked before,
-    by the table of options.
+    relative to `start`, those of the `project`'s tables to its root. `processes` share the
+    machine's cores where no number of threads is given. `run` is the token of `rebuild`.
+
+    Raises UserError for a bad value; numbers are checked before, by the table of options.
     """
     own = {field.name for field in fields(Options)}
+    models = project.chosen(given["model"], start)
     values: dict[str, Any] = {
         **{name: value for name, value in given.items() if name in own - {*_PATHS}},
         "cache": default_folder(),
-        "models": parse_specs(given["model"] or [DEFAULT_MODEL], start),
+        "models": models,
+        "import_roots": project.code_roots(models),
+        "project_variants": project.variants,
         "variants": tuple(given.get("variant", ())),
         "batches": tuple(given.get("batch", ())),
         "device": given.get("device", "cpu"),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench import environment
+from vitbench import environment, team_code
 from vitbench.build import identity
 from vitbench.build.artifacts import ArtifactCache
 from vitbench.build.builds import Builds, BuildSettings
@@ -25,8 +25,8 @@ from vitbench.measure.run_figures import RunFigures
 from vitbench.measure.sample import Sample
 from vitbench.measure.verification import Verification, Verifications, require_unbroken
 from vitbench.models import Model, load_model
-from vitbench.runtimes import Deployment, Placement, load
-from vitbench.runtimes.catalogue import require
+from vitbench.runtimes import Deployment, Placement, Variant, load
+from vitbench.runtimes.catalogue import catalogue_of, require
 
 PROFILED = 20  # operators that a report keeps
 
@@ -46,20 +46,34 @@ class Session:
         isolated: bool = False,
     ) -> None:
         self.options, self.say, self.isolated = options, say, isolated
+        self.catalogue = catalogue_of(options.project_variants)
+        if options.import_roots:
+            team_code.use(options.import_roots)
         self.cache = ArtifactCache(options.cache, options.rebuild, options.cache_limit_bytes, say)
         self.inputs = Inputs(options, self.model, say)
         self.figures = RunFigures(options.threads, self.model, lambda: self.inputs.photos, say)
         self.builds = Builds(
             self.cache,
             BuildSettings(
-                options.weights, options.threads, options.build_seconds, options.build_memory_bytes
+                options.weights,
+                options.threads,
+                options.build_seconds,
+                options.build_memory_bytes,
+                tuple(map(str, options.import_roots)),
             ),
+            self.require,
             self.model,
             self.inputs.calibration,
             say,
         )
         self.verifications = Verifications(
-            self.cache, self.inputs, self.model, self._conditions, self.deployment, say
+            self.cache,
+            self.inputs,
+            self.catalogue,
+            self.model,
+            self._conditions,
+            self.deployment,
+            say,
         )
         self.first_loads = FirstLoads(self.cache, self.placement, self._execution, self.first_batch)
         self._models: dict[str, Model] = {}
@@ -79,6 +93,14 @@ class Session:
             self._models[name] = load_model(spec, self.options.weights)
         return self._models[name]
 
+    def recipe(self, case: Case) -> Variant:
+        """The variant of a case. Raises UserError where there is none of that name."""
+        return self.catalogue.variant(case.variant)
+
+    def require(self, case: Case) -> Variant:
+        """As `recipe`. Raises Unavailable, with the reason, where it cannot run here."""
+        return require(self.recipe(case), case.device)
+
     def sample(self, name: str) -> Sample:
         """The photographs that variants are judged on, preprocessed for a model."""
         return self.inputs.sample(name)
@@ -95,10 +117,11 @@ class Session:
 
     def placement(self, case: Case) -> Placement:
         """The built file of a case, and where and how this session executes it."""
-        recipe, artifact = require(case), self.artifact(case)
-        recipe, path = artifact.completed(recipe), artifact.path
+        artifact = self.artifact(case)
+        recipe, path = artifact.completed(self.require(case)), artifact.path
         architecture = self.model(case.model).architecture
-        return Placement(path, recipe, case.device, architecture, self.options.threads)
+        roots = tuple(map(str, self.options.import_roots))
+        return Placement(path, recipe, case.device, architecture, self.options.threads, roots)
 
     def deployment(self, case: Case, copy: int = 0) -> Deployment:
         """The loaded deployment of a case; `copy` 1 is a second one, for the null arm."""
@@ -131,11 +154,11 @@ class Session:
 
     def _execution(self, case: Case) -> dict[str, Any]:
         """What loading and calling a case depends on: the images do not matter."""
-        recipe, sha256 = require(case), self.artifact(case).sha256
+        recipe, sha256 = self.require(case), self.artifact(case).sha256
         return identity.of_logits(case, recipe, sha256, "", self.options.threads)
 
     def _conditions(self, case: Case) -> dict[str, Any]:
         """What the logits of a case depend on."""
-        recipe, sha256 = require(case), self.artifact(case).sha256
+        recipe, sha256 = self.require(case), self.artifact(case).sha256
         sample = self.sample(case.model).sha256
         return identity.of_logits(case, recipe, sha256, sample, self.options.threads)

@@ -18,7 +18,8 @@ from vitbench.judge.reference import by_identity
 from vitbench.measure.agreement import compare, logits_of, unpacked
 from vitbench.measure.inputs import Inputs
 from vitbench.models import Model
-from vitbench.runtimes import Deployment, variant
+from vitbench.runtimes import Deployment
+from vitbench.runtimes.catalogue import Catalogue
 
 AGREEMENT_REFERENCE = "fp32"
 """The variant that predictions are compared with, on the CPU, whatever times are compared with."""
@@ -67,13 +68,14 @@ class Verifications:
         self,
         cache: ArtifactCache,
         inputs: Inputs,
+        catalogue: Catalogue,
         model: Callable[[str], Model],
         conditions: Callable[[Case], dict[str, Any]],
         deployment: Callable[[Case], Deployment],
         say: Callable[[str], None],
     ) -> None:
         self._cache, self._inputs, self._model, self._say = cache, inputs, model, say
-        self._conditions, self._deployment = conditions, deployment
+        self._catalogue, self._conditions, self._deployment = catalogue, conditions, deployment
         self._verified: dict[tuple[Case, Case], Verification] = {}
         self._answers: dict[Case, NDArray[np.float32]] = {}
 
@@ -102,7 +104,8 @@ class Verifications:
         return self._cache.array("logits", self._conditions(case), compute)
 
     def _verify(self, case: Case, against: Case) -> Verification:
-        conditions, recipe, model = self._conditions(case), variant(case.variant), case.model
+        conditions, model = self._conditions(case), case.model
+        recipe = self._catalogue.variant(case.variant)
         judged = identity.of_agreement(
             conditions,
             self._conditions(against),
@@ -124,7 +127,8 @@ class Verifications:
         return Verification(agreement, measured, unpacked(measured.pop("first_output")))
 
     def _compare(self, case: Case, against: Case) -> dict[str, Any]:
-        sample, limits = self._inputs.sample(case.model), variant(case.variant).limits
+        sample = self._inputs.sample(case.model)
+        limits = self._catalogue.variant(case.variant).limits
         reference, deployment = self.logits(against), self._deployment(case)
         self._say(f"verifying {case.id} on {len(sample.ids)} images")
         spoken = monotonic()

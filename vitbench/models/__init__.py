@@ -12,7 +12,7 @@ from vitbench.errors import UserError
 from vitbench.models import heads, hub, python, timm, transformers
 from vitbench.models.base import Label, Model, ModelSpec, Weights
 from vitbench.models.flops import flops
-from vitbench.models.spec import parse_spec, parse_specs
+from vitbench.models.spec import parse_spec, parse_specs, unique
 from vitbench.models.weights import first_line
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "parse_spec",
     "parse_specs",
     "skeleton",
+    "unique",
 ]
 
 SOURCES: Mapping[str, Any] = {"timm": timm, "hf": transformers, "hub": hub, "py": python}

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+HEADS = ("single-label", "binary", "multi-label", "regression", "embedding")
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -22,7 +24,8 @@ class ModelSpec:
     crop_pct, crop_mode, input_size). `labels` is the absolute path of a file with a label a line,
     or the labels. `head` is `single-label`, `binary`, `multi-label`, `regression` or `embedding`;
     None: as the source says, else `single-label`. `threshold` is a probability, of `binary` and
-    `multi-label`; None: 0.5.
+    `multi-label`; None: 0.5. `origin` is where the spec was written: `--model`, a file such as
+    `pyproject.toml`, or a package with its version.
     """
 
     name: str
@@ -36,6 +39,7 @@ class ModelSpec:
     labels: str | tuple[str, ...] | None = None
     head: str | None = None
     threshold: float | None = None
+    origin: str = "--model"
 
     @classmethod
     def from_json(cls, spec: Mapping[str, Any]) -> "ModelSpec":

@@ -41,12 +41,16 @@ def parse_spec(text: str, base: Path) -> ModelSpec:
 
 def parse_specs(texts: Sequence[str], base: Path) -> tuple[ModelSpec, ...]:
     """All models of a run. Raises UserError where two have one name."""
-    specs = tuple(parse_spec(text, base) for text in texts)
+    return unique([parse_spec(text, base) for text in texts])
+
+
+def unique(specs: Sequence[ModelSpec]) -> tuple[ModelSpec, ...]:
+    """The specs. Raises UserError where two have one name."""
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"--model: two models are called {name!r}; set a name: NAME=SPEC")
-    return specs
+    return tuple(specs)
 
 
 def _settings(spec: str, base: Path) -> tuple[str, str]:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from vitbench.errors import UserError
 from vitbench.runtimes import foreign
 from vitbench.runtimes.base import Deployment, Operator, Placement, Runtime, Variant
-from vitbench.runtimes.registry import RUNTIMES
+from vitbench.runtimes.catalogue import catalogue_of
+from vitbench.runtimes.registry import RUNTIMES, runtime
 from vitbench.runtimes.variants import VARIANTS
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "load",
     "operators",
     "placement_of",
+    "runtime",
     "variant",
 ]
 
@@ -60,7 +62,7 @@ def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operato
 
 def _reader(row: Variant) -> Any:
     """What loads a variant's file: its runtime, or what reads the files of other tools."""
-    return foreign if row.artifact else RUNTIMES[row.runtime]
+    return foreign if row.artifact else runtime(row.runtime)
 
 
 def _require(path: Path) -> None:
@@ -72,19 +74,19 @@ def _require(path: Path) -> None:
 
 
 def variant(name: str) -> Variant:
-    """The recipe of that name. Raises UserError where there is none."""
-    for row in VARIANTS:
-        if row.name == name:
-            return row
-    raise UserError(f"there is no variant {name!r}: `vitbench list` shows them")
+    """The variant of that name, of vitbench or of a package. Raises UserError where there is none:
+    a project's own are in the catalogue of its session, and travel whole."""
+    return catalogue_of().variant(name)
 
 
 def placement_of(request: Mapping[str, Any]) -> Placement:
     """The Placement among the fields of a request (`Placement.to_json`). Raises as `variant`."""
+    whole = request.get("recipe")
     return Placement(
         Path(request["path"]),
-        variant(request["variant"]),
+        Variant.from_json(whole) if whole else variant(request["variant"]),
         request["device"],
         request["architecture"],
         request["threads"],
+        tuple(request.get("import_roots", ())),
     )

@@ -105,7 +105,7 @@ class Placement:
 
     `variant` is the recipe that the file was built by, `device` is `cpu` or `cuda:N`,
     `architecture` is the model's, which needs neither weights nor source file, and `threads` is how
-    many threads of the CPU compute.
+    many threads of the CPU compute. From `import_roots`, folders, a project's own code is imported.
     """
 
     path: Path
@@ -113,6 +113,7 @@ class Placement:
     device: str
     architecture: Mapping[str, Any]
     threads: int
+    import_roots: tuple[str, ...] = ()
 
     @property
     def image(self) -> tuple[int, int, int]:
@@ -121,13 +122,16 @@ class Placement:
         return channels, height, width
 
     def to_json(self) -> dict[str, Any]:
-        """Fields of a request to another process. Older arms of a duet read the same names."""
+        """Fields of a request to another process. Older arms of a duet read the name of the
+        variant; newer ones `recipe`, all of it."""
         return {
             "path": str(self.path),
             "variant": self.variant.name,
+            "recipe": self.variant.to_json(),
             "device": self.device,
             "architecture": dict(self.architecture),
             "threads": self.threads,
+            "import_roots": list(self.import_roots),
         }
 
 

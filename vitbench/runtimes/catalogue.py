@@ -1,6 +1,7 @@
-"""Which cases there are: the variants that globs select, and what is declared to be installed."""
+"""Which variants there are, which of them globs select, and what is declared to be installed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from packaging.requirements import Requirement
@@ -9,38 +10,83 @@ from vitbench.case import Case
 from vitbench.environment import installed
 from vitbench.errors import Unavailable, UserError, near
 from vitbench.place import install
-from vitbench.runtimes import variant
 from vitbench.runtimes.base import Variant
-from vitbench.runtimes.registry import RUNTIMES
+from vitbench.runtimes.provided import Problem, package_variants
+from vitbench.runtimes.registry import runtime
 from vitbench.runtimes.variants import VARIANTS
 
 # On every machine with the same bundled weights: short, real and comparable.
 DEFAULT_MODEL = "deit_tiny_patch16_224"
 
 
-def select(globs: Sequence[str], reference: str) -> tuple[Variant, ...]:
-    """The variants that any glob matches, in the order of the table, the reference always first.
+@dataclass(frozen=True)
+class Catalogue:
+    """The variants that a run knows, by unique names. `problems` are of those that are left out."""
 
-    No glob selects all. Raises UserError for a glob that matches none and an unknown reference.
+    rows: tuple[Variant, ...]
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        return [row.name for row in self.rows]
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name. Raises UserError where there is none."""
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise UserError(f"{name}: {self.no_variant(name)}")
+
+    def select(self, globs: Sequence[str], reference: str) -> tuple[Variant, ...]:
+        """The variants that any glob matches, in the order of the catalogue, the reference first.
+
+        No glob selects all. Raises UserError for a glob that matches none or something that is left
+        out, and an unknown reference.
+        """
+        names = self.names
+        if reference not in names:
+            raise UserError(f"--reference {reference}: {self.no_variant(reference)}")
+        for glob in globs:
+            self._refuse_left_out(glob)
+            if not any(fnmatchcase(name, glob) for name in names):
+                raise UserError(f"--variant {glob}: {self.no_variant(glob)}")
+        chosen = [
+            row
+            for row in self.rows
+            if row.name == reference or not globs or any(fnmatchcase(row.name, g) for g in globs)
+        ]
+        return tuple(sorted(chosen, key=lambda row: row.name != reference))
+
+    def no_variant(self, name: str) -> str:
+        """What is said of a name or a glob of no variant, with the nearest names."""
+        unread = [each.sentence for each in self.problems if each.name in (None, name)]
+        words = f"no such variant: {near(name, self.names)}; `vitbench list` shows all"
+        return "; ".join([words, *unread])
+
+    def device_kinds(self) -> dict[str, tuple[str, ...]]:
+        """The name of each variant, and the kinds of device that it is made for."""
+        return {row.name: row.devices for row in self.rows}
+
+    def _refuse_left_out(self, glob: str) -> None:
+        for each in self.problems:
+            if each.name is not None and fnmatchcase(each.name, glob) and glob.strip("*"):
+                raise UserError(f"--variant {glob}: {each.sentence}")
+
+
+def catalogue_of(project: Sequence[Variant] = ()) -> Catalogue:
+    """vitbench's own variants, those of packages, and those of a project.
+
+    Raises UserError where a project's has the name of another one.
     """
-    names = [row.name for row in VARIANTS]
-    if reference not in names:
-        raise UserError(f"--reference {reference}: {no_variant(reference)}")
-    for glob in globs:
-        if not any(fnmatchcase(name, glob) for name in names):
-            raise UserError(f"--variant {glob}: {no_variant(glob)}")
-    chosen = [
-        row
-        for row in VARIANTS
-        if row.name == reference or not globs or any(fnmatchcase(row.name, g) for g in globs)
-    ]
-    return tuple(sorted(chosen, key=lambda row: row.name != reference))
-
-
-def no_variant(name: str) -> str:
-    """What is said of a name or a glob of no variant, with the nearest names."""
-    names = (row.name for row in VARIANTS)
-    return f"no such variant: {near(name, names)}; `vitbench list` shows all"
+    packages, problems = package_variants()
+    for row in project:
+        for other in (*VARIANTS, *packages):
+            if row.name == other.name:
+                raise UserError(
+                    f"{row.origin}: the variant {row.name!r} is also one of {other.origin}: give "
+                    f"it another name in {row.origin}"
+                )
+    return Catalogue((*VARIANTS, *packages, *project), problems)
 
 
 def cases(
@@ -51,21 +97,16 @@ def cases(
 ) -> list[Case]:
     """Every combination once, grouped by model, device and batch. A variant made for one kind of
     device is on that kind where the run has it, else it is there once, to say why it is
-    unavailable."""
+    unavailable. A file is a variant of the model that it belongs to alone."""
     found = []
     for model in models:
         for device in devices:
             for batch in batches:
                 for row in variants:
                     suits = [d for d in devices if d.split(":")[0] in row.devices]
-                    if device in (suits or devices[:1]):
+                    if row.model in (None, model) and device in (suits or devices[:1]):
                         found.append(Case(model, row.name, device, batch))
     return list(dict.fromkeys(found))
-
-
-def device_kinds() -> dict[str, tuple[str, ...]]:
-    """The name of each variant of the table, and the kinds of device that it is made for."""
-    return {row.name: row.devices for row in VARIANTS}
 
 
 def declared(row: Variant) -> str | None:
@@ -84,12 +125,12 @@ def declared(row: Variant) -> str | None:
     return None
 
 
-def require(case: Case) -> Variant:
-    """The variant of a case. Raises Unavailable, with the reason, where it cannot run here."""
-    recipe = variant(case.variant)
-    if reason := declared(recipe):
+def require(row: Variant, device: str) -> Variant:
+    """The variant itself. Raises Unavailable, with the reason, where it cannot run on this device
+    here."""
+    if reason := declared(row):
         raise Unavailable(reason)
-    runtime = RUNTIMES[recipe.runtime]
-    runtime.version()
-    runtime.supports(recipe, case.device)
-    return recipe
+    found = runtime(row.runtime)
+    found.version()
+    found.supports(row, device)
+    return row

@@ -4,6 +4,8 @@
 equally near, and the choice between them is rounding (docs/methodology.md, Heads).
 """
 
+from collections.abc import Mapping
+
 from vitbench.case import Limits
 
 REBUILT = Limits(
@@ -48,3 +50,12 @@ STATIC = Limits(
     reason="int8 with ranges fixed by calibration; published ViT results keep 93 %",
     neighbours=0.8,
 )
+NAMED: Mapping[str, Limits] = {
+    "rebuilt": REBUILT,
+    "half": HALF,
+    "tf32": TF32,
+    "int8": INT8,
+    "fp8": FP8,
+    "int8-static": STATIC,
+}
+"""The names that a project's `limits = ...` may have."""

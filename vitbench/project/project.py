@@ -1,0 +1,110 @@
+"""The project whose models and variants a run knows: read from a pyproject.toml."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from vitbench.errors import UserError
+from vitbench.models import ModelSpec, parse_spec, unique
+from vitbench.packages import MODELS, by_name
+from vitbench.project.models import read_models, spec_of
+from vitbench.project.packages import package_model
+from vitbench.project.values import Definition
+from vitbench.project.variants import read_variants
+from vitbench.pyproject import NAME, find_pyproject, read_pyproject
+from vitbench.runtimes.base import Variant
+from vitbench.runtimes.catalogue import DEFAULT_MODEL
+
+
+@dataclass(frozen=True)
+class Project:
+    """`root` is where relative paths of its tables start. From `import_roots` the project's own
+    code is imported. `models` are rows: a file of theirs is looked for when a run takes the model.
+    """
+
+    root: Path
+    import_roots: tuple[Path, ...] = ()
+    models: Mapping[str, Definition] = field(default_factory=dict)
+    variants: tuple[Variant, ...] = ()
+
+    def chosen(self, texts: Sequence[str], start: Path) -> tuple[ModelSpec, ...]:
+        """The models that values of `--model` name: the project's, those of packages, and others by
+        their SPEC, whose relative paths begin at `start`. Without any, all of the project; without
+        those, the default.
+
+        Raises UserError.
+        """
+        if texts:
+            return unique([self._named(text, start) for text in texts])
+        own = [spec_of(row, self.root, NAME) for row in self.models.values()]
+        return tuple(own) or (parse_spec(DEFAULT_MODEL, start),)
+
+    def names(self, texts: Sequence[str], start: Path) -> list[str]:
+        """What those models are called; [] where one of them is a mistake, which is said later."""
+        try:
+            return [spec.name for spec in self.chosen(texts, start)]
+        except UserError:
+            return []
+
+    def code_roots(self, models: Sequence[ModelSpec]) -> tuple[Path, ...]:
+        """The import roots where a run of these models and of the project's variants imports code
+        of the project; none where it does not: nothing of the project is on Python's path then."""
+        own = any(spec.source == "py" for spec in models)
+        return self.import_roots if own or any(row.transform for row in self.variants) else ()
+
+    def _named(self, text: str, start: Path) -> ModelSpec:
+        name, equals, spec = text.partition("=")
+        wanted = spec if equals else text
+        packages, twice = by_name(MODELS)
+        if wanted in twice:
+            raise UserError(f"--model {text}: {twice[wanted]}")
+        if wanted in self.models and wanted in packages:
+            row = self.models[wanted]
+            raise UserError(
+                f"{row.at()}: the model {wanted!r} is also one of {packages[wanted].origin}: give "
+                "it another name here"
+            )
+        if wanted in self.models:
+            found = spec_of(self.models[wanted], self.root, NAME)
+        elif wanted in packages:
+            found = package_model(packages[wanted])
+        else:
+            return parse_spec(text, start)
+        return replace(found, name=parse_spec(f"{name}=x", start).name) if equals else found
+
+
+def project_at(start: Path) -> Project:
+    """The project of a folder: of the nearest pyproject.toml upwards with a `[tool.vitbench]`.
+
+    Raises UserError for what cannot be meant there.
+    """
+    path = find_pyproject(start)
+    return read_project(path, start if path is None else path.parent)
+
+
+def read_project(path: Path | None, root: Path, pythonpath: Sequence[Path] = ()) -> Project:
+    """The project of a pyproject.toml, if it has one. `pythonpath` is what pytest says of it; where
+    that is empty, the file's own setting of pytest counts, then `src/`, then the root.
+
+    Raises UserError for what cannot be meant in it.
+    """
+    if path is None or not path.is_file():
+        return Project(root, _roots(root, pythonpath))
+    read = read_pyproject(path, "models and variants")
+    models = read_models(read)
+    roots = _roots(root, pythonpath or _of_pytest(read.whole, root))
+    return Project(root, roots, models, read_variants(read, list(models)))
+
+
+def _roots(root: Path, pythonpath: Sequence[Path]) -> tuple[Path, ...]:
+    source = root / "src"
+    return tuple(pythonpath) or ((source,) if source.is_dir() else (root,))
+
+
+def _of_pytest(whole: Mapping[str, Any], root: Path) -> list[Path]:
+    """`pythonpath` of `[tool.pytest]` or `[tool.pytest.ini_options]`; [] where it has none."""
+    table = whole.get("tool", {}).get("pytest", {})
+    given = table.get("pythonpath", table.get("ini_options", {}).get("pythonpath", []))
+    names = given.split() if isinstance(given, str) else given
+    return [root / str(name) for name in names]

@@ -1,0 +1,239 @@
+"""`[tool.vitbench.variants]`: a project's own recipes, and files that other tools built."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from vitbench.case import Limits
+from vitbench.environment import absolute
+from vitbench.errors import near
+from vitbench.packages import RUNTIMES, by_name
+from vitbench.project.values import Definition
+from vitbench.pyproject import NAME, Pyproject
+from vitbench.runtimes.base import TORCH, Variant
+from vitbench.runtimes.limits import NAMED
+from vitbench.runtimes.registry import RUNTIMES as OWN_RUNTIMES
+from vitbench.runtimes.takes import PRECISIONS, misfit
+from vitbench.runtimes.variants import VARIANTS
+
+KEYS = (
+    "runtime", "precision", "limits", "about", "devices", "options", "requires", "calibrated",
+    "transform", "artifact", "input", "model",
+)  # fmt: skip
+FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+# Each is the other's default; half precision has two kinds, and int8 two limits.
+_PRECISION_OF = {
+    "rebuilt": "fp32",
+    "tf32": "tf32",
+    "int8": "int8",
+    "fp8": "fp8",
+    "int8-static": "int8",
+}
+_LIMITS_OF = {"fp32": "rebuilt", "tf32": "tf32", "fp16": "half", "bf16": "half", "fp8": "fp8"}
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "agreement": (0.0, 1.0),
+    "relative_error": (0.0, math.inf),
+    "cosine": (-1.0, 1.0),
+}
+
+
+def read_variants(read: Pyproject, models: Sequence[str]) -> tuple[Variant, ...]:
+    """The variants of a project, whose models have these names. Raises UserError."""
+    own = {row.name for row in VARIANTS}
+    found = []
+    for name, given in read.section("variants").items():
+        row = Definition.of("variant", name, given, partial(read.place, "variants", name))
+        if name in own:
+            raise row.fail("vitbench has a variant of this name: choose another one")
+        found.append(_variant(row.require_known(KEYS), read.path.absolute().parent, models))
+    return tuple(found)
+
+
+def _variant(row: Definition, root: Path, models: Sequence[str]) -> Variant:
+    runtime = _runtime(row)
+    transform, artifact = _function(row), _artifact(row, root)
+    if transform and artifact:
+        raise row.fail(
+            "it has a transform and an artifact: a file is built already; keep one of them",
+            "artifact",
+        )
+    if "input" in row.given and not artifact:
+        raise row.fail("input describes a file: it belongs beside artifact", "input")
+    if "model" in row.given and not artifact:
+        raise row.fail("model says whose file it is: it belongs beside artifact", "model")
+    calibrated = row.get("calibrated", bool, False)
+    if calibrated and artifact:
+        raise row.fail("a file is built already: leave `calibrated` out", "calibrated")
+    precision = _precision(row)
+    found = Variant(
+        row.name,
+        runtime,
+        precision,
+        _limits(row, precision, calibrated),
+        row.get("about", str, "") or _about(row, runtime, precision),
+        _devices(row),
+        _options(row, runtime, precision),
+        (),
+        calibrated,
+        transform,
+        artifact,
+        row.get("input", dict, {}),
+        _model(row, artifact, models),
+        NAME,
+    )
+    if wrong := misfit(found):
+        raise row.fail(wrong[1], wrong[0], *_first_option(row, wrong))
+    return _with_requirements(row, found)
+
+
+def _runtime(row: Definition) -> str:
+    packages, twice = by_name(RUNTIMES, tuple(OWN_RUNTIMES))
+    known = (*OWN_RUNTIMES, *packages)
+    if "runtime" not in row.given:
+        raise row.fail(f"it names no runtime: write runtime = one of {', '.join(known)}")
+    name: str = row.get("runtime", str)
+    if name in twice and name not in OWN_RUNTIMES:
+        raise row.fail(f"runtime = {name!r}: {twice[name]}", "runtime")
+    if name not in known:
+        raise row.unknown("runtime", name, known)
+    return name
+
+
+def _function(row: Definition) -> str | None:
+    text: str | None = row.get("transform", str)
+    if text is not None and not FUNCTION.fullmatch(text):
+        raise row.fail(
+            f"transform = {text!r} should have the form package.module:function", "transform"
+        )
+    return text
+
+
+def _artifact(row: Definition, root: Path) -> str | None:
+    text: str | None = row.get("artifact", str)
+    if text == "":
+        raise row.fail("artifact is empty: name a file", "artifact")
+    return None if text is None else str(absolute(text, root, row.at("artifact")))
+
+
+def _precision(row: Definition) -> str:
+    given = row.given.get("limits")
+    default = _PRECISION_OF.get(given, "") if isinstance(given, str) else "fp32"
+    precision = row.choice("precision", PRECISIONS, default or None)
+    if precision is None:
+        if given == "half":
+            raise row.fail('limits = "half" are of two precisions: write precision = fp16 or bf16')
+        return "fp32"  # the limits are a mistake, which is said there
+    return precision
+
+
+def _limits(row: Definition, precision: str, calibrated: bool) -> Limits:
+    given = row.given.get("limits")
+    if given is None:
+        name = "int8-static" if precision == "int8" and calibrated else precision
+        return NAMED[_LIMITS_OF.get(name, name)]
+    if isinstance(given, str):
+        if given not in NAMED:
+            raise row.unknown("limits", given, tuple(NAMED))
+        return NAMED[given]
+    if not isinstance(given, dict):
+        raise row.fail(
+            f"limits = {given!r} should be one of {', '.join(NAMED)}, or a table of agreement, "
+            "relative_error and cosine",
+            "limits",
+        )
+    for key in given:
+        if key not in _RANGES:
+            raise row.fail(
+                f"limits has no key {key!r}: {near(key, _RANGES)}; it has {', '.join(_RANGES)}",
+                "limits", key,
+            )  # fmt: skip
+    values = {key: _limit(row, given, key) for key in _RANGES}
+    return Limits(**values, reason=f"set in {NAME}")
+
+
+def _limit(row: Definition, given: Mapping[str, Any], key: str) -> float:
+    least, most = _RANGES[key]
+    if key not in given:
+        raise row.fail(f"limits has no {key}: it needs {', '.join(_RANGES)}", "limits")
+    value = given[key]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not least < value <= most or value == math.inf:
+        above = "a number above 0" if most == math.inf else f"above {least:g} and at most {most:g}"
+        raise row.fail(f"limits: {key} = {value!r} should be {above}", "limits", key)
+    return float(value)
+
+
+def _devices(row: Definition) -> tuple[str, ...]:
+    found: list[str] = row.get("devices", list, ["cpu"])
+    for device in found:
+        if device not in ("cpu", "cuda"):
+            raise row.unknown("devices", device, ("cpu", "cuda"))
+    if not found:
+        raise row.fail("devices is empty: write cpu, cuda or both", "devices")
+    return tuple(dict.fromkeys(found))
+
+
+def _options(row: Definition, runtime: str, precision: str) -> dict[str, Any]:
+    given: dict[str, Any] = row.get("options", dict, {})
+    if runtime == "openvino" and precision == "int8":
+        return {"rest": "fp32", **given}
+    return given
+
+
+def _first_option(row: Definition, wrong: tuple[str, str]) -> tuple[str, ...]:
+    """The option that a sentence on options names, for its line."""
+    if wrong[0] != "options":
+        return ()
+    return tuple(name for name in row.given.get("options", ()) if repr(name) in wrong[1])[:1]
+
+
+def _model(row: Definition, artifact: str | None, models: Sequence[str]) -> str | None:
+    name: str | None = row.get("model", str)
+    if name is None:
+        if artifact and len(models) > 1:
+            raise row.fail(
+                f"its file belongs to one of several models: write model = one of "
+                f"{', '.join(models)}"
+            )
+        return models[0] if artifact and models else None
+    if models and name not in models:
+        raise row.unknown("model", name, tuple(models))
+    return name
+
+
+def _about(row: Definition, runtime: str, precision: str) -> str:
+    if artifact := row.given.get("artifact"):
+        return f"{artifact} in {runtime}"
+    by = f" by {row.given['transform']}" if "transform" in row.given else ""
+    return f"{precision}{by} in {runtime}"
+
+
+def _with_requirements(row: Definition, found: Variant) -> Variant:
+    """What a recipe says that it needs; else what ours need that are most like it."""
+    given: list[str] | None = row.get("requires", list)
+    if given is None:
+        given = list(_usual(found))
+    for text in given:
+        try:
+            Requirement(text)
+        except InvalidRequirement as error:
+            raise row.fail(
+                f"requires: {text!r} is no requirement such as torch>=2.11", "requires"
+            ) from error
+    return replace(found, requires=tuple(given))
+
+
+def _usual(found: Variant) -> tuple[str, ...]:
+    rows = [row for row in VARIANTS if row.runtime == found.runtime]
+    if found.artifact is None and found.transform is None:
+        key = (found.precision, found.options.get("quantization"), found.options.get("mobile"))
+        for row in rows:
+            if key == (row.precision, row.options.get("quantization"), row.options.get("mobile")):
+                return row.requires
+    return min((row.requires for row in rows), key=len, default=TORCH)
