@@ -56,6 +56,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--thorough-record", type=Path, metavar="FILE",
         help="write there when all thorough tests ran, where, and how they ended",
     )  # fmt: skip
+    parser.addoption(
+        "--thorough-part", choices=thorough.PARTS, default="together",
+        help="which of them this run is: those that run side by side, or those that time",
+    )  # fmt: skip
 
 
 def pytest_report_header() -> str:
@@ -64,18 +68,28 @@ def pytest_report_header() -> str:
 
 
 def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
 ) -> None:
-    """Records a run of all thorough tests: not one of some of them, or that was ended."""
+    """Records a run of all thorough tests of a part: not one of some of them, or that was ended."""
     file = config.getoption("--thorough-record", None)
     if file is None:
         return
     stats = terminalreporter.stats
-    if config.option.keyword or config.option.maxfail or "error" in stats:
+    whole = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    if config.option.keyword or config.option.maxfail or not whole:
         terminalreporter.write_line(f"{file} is not written: this run is a part of them")
         return
-    counts = {each: len(stats.get(each, ())) for each in ("passed", "failed", "skipped")}
-    thorough.write(thorough.record_of(ROOT, time.monotonic() - STARTED, **counts), file)
+    wrong = [*stats.get("failed", ()), *stats.get("error", ())]
+    failures = tuple(dict.fromkeys(thorough.plain_id(report.nodeid) for report in wrong))
+    passed, skipped = (len(stats.get(each, ())) for each in ("passed", "skipped"))
+    seconds = round(time.monotonic() - STARTED)
+    part = thorough.Part(passed, len(failures), skipped, seconds, failures)
+    try:
+        before = thorough.read(file)
+    except ValueError:
+        before = None
+    name = config.getoption("--thorough-part")
+    thorough.write(thorough.record_of(ROOT, name, part, before), file)
 
 
 @pytest.fixture(scope="session")
