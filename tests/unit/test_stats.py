@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
 from vitbench.stats.intervals import clopper_pearson, clustered_size, effective_size, paired_ratio
@@ -158,3 +160,10 @@ def test_false_discoveries_as_benjamini_and_hochberg_decided():
     assert false_discovery_rate([0.04], 1) == [0.04]
     assert false_discovery_rate([0.04], 2) == [0.08]
     assert false_discovery_rate([], 9) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(0, 20))
+def test_false_discoveries_as_scipy_decides(p_values, more):
+    of_scipy = scipy_stats.false_discovery_control([*p_values, *[1.0] * more])
+    ours = false_discovery_rate(p_values, len(p_values) + more)
+    assert ours == pytest.approx(of_scipy[: len(p_values)].tolist(), rel=1e-12)

@@ -1,10 +1,12 @@
 """What a history says of its series: gradual changes."""
 
 import math
+import sys
 
 import numpy as np
 
-from tests.unit.test_store import CASE, own_cache, run_of, write  # noqa: F401 - a fixture
+from tests.unit.test_store import CASE, own_cache, run_of, stepped, write  # noqa: F401 - a fixture
+from vitbench.cli.main import main
 from vitbench.history.store import load
 from vitbench.history.trends import Event, Trend, significant_over_all, trends
 from vitbench.show.history import history_json, history_text
@@ -84,3 +86,11 @@ def test_a_change_of_one_series_may_be_chance_among_many():
     for others, expected in ((18, [True, False]), (0, [True, True])):
         found = significant_over_all([*changed, *[trend()] * others])
         assert [event.significant for each in found for event in each.events] == expected
+
+
+def test_a_history_with_a_change_is_shown_without_scipys_statistics(tmp_path, monkeypatch, capsys):
+    """Their import takes longer than the rest of the command."""
+    folder = write(tmp_path / "r", stepped())
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    assert main(["history", "show", str(folder)]) == 0
+    assert "slower" in capsys.readouterr().out

@@ -60,6 +60,6 @@ def _hits(top1: Sequence[int], folders: Sequence[str], order: Mapping[str, int])
 
 def _tail(won: int, of: int, odds: float) -> float:
     """The chance of `won` or more of `of`, each with these odds."""
-    from scipy.stats import binom
+    from scipy.special import bdtrc
 
-    return float(binom.sf(won - 1, of, odds)) if won > odds * of else math.inf
+    return float(bdtrc(won - 1, of, odds)) if won > odds * of else math.inf
