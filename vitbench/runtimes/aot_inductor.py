@@ -27,18 +27,8 @@ from vitbench.models import Model
 from vitbench.runtimes import onednn, torch_common, torch_profile
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.linear_layers import replaceable
-from vitbench.runtimes.torch_common import calling_code, version
-
-__all__ = [
-    "build",
-    "calling_code",
-    "load",
-    "loading_code",
-    "operators",
-    "suffix",
-    "supports",
-    "version",
-]
+from vitbench.runtimes.torch_common import calling_code as calling_code
+from vitbench.runtimes.torch_common import version as version
 
 ONEDNN = ("torchao-dynamic", "pt2e-x86")
 

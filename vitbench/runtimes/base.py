@@ -136,7 +136,11 @@ class Placement:
 
 
 class Runtime(Protocol):
-    """One module of `runtimes/`. Adding one is a module, a row in `RUNTIMES`, rows of variants."""
+    """One module of `runtimes/`. Adding one is a module, a row in `RUNTIMES`, rows of variants.
+
+    A verb of another module is imported as itself (`import version as version`): so mypy and ruff
+    know that it is handed on.
+    """
 
     __name__: str
 

@@ -9,19 +9,10 @@ from numpy.typing import NDArray
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torch_profile, torch_state
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.torch_common import calling_code, supports, version
-from vitbench.runtimes.torch_state import state_loading_code as loading_code
-
-__all__ = [
-    "build",
-    "calling_code",
-    "load",
-    "loading_code",
-    "operators",
-    "suffix",
-    "supports",
-    "version",
-]
+from vitbench.runtimes.torch_common import calling_code as calling_code
+from vitbench.runtimes.torch_common import supports as supports
+from vitbench.runtimes.torch_common import version as version
+from vitbench.runtimes.torch_state import loading_code as loading_code
 
 
 def suffix(variant: Variant) -> str:

@@ -25,17 +25,6 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 
-__all__ = [
-    "build",
-    "calling_code",
-    "load",
-    "loading_code",
-    "operators",
-    "suffix",
-    "supports",
-    "version",
-]
-
 # What must not be left to ExecuTorch's own kernels, which are made to be small.
 PRODUCTS = (
     "aten.linear.",

@@ -15,19 +15,10 @@ from typing import Any
 from vitbench.errors import Unavailable
 from vitbench.runtimes import torch_common, torch_profile, torch_state
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.eager import build, suffix
-from vitbench.runtimes.torch_common import calling_code, version
-
-__all__ = [
-    "build",
-    "calling_code",
-    "load",
-    "loading_code",
-    "operators",
-    "suffix",
-    "supports",
-    "version",
-]
+from vitbench.runtimes.eager import build as build
+from vitbench.runtimes.eager import suffix as suffix
+from vitbench.runtimes.torch_common import calling_code as calling_code
+from vitbench.runtimes.torch_common import version as version
 
 # torch counts recompilations per code object, which every model of one class shares: several
 # models times several batches are still what was asked for.
@@ -99,7 +90,7 @@ operators = torch_profile.profiled(load)
 
 
 def loading_code(placement: Placement) -> str:
-    variant, code = placement.variant, torch_state.state_loading_code(placement)
+    variant, code = placement.variant, torch_state.loading_code(placement)
     if variant.options.get("quantization") == "torchao":
         config = {
             "int8": "Int8DynamicActivationInt8WeightConfig()",

@@ -11,19 +11,9 @@ from numpy.typing import NDArray
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torch_profile, torch_state, torchscript
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.torch_common import calling_code, version
-from vitbench.runtimes.torchscript import supports
-
-__all__ = [
-    "build",
-    "calling_code",
-    "load",
-    "loading_code",
-    "operators",
-    "suffix",
-    "supports",
-    "version",
-]
+from vitbench.runtimes.torch_common import calling_code as calling_code
+from vitbench.runtimes.torch_common import version as version
+from vitbench.runtimes.torchscript import supports as supports
 
 
 def suffix(_: Variant) -> str:

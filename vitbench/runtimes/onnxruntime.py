@@ -20,17 +20,6 @@ from vitbench.models import Model
 from vitbench.runtimes import onnx_graph
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 
-__all__ = [
-    "build",
-    "calling_code",
-    "load",
-    "loading_code",
-    "operators",
-    "suffix",
-    "supports",
-    "version",
-]
-
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 WARM_CALLS, PROFILED_CALLS = 2, 5
 

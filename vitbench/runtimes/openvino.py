@@ -26,17 +26,6 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 
-__all__ = [
-    "build",
-    "calling_code",
-    "load",
-    "loading_code",
-    "operators",
-    "suffix",
-    "supports",
-    "version",
-]
-
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 FLOAT = ("Convolution", "ScaledDotProductAttention")
 PROFILED_CALLS = 5

@@ -94,7 +94,7 @@ def load_state(placement: Placement) -> Any:
     return module.eval()
 
 
-def state_loading_code(placement: Placement) -> str:
+def loading_code(placement: Placement) -> str:
     """Python that loads a state dict without vitbench."""
     variant, file = placement.variant, str(placement.path)
     if variant.transform:

@@ -15,19 +15,8 @@ from vitbench.errors import Unavailable, in_short
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torch_profile, torch_state
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.torch_common import calling_code, version
-
-__all__ = [
-    "build",
-    "calling_code",
-    "graph",
-    "load",
-    "loading_code",
-    "operators",
-    "suffix",
-    "supports",
-    "version",
-]
+from vitbench.runtimes.torch_common import calling_code as calling_code
+from vitbench.runtimes.torch_common import version as version
 
 
 def supports(variant: Variant, device: str) -> None:

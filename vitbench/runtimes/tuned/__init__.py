@@ -17,20 +17,10 @@ from vitbench.models import Model
 from vitbench.runtimes import torch_common, torch_profile, torchscript
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
-from vitbench.runtimes.torch_common import calling_code, version
-from vitbench.runtimes.torchscript import suffix
+from vitbench.runtimes.torch_common import calling_code as calling_code
+from vitbench.runtimes.torch_common import version as version
+from vitbench.runtimes.torchscript import suffix as suffix
 from vitbench.runtimes.tuned import layers, library
-
-__all__ = [
-    "build",
-    "calling_code",
-    "load",
-    "loading_code",
-    "operators",
-    "suffix",
-    "supports",
-    "version",
-]
 
 NEEDS = "needs.json"  # in the .pt: the name and the needs of its Isa
 
