@@ -262,7 +262,7 @@ def test_an_edit_of_the_team_s_source_is_another_architecture(package):
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16", "int8-dynamic", "scripted"])
-@pytest.mark.parametrize("factory", ["table", "tied"])
+@pytest.mark.parametrize("factory", ["table", "tied", "looks"])
 def test_a_recipe_of_torch_builds_it_and_loads_it(factory, name, tmp_path):
     model, recipe = loaded(factory), variant(name)
     runtime = RUNTIMES[recipe.runtime]
