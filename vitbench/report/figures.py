@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from vitbench.errors import UserError
@@ -12,6 +12,8 @@ from vitbench.report.fields import FIELD, finite
 from vitbench.report.sound import by_vitbench, is_ours
 
 LONGEST_NAME = 300
+LEAST, MOST = 1e-12, 1e12
+"""No other time or ratio is real, and logarithms stay small."""
 STATES = ("", "KEPT", "UNPROVEN", "BROKEN")
 QUANTILES = (0, 5, 10, 25, 50, 75, 90, 95, 100)
 _SHARES = {f"q{q}": q / 100 for q in QUANTILES}
@@ -28,9 +30,7 @@ for _field in FIELD.values():
         for _key in _way[:-1]:
             _place = _place.setdefault(_key, {})
         _place[_way[-1]] = _path
-_PLAN = [(each.groups, each.paths, each.columns) for each in FIELD.values()]
 _NOTHING = dict.fromkeys(COLUMNS, math.nan)
-_NONE: dict[str, float] = {}
 Figures = dict[str, float]
 """Of one case, by name of COLUMNS and in their order."""
 Found = dict[str, dict[str, Mapping[str, Any]]]
@@ -103,8 +103,8 @@ def _shown(holder: Mapping[str, Any], key: str) -> str:
 
 
 def plausible(value: Any) -> bool:
-    """No other time or ratio is real, and logarithms stay small."""
-    return finite(value) and 1e-12 < value < 1e12
+    """Whether a value of JSON may be a time or a ratio."""
+    return finite(value) and LEAST < value < MOST
 
 
 def _timed(benchmarks: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -118,12 +118,12 @@ def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     for group, benchmark in benchmarks.items():
         read[group] = {}
         _numbers(benchmark, _TREE, read[group])
-    for groups, paths, columns in _PLAN:  # As Field.found, of all fields at once.
+    for groups, path, column, bounds in _plan(*benchmarks):  # As Field.found, of all at once.
         for group in groups:
-            if paths[0] in (numbers := read.get(group, _NONE)):
-                row[columns[0]] = numbers[paths[0]]
-                for path, column in zip(paths[1:], columns[1:], strict=True):
-                    row[column] = numbers.get(path, math.nan)
+            if path in (numbers := read[group]):
+                row[column] = numbers[path]
+                for at, name in bounds:
+                    row[name] = numbers.get(at, math.nan)
                 break
     timed = _timed(benchmarks) or {}
     extra = table(timed, "extra_info")
@@ -137,9 +137,21 @@ def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     for column, index in _ranks(len(rounds)):
         row[column] = rounds[index]
     for name in ("seconds", "speedup", "low", "high"):
-        if not plausible(row[name]):
+        if not LEAST < row[name] < MOST:
             row[name] = math.nan
     return row
+
+
+@lru_cache(maxsize=64)  # a file may have groups of any name
+def _plan(*groups: str) -> list[tuple[list[str], str, str, list[tuple[str, str]]]]:
+    """Of each field that a case with these groups may have: those of them that hold it, the path
+    and the column of its figure, and those of its bounds."""
+    found = []
+    for field in FIELD.values():
+        (path, *rest), (column, *names) = field.paths, field.columns
+        holding = [group for group in field.groups if group in groups]
+        found.append((holding, path, column, [*zip(rest, names, strict=True)]))
+    return [each for each in found if each[0]]
 
 
 @cache
@@ -159,10 +171,14 @@ def _numbers(holder: Mapping[str, Any], tree: Mapping[str, Any], found: dict[str
     """Adds the finite numbers of a benchmark by path."""
     for key, below in tree.items():
         value: Any = holder.get(key)
-        if type(value) is dict:
-            if type(below) is dict:
+        kind = type(value)
+        if type(below) is dict:
+            if kind is dict:
                 _numbers(value, below, found)
-        elif value is not None and type(below) is str and finite(value):
+        elif kind is float:  # as most are: `finite`, without a call
+            if -math.inf < value < math.inf:
+                found[below] = value
+        elif kind is int and finite(value):
             found[below] = float(value)
 
 
