@@ -64,7 +64,9 @@ def test_what_was_tried_lies_above_the_floors(extras):
 def test_the_list_and_a_run_say_the_same(monkeypatch, capsys, name, release, why):
     monkeypatch.setattr(catalogue, "installed", lambda _: release)
     assert main(["list", "--json"]) == 0
-    listed = {row["variant"]: row["reason"] for row in json.loads(capsys.readouterr().out)}
+    listed = {
+        row["variant"]: row["reason"] for row in json.loads(capsys.readouterr().out)["variants"]
+    }
     try:
         said = None
         catalogue.require(variant(name), "cpu")
@@ -77,6 +79,10 @@ def test_every_variant_names_a_package_that_can_be_too_old(monkeypatch):
     monkeypatch.setattr(catalogue, "installed", lambda _: "0.0.1")
     assert all("0.0.1 is installed" in catalogue.declared(row) for row in VARIANTS)
     assert catalogue.declared(replace(variant("fp32"), requires=())) is None
+
+
+def listed_variants(capsys):
+    return json.loads(capsys.readouterr().out)["variants"]
 
 
 @pytest.mark.parametrize("driver", [False, True])
@@ -94,13 +100,17 @@ def test_the_list_says_what_is_known_of_a_gpu_without_torch(monkeypatch, capsys,
     assert ("unavailable: it needs CUDA, and there is no GPU driver here" in fp16) is not driver
     assert ("declared available" in fp16) is driver
     main(["list", "--json"])
-    listed = {row["variant"]: row["available"] for row in json.loads(capsys.readouterr().out)}
+    listed = {
+        row["variant"]: row["available"] for row in json.loads(capsys.readouterr().out)["variants"]
+    }
     assert (listed["fp32"], listed["fp16"]) == (True, driver)
 
 
 def test_the_list_says_where_a_variant_was_never_run(capsys):
     assert main(["list", "--json"]) == 0
-    listed = {row["variant"]: row["untried"] for row in json.loads(capsys.readouterr().out)}
+    listed = {
+        row["variant"]: row["untried"] for row in json.loads(capsys.readouterr().out)["variants"]
+    }
     kinds = {kind for row in VARIANTS for kind in row.devices}
     tried = {kind for kind in kinds if kind == "cpu" or (REPORTS / f"example-{kind}").is_dir()}
     assert listed["int8-dynamic"] == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,19 @@ class ModelSpec:
         unknown field."""
         labels = spec.get("labels")
         return cls(**{**spec, "labels": tuple(labels) if isinstance(labels, list) else labels})
+
+    def settings(self) -> dict[str, Any]:
+        """What the user set of the model, as a report stores it: a file by its name."""
+        labels = Path(self.labels).name if isinstance(self.labels, str) else self.labels
+        given = {
+            "ema": self.ema,
+            "args": dict(self.args),
+            "preprocessing": dict(self.preprocessing),
+            "labels": list(labels) if isinstance(labels, tuple) else labels,
+            "head": self.head,
+            "threshold": self.threshold,
+        }
+        return {name: value for name, value in given.items() if value not in (None, {})}
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,7 @@ def model_row(name: str, given: Any, at: Callable[..., str]) -> Definition:
 def spec_of(row: Definition, root: Path, origin: str) -> ModelSpec:
     """The model of a row, whose relative paths start at `root`. Raises UserError where a file is
     missing, or a SPEC cannot be meant."""
-    given = row.given
-    source = next((key for key in (TEXT, *SOURCES) if key in given), TEXT)
-    text = given[source] if source == TEXT else _text(source, given[source])
-    if "checkpoint" in given:
-        text = f"{text}@{given['checkpoint']}"
+    given, (source, text) = row.given, _source(row)
     try:
         spec = parse_spec(f"{row.name}={text}", root)
     except UserError as error:
@@ -73,16 +69,34 @@ def spec_of(row: Definition, root: Path, origin: str) -> ModelSpec:
     if source == TEXT:
         return spec
     labels = given.get("labels")
+    labels = _labels(row, root) if isinstance(labels, str) else labels and tuple(labels)
     return replace(
         spec,
         public=spec.public + _settings(given),
         ema=given.get("ema"),
         args={**spec.args, **given.get("args", {})},
         preprocessing=given.get("preprocessing", {}),
-        labels=_labels(row, root) if isinstance(labels, str) else labels and tuple(labels),
+        labels=_labels(row, root)
+        if isinstance(labels, str)
+        else None
+        if labels is None
+        else tuple(labels),
         head=given.get("head"),
         threshold=row.get("threshold", float),
     )
+
+
+def said(row: Definition) -> str:
+    """The model in one line, as behind `--model`."""
+    return _source(row)[1] + _settings(row.given)
+
+
+def _source(row: Definition) -> tuple[str, str]:
+    """Which key of a row names the model, and the SPEC of that, with its checkpoint."""
+    given = row.given
+    source = next(key for key in (TEXT, *SOURCES) if key in given)
+    text = given[source] if source == TEXT else _text(source, given[source])
+    return source, f"{text}@{given['checkpoint']}" if "checkpoint" in given else text
 
 
 def _text(source: str, value: str) -> str:

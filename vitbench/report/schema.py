@@ -62,11 +62,29 @@ class ModelImages(Struct, frozen=True):
     remarks: list[str] = []
 
 
+class VariantInfo(Struct, frozen=True):
+    """A variant of a project or of a package. `origin` is a file or a package with its version;
+    `code` digests the source files of a `transform`."""
+
+    runtime: str
+    precision: str
+    limits: Table
+    origin: str
+    options: Table = {}
+    transform: str | None = None
+    code: str | None = None
+    artifact: str | None = None
+
+
 class ModelInfo(Struct, frozen=True):
+    """`origin` is where the spec was written; `settings` what was set of the model there."""
+
     spec: str
     architecture: Table
     weights: WeightsInfo
     labels: int
+    origin: str = "--model"
+    settings: Table = {}
     head: str = "single-label"
     threshold: float = 0.5
     notes: list[str] = []
@@ -83,7 +101,8 @@ class ImagesInfo(Struct, frozen=True):
 
 
 class RunInfo(Struct, frozen=True):
-    """`unavailable` and `failed`: the reason by case id."""
+    """`unavailable` and `failed`: the reason by case id. `variants`: those that are not
+    vitbench's own."""
 
     schema: int
     version: str
@@ -96,6 +115,7 @@ class RunInfo(Struct, frozen=True):
     failed: dict[str, str]
     readings: Table = {}
     selected: list[str] = []
+    variants: dict[str, VariantInfo] = {}
 
 
 class Machine(Struct, frozen=True):

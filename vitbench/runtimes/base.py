@@ -92,6 +92,11 @@ class Variant:
         """All fields, for another process: `from_json` is its other end."""
         return asdict(self)
 
+    def definition(self) -> dict[str, Any]:
+        """All fields, as a report stores them: a file by its name."""
+        artifact = self.artifact and Path(self.artifact).name
+        return {**self.to_json(), "artifact": artifact}
+
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> "Variant":
         """What is missing has its default. Raises TypeError for an unknown field."""

@@ -69,7 +69,8 @@ class Catalogue:
 
     def _refuse_left_out(self, glob: str) -> None:
         for each in self.problems:
-            if each.name is not None and fnmatchcase(each.name, glob) and glob.strip("*"):
+            name = each.name
+            if name and name not in self.names and fnmatchcase(name, glob) and glob.strip("*"):
                 raise UserError(f"--variant {glob}: {each.sentence}")
 
 
