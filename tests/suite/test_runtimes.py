@@ -107,7 +107,7 @@ def test_any_batch_in_any_layout_the_same_each_time(case, session):
 
 @pytest.mark.parametrize("name", EACH)
 def test_a_second_load_gives_equal_logits(case, session):
-    images = some(session, 2)
+    images = some(session, 3)  # of a size that is compiled already
     second = session.deployment(case, copy=1)
     assert second is not session.deployment(case)
     assert np.array_equal(second.logits(images), session.deployment(case).logits(images))
@@ -116,7 +116,7 @@ def test_a_second_load_gives_equal_logits(case, session):
 @pytest.mark.parametrize("name", OF_FIRST)
 def test_images_of_another_kind_are_refused(case, session):
     deployment = session.deployment(case)
-    images = some(session, 2)
+    images = some(session, 3)
     for wrong in (
         images[:, :, :100],
         images[:, :1],

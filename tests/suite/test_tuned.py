@@ -9,7 +9,10 @@ from zipfile import ZipFile
 
 import pytest
 
+from tests.suite.test_runtimes import MODEL, options
+from vitbench.case import Case
 from vitbench.errors import Unavailable
+from vitbench.measure.session import Session
 from vitbench.runtimes import Placement, tuned, variant
 from vitbench.runtimes.tuned import layers, library
 
@@ -18,8 +21,9 @@ pytestmark = pytest.mark.xdist_group("tuned")
 
 
 @pytest.fixture(scope="module", params=library.ISAS, ids=lambda isa: isa.name)
-def compiled(request, tmp_path_factory):
-    """A set of instructions, and the operators compiled for it and loaded."""
+def compiled(request, cache, tmp_path_factory):
+    """A set of instructions, and the operators compiled for it and loaded: those of the best set
+    are the ones of the artifact."""
     isa = request.param
     try:
         tuned.supports(variant("tuned-int8"), "cpu")
@@ -27,8 +31,12 @@ def compiled(request, tmp_path_factory):
         pytest.skip(f"unavailable: {reason}")
     if isa not in library.available():
         pytest.skip(f"this CPU has not all of {', '.join(isa.needs)}")
-    file = tmp_path_factory.mktemp("tuned") / "layers.so"
-    library.build(isa, file)
+    if isa is library.available()[0]:
+        case = Case(MODEL, "tuned-int8", "cpu", 1)
+        file = Session(options(cache)).artifact(case).path.with_suffix(".so")
+    else:
+        file = tmp_path_factory.mktemp("tuned") / "layers.so"
+        library.build(isa, file)
     return isa, library.register(isa.name, file)
 
 

@@ -77,7 +77,7 @@ class Verifications:
         self._cache, self._inputs, self._model, self._say = cache, inputs, model, say
         self._catalogue, self._conditions, self._deployment = catalogue, conditions, deployment
         self._verified: dict[tuple[Case, Case], Verification] = {}
-        self._answers: dict[Case, NDArray[np.float32]] = {}
+        self._answers: dict[Case, list[NDArray[np.float32]]] = {}
 
     def verify(self, case: Case, against: Case | None = None) -> Verification:
         """Whether a case keeps its limits against another one over the model's whole sample.
@@ -96,12 +96,18 @@ class Verifications:
         """
 
         def compute() -> NDArray[np.float32]:
-            if case in self._answers:
-                return self._answers[case]
             images = self._inputs.sample(case.model).images
-            return logits_of(self._deployment(case), images, case.batch)
+            return logits_of(self._asked(case), images, case.batch)
 
         return self._cache.array("logits", self._conditions(case), compute)
+
+    def _asked(self, case: Case) -> Deployment:
+        """What answers the sample's batches in their order: the deployment, unless this run has
+        compared all of its answers already."""
+        if case not in self._answers:
+            return self._deployment(case)
+        kept = iter(self._answers[case])
+        return Deployment(lambda images: images, lambda _: next(kept), lambda output: output)
 
     def _verify(self, case: Case, against: Case) -> Verification:
         conditions, model = self._conditions(case), case.model
@@ -129,7 +135,7 @@ class Verifications:
     def _compare(self, case: Case, against: Case) -> dict[str, Any]:
         sample = self._inputs.sample(case.model)
         limits = self._catalogue.variant(case.variant).limits
-        reference, deployment = self.logits(against), self._deployment(case)
+        reference, deployment = self.logits(against), self._asked(case)
         self._say(f"verifying {case.id} on {len(sample.ids)} images")
         spoken = monotonic()
 
@@ -158,7 +164,7 @@ class Verifications:
         )
         whole = not measured["problem"] and len(outputs) * case.batch >= len(sample.ids)
         if whole and sum(each.nbytes for each in outputs) <= KEPT_BYTES:
-            self._answers[case] = np.concatenate(outputs)[: len(sample.ids)]
+            self._answers[case] = outputs
         return measured
 
     def _reading(self, name: str) -> tuple[str, float]:

@@ -1,4 +1,5 @@
 // Self-attention in bfloat16, where the CPU multiplies that; else by torch, in float32.
+#include <ATen/ops/scaled_dot_product_attention.h>
 #include <torch/library.h>
 
 #include "tiles.h"

@@ -5,10 +5,11 @@
 // together that make one value of int32 or float32: four int8 or two bfloat16.
 #pragma once
 
-#include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
 #include <ATen/cpu/vec/functional.h>
 #include <ATen/cpu/vec/vec.h>
+#include <ATen/ops/empty.h>
 #include <immintrin.h>
 
 #include <algorithm>
