@@ -62,6 +62,8 @@ def package(
         "built": artifact.build_seconds is not None,
         "input": dict(placement.variant.input),
         **artifact.layers,
+        "head": model.head,
+        "threshold": model.threshold,
         "labels": [asdict(label) for label in model.labels],
         "calibration": None if calibration is None else dict(calibration),
         "agreement": dict(agreement),

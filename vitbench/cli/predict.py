@@ -1,4 +1,4 @@
-"""`vitbench predict`: one image, classified by each variant."""
+"""`vitbench predict`: one image, answered by each variant."""
 
 import argparse
 from typing import TYPE_CHECKING, Any
@@ -8,23 +8,24 @@ from vitbench.cli.options import PREDICT
 from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
+from vitbench.heads import HEADS, SINGLE_LABEL, Spoken
 
 if TYPE_CHECKING:
-    from vitbench.models.base import Weights
+    from vitbench.models.base import Model, Weights
 
 
 def register(commands: Any) -> None:
-    predict = commands.add_parser(PREDICT, help="classify one image, each variant side by side")
+    predict = commands.add_parser(PREDICT, help="answer one image, each variant side by side")
     predict.add_argument("image", type=path_of, metavar="IMAGE", help="a file that Pillow reads")
     add(predict, PREDICT)
-    predict.add_argument("--top", type=int, default=1, metavar="K", help="the K likeliest classes")
+    predict.add_argument(
+        "--top", type=int, default=1, metavar="K", help="the K likeliest classes or labels"
+    )
     predict.set_defaults(run=predict_image)
 
 
 def predict_image(chosen: argparse.Namespace) -> int:
-    """Class index, label and probability by each variant. Returns 1 where a variant failed."""
-    import numpy as np
-
+    """What the head makes of the outputs, by each variant. Returns 1 where a variant failed."""
     from vitbench.case import Case
     from vitbench.measure.images import changes_of, read_image
     from vitbench.show.table import partly_quantized
@@ -36,14 +37,16 @@ def predict_image(chosen: argparse.Namespace) -> int:
     variants = session.catalogue.select(chosen.variant or ["fp32"], "fp32")
     for spec in session.options.models:
         model = session.model(spec.name)
-        print(f"{spec.name} ({len(model.labels)} classes; {_about(model.weights)})")
+        head = HEADS[model.head]
+        spoken = Spoken(head.names([label.name for label in model.labels]), model.threshold)
+        print(f"{spec.name} ({_outputs(model)}; {_about(model.weights)})")
         for note in model.notes:
             print(f"  {note}")
-        images = model.preprocess(image)[None]
+        images, first = model.preprocess(image)[None], None
         for recipe in variants:
             case = Case(spec.name, recipe.name, "cpu", 1)
             try:
-                logits = session.deployment(case).logits(images)[0].astype(float)
+                outputs = session.deployment(case).logits(images)[0].astype(float)
             except Unavailable as reason:
                 print(f"  {recipe.name:22} unavailable: {reason}")
                 continue
@@ -54,14 +57,21 @@ def predict_image(chosen: argparse.Namespace) -> int:
                 print(f"  {recipe.name:22} failed: {words}")
                 code = BROKEN
                 continue
-            odds = np.exp(logits - logits.max())
-            odds /= odds.sum()
-            for index in np.argsort(-odds)[: max(1, chosen.top)]:
-                label = model.labels[index]
-                print(f"  {recipe.name:22} {index:5d}  {odds[index]:6.1%}  {label.name}")
+            first = outputs if first is None else first
+            for line in head.lines(outputs, spoken, chosen.top):
+                print(f"  {recipe.name:22} {line}")
+            if outputs is not first and (beside := head.beside(outputs, first)):
+                print(f"  {'':22} {beside}")
             if said := partly_quantized(**session.artifact(case).layers):
                 print(f"  {'':22} {said}")
     return code
+
+
+def _outputs(model: "Model") -> str:
+    """What the outputs are."""
+    if model.head == SINGLE_LABEL:
+        return f"{len(model.labels)} classes"
+    return f"{model.head}, {len(model.labels)} labels" if model.labels else model.head
 
 
 def _about(weights: "Weights") -> str:

@@ -168,3 +168,7 @@ class Head(ABC):
     @abstractmethod
     def lines(self, outputs: Outputs, model: Spoken, top: int) -> list[str]:
         """What a user reads of one image's outputs (C,)."""
+
+    def beside(self, outputs: Outputs, first: Outputs) -> str:  # noqa: ARG002
+        """What a user reads of one image's outputs beside another variant's, both (C,)."""
+        return ""

@@ -11,7 +11,7 @@ import numpy as np
 
 from vitbench.case import Limits
 from vitbench.heads import centred
-from vitbench.heads.base import Findings, Head, Measured, Outputs, Pair, Spoken
+from vitbench.heads.base import TINY, Findings, Head, Measured, Outputs, Pair, Spoken
 from vitbench.heads.shares import against, beneath, mean, needed, share_of, worth
 from vitbench.heads.words import percent, round_down, rounded
 
@@ -106,7 +106,12 @@ class Embedding(Head):
     def lines(self, outputs: Outputs, model: Spoken, top: int) -> list[str]:  # noqa: ARG002
         """The dimension, the norm, and the first numbers."""
         first = " ".join(f"{value:.4g}" for value in outputs[:5])
-        return [f"{len(outputs)} numbers, norm {np.linalg.norm(outputs):.5g}: {first} ..."]
+        more = " ..." * (len(outputs) > 5)
+        return [f"{len(outputs)} numbers, norm {np.linalg.norm(outputs):.5g}: {first}{more}"]
+
+    def beside(self, outputs: Outputs, first: Outputs) -> str:
+        norms = max(float(np.linalg.norm(outputs) * np.linalg.norm(first)), TINY)
+        return f"cosine with the first variant: {float(outputs @ first) / norms:.6f}"
 
     def _hits(self, measured: Measured) -> list[bool]:
         own, reference = self.answers(measured)

@@ -126,7 +126,9 @@ def _why(best: Candidate, need: str, least: float, synthetic: bool) -> str:
     words = f"{most} {need}: {_figure(best, need)}"
     if synthetic:
         return f"{words}; the weights are synthetic, so agreement is not claimed: verify with yours"
-    if not best.proven:
+    if not best.proven and best.agreement is None:
+        words += "; that its values are right is not proven yet: verify on more images (--images)"
+    elif not best.proven:
         words += f"; agreement of {least:.0%} is not proven yet: verify on more images (--images)"
     return words
 

@@ -21,7 +21,8 @@ class Candidate:
     `speedup`, and for cases of other devices `paired`, which is the median of their device's
     reference over it; `low` and `high` are the ends of its interval, within one process. Both are
     in the unit of latency. None where the report has no such figure. `proven` says that the
-    agreement's lower bound reaches what is asked; it is never so for synthetic weights.
+    agreement's lower bound reaches what is asked, or that a regression, which has no share, keeps
+    its limits; it is never so for synthetic weights.
     """
 
     case: str
@@ -75,8 +76,15 @@ def _candidate(row: Row, agreement: AgreementInfo, group: Sequence[Row], least: 
         scale / high if high else None,
         scale / low if low else None,
         agreement.share,
-        agreement.claimed and agreement.lower >= least,
+        _proven(agreement, least),
     )
+
+
+def _proven(agreement: AgreementInfo, least: float) -> bool:
+    """Whether the agreement reaches what is asked. A regression has no share: its limits count."""
+    if agreement.error is not None:
+        return agreement.claimed and agreement.state == "KEPT"
+    return agreement.claimed and agreement.lower >= least
 
 
 def _null_arm(row: Row) -> bool:

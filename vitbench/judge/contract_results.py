@@ -131,6 +131,8 @@ def _agreement(contract: Contract, row: Row, _: float) -> tuple[str, str]:
         return "UNPROVEN", "the weights are synthetic, so agreement is not claimed"
     if agreement.itself:
         return "KEPT", "the case is the agreement reference"
+    if agreement.share is None and agreement.error is not None:
+        return "UNPROVEN", "a regression has no share of images that agree: write error <= 0.05"
     lower, upper = agreement.lower, agreement.upper
     words = (
         f"{percent(agreement.share or 0.0)} of {agreement.images} images, "
@@ -140,6 +142,28 @@ def _agreement(contract: Contract, row: Row, _: float) -> tuple[str, str]:
         "KEPT" if lower >= contract.value else "BROKEN" if upper < contract.value else "UNPROVEN"
     )
     return state, words + ("; verify on more images (--images=DIR)" if state == "UNPROVEN" else "")
+
+
+def _of_a_head(contract: Contract, row: Row, process_spread: float) -> tuple[str, str]:
+    """A figure that one head has. An upper bound proves an error; a cosine has no bound."""
+    field = OF[contract.kind]
+    value = field.value(row.benchmarks)
+    if row.timed is None or value is None:
+        head = f", and the head is {row.timed.agreement.head}" if row.timed else ""
+        return "UNPROVEN", f"the report has no {field.label} of the case{head}"
+    if not row.timed.agreement.claimed:
+        return "UNPROVEN", "the weights are synthetic, so agreement is not claimed"
+    bound = next(iter(field.interval(row.benchmarks)), None)
+    if not field.bounds or row.timed.agreement.itself:
+        return _figure(contract, row, process_spread)
+    words = f"{value:.{field.digits}f}, upper bound "
+    words += "none" if bound is None else f"{bound:.{field.digits}f}"
+    if value > contract.value:
+        return "BROKEN", words
+    kept = bound is not None and bound <= contract.value
+    return (
+        ("KEPT", words) if kept else ("UNPROVEN", f"{words}; verify on more images (--images=DIR)")
+    )
 
 
 def _speedup(contract: Contract, row: Row, process_spread: float) -> tuple[str, str]:
@@ -180,5 +204,10 @@ def _figure(contract: Contract, row: Row, _: float) -> tuple[str, str]:
     return state, words
 
 
-JUDGES = {"agreement": _agreement, "speedup": _speedup}
+JUDGES = {
+    "agreement": _agreement,
+    "speedup": _speedup,
+    "error": _of_a_head,
+    "cosine": _of_a_head,
+}
 """Those of fields with an interval."""

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.heads import HEADS
 from vitbench.measure.classes import class_indices, order_taken
 from vitbench.measure.crops import calibration_photos, default_photos
 from vitbench.measure.doubt import doubt
@@ -13,7 +14,7 @@ from vitbench.measure.label_file import labelled
 from vitbench.measure.options import Options
 from vitbench.measure.photos import Photo, counted, some
 from vitbench.measure.sample import Sample, make_sample
-from vitbench.models import Model
+from vitbench.models import Label, Model
 
 DEFAULT_PHOTOS = 256
 CALIBRATION_PHOTOS = 64
@@ -64,10 +65,14 @@ class Inputs:
         a file of labels gives them."""
         if name not in self._samples:
             model, images, folders = self._model(name), self._options.images, self._folders
-            indices = class_indices(folders, model.labels, self._option) if folders else None
+            labelled = HEADS[model.head].labelled
+            names = folders if labelled else []
+            indices = class_indices(names, _classes(model), self._option) if names else None
             remarks = list(self._listing.remarks) if self._listing else []
             if indices:
-                remarks += order_taken(indices, model.labels, self._option)
+                remarks += order_taken(indices, _classes(model), self._option)
+            elif not labelled and folders:
+                remarks.append(self._no_classes(model))
             elif self._options.labels:
                 raise UserError(
                     f"--labels {self._options.labels}: none of its classes, such as "
@@ -81,11 +86,23 @@ class Inputs:
             )
         return self._samples[name]
 
+    def _no_classes(self, model: Model) -> str:
+        """That a class says nothing of a head. Raises UserError where the user gave classes."""
+        if self._options.labels:
+            raise UserError(
+                f"--labels {self._options.labels}: it gives an image one class, and the head of "
+                f"{model.spec.name} is {model.head}: leave the option out"
+            )
+        return (
+            f"--images: the class folders give no accuracy: a folder names one class, and the head "
+            f"of {model.spec.name} is {model.head}"
+        )
+
     @staticmethod
     def _unknown(model: Model, folders: Sequence[str]) -> str:
         return (
             f"--images: the images count as unlabelled: no folder ({some(folders)}) is called as a "
-            f"class of the model, such as {model.labels[0].name}"
+            f"class of the model, such as {_classes(model)[0].name}"
         )
 
     def _deeper(self, model: Model) -> str | None:
@@ -95,7 +112,7 @@ class Inputs:
             return None
         inner, outer = sorted({each[1] for each in parts}), sorted({each[0] for each in parts})
         try:
-            if not class_indices(inner, model.labels):
+            if not class_indices(inner, _classes(model)):
                 return None
         except UserError:
             return None
@@ -179,3 +196,11 @@ class Inputs:
             "files_sha256": sample.files_sha256,
             "pixels_sha256": sample.pixels_sha256,
         }
+
+
+def _classes(model: Model) -> tuple[Label, ...]:
+    """The classes by which folders may be called: of a binary model no and yes."""
+    names = HEADS[model.head].names([label.name for label in model.labels])
+    if len(names) == len(model.labels):
+        return model.labels
+    return tuple(Label(str(index), name) for index, name in enumerate(names))

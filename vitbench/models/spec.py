@@ -33,10 +33,10 @@ def parse_spec(text: str, base: Path) -> ModelSpec:
         raise UserError(f"--model {text}: no model is named")
     spec, settings = _settings(spec, base)
     source, ident, path, slug, public = _parse(spec, base)
-    ema, args, preprocessing = _settings_of(settings, spec, source, path)
+    given = _settings_of(settings, spec, source, path)
     if name is None:
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", slug + settings).strip("-") or "model"
-    return ModelSpec(name, source, ident, path, public + settings, ema, args, preprocessing)
+    return ModelSpec(name, source, ident, path, public + settings, **given)
 
 
 def parse_specs(texts: Sequence[str], base: Path) -> tuple[ModelSpec, ...]:
@@ -63,17 +63,17 @@ def _settings(spec: str, base: Path) -> tuple[str, str]:
     return match["spec"], match["settings"]
 
 
-def _settings_of(
-    text: str, spec: str, source: str, path: str | None
-) -> tuple[bool | None, dict[str, Any], dict[str, Any]]:
-    """`ema`, the arguments of a timm model or of a factory, and what is set of the preprocessing,
-    of `,KEY=VALUE` behind a spec. Raises UserError."""
+def _settings_of(text: str, spec: str, source: str, path: str | None) -> dict[str, Any]:
+    """Fields of a ModelSpec, of `,KEY=VALUE` behind a spec: `ema`, head and threshold, what is set
+    of the preprocessing, and the arguments of a timm model or of a factory. Raises UserError."""
     pairs = [each.split("=", 1) for each in re.split(r",(?=\w+=)", text)[1:]]
     given = {key: _value(value) for key, value in pairs}
     if len(given) < len(pairs):
         raise UserError(f"--model {spec}{text}: {text} sets one thing twice")
     preprocessing = {key: given.pop(key) for key in SETTINGS if key in given}
-    ema = given.pop("ema", None)
+    ema, head, threshold = (given.pop(key, None) for key in ("ema", "head", "threshold"))
+    if not isinstance(threshold, int | float | None) or isinstance(threshold, bool):
+        raise UserError(f"--model {spec}{text}: threshold is a number between 0 and 1")
     if not isinstance(ema, bool | None):
         raise UserError(f"--model {spec}{text}: ema is true or false")
     if ema is not None and path is None:
@@ -86,7 +86,13 @@ def _settings_of(
             f"{next(iter(given))}; of another model the preprocessing can be set: "
             f"{', '.join(SETTINGS)}"
         )
-    return ema, given, preprocessing
+    return {
+        "ema": ema,
+        "args": given,
+        "preprocessing": preprocessing,
+        "head": head,
+        "threshold": threshold,
+    }
 
 
 def _value(text: str) -> Any:

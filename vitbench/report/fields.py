@@ -47,9 +47,11 @@ class Field:
     dict, where the figure is in the base unit of `measure` (seconds, bytes, a share). `unit` and
     `digits`: how it is shown. `better`: LOWER or HIGHER. `column`: its name in a history and in
     CSV, in the base unit. `about`: one sentence without markup.
-    `bounds`: column and path of the ends of its interval; a lone one is a lower bound.
+    `bounds`: column and path of the ends of its interval; a lone one is the bound on the worse
+    side.
     `room`: a terminal table gives room to the smallest first; None where it does not show the
-    field. `page`: whether the page has a column of it. `gauge`: its name for Prometheus.
+    field. `page`: whether the page has a column of it; of a `rare` field only where a report has
+    the figure. `gauge`: its name for Prometheus.
     `spread`: of a footprint's figure, standard deviations of its log between processes of unchanged
     code (docs/results.md, LARGER): the usual one, by which the gate judges it, and the least that
     many reports must show to be believed.
@@ -70,6 +72,7 @@ class Field:
     bounds: tuple[tuple[str, str], ...] = ()
     room: int | None = 99
     page: bool = True
+    rare: bool = False
     gauge: str = ""
     contract: Terms | None = None
     spread: tuple[float, float] | None = None
@@ -174,9 +177,17 @@ FIELD: dict[str, Field] = {each.name: each for each in (
           "Operations a second that the machine was measured to reach.", room=None, page=False),
     Field("agreement", "agreement", "%", SHARE, 1, HIGHER, TIMED,
           "extra_info/agreement/share", "agreement",
-          "Share of images that agree with fp32.",
+          "Share of images whose answer is that of fp32.",
           bounds=(("agreement_lower", "extra_info/agreement/lower"),),
           room=2, gauge="vitbench_agreement_ratio", contract=Terms("agreement", most=1.0)),
+    Field("error", "error", "", COUNT, 4, LOWER, TIMED, "extra_info/agreement/error", "error",
+          "Error of a regression beside the spread of fp32's values: a constant has 1.",
+          bounds=(("error_upper", "extra_info/agreement/error_upper"),),
+          room=None, rare=True, contract=Terms("error")),
+    Field("cosine", "cosine", "", COUNT, 4, HIGHER, TIMED,
+          "extra_info/agreement/centred_cosine", "centred_cosine",
+          "Mean cosine of embeddings with fp32's, both less the mean of fp32's.",
+          room=None, rare=True, contract=Terms("cosine", most=1.0)),
     Field("top1", "top-1", "%", SHARE, 1, HIGHER, TIMED, "extra_info/agreement/top1", "top1",
           "Share of labelled images whose first class is right.", room=10, page=False),
     Field("size", "size", "MB", BYTES, 1, LOWER, BUILT, "extra_info/artifact/bytes", "bytes",

@@ -7,9 +7,13 @@ from functools import partial
 from vitbench.heads.words import round_down
 from vitbench.report.fields import FIELD, Field
 from vitbench.report.reader import Row
+from vitbench.report.row import AgreementInfo
 from vitbench.report.schema import ModelInfo
 
 GAP = 2
+LABELS = {"regression": "error", "embedding": "neighbours"}
+"""By head: what the column of the agreement is called."""
+FIGURES = {"agreement": "share and bound", "error": "value and bound", "neighbours": "figures"}
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,9 @@ class Column:
 
 def columns(models: Mapping[str, ModelInfo]) -> list[Column]:
     """All forms of all columns, most important first; a fuller form comes after a shorter one."""
-    weights = partial(_weights, models)
+    weights, label = partial(_weights, models), _agreement_label(models)
     forms = {
-        "agreement": Column("agreement", "agreement", "agreement", _state),
+        "agreement": Column("agreement", label, label, _state),
         "speedup": Column("speedup", "speed-up", "speed-up", partial(_speedup, interval=False)),
         "build": Column("build", FIELD["build"].heading, "build", _build),
         "top1": Column("top1", "top-1", "top-1", partial(_share, "top1")),
@@ -42,7 +46,7 @@ def columns(models: Mapping[str, ModelInfo]) -> list[Column]:
     ranked += [
         (0, Column("case", "case", "case", _case)),
         (3, Column("speedup", "speed-up [95 %]", "interval of the speed-up", _speedup)),
-        (3, Column("agreement", "agreement", "share and bound of the agreement", _agreement)),
+        (3, Column("agreement", label, f"{FIGURES[label]} of the {label}", _agreement)),
         (FIELD["top1"].room or 0, Column("weights", "weights", "weights", weights)),
     ]
     return [column for _, column in sorted(ranked, key=lambda pair: pair[0])]
@@ -126,15 +130,37 @@ def _agreement(row: Row) -> str:
     agreement = row.timed.agreement
     if agreement.itself:
         return f"reference {_state(row)}"
+    words = _regression if agreement.error is not None else _share_words
+    return " ".join(filter(None, (words(row, agreement), _state(row))))
+
+
+def _regression(row: Row, agreement: AgreementInfo) -> str:  # noqa: ARG001
+    """The error and its bound, which synthetic weights do not have."""
+    if not agreement.claimed or agreement.error_upper is None:
+        return f"err {agreement.error:.2g}"
+    return f"err {agreement.error:.2g} <= {agreement.error_upper:.2g}"
+
+
+def _share_words(row: Row, agreement: AgreementInfo) -> str:
+    """The share and its lower bound; cosine and error instead where the share is not claimed."""
+    cosine = agreement.cosine if agreement.centred_cosine is None else agreement.centred_cosine
+    of_cosine = "" if cosine is None else f"cos {round_down(cosine, 4)}"
     if not agreement.claimed:
-        cosine, error = agreement.cosine, agreement.relative_error
-        if cosine is None or error is None:
-            return _state(row)
-        return f"cos {round_down(cosine, 4)}, err {error:.2g} {_state(row)}"
+        error = agreement.relative_error
+        of_error = "" if error is None else f"err {error:.2g}"
+        return ", ".join(filter(None, (of_cosine, of_error)))
     (lower,) = FIELD["agreement"].interval(row.benchmarks)
-    if lower is None:
-        return _state(row)
-    return f"{_share('agreement', row)} >= {round_down(lower, 1)} % {_state(row)}"
+    share = _share("agreement", row)
+    if lower is None or not share:
+        return ""
+    shown = f"{share} >= {round_down(lower, 1)} %"
+    return shown if agreement.centred_cosine is None else f"{shown}, {of_cosine}"
+
+
+def _agreement_label(models: Mapping[str, ModelInfo]) -> str:
+    """What the column is called: by the head, where all models have one."""
+    heads = {model.head for model in models.values()}
+    return LABELS.get(heads.pop(), "agreement") if len(heads) == 1 else "agreement"
 
 
 def _weights(models: Mapping[str, ModelInfo], row: Row) -> str:

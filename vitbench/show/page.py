@@ -117,7 +117,7 @@ def data(
         "most": MOST_ROUNDS_SHOWN,
         "names": history.cases,
         "quantiles": QUANTILES,
-        "columns": columns(),
+        "columns": columns(history),
         "runs": [
             {"file": run.file, "date": run.date, "commit": run.commit, "dirty": run.dirty,
              "complete": run.complete, "machine": run.machine, "versions": dict(run.versions),
@@ -191,7 +191,7 @@ def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
     figures = {field.name: _figure(history, each, field) for field in FIELD.values() if field.page}
     figures["speedup"] = _scaled(math.exp(-each.values[-1]), 1) if each.paired else None
     if not row["claimed"]:
-        figures["agreement"] = None
+        figures |= dict.fromkeys(("agreement", "error", "cosine"))
     return {
         "case": each.case, **kind, "trend": index,
         "machine": each.machine, "fingerprint": each.fingerprint, **figures,
@@ -204,14 +204,20 @@ def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def columns() -> list[tuple[str, str, int | None]]:
+def columns(history: History) -> list[tuple[str, str, int | None]]:
     """The columns of the table of cases: key in a case, heading, and decimals, None for words."""
+    shown = [
+        each for each in FIELD.values() if each.page and (not each.rare or _has(history, each))
+    ]
     found: list[tuple[str, str, int | None]] = [("case", "case", None)]
-    for field in FIELD.values():
-        if field.page:  # It has room for one decimal more of a time.
-            found += [(field.name, field.heading, field.digits + (field.measure is SECONDS))]
-            found += BESIDE.get(field.name, ())
+    for field in shown:  # It has room for one decimal more of a time.
+        found += [(field.name, field.heading, field.digits + (field.measure is SECONDS))]
+        found += BESIDE.get(field.name, ())
     return [*found, ("runs", "runs", 0), ("date", "newest, UTC", None)]
+
+
+def _has(history: History, field: Field) -> bool:
+    return any(map(math.isfinite, history.column(field.column).tolist()))
 
 
 def _trend(history: History, each: Trend, name: str, short: str) -> dict[str, Any]:
