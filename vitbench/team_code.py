@@ -71,7 +71,7 @@ def called(
         with redirect_stdout(sys.stderr):
             return function(*given, **named)
     except (Exception, SystemExit) as error:
-        raise UserError(f"{where} raises {with_kind(error)}{_line(error)}") from error
+        raise UserError(f"{where} raises {with_kind(error)}{_place(error)}") from error
 
 
 def _module(name: str, where: str) -> Any:
@@ -87,7 +87,7 @@ def _module(name: str, where: str) -> Any:
 
 
 def _fails(name: str, where: str, error: BaseException) -> str:
-    return f"{where}: the import of {name} raises {with_kind(error)}{_line(error)}"
+    return f"{where}: the import of {name} raises {with_kind(error)}{_place(error)}"
 
 
 def _not_found(name: str) -> str:
@@ -132,16 +132,27 @@ def _require_arguments(
         raise UserError(f"{where} cannot be called ({error}): it is {wanted}") from error
 
 
-def _line(error: BaseException) -> str:
-    """The line of the team's own file that an error came from, as the end of a sentence."""
+def line(error: BaseException) -> str:
+    """The line of the team's own file that an error came from, as the end of a sentence; "" where
+    no file of an import root took part."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" ({_short(error.filename) or error.filename}, line {error.lineno})"
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename[0] != "<"]
-    frames = [each for each in frames if each.filename not in (__file__, importlib.__file__)]
-    own = [each for each in frames if _short(each.filename)]
-    frame = own[-1] if own else next(iter(frames), None)
-    name = frame and (_short(frame.filename) or "/".join(Path(frame.filename).parts[-2:]))
-    return f" ({name}, line {frame.lineno})" if frame else ""
+    frames = [
+        f" ({name}, line {frame.lineno})"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if (name := _short(frame.filename))
+    ]
+    return frames[-1] if frames else ""
+
+
+def _place(error: BaseException) -> str:
+    """As `line`; of code outside the import roots, the first line that is not this module's."""
+    frames = [
+        f" ({'/'.join(Path(frame.filename).parts[-2:])}, line {frame.lineno})"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename[0] != "<" and frame.filename not in (__file__, importlib.__file__)
+    ]
+    return line(error) or next(iter(frames), "")
 
 
 def _short(file: str) -> str | None:

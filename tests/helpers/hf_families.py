@@ -17,10 +17,12 @@ SWIN = {
 MOBILE = {
     "image_size": 32, "hidden_sizes": [16, 16, 16], "num_attention_heads": 2,
     "neck_hidden_sizes": [8, 8, 8, 8, 8, 8, 16],
+    "initializer_range": 0.4,  # smaller ones give logits of nothing but 0
 }  # fmt: skip
+CONV = {"image_size": 32, "hidden_sizes": [16, 32], "depths": [1, 1], "num_stages": 2}
 TEXT = {
     "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32,
-    "vocab_size": 99, "max_position_embeddings": 9,
+    "vocab_size": 99, "max_position_embeddings": 9, "bos_token_id": 1, "eos_token_id": 2,
 }  # fmt: skip
 TWO = {"vision_config": VIT, "text_config": TEXT}
 SQUARE = {"size": {"height": 32, "width": 32}}
@@ -39,10 +41,22 @@ CLASSIFIERS = {
     "dinov2": ("Dinov2ForImageClassification", DINO, "BitImageProcessor", CROPPED),
     "siglip": ("SiglipForImageClassification", TWO, "SiglipImageProcessor", SQUARE),
     "convnext": ("ConvNextForImageClassification",
-                 {"hidden_sizes": [16, 32], "depths": [1, 1], "num_stages": 2},
-                 "ConvNextImageProcessor", {"size": {"shortest_edge": 32}, "crop_pct": 0.875}),
+CONV, "ConvNextImageProcessor", {"size": {"shortest_edge": 32}, "crop_pct": 0.875}),
     "mobilevit": ("MobileViTForImageClassification", MOBILE, "MobileViTImageProcessor",
                   {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}}),
+}  # fmt: skip
+
+# And the name of the embedding in the output object of the class, or of the whole.
+TOWERS = {
+    "vit": ("ViTModel", VIT, "ViTImageProcessor", SQUARE, "pooler_output"),
+    "dinov2": ("Dinov2Model", DINO, "BitImageProcessor", CROPPED, "pooler_output"),
+    "clip": ("CLIPVisionModelWithProjection", VIT | {"projection_dim": 24}, "CLIPImageProcessor",
+             CROPPED, "image_embeds"),
+    "siglip": ("SiglipVisionModel", VIT, "SiglipImageProcessor", SQUARE, "pooler_output"),
+    "convnext": ("ConvNextModel", CONV, "ConvNextImageProcessor", {"size": {"shortest_edge": 32}},
+                 "pooler_output"),
+    "whole-clip": ("CLIPModel", TWO | {"projection_dim": 24}, "CLIPImageProcessor", CROPPED, None),
+    "whole-siglip": ("SiglipModel", TWO, "SiglipImageProcessor", SQUARE, None),
 }  # fmt: skip
 
 
@@ -50,6 +64,11 @@ def write(folder: Path, name: str, **config) -> Path:
     """The folder of a row of CLASSIFIERS, with `config` beside its own."""
     kind, own, processor, told = CLASSIFIERS[name]
     return save(folder, kind, {"num_labels": CLASSES, **own, **config}, processor, told)
+
+
+def write_tower(folder: Path, name: str) -> Path:
+    """The folder of a row of TOWERS."""
+    return save(folder, *TOWERS[name][:4])
 
 
 def save(folder: Path, kind: str, config: dict, processor: str, told: dict) -> Path:

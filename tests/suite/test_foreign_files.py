@@ -42,11 +42,11 @@ class Twice(Two):
 class Pixels(Two):
     """Takes pixels of 8 bits, channels last, and normalizes them itself. `flip`: BGR."""
 
-    def __init__(self, model, flip=False):
+    def __init__(self, model, flip=False, mean=MEAN, std=STD):
         super().__init__(model)
         self.flip = flip
-        self.register_buffer("mean", torch.tensor(MEAN).reshape(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(STD).reshape(1, 3, 1, 1))
+        self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1))
 
     def forward(self, pixels):
         images = pixels.permute(0, 3, 1, 2).float() / 255

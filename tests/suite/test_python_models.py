@@ -89,8 +89,17 @@ class Looks(torch.nn.Module):
         super().__init__()
         self.net = net()
     def forward(self, images):
-        return self.net(images) * (1.0 if float(images.detach().numpy().mean()) > -9 else 2.0)
+        return self.net(images) * (1.0 if np.isfinite(float(images.mean())) else 2.0)
 def looks(): return Looks(), DATA
+class Fails(torch.nn.Module):
+    def forward(self, images):
+        return images.size(9)
+def wrong(): return Fails(), DATA
+class Dicts(torch.nn.Module):
+    def forward(self, images):
+        return {"logits": images}
+def dicts(): return Dicts(), DATA, NAMES
+def one(): return net(classes=1), DATA
 def features():
     return torch.nn.Sequential(torch.nn.Conv2d(3, 3, 8, 8)), DATA
 """
@@ -138,6 +147,8 @@ def same_again(model):
         ("whole", {}, ["cat", "dog", "bird"]),
         ("whole", {"labels": ("a", "b", "c")}, ["a", "b", "c"]),
         ("file", {}, ["cat", "dog", "bird"]),
+        ("one", {"head": "binary", "labels": ("ham", "spam")}, ["ham", "spam"]),
+        ("one", {"head": "regression"}, []),
     ],
 )  # fmt: skip
 def test_what_a_factory_returns(factory, more, names):
@@ -262,7 +273,7 @@ def test_an_edit_of_the_team_s_source_is_another_architecture(package):
 
 
 @pytest.mark.parametrize("name", ["fp32", "bf16", "int8-dynamic", "scripted"])
-@pytest.mark.parametrize("factory", ["table", "tied"])
+@pytest.mark.parametrize("factory", ["table", "tied", "looks"])
 def test_a_recipe_of_torch_builds_it_and_loads_it(factory, name, tmp_path):
     model, recipe = loaded(factory), variant(name)
     runtime = RUNTIMES[recipe.runtime]
@@ -314,6 +325,10 @@ ONE_OF = "expected a torch.nn.Module, or (module, preprocess), or (module, prepr
         ("lacks", "preprocessing has no mean and no std: write preprocessing = { input_size = [3,"),
         ("two_names", "labels has 2 labels, and the model has 3 outputs"),
         ("odd_names", "returns labels of type int: expected a list of texts, or the path"),
+        ("wrong", "the model does not take the images of its preprocessing, (3, 24, 24): I"),
+        ("wrong", " (acme_nets/vision.py, line "),
+        ("dicts", "the model answers an image with dict and not with one row of outputs"),
+        ("one", 'say what the output is with head = "binary" (the logit of yes) or head ='),
         ("features", "the model answers an image with (1, 3, 3, 3)"),
     ],
 )  # fmt: skip

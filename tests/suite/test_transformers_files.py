@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,27 +174,34 @@ def test_an_index_that_is_none(folder, content, words):
     assert words in refused(folder)
 
 
+@pytest.mark.parametrize("kind", ["whole", "bins"])
+def test_a_pointer_of_git_lfs_is_no_weights(folder, kind):
+    file = folder / "model.safetensors"
+    if kind == "bins":
+        in_shards(folder, "bins")
+        file = folder / "pytorch_model-00002-of-00002.bin"
+    file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    said = refused(folder)
+    assert f"{file.name} is a pointer of Git LFS and not the weights" in said
+
+
+def test_a_folder_of_a_tokenizer_is_no_model(tmp_path):
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "tokenizer.json").write_text("{}")
+    assert "config.json cannot be read (No such file" in refused(tmp_path / "words")
+
+
 def test_adapters_are_not_left_out_in_silence(folder):
     (folder / "adapter_config.json").write_text("{}")
     assert "merge them into the model" in refused(folder)
 
 
-@pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        ({"num_labels": 1}, "the model has one output"),
-        ({"num_labels": 0}, "the model has no head"),
-        ({"problem_type": "multi_label_classification"}, "cannot judge several labels"),
-        ({"problem_type": "regression"}, "cannot judge several labels or a regression"),
-        ({"problem_type": "single_label_classification"}, None),
-    ],
-)
-def test_heads_whose_classes_say_nothing_are_refused(tmp_path, config, words):
-    write(tmp_path / "vit", **config)
-    if words is None:
-        assert len(load(tmp_path / "vit").labels) == 6
-    else:
-        assert words in refused(tmp_path / "vit")
+def test_a_classifier_without_a_head_is_refused_unless_it_embeds(tmp_path):
+    folder = write(tmp_path / "vit", num_labels=0)
+    assert "has no head (num_labels is 0), and its outputs are features: compare" in refused(folder)
+    model = load_model(replace(parse_spec(str(folder), tmp_path), head="embedding"), None)
+    assert (model.head, model.labels) == ("embedding", ())
+    assert "names class" not in "".join(model.notes)
 
 
 @pytest.mark.parametrize(

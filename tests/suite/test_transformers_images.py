@@ -52,6 +52,11 @@ def test_processors_of_other_models_prepare_as_transformers_does(folder, kind, o
         ({"do_center_crop": True, "crop_size": {"height": 48, "width": 48}}, "3 x 48 x 48"),
         ({"image_mean": [0.5, 0.5]}, "takes no photograph of 320 x 240 pixels"),
         ({"image_processor_type": "NoImageProcessor"}, "is no image processor of transformers"),
+        (
+            {"image_processor_type": None, "feature_extractor_type": "WhisperFeatureExtractor"},
+            "names WhisperFeatureExtractor, which is no image processor of transformers",
+        ),
+        ({"image_processor_type": "Siglip2ImageProcessor"}, "and no images of height and width"),
         ({"size": {"height": 64, "width": 64}}, None),
         ({"size": 64}, None),
         ({"image_processor_type": None, "feature_extractor_type": "ViTFeatureExtractor"}, None),

@@ -16,10 +16,11 @@ from vitbench.build.entry import Artifact
 from vitbench.build.files import OWN_NAMES, private
 from vitbench.build.memory import default_limit
 from vitbench.build.original import Original, original
+from vitbench.build.pixels import require_pixels
 from vitbench.case import Case
 from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.models import Model
-from vitbench.models.described import undone
+from vitbench.models.undoing import undone
 from vitbench.runtimes import Placement, Variant, runtime
 
 
@@ -101,6 +102,7 @@ class Builds:
 
     def _given(self, key: Case, row: Variant, model: Model) -> Artifact:
         """The copy of what another tool built. Raises UserError where it does not fit the model."""
+        require_pixels(model, row)
         self._originals[key] = found = original(row)
         outputs = _outputs(model)
         return self._cache.get(

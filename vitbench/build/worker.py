@@ -44,9 +44,9 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
     model = load_model(ModelSpec.from_json(request["spec"]), request["weights"])
     if model.weights.sha256 != request["sha256"]:
         raise UserError(
-            f"{recipe.name}: {model.spec.public} has other weights than when this run "
-            f"began (now {model.weights.origin}): its file was overwritten, or the hub answers now "
-            "and then. Run it again"
+            f"{recipe.name}: {model.spec.public} has other weights than when this run began (now "
+            f"{model.weights.origin}): its file was overwritten, its factory makes others in each "
+            "process, or the hub answers now and then. Run it again"
         )
     images = request["calibration"] and np.load(request["calibration"], allow_pickle=False)
     start = perf_counter()

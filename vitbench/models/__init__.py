@@ -51,6 +51,8 @@ def _prepared(model: Model) -> NDArray[np.float32]:
     try:
         wide = model.preprocess(Image.new("RGB", (320, 240)))
         tall = model.preprocess(Image.new("RGB", (240, 320)))
+    except UserError:
+        raise
     except Exception as error:  # whatever a value of a config leads a library to
         raise UserError(
             f"--model {model.spec.public}: its preprocessing fails on a photograph "

@@ -55,15 +55,6 @@ def describe(preprocess: Preprocess) -> tuple[Steps | None, list[str], str]:
     return {**OPENED, **steps, "levels_off": most}, lines, ""
 
 
-def undone(preprocess: Preprocess) -> dict[str, Any]:
-    """The mean and standard deviation that pixels of 0 to 255 were normalized with, once divided
-    by 255; {} where that is not known, or is not what was done."""
-    steps, _, _ = describe(preprocess)
-    if steps is None or steps["scale"] != 255.0:
-        return {}
-    return {"mean": steps["mean"], "std": steps["std"]}
-
-
 def _steps(made_of: Any, grey: bool) -> Steps:
     if not hasattr(made_of, "transforms") and not hasattr(made_of, "do_resize"):
         raise _UnknownError("it is a function of the model's own code")
@@ -204,7 +195,7 @@ def _levels_off(preprocess: Preprocess, steps: Steps, lines: list[str]) -> tuple
     with TemporaryDirectory() as folder:
         for number, (width, height) in enumerate(SIZES):
             path = Path(folder) / f"{number}.png"
-            image = _picture(width, height)
+            image = picture(width, height)
             image.save(path)
             wanted, found = preprocess(image), made["preprocess"](path)[0]
             if wanted.shape != found.shape:
@@ -214,7 +205,7 @@ def _levels_off(preprocess: Preprocess, steps: Steps, lines: list[str]) -> tuple
     return round(most, 2), share
 
 
-def _picture(width: int, height: int) -> Image.Image:
+def picture(width: int, height: int) -> Image.Image:
     """An image with smooth parts, edges and noise, the same each time."""
     numbers = np.random.default_rng([width, height])
     y, x = np.mgrid[:height, :width] / 16

@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from vitbench import team_code
-from vitbench.errors import UserError
+from vitbench.errors import UserError, with_kind
 from vitbench.models import labels
 from vitbench.models.base import Label, Model, ModelSpec, Weights
 from vitbench.models.checkpoint import load_strictly, matched, read_checkpoint
 from vitbench.models.heads import counts
+from vitbench.models.preprocess import Preprocess
 from vitbench.models.python_images import preprocess_of
 from vitbench.models.python_module import Made, make
 from vitbench.models.transformers_kinds import LOGITS
@@ -108,18 +113,9 @@ def _fill(spec: ModelSpec, made: Made, file: Path) -> tuple[str, ...]:
     return checkpoint.notes
 
 
-def _labels(made: Made, preprocess: Any, spec: ModelSpec, where: str) -> tuple[Label, ...]:
-    """The factory's, else numbered, as many as there are outputs; none where the module does not
-    answer a photograph, which `load_model` says."""
-    import torch
-    from PIL import Image
-
-    try:
-        image = torch.from_numpy(preprocess(Image.new("RGB", (320, 240))))[None]
-        with torch.inference_mode():
-            outputs = int(made.module(image).shape[1])
-    except Exception:  # whatever a network does; `load_model` says it
-        return ()
+def _labels(made: Made, preprocess: Preprocess, spec: ModelSpec, where: str) -> tuple[Label, ...]:
+    """The factory's, else those of its config or numbered, as many as there are outputs."""
+    outputs = _outputs(made.module, preprocess(Image.new("RGB", (320, 240))), where)
     wanted = made.labels
     if wanted is None or spec.labels is not None:
         return labels.of_config(made.config.to_dict() if made.config else {}, outputs)
@@ -132,3 +128,23 @@ def _labels(made: Made, preprocess: Any, spec: ModelSpec, where: str) -> tuple[L
         )
     names = wanted if isinstance(wanted, str) else tuple(wanted)
     return labels.given(names, counts(spec.head, outputs), where)
+
+
+def _outputs(module: Any, image: NDArray[np.float32], where: str) -> int:
+    """How many outputs the module has for an image. Raises UserError where it gives no row."""
+    import torch
+
+    try:
+        with torch.inference_mode():
+            answer = module(torch.from_numpy(image)[None])
+    except Exception as error:  # whatever a network does
+        raise UserError(
+            f"{where}: the model does not take the images of its preprocessing, "
+            f"{tuple(image.shape)}: {with_kind(error)}{team_code.line(error)}"
+        ) from error
+    shape = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+    if not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != 1:
+        raise UserError(
+            f"{where}: the model answers an image with {shape} and not with one row of outputs"
+        )
+    return int(shape[1])

@@ -22,6 +22,7 @@ from vitbench.models.timm_module import (
     skeleton,
 )
 from vitbench.models.timm_names import current_name, head_of
+from vitbench.models.transformers_kinds import head_of as head_of_problem
 from vitbench.models.weights import synthesize, tensors_sha256
 
 __all__ = ["creation_code", "load", "skeleton"]
@@ -76,6 +77,8 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     head, said = (
         ("embedding", ()) if classes == 0 else head_of(name, classes, place is None or origin != "")
     )
+    if said_by := config.raw.get("problem_type"):  # transformers' wrapper writes it
+        head = head_of_problem(said_by, classes)
     notes += said + labels.of_another_number(config.labelled, classes, config.path.name)
     transform, how = preprocess_of(module, config, spec.preprocessing, f"--model {spec.public}")
     return Model(

@@ -9,7 +9,6 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.models.checkpoint import Checkpoint, read_checkpoint
-from vitbench.models.transformers_files import require_single_label
 from vitbench.models.weights import cached_file, file_sha256, first_line, hub_answers
 from vitbench.place import checkpoints
 
@@ -96,12 +95,10 @@ def config_of(raw: dict[str, Any], path: Path) -> Config:
         return Config(path, raw, pretrained=raw.get("pretrained_cfg") or {})
     from timm.models._hub import _parse_model_cfg
 
-    if raw.get("model_type") == WRAPPER:
-        require_single_label(raw, path)
-        if not raw.get("pretrained_cfg"):
-            raise UserError(
-                f"{path} has no pretrained_cfg: how images are prepared for the model is not known"
-            )
+    if raw.get("model_type") == WRAPPER and not raw.get("pretrained_cfg"):
+        raise UserError(
+            f"{path} has no pretrained_cfg: how images are prepared for the model is not known"
+        )
     # transformers writes null where there is none; timm then expects no key.
     given = {key: value for key, value in raw.items() if key != "model_args" or value is not None}
     try:

@@ -9,7 +9,7 @@ from vitbench.models import labels
 from vitbench.models import transformers_files as files
 from vitbench.models.base import Model, ModelSpec, Weights
 from vitbench.models.transformers_images import preprocess_of
-from vitbench.models.transformers_kinds import Kind, kind_of
+from vitbench.models.transformers_kinds import Kind, head_of, kind_of
 from vitbench.models.transformers_network import (
     architecture_of,
     creation_code,
@@ -17,6 +17,7 @@ from vitbench.models.transformers_network import (
     skeleton,
     trained,
 )
+from vitbench.models.transformers_towers import tower
 from vitbench.models.weights import synthesize, tensors_sha256
 
 __all__ = ["creation_code", "load", "skeleton"]
@@ -50,24 +51,26 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     folder, note = files.find(spec, mode)
     if folder is None:
         return _seeded(spec, note)
+    path = folder / files.CONFIG
     raw = files.config_of(folder)
-    kind = kind_of(raw, folder / files.CONFIG)
-    if not kind.classifies:
-        raise UserError(
-            f"{folder / files.CONFIG}: {kind.name} gives no classes, and vitbench cannot judge "
-            "embeddings yet"
-        )
-    config = _configured(kind, folder / files.CONFIG)
-    architecture = architecture_of(kind)
+    kind = kind_of(raw, path)
+    config = _configured(kind, path)
+    head = _head(spec, kind, config, path)
     with quiet():
-        preprocess, notes = preprocess_of(folder, config, architecture, spec)
+        preprocess, notes = preprocess_of(folder, config, architecture_of(kind), spec)
     read, left = files.weights_of(folder)
-    module, unused = trained(folder, read, architecture, kind.half)
-    names = labels.of_config(raw, int(config.num_labels))
-    notes = (*left, *unused, *notes, *_names_of_none(raw, len(names)))
+    if kind.classifies:
+        architecture = architecture_of(kind)
+        module, told = trained(folder, read, architecture)
+        names = labels.of_config(raw, int(config.num_labels))
+        told += _names_of_none(raw, len(names))
+    else:
+        architecture, module, told = tower(folder, read, kind, preprocess)
+        names = ()
     origin = "checkpoint" if spec.path else "pretrained"
     weights = Weights(origin, tensors_sha256(module), files.sha256(read), False, note)
-    return Model(spec, module, architecture, preprocess, names, weights, False, notes)
+    notes = (*left, *told, *notes)
+    return Model(spec, module, architecture, preprocess, names, weights, False, notes, head)
 
 
 def _seeded(spec: ModelSpec, why: str) -> Model:
@@ -82,7 +85,7 @@ def _seeded(spec: ModelSpec, why: str) -> Model:
 
 
 def _configured(kind: Kind, path: Path) -> Any:
-    """transformers' own object of a config. Raises UserError where it is none of a classifier."""
+    """transformers' own object of a config. Raises UserError where it takes none such."""
     from transformers import AutoConfig
 
     labels.indexed(kind.config.get("id2label") or {}, str(path))
@@ -92,8 +95,23 @@ def _configured(kind: Kind, path: Path) -> Any:
     except Exception as error:  # whatever a strange value leads the library to
         reason = " ".join(str(error).split())
         raise UserError(f"{path} is no config that transformers takes: {reason}") from error
-    files.require_classes(int(made.num_labels), path)
     return made
+
+
+def _head(spec: ModelSpec, kind: Kind, config: Any, path: Path) -> str:
+    """What the outputs mean: by the user, else an embedding of a tower, else by problem_type.
+
+    Raises UserError for a classifier without a head that is not to be an embedding.
+    """
+    outputs = int(config.num_labels)
+    said = head_of(config.problem_type, outputs) if kind.classifies else "embedding"
+    head = spec.head or said
+    if kind.classifies and outputs == 0 and head != "embedding":
+        raise UserError(
+            f"{path}: the model has no head (num_labels is 0), and its outputs are features: "
+            'compare them with head = "embedding", or give a model with a classifier'
+        )
+    return head
 
 
 def _names_of_none(config: Mapping[str, Any], outputs: int) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ WEIGHTS = (
 )
 ADAPTER = "adapter_config.json"
 POINTER = b"version https://git-lfs"
-# What a model may be for, by a config's problem_type; a config that says nothing is a classifier's.
-SINGLE_LABEL = (None, "single_label_classification")
 
 
 def find(spec: ModelSpec, mode: str | None) -> tuple[Path | None, str]:
@@ -84,8 +81,7 @@ def _downloaded(ident: str) -> Path:
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """config.json as a dict. Raises UserError where it is missing or damaged, or says that its
-    model gives no classes."""
+    """config.json as a dict. Raises UserError where it is missing or damaged."""
     path = folder / CONFIG
     inner = sorted(each.parent.name for each in folder.glob(f"*/{CONFIG}"))
     if inner and not path.exists():
@@ -93,32 +89,7 @@ def config_of(folder: Path) -> dict[str, Any]:
             f"{folder} has no {CONFIG}, but {' and '.join(inner[:3])} in it "
             f"{'have' if len(inner) > 1 else 'has'}: name the model that you mean"
         )
-    config = json_of(path, "not a model folder")
-    require_single_label(config, path)
-    return config
-
-
-def require_single_label(config: Mapping[str, Any], path: Path) -> None:
-    """Raises UserError where a config says that its model has several labels or a regression."""
-    if (problem := config.get("problem_type")) not in SINGLE_LABEL:
-        raise UserError(
-            f"{path}: problem_type is {problem!r}; vitbench compares the likeliest class of "
-            "single-label classifiers, and cannot judge several labels or a regression yet"
-        )
-
-
-def require_classes(outputs: int, path: Path) -> None:
-    """Raises UserError for a head of one output, or of none."""
-    if outputs == 0:
-        raise UserError(
-            f"{path}: the model has no head (num_labels is 0): its outputs are features and no "
-            "classes, which vitbench cannot judge; give a model with a classifier"
-        )
-    if outputs == 1:
-        raise UserError(
-            f"{path}: the model has one output: which class is likeliest says nothing of it, and "
-            "vitbench cannot judge a sigmoid or a regression yet"
-        )
+    return json_of(path, "not a model folder")
 
 
 def weights_of(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:

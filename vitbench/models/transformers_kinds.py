@@ -13,7 +13,6 @@ from vitbench.errors import UserError
 
 # How a network's answer becomes one row an image: attributes of transformers' output objects.
 LOGITS = "logits"
-EMBEDDINGS = ("image_embeds", "pooler_output", "last_hidden_state[:, 0]")
 # The image half of a model of images and texts, which no table of transformers names. Its
 # embedding is what `get_image_features` of the whole gives.
 HALVES = {
@@ -21,7 +20,7 @@ HALVES = {
     "metaclip_2": "MetaClip2VisionModelWithProjection",
     "siglip": "SiglipVisionModel",
 }
-HEADS = {
+_HEADS = {
     "single_label_classification": "single-label",
     "multi_label_classification": "multi-label",
     "regression": "regression",
@@ -65,6 +64,15 @@ def kind_of(config: Mapping[str, Any], path: Path) -> Kind:
         f"{path}: {said}, which is neither an image classifier nor an image tower of transformers"
         + (f"; of {model_type!r} vitbench reads {', '.join(known)}" if known else "")
     )
+
+
+def head_of(problem_type: Any, outputs: int) -> str:
+    """What the outputs of a classifier mean by its config; `single-label` where nothing is said.
+
+    Of several labels there may be one, which is a sigmoid.
+    """
+    head = _HEADS.get(problem_type, "single-label")
+    return "binary" if head == "multi-label" and outputs == 1 else head
 
 
 def _classes(

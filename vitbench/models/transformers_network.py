@@ -8,7 +8,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 from vitbench.errors import UserError
-from vitbench.models.transformers_kinds import EMBEDDINGS, LOGITS, Kind
+from vitbench.models.transformers_kinds import LOGITS, Kind
 from vitbench.models.weights import first_line
 
 ATTENTION = "sdpa_unmasked"  # a name of ours
@@ -114,41 +114,32 @@ def answers(architecture: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
         return model(pixel_values=torch.zeros(1, *shape))
 
 
-def embedding_of(output: Any) -> str | None:
-    """Which part of an output object is the embedding of its image; None where it has none.
-
-    A projection where there is one, else what the network pools itself (of DINOv2 the CLS token
-    behind the last norm, of SigLIP the pooling head, of a convolutional network the mean over the
-    image), else the CLS token.
-    """
-    projected, pooled, last = EMBEDDINGS
-    if output.get(projected) is not None:
-        return projected
-    if (found := output.get(pooled)) is not None:
-        return pooled if found.ndim == 2 else f"{pooled}.flatten(1)"
-    return (
-        last if (found := output.get("last_hidden_state")) is not None and found.ndim == 3 else None
-    )
-
-
 def trained(
-    folder: Path, read: tuple[Path, ...], architecture: Mapping[str, Any], half: bool
+    folder: Path, read: tuple[Path, ...], architecture: Mapping[str, Any]
 ) -> tuple[Any, tuple[str, ...]]:
-    """The folder's model, by transformers' own loader: it renames keys of older files.
+    """The folder's network, and a sentence on the tensors that it does not take.
 
-    And a sentence on the tensors that it does not take; of a `half` those of the other half are
-    passed over. Raises UserError where a tensor is missing or has another shape.
+    Raises UserError where a tensor is missing or has another shape.
+    """
+    model, info = loaded(folder, read, architecture)
+    require_whole(files_text(folder, read), info, architecture, int(model.config.num_labels))
+    return network(model, architecture["answer"]), left_out(sorted(info["unexpected_keys"]))
+
+
+def loaded(folder: Path, read: tuple[Path, ...], architecture: Mapping[str, Any]) -> Any:
+    """By transformers' own loader, which renames keys of older files; and what it says of keys.
+
+    Raises UserError where it cannot read the files.
     """
     import torch
     import transformers
 
-    file = read[0] if len(read) == 1 else folder / f"{read[0].name} and {len(read) - 1} more files"
-    name, config = architecture["class"], architecture["config"]
+    config = transformers.AutoConfig.for_model(**architecture["config"])
     try:
         with quiet():
-            model, info = getattr(transformers, name).from_pretrained(
+            return getattr(transformers, architecture["class"]).from_pretrained(
                 folder,
-                config=transformers.AutoConfig.for_model(**config),
+                config=config,
                 local_files_only=True,
                 use_safetensors=read[0].suffix == ".safetensors",
                 weights_only=True,
@@ -159,22 +150,33 @@ def trained(
                 **architecture["args"],
             )
     except Exception as error:  # whatever a damaged file leads the library to
-        raise UserError(f"{file} is not a checkpoint of its config.json: {_why(error)}") from error
-    _require_whole(file, info, architecture, int(model.config.num_labels))
-    unused = [] if half else sorted(info["unexpected_keys"])
-    said = f"{len(unused)} tensors that transformers does not take are left out, such as "
-    return network(model, architecture["answer"]), (said + unused[0],) if unused else ()
+        raise UserError(
+            f"{files_text(folder, read)} is not a checkpoint of its config.json: {_why(error)}"
+        ) from error
 
 
-def _require_whole(file: Path, info: Any, architecture: Mapping[str, Any], classes: int) -> None:
+def files_text(folder: Path, read: tuple[Path, ...]) -> str:
+    """Files of weights as a sentence names them."""
+    return str(read[0] if len(read) == 1 else folder / f"{read[0].name} and {len(read) - 1} more")
+
+
+def left_out(names: list[str]) -> tuple[str, ...]:
+    """A sentence on tensors that are not taken."""
+    said = f"{len(names)} tensors that transformers does not take are left out, such as "
+    return (said + names[0],) if names else ()
+
+
+def require_whole(file: str, info: Any, architecture: Mapping[str, Any], classes: int) -> None:
+    """Raises UserError for a tensor that is missing or has another shape than the config's."""
     lacking = sorted(info["missing_keys"])
     shapes = [_of_two_shapes(*each) for each in sorted(info["mismatched_keys"])]
     wrong = [*shapes, *lacking]
     classifies = architecture["answer"] == LOGITS
     if classifies and lacking and all("classifier" in name for name in lacking):
         raise UserError(
-            f"{file} has no classifier ({', '.join(lacking)}): its model gives features and no "
-            "classes, which vitbench cannot judge; save the classifier with save_pretrained"
+            f"{file} has no classifier ({', '.join(lacking)}): the classifier would be random; "
+            "save the trained one with save_pretrained, or name the class without a classifier in "
+            "architectures of config.json to compare embeddings"
         )
     if wrong:
         says = f", which says {classes} classes" if classifies else f" ({architecture['class']})"

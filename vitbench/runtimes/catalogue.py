@@ -11,6 +11,7 @@ from vitbench.environment import installed
 from vitbench.errors import Unavailable, UserError, near
 from vitbench.place import install
 from vitbench.runtimes.base import Variant
+from vitbench.runtimes.foreign import require_definition
 from vitbench.runtimes.provided import Problem, package_variants
 from vitbench.runtimes.registry import runtime
 from vitbench.runtimes.variants import VARIANTS
@@ -41,7 +42,7 @@ class Catalogue:
         """The variants that any glob matches, in the order of the catalogue, the reference first.
 
         No glob selects all. Raises UserError for a glob that matches none or something that is left
-        out, and an unknown reference.
+        out, an unknown reference, and a file of another tool that cannot be right.
         """
         names = self.names
         if reference not in names:
@@ -55,6 +56,8 @@ class Catalogue:
             for row in self.rows
             if row.name == reference or not globs or any(fnmatchcase(row.name, g) for g in globs)
         ]
+        for row in chosen:
+            require_definition(row)
         return tuple(sorted(chosen, key=lambda row: row.name != reference))
 
     def no_variant(self, name: str) -> str:
@@ -111,7 +114,8 @@ def cases(
 
 
 def declared(row: Variant) -> str | None:
-    """Why the installed packages rule a variant out, or None where they do not. Imports nothing.
+    """Why the installed packages or a missing file rule a variant out, or None where they do not.
+    Imports nothing heavy.
 
     `vitbench list` and every run ask here, so that both say the same.
     """
@@ -123,6 +127,10 @@ def declared(row: Variant) -> str | None:
             return f"{name} is not installed ({install(extra)})"
         if not requirement.specifier.contains(found, prereleases=True):
             return f"{name} {found} is installed; {row.name} needs {requirement}"
+    try:
+        require_definition(row)
+    except UserError as error:
+        return str(error)
     return None
 
 

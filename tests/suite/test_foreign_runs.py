@@ -1,0 +1,169 @@
+"""A run with files that other tools built: verified, timed, kept apart from what is built."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tests.suite.test_foreign_files import IMAGE, PIXELS, Pixels, onnx_file, row
+from vitbench.build.package import package
+from vitbench.case import Case
+from vitbench.errors import Unavailable, UserError
+from vitbench.measure.measurement import Subject
+from vitbench.measure.options import Options
+from vitbench.measure.session import Session
+from vitbench.models import parse_specs
+
+FACTORY = """
+from torchvision import transforms
+
+from tests.suite.test_foreign_files import MEAN, STD, tiny
+
+
+def small():
+    steps = [transforms.Resize(36, 3), transforms.CenterCrop(32), transforms.ToTensor()]
+    return tiny(), transforms.Compose([*steps, transforms.Normalize(MEAN, STD)])
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A folder with a package of Python and the files that were built of its model."""
+    import onnx
+
+    from tests.suite.test_foreign_files import tiny
+
+    root = tmp_path_factory.mktemp("project")
+    (root / "acme_files.py").write_text(FACTORY)
+    module = tiny()
+    onnx_file(module, root / "plain.onnx")
+    onnx.save(
+        onnx.load(root / "plain.onnx"), root / "vit.onnx", save_as_external_data=True,
+        location="vit.weights", size_threshold=512,
+    )  # fmt: skip
+    onnx_file(module, root / "one.onnx", torch.zeros(1, *IMAGE), batch=False)
+    pixels = torch.zeros(2, 32, 32, 3, dtype=torch.uint8)
+    onnx_file(Pixels(module), root / "pixels.onnx", pixels)
+    onnx_file(Pixels(module, mean=0.5, std=0.5), root / "half.onnx", pixels)
+    return root
+
+
+@pytest.fixture
+def session(project, cache):
+    rows = {
+        "shipped": row(project / "vit.onnx"),
+        "one": row(project / "one.onnx"),
+        "right": row(project / "pixels.onnx", **PIXELS),
+        "bgr": row(project / "pixels.onnx", **PIXELS, channels="BGR"),
+        "swapped": row(project / "pixels.onnx", **{**PIXELS, "mean": PIXELS["mean"][::-1]}),
+        "unscaled": row(project / "pixels.onnx", **PIXELS, scale=1.0),
+        "other": row(project / "half.onnx", **{**PIXELS, "mean": [0.5] * 3, "std": [0.5] * 3}),
+        "text": row(project / "text.onnx"),
+    }
+    (project / "text.onnx").write_text("no graph")
+    return Session(
+        Options(
+            models=parse_specs(["mine=py:acme_files:small"], project), threads=1, cache=cache,
+            verify_images=8, import_roots=(project,), profile=False,
+            project_variants=tuple(replace(each, name=name) for name, each in rows.items()),
+        )
+    )  # fmt: skip
+
+
+def case(variant, batch=1):
+    return Case("mine", variant, "cpu", batch)
+
+
+def test_a_shipped_file_is_verified_and_nothing_was_built(session, project):
+    assert session.verify(case("shipped")).agreement.state in ("KEPT", "UNPROVEN")
+    artifact = session.artifact(case("shipped"))
+    files = [project / "vit.onnx", project / "vit.weights"]
+    assert artifact.bytes == sum(file.stat().st_size for file in files)
+    assert artifact.path.name == "vit.onnx"
+    said = Subject(case("shipped"), artifact).to_json()["artifact"]
+    assert (said["build_seconds"], said["built"], said["suffix"]) == (None, False, ".onnx")
+    assert session.artifact(case("fp32")).build_seconds is not None
+
+
+def test_pixels_that_are_described_right_agree_and_others_are_broken(session):
+    assert session.verify(case("right")).agreement.state in ("KEPT", "UNPROVEN")
+    assert session.verify(case("bgr")).agreement.state == "BROKEN"
+
+
+@pytest.mark.parametrize("name", ["swapped", "unscaled", "other"])
+def test_what_the_preprocessing_did_not_do_cannot_be_undone(session, name):
+    """Not even where the file has the same mistake, and so would answer as the model does."""
+    with pytest.raises(UserError, match=rf"^{name}: what is left of an image once input.mean") as e:
+        session.artifact(case(name))
+    assert "mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225]" in str(e.value)
+
+
+def test_a_fixed_batch_costs_the_other_batches_alone(session):
+    session.first_loads.planned = [case("one"), case("one", 8)]
+    session.first_loads.prove(case("one"))  # in a process of its own, on the larger batch too
+    assert session.verify(case("one")).agreement.state in ("KEPT", "UNPROVEN")
+    with pytest.raises(Unavailable, match=r"^one.onnx takes 1 image a call, not 8: export it with"):
+        session.verify(case("one", 8))
+
+
+def test_a_broken_file_fails_its_case_each_time_alike(session):
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"^text: text.onnx is no ONNX file, or was cut off"):
+            session.artifact(case("text"))
+    assert session.artifact(case("fp32")).path.exists()
+
+
+def test_a_file_that_is_written_again_during_the_run_fails_its_case(session, project):
+    weights = project / "vit.weights"
+    before = weights.read_bytes()
+    session.artifact(case("shipped"))
+    try:
+        weights.write_bytes(before[:-1] + b"?")
+        with pytest.raises(UserError, match=r"^shipped: vit.weights was changed or deleted while"):
+            session.artifact(case("shipped"))
+    finally:
+        weights.write_bytes(before)
+    session.artifact(case("shipped"))
+
+
+def test_other_weights_beside_the_graph_are_another_artifact(session, project, cache):
+    first = session.artifact(case("shipped"))
+    weights = project / "vit.weights"
+    before = weights.read_bytes()
+    try:
+        weights.write_bytes(before[:-4] + b"\0\0\0\0")
+        other = Session(session.options).artifact(case("shipped"))
+    finally:
+        weights.write_bytes(before)
+    assert other.sha256 != first.sha256
+    assert other.path != first.path
+    assert Path(first.path).is_relative_to(cache)
+
+
+def test_a_packaged_file_keeps_its_names_and_has_the_code_that_calls_it(
+    session, project, tmp_path, monkeypatch
+):
+    for name, files in (("shipped", {"vit.onnx", "vit.weights"}), ("right", {"pixels.onnx"})):
+        file = package(
+            session.model("mine"), session.recipe(case(name)), session.artifact(case(name)), {},
+            tmp_path,
+        )  # fmt: skip
+        assert {each.name for each in file.parent.iterdir()} == {*files, "manifest.json"}
+        assert file.read_bytes() == (project / file.name).read_bytes()
+        manifest = json.loads((file.parent / "manifest.json").read_text())
+        assert (manifest["file"], manifest["built"]) == (file.name, False)
+        monkeypatch.chdir(file.parent)
+        noise = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+        Image.fromarray(noise).save("photo.png")
+        os.rename("photo.png", "photo.jpg")  # the same pixels
+        names = {}
+        lines = manifest["load"] + manifest["preprocess"] + manifest["classify"]
+        exec("\n".join(lines), names)
+        image = session.model("mine").preprocess(Image.fromarray(noise))[None]
+        wanted = session.deployment(case("fp32")).logits(image)
+        assert np.linalg.norm(names["logits"] - wanted) < 0.02 * np.linalg.norm(wanted)
