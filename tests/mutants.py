@@ -23,6 +23,17 @@ class Mutant(NamedTuple):
 
 
 MUTANTS = [
+    Mutant("init: a file that exists is replaced", "init/files.py",
+           "return self.path.exists() and not self.append", "return False", "unit/test_init.py"),
+    Mutant("init: what is in the way is found too late", "init/plan.py",
+           "        file.require_room()", "        pass", "unit/test_init.py"),
+    Mutant("transform: other outputs pass", "build/transform.py",
+           "if found != wanted:", "if False:", "suite/test_transform.py"),
+    Mutant("cache key: the transform does not count", "build/identity.py",
+           "**source_of(recipe),", "", "suite/test_transform.py"),
+    Mutant("duet: another source of a transform is not named", "duet/verdicts.py",
+           "if then is None or now is None or then == now:", "if True:",
+           "unit/test_conclude.py"),
     Mutant("pairs: the reference is always first", "measure/paired.py",
            "if self._round % 2 == 0:", "if True:", "unit/test_paired.py"),
     Mutant("null arm: its doubt is dropped", "duet/rule.py",

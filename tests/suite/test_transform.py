@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from vitbench import team_code
+from vitbench.build.entry import key
+from vitbench.build.identity import of_artifact
 from vitbench.build.transform import built, transformed
 from vitbench.errors import WorkerFailed
 from vitbench.models import load_model, parse_spec
@@ -234,3 +236,16 @@ def test_a_network_of_transformers_can_be_saved_whole(tmp_path):
     again = torch.load(tmp_path / "whole.pt", weights_only=False)
     assert not again.training
     np.testing.assert_array_equal(logits(again), logits(module))
+
+
+def test_the_key_of_an_artifact_has_the_function_its_source_and_its_images(acme, model, tmp_path):
+    def of(name, calibration=None):
+        recipe = recipe_of("eager", f"{acme}:{name}", calibrated=calibration is not None)
+        return key(of_artifact(model, recipe, calibration))
+
+    found = [of("twice"), of("twice"), of("int8"), of("smooth", "a"), of("smooth", "b")]
+    assert found[0] == found[1]
+    assert len(set(found)) == 4
+    source = tmp_path / acme.partition(".")[0] / "quant.py"
+    source.write_text(source.read_text() + "# an edit\n")
+    assert of("twice") != found[0]

@@ -1,5 +1,6 @@
 """What a row can do without."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -56,3 +57,11 @@ def test_what_does_not_fail_is_there():
     extras = Extras(CASE, fake)
     assert (extras.operations(), extras.peak(), extras.operators(None)) == (80, 5.0, ["gelu"])
     assert not extras.left_out
+
+
+def test_operations_of_a_transform_are_unknown():
+    fake = session(lambda *_: [], operations=lambda _: 10)
+    fake.recipe = lambda case: replace(variant(case.variant), transform="acme.quant:pruned")
+    extras = Extras(CASE, fake)
+    assert extras.operations() is None
+    assert extras.left_out == {"operations": "a transform may change how much is computed"}

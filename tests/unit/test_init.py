@@ -17,10 +17,13 @@ from tests.helpers.documented import wrong
 from tests.helpers.documents import commands
 from vitbench import __version__
 from vitbench.cli.main import main
+from vitbench.errors import UserError
 from vitbench.init.installing import of_direct_url
 from vitbench.init.plan import plan
 from vitbench.init.table import table
+from vitbench.judge.contracts import read_contracts
 from vitbench.judge.settings import read_settings
+from vitbench.project.project import read_project
 
 GITHUB = "https://github.com/acme/vision.git"
 OURS = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
@@ -363,6 +366,19 @@ def test_the_examples_of_the_table_are_toml():
     assert set(whole["variants"]) == {"own-int8", "shipped"}
     assert whole["contracts"]
     assert whole["models"]["own"].startswith("py:acme.")
+
+
+def test_the_examples_of_the_table_are_what_a_project_may_write(tmp_path):
+    file = tmp_path / "pyproject.toml"
+    text = uncommented(table({}, ["acme"], date(2026, 11, 27)))
+    file.write_text(text.replace('limits = "rebuilt"', 'limits = "rebuilt"\nmodel = "vit"'))
+    found = read_project(file, tmp_path)
+    assert [row.name for row in found.variants] == ["own-int8", "shipped"]
+    assert set(found.models) == {"vit", "tuned", "saved", "own"}
+    assert read_contracts(file)
+    file.write_text(file.read_text().replace("transform =", "transfrom ="))
+    with pytest.raises(UserError, match="there is no key 'transfrom': nearest: transform"):
+        read_project(file, tmp_path)
 
 
 def test_nothing_is_suggested_that_the_project_does_not_have(project):

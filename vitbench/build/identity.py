@@ -10,6 +10,7 @@ from packaging.requirements import Requirement
 
 from vitbench import environment, team_code, variables
 from vitbench.build.code import digest
+from vitbench.build.transform import source_of
 from vitbench.case import Case
 from vitbench.models import Model
 from vitbench.runtimes import Variant, foreign, runtime
@@ -108,7 +109,7 @@ def _conditions(recipe: Variant, *modules: str) -> dict[str, Any]:
     return {
         "code": _code(*own, "vitbench.models", *modules),
         **({} if is_own(found) else {"package": team_code.digest(found.__name__)}),
-        **({"transform": team_code.digest(recipe.transform)} if recipe.transform else {}),
+        **source_of(recipe),
         "recipe": [recipe.runtime, recipe.precision, dict(recipe.options), dict(recipe.input)],
         "versions": {**_library_versions(), "runtime": found.version()},
         "builders": {name: environment.installed(name) for name in _required(recipe)},

@@ -62,6 +62,7 @@ def package(
         "built": artifact.build_seconds is not None,
         "input": dict(placement.variant.input),
         **artifact.layers,
+        **artifact.transform,
         "head": model.head,
         "threshold": model.threshold,
         "labels": [asdict(label) for label in model.labels],

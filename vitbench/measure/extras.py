@@ -29,7 +29,11 @@ class Extras:
             return None
 
     def operations(self) -> int | None:
-        """Of one call, with a whole batch."""
+        """Of one call, with a whole batch. None where a transform of the user's may change how much
+        is computed."""
+        if self._session.recipe(self._case).transform:
+            self.left_out["operations"] = "a transform may change how much is computed"
+            return None
         found = self.get("operations", lambda: self._session.figures.operations(self._case.model))
         return None if found is None else int(found) * self._case.batch
 

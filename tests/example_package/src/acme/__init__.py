@@ -1,0 +1,1 @@
+"""A model of a team, its recipes, and a runtime."""
