@@ -14,6 +14,7 @@ from vitbench.duet.handshake import handshake
 from vitbench.errors import UserError, WorkerFailed
 from vitbench.measure.options import Options
 from vitbench.models import ModelSpec
+from vitbench.runtimes import variant
 
 SPEC = ModelSpec("m", "timm", "m", None, "timm:m")
 OPTIONS = Options(models=(SPEC,), threads=1, cache=Path("c"))
@@ -23,6 +24,10 @@ OWN = ModelSpec(
     preprocessing={"mean": [0.5, 0.5, 0.5], "crop_pct": 1.0}, labels=("cat", "dog"),
     head="multi-label", threshold=0.3,
 )  # fmt: skip
+
+ROW = replace(
+    variant("ort-int8-static"), name="acme", transform="acme.quant:f", origin="pyproject.toml"
+)
 
 
 class Arm:
@@ -62,6 +67,7 @@ def test_options_survive_the_trip_to_an_arm():
         OPTIONS,
         replace(OPTIONS, images=Path("a"), calibration=Path("b"), batches=(1, 8), variants=("*",)),
         replace(OPTIONS, models=(OWN,), import_roots=(Path("src"), Path("."))),
+        replace(OPTIONS, project_variants=(ROW, variant("fp32"))),
     ):
         assert Options.from_json(json.loads(json.dumps(given.to_json()))) == given
 
@@ -91,6 +97,33 @@ def test_one_that_is_set_cannot_be_left_out(says, unknown, given, option):
     )
     with pytest.raises(UserError, match=words):
         handshake(Arm(without(unknown), says), "v1", replace(OPTIONS, **given))
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_a_project_s_variants_are_left_out_for_an_arm_that_cannot_know_them(says):
+    """Their cases are NEW then. Of one that knows other fields, those alone that are not set."""
+    given = replace(OPTIONS, project_variants=(ROW,), import_roots=(Path("src"),))
+    parts = [name for name in KNOWN if name.startswith("project_variants.")]
+    arm = Arm(without("project_variants", "import_roots", *parts), says)
+    handshake(arm, "v1", given)
+    assert not {"project_variants", "import_roots"} & set(arm.got)
+    arm = Arm(without("project_variants.artifact"))
+    handshake(arm, "v1", given)
+    assert arm.got["project_variants"] == [
+        {name: value for name, value in ROW.to_json().items() if name != "artifact"}
+    ]
+    arm = Arm(without("project_variants.transform"))
+    handshake(arm, "v1", given)
+    assert arm.got["project_variants"] == []
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_a_model_of_a_factory_is_refused_for_an_arm_that_calls_none(says):
+    older = [name for name in KNOWN if name != "models.source=py"]
+    plain = replace(OPTIONS, models=(replace(SPEC, source="py"),))
+    with pytest.raises(UserError, match="does not know --model, which is set here"):
+        handshake(Arm(older, says), "v1", plain)
+    handshake(Arm(), "v1", plain)
 
 
 def test_an_option_that_is_unknown_here_has_its_default_there():

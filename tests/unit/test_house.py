@@ -33,7 +33,7 @@ MAY["show"] = MAY["gate"] | {"gate", "history", "duet"}
 MAY["init"] = frozenset()
 MAY["models"] = frozenset()
 MAY["runtimes"] = frozenset({"models"})
-MAY["project"] = MAY["runtimes"] | {"runtimes"}
+MAY["project"] = MAY["runtimes"] | {"runtimes", "heads"}
 MAY["build"] = MAY["runtimes"] | {"runtimes"}
 MAY["measure"] = MAY["build"] | {"build", "project", "stats", "heads", "report", "judge"}
 # The duet's files that show/ imports: they read what was recorded.

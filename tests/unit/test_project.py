@@ -163,6 +163,14 @@ def test_a_file_belongs_to_the_model_of_its_project(project, tmp_path):
     (row,) = project(f'{shipped}[tool.vitbench.models]\nmine = "x"\n').variants
     assert row.model == "mine"
     assert [case.model for case in cases(["mine", "other"], [row], ["cpu"], [1])] == ["mine"]
+    known = catalogue_of([replace(row, artifact=None)])
+    assert known.select(["x"], "fp32", ["mine", "other"])[1].name == "x"
+    assert known.select(["*"], "fp32", ["other"])[-1].name == "x"  # others match as well
+    words = (
+        "--variant x: the file of x belongs to the model mine, which this run does not take: add"
+    )
+    with pytest.raises(UserError, match=words):
+        known.select(["x"], "fp32", ["other"])
     two = '[tool.vitbench.models]\nmine = "x"\nother = "y"\n'
     (row,) = project(f'{shipped}model = "other"\n{two}').variants
     assert row.model == "other"

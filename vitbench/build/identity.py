@@ -50,14 +50,16 @@ def of_copy(model: Model, row: Variant, files: Mapping[str, str], outputs: int) 
 
 
 def of_logits(
-    case: Case, recipe: Variant, artifact: str, sample: str, threads: int
+    case: Case, recipe: Variant, artifact: str, sample: str, threads: int, code: str | None = None
 ) -> dict[str, Any]:
-    """All that the logits of a case depend on; `artifact` and `sample` are digests.
+    """All that the logits of a case depend on; `artifact` and `sample` are digests, and `code` that
+    of the user's code that makes the module again, if any does: a file may have weights alone.
 
     One file may be executed in several ways, so the recipe counts as well, and what compiles or
     quantizes when a file is loaded.
     """
     return {
+        **({"model": code} if code else {}),
         **_conditions(recipe, BUILDING, FEEDING),
         "artifact": artifact,
         "device": case.device,

@@ -18,6 +18,6 @@ def chosen_cases(
     """What to run, and how; `variants` where the command line names none."""
     session = session_of(command, chosen)
     options = session.options
-    rows = session.catalogue.select(options.variants or variants, options.reference)
     names = [spec.name for spec in options.models]
+    rows = session.catalogue.select(options.variants or variants, options.reference, names)
     return options, cases(names, rows, ("cpu",), options.batches or (1,))

@@ -9,6 +9,7 @@ from vitbench.cli.options import PACKAGE
 from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
+from vitbench.runtimes.catalogue import strange
 
 
 def register(commands: Any) -> None:
@@ -29,8 +30,12 @@ def package_variant(chosen: argparse.Namespace) -> int:
     from vitbench.show.table import partly_quantized
 
     session, code = session_of(PACKAGE, chosen), OK
-    session.catalogue.variant(chosen.variant)
-    for spec in session.options.models:
+    recipe, models = session.catalogue.variant(chosen.variant), session.options.models
+    if words := strange(recipe, [spec.name for spec in models]):
+        raise UserError(f"{chosen.variant}: {words}")
+    for spec in models:
+        if strange(recipe, [spec.name]):
+            continue
         case = Case(spec.name, chosen.variant, "cpu", 1)
         try:
             verification = session.verify(case)
@@ -49,7 +54,7 @@ def package_variant(chosen: argparse.Namespace) -> int:
             print(f"{case.id} is not packaged", file=sys.stderr)
             code = code or BROKEN
             continue
-        artifact, recipe = session.artifact(case), session.recipe(case)
+        artifact = session.artifact(case)
         calibration = session.inputs.calibrated(spec.name) if recipe.calibrated else None
         if calibration:
             print(calibration["sentence"])

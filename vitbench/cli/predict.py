@@ -9,6 +9,7 @@ from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import session_of
 from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
 from vitbench.heads import HEADS, SINGLE_LABEL, Spoken
+from vitbench.runtimes.catalogue import strange
 
 if TYPE_CHECKING:
     from vitbench.models.base import Model, Weights
@@ -34,7 +35,8 @@ def predict_image(chosen: argparse.Namespace) -> int:
     for change in changes_of(image):
         print(f"{chosen.image.name}: {change}")
     session, code = session_of(PREDICT, chosen), OK
-    variants = session.catalogue.select(chosen.variant or ["fp32"], "fp32")
+    names = [spec.name for spec in session.options.models]
+    variants = session.catalogue.select(chosen.variant or ["fp32"], "fp32", names)
     for spec in session.options.models:
         model = session.model(spec.name)
         head = HEADS[model.head]
@@ -44,6 +46,8 @@ def predict_image(chosen: argparse.Namespace) -> int:
             print(f"  {note}")
         images, first = model.preprocess(image)[None], None
         for recipe in variants:
+            if strange(recipe, [spec.name]):
+                continue
             case = Case(spec.name, recipe.name, "cpu", 1)
             try:
                 outputs = session.deployment(case).logits(images)[0].astype(float)

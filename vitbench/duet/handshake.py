@@ -7,7 +7,7 @@ from typing import Any
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.worker import PROTOCOL
 from vitbench.errors import UserError, WorkerFailed
-from vitbench.measure.options import Options
+from vitbench.measure.options import FACTORY, Options
 
 HELLO_SECONDS = 300.0
 # What Python says of the arguments of Options or ModelSpec; an arm passes it on.
@@ -36,8 +36,8 @@ def handshake(arm: Conversation, label: str, options: Options | None) -> dict[st
 
 def _tell(arm: Conversation, who: str, options: Options, known: Collection[str] | None) -> None:
     """Tell an arm the options that it knows. `known` is None of an older one, which does not say:
-    it refuses the others one by one."""
-    names = set(options.names() if known is None else known)
+    it refuses the others one by one, and calls no factory."""
+    names = {*options.names()} - {FACTORY} if known is None else {*known}
     while True:
         if unknown := options.set_beyond(names):
             raise UserError(

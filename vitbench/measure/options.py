@@ -21,7 +21,7 @@ _PATHS = ("images", "labels", "calibration", "cache")
 _SPARED = (
     "cache_limit_bytes", "thumbnails", "import_roots", "project_variants", "models.origin",
 )  # fmt: skip
-_FACTORY = "models.source=py"
+FACTORY = "models.source=py"
 """Said by an end that can make a model of a factory, as if it were an option."""
 
 
@@ -60,7 +60,7 @@ class Options:
     def names(cls) -> list[str]:
         """Of all options, and of the parts of a model's spec and of a project's variant after
         `models.` and `project_variants.`."""
-        parts = [f"models.{field.name}" for field in fields(ModelSpec)] + [_FACTORY]
+        parts = [f"models.{field.name}" for field in fields(ModelSpec)] + [FACTORY]
         parts += [f"project_variants.{field.name}" for field in fields(Variant)]
         return [field.name for field in fields(cls)] + parts
 
@@ -91,7 +91,7 @@ class Options:
         names = _set_beyond(self, "", known)
         for spec in self.models:
             unknown = _set_beyond(spec, "models.", known)
-            names += ["models"] * bool(unknown or (spec.source == "py" and _FACTORY not in known))
+            names += ["models"] * bool(unknown or (spec.source == "py" and FACTORY not in known))
         flags = {"models": "model", "variants": "variant", "batches": "batch"}
         return [f"--{flags.get(n, n).replace('_', '-')}" for n in dict.fromkeys(names)]
 

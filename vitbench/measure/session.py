@@ -154,11 +154,13 @@ class Session:
 
     def _execution(self, case: Case) -> dict[str, Any]:
         """What loading and calling a case depends on: the images do not matter."""
-        recipe, sha256 = self.require(case), self.artifact(case).sha256
-        return identity.of_logits(case, recipe, sha256, "", self.options.threads)
+        return self._logits(case, "")
 
     def _conditions(self, case: Case) -> dict[str, Any]:
         """What the logits of a case depend on."""
+        return self._logits(case, self.sample(case.model).sha256)
+
+    def _logits(self, case: Case, sample: str) -> dict[str, Any]:
         recipe, sha256 = self.require(case), self.artifact(case).sha256
-        sample = self.sample(case.model).sha256
-        return identity.of_logits(case, recipe, sha256, sample, self.options.threads)
+        code = self.model(case.model).architecture.get("code")
+        return identity.of_logits(case, recipe, sha256, sample, self.options.threads, code)

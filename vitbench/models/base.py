@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-HEADS = ("single-label", "binary", "multi-label", "regression", "embedding")
-
 
 @dataclass(frozen=True)
 class ModelSpec:

@@ -8,8 +8,8 @@ from typing import Any
 
 from vitbench.environment import absolute
 from vitbench.errors import UserError
+from vitbench.heads import HEADS
 from vitbench.models import ModelSpec, parse_spec
-from vitbench.models.base import HEADS
 from vitbench.project.values import Definition
 from vitbench.pyproject import Pyproject
 
@@ -49,7 +49,7 @@ def model_row(name: str, given: Any, at: Callable[..., str]) -> Definition:
     row.get("checkpoint", str)
     row.get("args", dict)
     row.get("preprocessing", dict)
-    row.choice("head", HEADS)
+    row.choice("head", tuple(HEADS))
     row.number("threshold", lambda value: 0 < value < 1, "above 0 and below 1")
     if not isinstance(given.get("labels", ""), str):
         row.get("labels", list)

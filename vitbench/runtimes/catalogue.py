@@ -38,19 +38,25 @@ class Catalogue:
                 return row
         raise UserError(f"{name}: {self.no_variant(name)}")
 
-    def select(self, globs: Sequence[str], reference: str) -> tuple[Variant, ...]:
+    def select(
+        self, globs: Sequence[str], reference: str, models: Sequence[str] | None = None
+    ) -> tuple[Variant, ...]:
         """The variants that any glob matches, in the order of the catalogue, the reference first.
 
         No glob selects all. Raises UserError for a glob that matches none or something that is left
-        out, an unknown reference, and a file of another tool that cannot be right.
+        out, an unknown reference, a file of another tool that cannot be right, and, of the `models`
+        of a run, a glob of files of others alone.
         """
         names = self.names
         if reference not in names:
             raise UserError(f"--reference {reference}: {self.no_variant(reference)}")
         for glob in globs:
             self._refuse_left_out(glob)
-            if not any(fnmatchcase(name, glob) for name in names):
+            matched = [row for row in self.rows if fnmatchcase(row.name, glob)]
+            if not matched:
                 raise UserError(f"--variant {glob}: {self.no_variant(glob)}")
+            if models is not None and all(strange(row, models) for row in matched):
+                raise UserError(f"--variant {glob}: {strange(matched[0], models)}")
         chosen = [
             row
             for row in self.rows
@@ -93,6 +99,17 @@ def catalogue_of(project: Sequence[Variant] = ()) -> Catalogue:
     return Catalogue((*VARIANTS, *packages, *project), problems)
 
 
+def strange(row: Variant, models: Sequence[str]) -> str | None:
+    """Why none of these models has a variant: a file belongs to one model alone. None where one
+    has."""
+    if row.model is None or row.model in models:
+        return None
+    return (
+        f"the file of {row.name} belongs to the model {row.model}, which this run does not take: "
+        f"add --model={row.model}"
+    )
+
+
 def cases(
     models: Sequence[str],
     variants: Sequence[Variant],
@@ -108,7 +125,7 @@ def cases(
             for batch in batches:
                 for row in variants:
                     suits = [d for d in devices if d.split(":")[0] in row.devices]
-                    if row.model in (None, model) and device in (suits or devices[:1]):
+                    if not strange(row, [model]) and device in (suits or devices[:1]):
                         found.append(Case(model, row.name, device, batch))
     return list(dict.fromkeys(found))
 
