@@ -340,6 +340,11 @@ def test_what_is_wrong_with_a_factory_is_one_sentence(factory, said):
     assert "\n" not in str(caught.value)
 
 
+def test_a_model_of_a_file_is_named_by_it_and_its_name():
+    with pytest.raises(UserError, match=r"^pyproject.toml: the model 'mine' returns NoneType: exp"):
+        loaded("nothing", origin="pyproject.toml")
+
+
 def test_a_function_and_settings_of_a_preprocessing_are_one_too_many():
     with pytest.raises(UserError, match="preprocess is a function, which preprocessing = "):
         loaded("pair", preprocessing={"mean": [0.0, 0.0, 0.0]})

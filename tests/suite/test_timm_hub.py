@@ -86,7 +86,7 @@ def loaded(home: Path, endpoint: str, offline: str = "0") -> str:
 def test_what_is_not_cached_is_downloaded_once(tmp_path):
     folder, home = made(tmp_path / "repository", img_size=64), tmp_path / "home"
     nowhere = loaded(home, "http://127.0.0.1:9")
-    assert nowhere.startswith("--model hf-hub:acme/vit: it is not in the hub's cache")
+    assert nowhere.startswith("--model hf-hub:acme/vit: acme/vit is not in the hub's cache")
     assert "the hub does not answer" in nowhere
     with serving(folder) as endpoint:
         origin, note, sha256 = loaded(home, endpoint).split("|")

@@ -55,12 +55,12 @@ def _prepared(model: Model) -> NDArray[np.float32]:
         raise
     except Exception as error:  # whatever a value of a config leads a library to
         raise UserError(
-            f"--model {model.spec.public}: its preprocessing fails on a photograph "
+            f"{model.spec.where}: its preprocessing fails on a photograph "
             f"({first_line(error)}): repair its config"
         ) from error
     if wide.shape != tall.shape:
         raise UserError(
-            f"--model {model.spec.public}: its preprocessing leaves images of several sizes, such "
+            f"{model.spec.where}: its preprocessing leaves images of several sizes, such "
             f"as {wide.shape[1:]} and {tall.shape[1:]}, which make no batch: give it a crop, or "
             "height and width"
         )
@@ -70,7 +70,7 @@ def _prepared(model: Model) -> NDArray[np.float32]:
 def _check_outputs(model: Model, image: NDArray[np.float32]) -> None:
     import torch
 
-    name = f"--model {model.spec.public}"
+    name = model.spec.where
     try:
         with torch.inference_mode():
             logits = model.module(torch.from_numpy(image)[None])

@@ -40,6 +40,12 @@ class ModelSpec:
     threshold: float | None = None
     origin: str = "--model"
 
+    @property
+    def where(self) -> str:
+        """How a sentence on the model begins: where a user wrote it."""
+        own = self.origin == "--model"
+        return f"--model {self.public}" if own else f"{self.origin}: the model {self.name!r}"
+
     @classmethod
     def from_json(cls, spec: Mapping[str, Any]) -> "ModelSpec":
         """The other end of `asdict`. What is missing has its default. Raises TypeError for an
@@ -65,9 +71,10 @@ class ModelSpec:
 class Weights:
     """Where weights came from and what they are.
 
-    `origin` is `pretrained`, `bundled`, `checkpoint` or `seeded`. `sha256` digests the float32
-    tensors as they were loaded, in the order of their names; `file_sha256` digests the one file
-    they came from (what `sha256sum` prints; of several, of its lines), or is None. `synthetic`
+    `origin` is `pretrained`, `bundled`, `checkpoint`, `factory` (a team's own code) or `seeded`.
+    `sha256` digests the float32 tensors as they were loaded, in the order of their names;
+    `file_sha256` digests the one file they came from (what `sha256sum` prints; of several, of its
+    lines), or is None. `synthetic`
     weights are never trained: their agreement is shown, never claimed. `note` says in a few words
     why this origin.
     """

@@ -17,7 +17,7 @@ def settled(model: Model) -> Model:
     Labels that only count the outputs go where a head has none: an embedding and a regression.
     Raises UserError for what does not go together.
     """
-    spec, where = model.spec, f"--model {model.spec.public}"
+    spec, where = model.spec, model.spec.where
     head, threshold = spec.head or model.head, model.threshold
     if head not in FITS:
         raise UserError(f"{where}: there is no head {head!r}: choose of {', '.join(FITS)}")

@@ -105,7 +105,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
             module = synthesize(lambda: skeleton(architecture))
     except Exception as error:
         raise UserError(
-            f"--model hub:{spec.ident}: torch.hub cannot load it ({first_line(error)}); "
+            f"{spec.where}: torch.hub cannot load it ({first_line(error)}); "
             "check the name, or fetch it once where there is a network"
         ) from error
     architecture["code"] = _code_sha256(repo)
@@ -113,6 +113,6 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     synthetic = origin == "seeded"
     weights = Weights(origin, tensors_sha256(module), None, synthetic, note)
     classes = int(getattr(module, "num_classes", 1000))
-    preprocess, notes = of_tutorial(spec.preprocessing, f"--model {spec.public}")
+    preprocess, notes = of_tutorial(spec.preprocessing, spec.where)
     names = labels.numbered(classes)
     return Model(spec, module, architecture, preprocess, names, weights, True, notes)

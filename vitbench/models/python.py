@@ -50,7 +50,7 @@ def load(spec: ModelSpec, _: str | None) -> Model:
 
     Raises UserError, one sentence, for whatever is wrong with the factory or what it returns.
     """
-    where = f"--model {spec.public}"
+    where = spec.where
     architecture: dict[str, Any] = {"source": "py", "factory": spec.ident}
     if spec.args:
         architecture["args"] = dict(spec.args)
@@ -109,7 +109,7 @@ def _fill(spec: ModelSpec, made: Made, file: Path) -> tuple[str, ...]:
         load_strictly(made.module, checkpoint.state, file)
     except UserError as error:
         words = str(error).partition(". Name the architecture")[0]
-        raise UserError(f"--model {spec.public}: {words}") from error
+        raise UserError(f"{spec.where}: {words}") from error
     return checkpoint.notes
 
 

@@ -50,12 +50,12 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     """Load a timm model. `mode` is the value of --weights, or None where it was not given."""
     place, origin = Path(spec.path) if spec.path else None, ""
     if spec.ident.startswith(PREFIX):
-        place, origin = snapshot(spec.ident, mode)
+        place, origin = snapshot(spec, mode)
     config = config_at(place)
     folder = place is not None and place.is_dir()
     if folder and config.architecture is None:
         raise UserError(f"{config.path} is no config of timm's: it names no architecture")
-    name, notes = current_name(str(config.architecture) if folder else spec.ident)
+    name, notes = current_name(str(config.architecture) if folder else spec.ident, spec.where)
     if origin and mode == "seeded":
         found = seeded("asked for")
     else:
@@ -66,7 +66,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
         config = config_of(found.config, config.path)
     if not folder and config.architecture not in (None, name.split(".")[0], spec.ident):
         config = Config(config.path, config.raw, None, {}, config.pretrained)
-    where = str(config.path) if folder else f"--model {spec.ident}"
+    where = str(config.path) if folder else spec.where
     architecture = _architecture(name, config, spec.args, found, where)
     classes = architecture["num_classes"]
     if found.checkpoint is None:
@@ -80,7 +80,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
     if said_by := config.raw.get("problem_type"):  # transformers' wrapper writes it
         head = head_of_problem(said_by, classes)
     notes += said + labels.of_another_number(config.labelled, classes, config.path.name)
-    transform, how = preprocess_of(module, config, spec.preprocessing, f"--model {spec.public}")
+    transform, how = preprocess_of(module, config, spec.preprocessing, spec.where)
     return Model(
         spec,
         module,

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from vitbench.errors import UserError
+from vitbench.models.base import ModelSpec
 from vitbench.models.spec import PREFIX
 from vitbench.models.timm_files import FILES, weights_in
 from vitbench.models.weights import cached_file, first_line, hub_answers
@@ -10,37 +11,37 @@ from vitbench.models.weights import cached_file, first_line, hub_answers
 CONFIG = "config.json"
 
 
-def snapshot(ident: str, mode: str | None) -> tuple[Path, str]:
+def snapshot(spec: ModelSpec, mode: str | None) -> tuple[Path, str]:
     """The folder with the config and the weights of `hf-hub:ORG/NAME[@REVISION]`, and where they
     came from. `mode` is the value of --weights: for seeded weights the config is enough.
 
     Raises UserError where they are neither in the cache nor to be had.
     """
     if mode == "bundled":
-        raise UserError(f"--weights bundled: there is no bundled checkpoint for {ident}")
-    repo, _, revision = ident.removeprefix(PREFIX).partition("@")
+        raise UserError(f"--weights bundled: there is no bundled checkpoint for {spec.ident}")
+    repo, _, revision = spec.ident.removeprefix(PREFIX).partition("@")
     config = cached_file(repo, (CONFIG,), revision or None)
     if config and (mode == "seeded" or weights_in(config.parent)):
         return config.parent, f"{repo}, cached"
-    lacking = "its weights are" if config else "it is"
+    lacking = "its weights are" if config else f"{repo} is"
     if not hub_answers():
         from huggingface_hub import constants
 
         raise UserError(
-            f"--model {ident}: {lacking} not in the hub's cache ({constants.HF_HUB_CACHE}) and the "
+            f"{spec.where}: {lacking} not in the hub's cache ({constants.HF_HUB_CACHE}) and the "
             "hub does not answer: download it where it does, or name its folder: local-dir:PATH"
         )
-    return _downloaded(ident, repo, revision or None, mode), repo
+    return _downloaded(spec.where, repo, revision or None, mode), repo
 
 
-def _downloaded(ident: str, repo: str, revision: str | None, mode: str | None) -> Path:
+def _downloaded(where: str, repo: str, revision: str | None, mode: str | None) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     try:
         folder = Path(hf_hub_download(repo, CONFIG, revision=revision)).parent
     except Exception as error:  # whatever a broken connection or an unknown name leads to
-        raise UserError(f"--model {ident} cannot be downloaded: {first_line(error)}") from error
+        raise UserError(f"{where}: {repo} cannot be downloaded: {first_line(error)}") from error
     if mode == "seeded":
         return folder
     for file in FILES:
@@ -50,6 +51,6 @@ def _downloaded(ident: str, repo: str, revision: str | None, mode: str | None) -
             absent = isinstance(error, EntryNotFoundError)
             if not absent or isinstance(error, LocalEntryNotFoundError):
                 raise UserError(
-                    f"--model {ident}: {file} cannot be downloaded: {first_line(error)}"
+                    f"{where}: {file} cannot be downloaded: {first_line(error)}"
                 ) from error
-    raise UserError(f"--model {ident}: {repo} has none of {', '.join(FILES)}")
+    raise UserError(f"{where}: {repo} has none of {', '.join(FILES)}")

@@ -7,10 +7,10 @@ from vitbench.errors import UserError
 EMBEDDINGS = (512, 640, 768, 1024, 1152, 1280)  # widths of CLIP's and its like in timm's registry
 
 
-def current_name(name: str) -> tuple[str, tuple[str, ...]]:
+def current_name(name: str, where: str) -> tuple[str, tuple[str, ...]]:
     """timm's present name of a model that it knows, with a sentence where it was renamed.
 
-    Raises UserError for any other.
+    Raises UserError, which begins with `where`, for any other.
     """
     import timm
     from timm.models._registry import get_deprecated_models
@@ -19,17 +19,17 @@ def current_name(name: str) -> tuple[str, tuple[str, ...]]:
     renamed = get_deprecated_models()
     if bare in renamed:
         if renamed[bare] is None:
-            raise UserError(f"--model {name}: timm has removed this model and names no other")
+            raise UserError(f"{where}: timm has removed {name} and names no other")
         if bare == name:
             return renamed[bare], (f"timm calls {name} {renamed[bare]} today",)
     if not timm.is_model(bare):
         near = get_close_matches(name, timm.list_models(), n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() names them"
-        raise UserError(f"--model {name}: timm has no such model; {hint}")
+        raise UserError(f"{where}: timm has no model {name}; {hint}")
     tags = timm.list_pretrained(f"{bare}.*")
     if "." in name and name not in tags:
         known = ", ".join(tags) or (f"{renamed[bare]}" if bare in renamed else "none")
-        raise UserError(f"--model {name}: timm has no such tag; it has {known}")
+        raise UserError(f"{where}: timm has no {name}; it has {known}")
     return name, ()
 
 

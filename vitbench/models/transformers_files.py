@@ -44,7 +44,7 @@ def find(spec: ModelSpec, mode: str | None) -> tuple[Path | None, str]:
     if any(cached[1:]):
         part = "a part of " if not set(lacking) <= {CONFIG, *PROCESSORS} else ""
         raise UserError(
-            f"--model hf:{spec.ident}: the cache has {part}its weights and lacks "
+            f"{spec.where}: the cache has {part}its weights and lacks "
             f"{', '.join(lacking)}, and the hub does not answer: download it whole, or name its "
             "folder. Without all files it would be another model or see other images"
         )

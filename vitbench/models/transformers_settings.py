@@ -32,7 +32,7 @@ def overridden(processor: Any, spec: ModelSpec) -> tuple[Any, tuple[str, ...]]:
     Raises UserError for what an image processor has no such word for, and where it does not heed
     what it is told.
     """
-    where = f"--model {spec.public}"
+    where = spec.where
     given = checked(spec.preprocessing, 3, where)
     for name in given:
         if name not in SETTABLE:
