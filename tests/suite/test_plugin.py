@@ -186,7 +186,7 @@ def test_two_tests_of_a_case_that_write_two_rows_or_none_are_fine(run, kind, fix
     ("option", "words"),
     [
         ("--variant=no-such", "ERROR: --variant no-such: no such variant: "),
-        ("--against=", "ERROR: --against=: it names nothing"),
+        ("--against=", "ERROR: --against is empty: give REV|ENV|PATH, or leave it out"),
     ],
 )
 def test_a_wrong_option_is_one_sentence_after_the_collection(run, option, words):

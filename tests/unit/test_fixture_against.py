@@ -56,11 +56,3 @@ def test_what_was_compared_keeps_its_exit_code():
 def test_a_run_without_a_duet_and_a_list_of_tests_are_left_alone():
     assert end(name=None) == OK
     assert end(collectonly=True) == OK
-
-
-@pytest.mark.parametrize("name", ["", "  "])
-def test_an_empty_name_is_no_plain_run(name):
-    """As of --against=$BASE where BASE is not set: nothing would be compared, and all be green."""
-    config = SimpleNamespace(option=SimpleNamespace(vitbench_against=name))
-    with pytest.raises(pytest.UsageError, match=r"--against=.*: it names nothing"):
-        against.pytest_configure(config)

@@ -129,7 +129,9 @@ class ReportFolder:
                 f"the accepted report of {str(accepted['datetime'])[:10]}",
             )
         since = taken(accepted, "the accepted report") if accepted is not None else None
-        older = [x for x in reversed(fit) if x not in newest and (since is None or x.when > since)]
+        recent = {each.file for each in newest}
+        before = [each for each in reversed(fit) if each.file not in recent]
+        older = [each for each in before if since is None or each.when > since]
         found = self.having(key, older, ANCHOR_REPORTS)
         if len(found) < LEAST_ANCHOR_REPORTS:
             return None
