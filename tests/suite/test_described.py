@@ -15,7 +15,7 @@ from vitbench.build.package import package
 from vitbench.cli.codes import OK
 from vitbench.cli.main import main
 from vitbench.models import load_model, parse_spec
-from vitbench.models.described import describe, picture
+from vitbench.models.described import _picture, describe
 from vitbench.models.preprocess import Described, as_array, tutorial
 from vitbench.runtimes import RUNTIMES, VARIANTS, variant
 
@@ -75,7 +75,7 @@ def test_the_code_makes_the_pixels_of_the_preprocessing(tmp_path, name):
     assert reason == ""
     made = {}
     exec("\n".join(lines), made)
-    image = picture(333, 250)  # none of those that it was proved on
+    image = _picture(333, 250)  # none of those that it was proved on
     image.save(tmp_path / "a.png")
     found, wanted = made["preprocess"](tmp_path / "a.png"), preprocess(image)[None]
     assert found.shape == wanted.shape == (1, *steps["input"])
@@ -93,7 +93,7 @@ def test_files_are_opened_as_vitbench_opens_them(tmp_path):
 
     made, preprocess = {}, tutorial()
     exec("\n".join(describe(preprocess)[1]), made)
-    drawn = picture(300, 260)
+    drawn = _picture(300, 260)
     turned = Image.Exif()
     turned[0x0112] = 6
     drawn.save(tmp_path / "turned.jpg", exif=turned)
@@ -140,7 +140,7 @@ def test_a_package_predicts_without_vitbench_what_predict_says(tmp_path, cache, 
     RUNTIMES[recipe.runtime].build(model, recipe, tmp_path / "artifact.pt", None)
     artifact = Artifact(tmp_path / "artifact.pt", "0", 1, "0", 1.0, True, {})
     file = package(model, recipe, artifact, {}, tmp_path / "out")
-    picture(350, 280).save(file.with_name("photo.jpg"), quality=95)
+    _picture(350, 280).save(file.with_name("photo.jpg"), quality=95)
     script = """
 import json, sys
 manifest = json.load(open("manifest.json"))

@@ -62,6 +62,8 @@ def session(project, cache):
         "bgr": row(project / "pixels.onnx", **PIXELS, channels="BGR"),
         "swapped": row(project / "pixels.onnx", **{**PIXELS, "mean": PIXELS["mean"][::-1]}),
         "unscaled": row(project / "pixels.onnx", **PIXELS, scale=1.0),
+        "grey": row(project / "pixels.onnx", **{**PIXELS, "mean": [0.5] * 2, "std": [0.5] * 2}),
+        "bare": row(project / "pixels.onnx", layout="NHWC", dtype="uint8", scale=255.0),
         "other": row(project / "half.onnx", **{**PIXELS, "mean": [0.5] * 3, "std": [0.5] * 3}),
         "text": row(project / "text.onnx"),
     }
@@ -95,12 +97,19 @@ def test_pixels_that_are_described_right_agree_and_others_are_broken(session):
     assert session.verify(case("bgr")).agreement.state == "BROKEN"
 
 
-@pytest.mark.parametrize("name", ["swapped", "unscaled", "other"])
+@pytest.mark.parametrize("name", ["swapped", "unscaled", "bare", "other"])
 def test_what_the_preprocessing_did_not_do_cannot_be_undone(session, name):
     """Not even where the file has the same mistake, and so would answer as the model does."""
-    with pytest.raises(UserError, match=rf"^{name}: what is left of an image once input.mean") as e:
+    with pytest.raises(UserError, match=rf"^{name}: with input.mean, input.std and input.s") as e:
         session.artifact(case(name))
     assert "mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225]" in str(e.value)
+
+
+def test_means_of_other_channels_are_a_sentence(session):
+    with pytest.raises(
+        UserError, match=r"^grey: input.mean has 2 channels, and the model's images"
+    ):
+        session.artifact(case("grey"))
 
 
 def test_a_fixed_batch_costs_the_other_batches_alone(session):

@@ -1,39 +1,44 @@
 """Whether what a file of another tool is given are the pixels that its `input` says they are."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from vitbench.errors import UserError
 from vitbench.models import Model
-from vitbench.models.undoing import gives_pixels, undone
+from vitbench.models.undoing import undone
 from vitbench.runtimes import Variant, foreign
+
+NEAR = 4e-4  # of the range from black to white: a tenth of one of 255 levels
 
 
 def require_pixels(model: Model, row: Variant) -> None:
     """Raises UserError where `input` says that the file takes pixels, and undoes what the model's
-    preprocessing did not do."""
+    preprocessing did not do: black is 0, and white is 255, or 1 for a file of floating point."""
     found = foreign.described(row.input, row.name)
-    whole = found.dtype == "uint8"
-    if not (found.mean or whole):
+    whole, known = found.dtype == "uint8", undone(model.preprocess)
+    if not known or not (found.mean or whole):
         return
-    if gives_pixels(model.preprocess, found.mean, found.std, found.factor if whole else None):
+    given = np.array(found.mean or (0.0,)), np.array(found.std or (1.0,))
+    mean, std = np.array(known["mean"]), np.array(known["std"])
+    if given[0].size not in (1, mean.size):
+        raise UserError(
+            f"{row.name}: input.mean has {given[0].size} channels, and the model's images have "
+            f"{mean.size}"
+        )
+    black, white = ((value - mean) / std * given[1] + given[0] for value in (0.0, 1.0))
+    ends = [255.0 / found.factor] if whole else [1.0, 255.0]
+    if any(_same(black, 0.0, end) and _same(white, end, end) for end in ends):
         return
-    known, given = undone(model.preprocess), dict(row.input)
+    write: dict[str, Any] = {**row.input, **known}
     if whole:
-        given.pop("scale", None)
-    if known and found.mean and given == row.input and _near(known, found):
-        return  # it resizes in floating point: what is left are pixels but for their rounding
-    write = f"write input = {foreign.toml({**given, **known})}" if known else (
-        "give the mean and std that the preprocessing has"
-    )  # fmt: skip
+        write.pop("scale", None)
     raise UserError(
-        f"{row.name}: what is left of an image once input.mean, input.std and input.scale are "
-        f"undone are no pixels, so the model's preprocessing has others: {write}"
+        f"{row.name}: with input.mean, input.std and input.scale undone, black and white of the "
+        f"model's images are no 0 and 255: its preprocessing has other values: write input = "
+        f"{foreign.toml(write)}"
     )
 
 
-def _near(known: Mapping[str, Any], found: foreign.Description) -> bool:
-    pairs = ((known["mean"], found.mean), (known["std"], found.std))
-    return all(len(a) == len(b) and np.allclose(a, b, atol=1e-4) for a, b in pairs)
+def _same(found: Any, wanted: float, end: float) -> bool:
+    return bool((np.abs(found - wanted) <= NEAR * end).all())

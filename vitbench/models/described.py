@@ -195,7 +195,7 @@ def _levels_off(preprocess: Preprocess, steps: Steps, lines: list[str]) -> tuple
     with TemporaryDirectory() as folder:
         for number, (width, height) in enumerate(SIZES):
             path = Path(folder) / f"{number}.png"
-            image = picture(width, height)
+            image = _picture(width, height)
             image.save(path)
             wanted, found = preprocess(image), made["preprocess"](path)[0]
             if wanted.shape != found.shape:
@@ -205,7 +205,7 @@ def _levels_off(preprocess: Preprocess, steps: Steps, lines: list[str]) -> tuple
     return round(most, 2), share
 
 
-def picture(width: int, height: int) -> Image.Image:
+def _picture(width: int, height: int) -> Image.Image:
     """An image with smooth parts, edges and noise, the same each time."""
     numbers = np.random.default_rng([width, height])
     y, x = np.mgrid[:height, :width] / 16

@@ -1,41 +1,41 @@
-"""What a preprocessing did to pixels last, their normalization, and how to undo it.
+"""What a preprocessing does to the values of pixels, and so how to undo it.
 
 A file that normalizes pixels itself is given what is left once the model's own normalization is
-undone. Undone with another mean than the model's, the file may still answer as the model does, if
-the file has that other mean: in use, where it is given pixels, it would not. So what is left must
-be pixels.
+undone. Undone with another mean than the model's, such a file may still answer as the model does,
+if the file has that other mean: in use, where it is given pixels, it would not.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-from vitbench.models.described import SIZES, describe, picture
 from vitbench.models.preprocess import Preprocess
 
-NEAR = 0.02  # of a level: what float32 rounds
+SIZE = (320, 240)  # width and height of what is asked
+DIGITS = 6  # of float32
 
 
-def undone(preprocess: Preprocess) -> dict[str, Any]:
-    """The mean and standard deviation that pixels of 0 to 255 were normalized with, once divided
-    by 255; {} where that is not known, or is not what was done."""
-    steps, _, _ = describe(preprocess)
-    if steps is None or steps["scale"] != 255.0:
+def undone(preprocess: Preprocess) -> Mapping[str, list[float]]:
+    """`mean` and `std`, a number a channel, for which x * std + mean is 0 where a picture is black
+    and 1 where it is white, x being what the preprocessing makes of it.
+
+    Whatever resizes and crops, a black picture stays black. {} where black does not become less
+    than white: what the preprocessing does is then no normalization.
+    """
+    black, white = (_value(preprocess, colour) for colour in ("black", "white"))
+    span = white - black
+    if not (np.isfinite(span) & (span > 0)).all():
         return {}
-    return {"mean": steps["mean"], "std": steps["std"]}
+    return {"mean": _rounded(-black / span), "std": _rounded(1 / span)}
 
 
-def gives_pixels(
-    preprocess: Preprocess, mean: Sequence[float], std: Sequence[float], factor: float | None
-) -> bool:
-    """Whether a preprocessed picture is whole numbers from 0 to 255, once `mean` and `std`, if
-    any, are undone and it is multiplied by `factor`; None: 255 where it is at most 1."""
-    made = preprocess(picture(*SIZES[0])).astype(np.float64)
-    if mean:
-        made = made * np.reshape(std, (-1, 1, 1)) + np.reshape(mean, (-1, 1, 1))
-    if factor is None:
-        factor = 255.0 if made.max() < 1.5 else 1.0
-    levels = made * factor
-    near = np.abs(levels - np.rint(levels)).max() <= NEAR
-    return bool(near and levels.min() >= -NEAR and levels.max() <= 255 + NEAR)
+def _value(preprocess: Preprocess, colour: str) -> NDArray[np.float64]:
+    """What most pixels of a picture of one colour become, by channel."""
+    made = preprocess(Image.new("RGB", SIZE, colour)).astype(np.float64)
+    return np.asarray(np.median(made, axis=(1, 2)))
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float]:
+    return [round(float(value), DIGITS) + 0.0 for value in values]
