@@ -149,6 +149,11 @@ def test_a_variant_is_whole(project):
             'runtime = "eager"\nlimits = { agreement = 1, relative_error = 2, cosine = 0.5 }',
             "fp32", Limits(1.0, 2.0, 0.5, "set in pyproject.toml"),
         ),
+        (
+            'runtime = "eager"\nlimits = { agreement = 1, relative_error = 2, cosine = 0.5, '
+            "neighbours = 0.7 }",
+            "fp32", Limits(1.0, 2.0, 0.5, "set in pyproject.toml", 0.7),
+        ),
     ],
 )  # fmt: skip
 def test_precision_and_limits_follow_from_each_other(project, text, precision, limits):

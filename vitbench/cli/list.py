@@ -57,7 +57,8 @@ def list_all(chosen: argparse.Namespace) -> int:
         names = ", ".join(row.name for row in known.rows if row.limits == limits)
         print(
             f"  {limits.agreement:.0%} agreement, relative logit error <= "
-            f"{limits.relative_error:g}, cosine >= {limits.cosine:g}: {limits.reason}\n"
+            f"{limits.relative_error:g}, cosine >= {limits.cosine:g}, of an embedding "
+            f"{limits.least_neighbours:.0%} equal neighbours: {limits.reason}\n"
             f"    {names}"
         )
     return OK

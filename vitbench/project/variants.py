@@ -40,7 +40,9 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "agreement": (0.0, 1.0),
     "relative_error": (0.0, math.inf),
     "cosine": (-1.0, 1.0),
+    "neighbours": (0.0, 1.0),
 }
+_NEEDED = ("agreement", "relative_error", "cosine")
 
 
 def read_variants(read: Pyproject, models: Sequence[str]) -> tuple[Variant, ...]:
@@ -153,14 +155,14 @@ def _limits(row: Definition, precision: str, calibrated: bool) -> Limits:
                 f"limits has no key {key!r}: {near(key, _RANGES)}; it has {', '.join(_RANGES)}",
                 "limits", key,
             )  # fmt: skip
-    values = {key: _limit(row, given, key) for key in _RANGES}
+    values = {key: _limit(row, given, key) for key in dict.fromkeys((*_NEEDED, *given))}
     return Limits(**values, reason=f"set in {NAME}")
 
 
 def _limit(row: Definition, given: Mapping[str, Any], key: str) -> float:
     least, most = _RANGES[key]
     if key not in given:
-        raise row.fail(f"limits has no {key}: it needs {', '.join(_RANGES)}", "limits")
+        raise row.fail(f"limits has no {key}: it needs {', '.join(_NEEDED)}", "limits")
     value = given[key]
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not least < value <= most or value == math.inf:
