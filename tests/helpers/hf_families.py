@@ -15,7 +15,7 @@ SWIN = {
     "window_size": 4,
 }  # fmt: skip
 MOBILE = {
-    "image_size": 32, "hidden_sizes": [16, 16, 16], "num_attention_heads": 2,
+    "image_size": 32, "hidden_sizes": [48, 48, 48], "num_attention_heads": 2,
     "neck_hidden_sizes": [8, 8, 8, 8, 8, 8, 16],
     "initializer_range": 0.4,  # smaller ones give logits of nothing but 0
 }  # fmt: skip
@@ -59,6 +59,8 @@ TOWERS = {
     "whole-siglip": ("SiglipModel", TWO, "SiglipImageProcessor", SQUARE, None),
 }  # fmt: skip
 
+TOWER_NAMES = [f"tower-{name}" for name in TOWERS]
+
 
 def write(folder: Path, name: str, **config) -> Path:
     """The folder of a row of CLASSIFIERS, with `config` beside its own."""
@@ -69,6 +71,12 @@ def write(folder: Path, name: str, **config) -> Path:
 def write_tower(folder: Path, name: str) -> Path:
     """The folder of a row of TOWERS."""
     return save(folder, *TOWERS[name][:4])
+
+
+def any_of(folder: Path, name: str) -> Path:
+    """The folder of a row of CLASSIFIERS, or of `tower-` and a row of TOWERS."""
+    tower = name.removeprefix("tower-")
+    return write(folder, name) if tower == name else write_tower(folder, tower)
 
 
 def save(folder: Path, kind: str, config: dict, processor: str, told: dict) -> Path:

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
-from tests.suite.test_runtimes import MODEL, options
+from tests.helpers import hf_families as families
+from tests.suite.test_runtimes import FIRST, MODEL, options
 from vitbench.case import Case
 from vitbench.errors import Unavailable
 from vitbench.measure.session import Session
@@ -17,13 +18,19 @@ NAMES = [row.name for row in VARIANTS if "cpu" in row.devices]
 # Each takes 5 to 10 s of a core; the layers of tuned-int8 come compiled from the cache.
 COMPILED = [name for name in NAMES if variant(name).runtime in ("inductor", "aot_inductor")]
 QUICK = [name for name in NAMES if name not in COMPILED]
+# Of each runtime that builds in a moment, and of each that takes 10 s a model.
+OF_FAMILIES = [n for n in FIRST if n in QUICK and variant(n).runtime != "executorch"]
+SLOW = [n for n in FIRST if n not in OF_FAMILIES]
 
 
 def small(kind, folder):
-    """A folder of transformers' ViT or DeiT: 2 blocks, 48 wide, 64 pixels."""
+    """A folder of transformers' ViT or DeiT: 2 blocks, 48 wide, 64 pixels; or of a family."""
     import torch
     import transformers
 
+    if kind not in ("ViT", "DeiT"):
+        families.any_of(folder, kind)
+        return
     size = {"height": 64, "width": 64}
     numbers = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 3,
                "intermediate_size": 192, "image_size": 64, "num_labels": 6}  # fmt: skip
@@ -37,7 +44,7 @@ def small(kind, folder):
 
 
 def outcomes(asked, cache, environment, tmp_path):
-    """What `every_variant` answers on `{"ViT": names, "DeiT": names}`."""
+    """What `every_variant` answers on `{"ViT": names, "DeiT": names}`, or on those of families."""
     for kind in asked:
         small(kind, tmp_path / kind)
     try:
@@ -94,3 +101,12 @@ def test_each_recipe_takes_transformers_vit_or_deit(cache, environment, tmp_path
 def test_every_recipe_takes_both(cache, environment, tmp_path, names):
     found = outcomes({"ViT": names, "DeiT": names}, cache, environment, tmp_path)
     assert not wrong(found), found
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", [*families.CLASSIFIERS, *families.TOWER_NAMES])
+def test_each_runtime_takes_each_family(cache, environment, tmp_path, name):
+    slow = SLOW if name in ("swin", "mobilevit", "tower-clip") else []
+    found = outcomes({name: [*OF_FAMILIES, *slow]}, cache, environment, tmp_path)
+    assert not wrong(found), found
+    assert "relative_error" in found[name]["scripted"]

@@ -1,16 +1,19 @@
 """Every family of transformers: its images, its answers, and the module again without its files."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from tests.helpers import hf_families as families
+from tests.helpers.every_variant import outcome
 from tests.suite.test_models import PHOTO, logits, offline  # noqa: F401 - of every test here
 from tests.suite.test_transformers import _executed
 from vitbench.errors import UserError
 from vitbench.models import creation_code, load_model, parse_spec, skeleton
+from vitbench.runtimes import variant
 
 
 def load(folder):
@@ -81,6 +84,35 @@ def test_a_tower_embeds_as_transformers_own(tmp_path, name):
     assert f"{reference.shape[1]} numbers" in note
     names = model.module.state_dict()
     assert not any("text" in each for each in names)
+
+
+# A whole is read as its tower is, DeiT's and DINOv2's networks stand here already.
+GRAPHS = {*families.CLASSIFIERS, *families.TOWER_NAMES} - {
+    "deit", "dinov2", "tower-vit", "tower-whole-clip", "tower-whole-siglip",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(GRAPHS))
+def test_it_is_traced_and_its_linear_layers_are_quantized(tmp_path, name):
+    """Other runtimes build from the same module: `test_every_variant` has them."""
+    model = load(families.any_of(tmp_path / name, name))
+    with torch_threads(1):
+        for recipe in ("scripted", "int8-dynamic"):
+            found = outcome(model, variant(recipe), tmp_path)
+            assert found["relative_error"] <= variant(recipe).limits.relative_error, (recipe, found)
+
+
+@contextmanager
+def torch_threads(count):
+    """A deployment sets torch's number of threads for the whole process."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def without(folder, *words):
