@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -176,3 +178,63 @@ def test_a_packaged_file_keeps_its_names_and_has_the_code_that_calls_it(
         image = session.model("mine").preprocess(Image.fromarray(noise))[None]
         wanted = session.deployment(case("fp32")).logits(image)
         assert np.linalg.norm(names["logits"] - wanted) < 0.02 * np.linalg.norm(wanted)
+
+
+SETTINGS = """
+[tool.pytest.ini_options]
+pythonpath = ["."]
+
+[tool.vitbench.models]
+mine = "py:acme_files:small"
+
+[tool.vitbench.variants.shipped]
+runtime = "onnxruntime"
+artifact = "vit.onnx"
+
+[tool.vitbench.variants.pixels]
+runtime = "openvino"
+artifact = "pixels.onnx"
+input = { layout = "NHWC", dtype = "uint8", mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225] }
+
+[tool.vitbench.variants.one]
+runtime = "openvino"
+artifact = "one.onnx"
+
+[tool.vitbench.variants.bgr]
+runtime = "onnxruntime"
+artifact = "pixels.onnx"
+input = { layout = "NHWC", dtype = "uint8", channels = "BGR", mean = [0.485, 0.456, 0.406], std = [0.229, 0.224, 0.225] }
+"""  # noqa: E501
+
+
+@pytest.mark.thorough
+def test_a_project_s_files_are_in_the_table_beside_ours(project, cache, environment):
+    (project / "pyproject.toml").write_text(SETTINGS)
+    command = [
+        sys.executable, "-m", "pytest", "-p", "vitbench.plugin", "-p", "no:cacheprovider",
+        "--benchmark-only", "--pyargs", "vitbench.benchmarks", "--batch=1", "--batch=8",
+        *(f"--variant={name}" for name in ("shipped", "pixels", "one", "bgr", "ort-fp32")),
+        "--seconds=0.1", "--verify-images=8", f"--cache={cache}", "--report=run.json",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=project, env=environment, text=True, capture_output=True, timeout=600,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout[-3000:]  # the case that is BROKEN
+    report = json.loads((project / "run.json").read_text())
+    run = report["vitbench"]
+    assert {name.split("/")[1] for name in run["failed"]} == {"bgr"}
+    assert all("BROKEN" in words for words in run["failed"].values())
+    assert run["unavailable"] == {
+        "mine/one/cpu/b8": "one.onnx takes 1 image a call, not 8: export it with a free batch"
+    }
+    built = {
+        row["extra_info"]["case"]["variant"]: row["extra_info"]["artifact"]["build_seconds"]
+        for row in report["benchmarks"]
+    }
+    assert {name for name, seconds in built.items() if seconds is None} == {
+        "shipped", "pixels", "one",
+    }  # fmt: skip
+    assert {name for name, seconds in built.items() if seconds} == {"fp32", "ort-fp32"}
+    assert "2 built in" in done.stdout or "2 from the cache" in done.stdout
+    assert ", 4 of other tools;" in done.stdout

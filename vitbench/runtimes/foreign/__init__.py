@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from vitbench.errors import UserError
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 from vitbench.runtimes.foreign import executorch_files, loading, onnx_files, openvino_files
-from vitbench.runtimes.foreign.description import Description, described
+from vitbench.runtimes.foreign.description import described
 from vitbench.runtimes.foreign.fit import toml
 from vitbench.runtimes.foreign.opened import Reader
 from vitbench.runtimes.foreign.torch_files import AOT_INDUCTOR, LITE, TORCHSCRIPT
 
 __all__ = [
     "READERS",
-    "Description",
     "admit",
     "calling_code",
     "code",
