@@ -1,8 +1,7 @@
 """`[tool.vitbench.variants]`: a project's own recipes, and files that other tools built."""
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,16 +9,14 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from vitbench.case import Limits
 from vitbench.environment import absolute
-from vitbench.errors import near
 from vitbench.packages import RUNTIMES, by_name
+from vitbench.project.limits import limits_of, precision_of
 from vitbench.project.values import Definition
 from vitbench.pyproject import NAME, Pyproject
 from vitbench.runtimes.base import TORCH, Variant
-from vitbench.runtimes.limits import NAMED
 from vitbench.runtimes.registry import RUNTIMES as OWN_RUNTIMES
-from vitbench.runtimes.takes import PRECISIONS, misfit
+from vitbench.runtimes.takes import misfit
 from vitbench.runtimes.variants import VARIANTS
 
 KEYS = (
@@ -27,22 +24,6 @@ KEYS = (
     "transform", "artifact", "input", "model",
 )  # fmt: skip
 FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-# Each is the other's default; half precision has two kinds, and int8 two limits.
-_PRECISION_OF = {
-    "rebuilt": "fp32",
-    "tf32": "tf32",
-    "int8": "int8",
-    "fp8": "fp8",
-    "int8-static": "int8",
-}
-_LIMITS_OF = {"fp32": "rebuilt", "tf32": "tf32", "fp16": "half", "bf16": "half", "fp8": "fp8"}
-_RANGES: Mapping[str, tuple[float, float]] = {
-    "agreement": (0.0, 1.0),
-    "relative_error": (0.0, math.inf),
-    "cosine": (-1.0, 1.0),
-    "neighbours": (0.0, 1.0),
-}
-_NEEDED = ("agreement", "relative_error", "cosine")
 
 
 def read_variants(read: Pyproject, models: Sequence[str]) -> tuple[Variant, ...]:
@@ -72,12 +53,12 @@ def _variant(row: Definition, root: Path, models: Sequence[str]) -> Variant:
     calibrated = row.get("calibrated", bool, False)
     if calibrated and artifact:
         raise row.fail("a file is built already: leave `calibrated` out", "calibrated")
-    precision = _precision(row)
+    precision = precision_of(row)
     found = Variant(
         row.name,
         runtime,
         precision,
-        _limits(row, precision, calibrated),
+        limits_of(row, precision, calibrated),
         row.get("about", str, "") or _about(row, runtime, precision),
         _devices(row),
         _options(row, runtime, precision),
@@ -121,54 +102,6 @@ def _artifact(row: Definition, root: Path) -> str | None:
     if text == "":
         raise row.fail("artifact is empty: name a file", "artifact")
     return None if text is None else str(absolute(text, root, row.at("artifact")))
-
-
-def _precision(row: Definition) -> str:
-    given = row.given.get("limits")
-    default = _PRECISION_OF.get(given, "") if isinstance(given, str) else "fp32"
-    precision = row.choice("precision", PRECISIONS, default or None)
-    if precision is None:
-        if given == "half":
-            raise row.fail('limits = "half" are of two precisions: write precision = fp16 or bf16')
-        return "fp32"  # the limits are a mistake, which is said there
-    return precision
-
-
-def _limits(row: Definition, precision: str, calibrated: bool) -> Limits:
-    given = row.given.get("limits")
-    if given is None:
-        name = "int8-static" if precision == "int8" and calibrated else precision
-        return NAMED[_LIMITS_OF.get(name, name)]
-    if isinstance(given, str):
-        if given not in NAMED:
-            raise row.unknown("limits", given, tuple(NAMED))
-        return NAMED[given]
-    if not isinstance(given, dict):
-        raise row.fail(
-            f"limits = {given!r} should be one of {', '.join(NAMED)}, or a table of agreement, "
-            "relative_error and cosine",
-            "limits",
-        )
-    for key in given:
-        if key not in _RANGES:
-            raise row.fail(
-                f"limits has no key {key!r}: {near(key, _RANGES)}; it has {', '.join(_RANGES)}",
-                "limits", key,
-            )  # fmt: skip
-    values = {key: _limit(row, given, key) for key in dict.fromkeys((*_NEEDED, *given))}
-    return Limits(**values, reason=f"set in {NAME}")
-
-
-def _limit(row: Definition, given: Mapping[str, Any], key: str) -> float:
-    least, most = _RANGES[key]
-    if key not in given:
-        raise row.fail(f"limits has no {key}: it needs {', '.join(_NEEDED)}", "limits")
-    value = given[key]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not least < value <= most or value == math.inf:
-        above = "a number above 0" if most == math.inf else f"above {least:g} and at most {most:g}"
-        raise row.fail(f"limits: {key} = {value!r} should be {above}", "limits", key)
-    return float(value)
 
 
 def _devices(row: Definition) -> tuple[str, ...]:
