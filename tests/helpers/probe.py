@@ -1,9 +1,13 @@
 """What deployments do to their process: `python -m tests.helpers.probe < REQUEST` prints JSON.
 
-REQUEST is a list of Placements' JSON, of one number of threads and of different variants; the
-answer has an entry for each variant. A process of its own, whose environment is a user's: settings
-that suit tests run side by side would hide what is asked here. Where several variants are asked,
-one after the other in that process, a helper thread that never rests shows in all that follow.
+REQUEST has `placements`, a list of Placements' JSON, of one number of threads and of different
+variants: the answer has an entry for each variant in `found`. Its `garbage` are Placements' JSON of
+files that cannot be loaded: the answer's `refused` are the variants of those that raise, and `keys`
+says whether the variables that keys of the cache have are as before.
+
+A process of its own, whose environment is a user's: settings that suit tests run side by side would
+hide what is asked here. Where several variants are asked, one after the other in that process, a
+helper thread that never rests shows in all that follow.
 """
 
 import json
@@ -16,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from vitbench import environment, runtimes
+from vitbench import environment, runtimes, variables
 
 
 def state() -> dict[str, object]:
@@ -93,8 +97,22 @@ def probe(placement: runtimes.Placement) -> dict[str, object]:
     return {"helped": shares, "cores_idle": idle, "changed": changed}
 
 
+def refuses(placement: runtimes.Placement) -> bool:
+    """Whether loading raises, rather than ends the process or takes the file for one of its own."""
+    try:
+        runtimes.load(placement)
+    except Exception:
+        return True
+    return False
+
+
 def main() -> None:
-    asked = [runtimes.placement_of(each) for each in json.load(sys.stdin)]
+    request = json.load(sys.stdin)
+    asked, garbage = (
+        [runtimes.placement_of(each) for each in request[name]]
+        for name in ("placements", "garbage")
+    )
+    before = variables.of_results()
     environment.settle_idle_threads()
     import torch
 
@@ -102,7 +120,12 @@ def main() -> None:
     # What libraries print does not spoil the answer.
     with os.fdopen(os.dup(1), "w") as reply:
         os.dup2(2, 1)
-        print(json.dumps({each.variant.name: probe(each) for each in asked}), file=reply)
+        answer = {
+            "found": {each.variant.name: probe(each) for each in asked},
+            "refused": [each.variant.name for each in garbage if refuses(each)],
+            "keys": variables.of_results() == before,
+        }
+        print(json.dumps(answer), file=reply)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def test_a_reader_that_goes_away_is_no_pass(environment, buffered):
 
 
 def test_predict_side_by_side(vitbench, photo):
-    done = vitbench("predict", str(photo), "--variant=int8-dynamic", "--top=2")
+    done = vitbench("predict", str(photo), "--variant=int8-dynamic", "--top=2", "--threads=1")
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()[1:]]
     assert [row[0] for row in rows] == ["fp32", "fp32", "int8-dynamic", "int8-dynamic"]

@@ -50,7 +50,7 @@ def test_a_recipe_that_breaks_predictions_fails_its_test_and_no_other(
     command = [
         sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "benchmarks", "--benchmark-only",
         f"--against={ROOT}", "--variant=int8-dynamic", "--blocks-max=1", "--seconds=0.1",
-        "--verify-images=16", f"--cache={cache}", f"--reports={tmp_path / 'reports'}",
+        "--threads=1", "--verify-images=8", f"--cache={cache}", f"--reports={tmp_path / 'reports'}",
         f"--junitxml={junit}",
     ]  # fmt: skip
     done = subprocess.run(
@@ -78,7 +78,7 @@ def test_a_base_that_has_none_of_the_cases_is_no_pass(checkout, environment, cac
     command = [
         sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--benchmark-only",
         "benchmarks/test_latency.py", f"--against={checkout}", "--variant=fp32",
-        "--verify-images=4", f"--cache={cache}", f"--reports={tmp_path / 'reports'}",
+        "--threads=1", "--verify-images=4", f"--cache={cache}", f"--reports={tmp_path / 'reports'}",
     ]  # fmt: skip
     done = subprocess.run(
         command, cwd=ROOT, text=True, capture_output=True, timeout=600, check=False,

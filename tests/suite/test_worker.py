@@ -225,8 +225,6 @@ def test_a_build_and_its_footprint(tmp_path, variant):
     first, second = np.load(tmp_path / "answers.npy")
     assert first.shape == (1, 1000)
     assert first.tobytes() == second.tobytes()
-    found = ask({**request, "verb": "operators"}, 120)["operators"]
-    assert found[0]["seconds"] >= found[-1]["seconds"] >= 0
 
 
 def test_a_pool_loads_each_copy_once_and_counts():
