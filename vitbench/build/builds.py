@@ -119,7 +119,8 @@ class Builds:
         private(path.parent)
         found.copy(path)
         self._say(f"opening {found.files[0].name} of {name}")
-        placement = Placement(path, row, "cpu", model.architecture, settings.threads)
+        device = "cpu" if "cpu" in row.devices else "cuda:0"
+        placement = Placement(path, row, device, model.architecture, settings.threads)
         return ask(
             {
                 "verb": "admit",

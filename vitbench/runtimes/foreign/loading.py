@@ -79,7 +79,8 @@ def _probed(
         return opened.answers(make(np.zeros((batch, *placement.image), np.float32)))
 
     def in_words(error: BaseException) -> str:
-        if placement.path.suffix in (".pt", ".ptl") and names_cuda(placement.path):
+        scripted = placement.device == "cpu" and placement.path.suffix in (".pt", ".ptl")
+        if scripted and names_cuda(placement.path):
             return "its code names a CUDA device: move the model to the CPU and trace it there"
         return _last_words(error)
 
