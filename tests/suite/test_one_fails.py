@@ -12,6 +12,7 @@ from vitbench.cli.codes import BROKEN, OK, USAGE
 from vitbench.cli.main import main
 from vitbench.errors import Unavailable, WorkerFailed, in_short, with_kind
 from vitbench.models.base import Weights
+from vitbench.runtimes.catalogue import catalogue_of
 
 pytest_plugins = ["pytester"]
 ERRORS = {
@@ -26,12 +27,14 @@ class Fake:
     """A session whose variants raise what is planted, and else answer class 1."""
 
     options = SimpleNamespace(models=[SimpleNamespace(name="m")])
+    catalogue = catalogue_of()
 
     def model(self, _):
         return SimpleNamespace(
             weights=Weights("planted", "0" * 64, None, synthetic=False, note="of one kind"),
             labels=[SimpleNamespace(name="cat"), SimpleNamespace(name="dog")],
             notes=(), preprocess=lambda _: np.zeros((3, 8, 8), np.float32),
+            head="single-label", threshold=0.5,
         )  # fmt: skip
 
     def deployment(self, case):
