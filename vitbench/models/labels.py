@@ -85,10 +85,11 @@ def of_config(
 
 
 def of_another_number(config: Mapping[str, Any], count: int, file: str) -> tuple[str, ...]:
-    """A sentence where a config lists more or fewer names than the model has outputs."""
+    """A sentence where a config lists more or fewer names than the model has classes; of a model
+    without classes none is said."""
     for key in ("classes", "label_names"):
         names = config.get(key)
-        if isinstance(names, list) and names:
+        if isinstance(names, list) and names and count:
             if len(names) == count:
                 return ()
             return (
