@@ -279,6 +279,10 @@ def test_the_cache_of_the_hub_may_hold_shards(tmp_path, folder, monkeypatch):
     shutil.copytree(folder, snapshot)
     model = load_model(parse_spec("hf:me/mine", tmp_path), "auto")
     assert model.weights.sha256 == load(folder).weights.sha256
+    change(snapshot / "config.json", architecture="vit_tiny_patch16_224", model_type=None)
+    with pytest.raises(UserError, match=r"are timm's, .* write hf-hub:me/mine"):
+        load_model(parse_spec("hf:me/mine", tmp_path), "auto")
+    shutil.copy(folder / "config.json", snapshot)
     (snapshot / "pytorch_model-00002-of-00002.bin").unlink()
     with pytest.raises(UserError, match=r"a part of its weights and lacks pytorch_model-00002"):
         load_model(parse_spec("hf:me/mine", tmp_path), "auto")

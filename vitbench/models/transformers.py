@@ -53,6 +53,11 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
         return _seeded(spec, note)
     path = folder / files.CONFIG
     raw = files.config_of(folder)
+    if spec.path is None and isinstance(raw.get("architecture"), str):
+        raise UserError(
+            f"--model hf:{spec.ident}: its files are timm's, and not transformers' own: write "
+            f"hf-hub:{spec.ident}"
+        )
     kind = kind_of(raw, path)
     config = _configured(kind, path)
     head = _head(spec, kind, config, path)
