@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from vitbench import team_code
+from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.models import creation_code, flops, load_model, parse_spec, skeleton
 from vitbench.models.described import describe
@@ -343,6 +344,31 @@ def test_what_is_wrong_with_a_factory_is_one_sentence(factory, said):
 def test_a_model_of_a_file_is_named_by_it_and_its_name():
     with pytest.raises(UserError, match=r"^pyproject.toml: the model 'mine' returns NoneType: exp"):
         loaded("nothing", origin="pyproject.toml")
+
+
+@pytest.mark.thorough
+def test_a_project_s_own_model_is_built_in_processes_of_their_own(tmp_path, monkeypatch, capsys):
+    """They find it below the project's import root, and an edit of what it imports builds again."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(team_code, "_roots", [])
+    own = tmp_path / "src" / "acme_own"
+    own.mkdir(parents=True)
+    (own / "__init__.py").touch()
+    (own / "vision.py").write_text("from acme_own.base import *\n")
+    (own / "base.py").write_text(SOURCE)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.vitbench.models]\nmine = { py = "acme_own.vision:table" }\n'
+    )
+    PHOTO.save(tmp_path / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    asked = ["predict", "photo.png", "--variant=fp32", f"--cache={tmp_path / 'cache'}"]
+    for changed, built in ((False, True), (False, False), (True, True)):
+        if changed:
+            (own / "base.py").write_text(SOURCE + "# edited\n")
+        assert main(asked) == 0
+        answer = capsys.readouterr()
+        assert ("building mine/fp32" in answer.err) == built
+        assert "mine (3 classes; factory weights" in answer.out
 
 
 def test_a_function_and_settings_of_a_preprocessing_are_one_too_many():
