@@ -17,7 +17,7 @@ OPTIONS = (
     Option(
         "--model",
         EVERY,
-        "a timm name, NAME@CHECKPOINT, hf:ORG/NAME, hub:REPO:NAME or a folder; repeatable",
+        "a timm name, NAME@CHECKPOINT, hf:, hf-hub:, hub:, py:package.module:factory, a folder",
         "[NAME=]SPEC",
         repeatable=True,
     ),
