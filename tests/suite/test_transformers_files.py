@@ -219,6 +219,11 @@ def test_a_classifier_without_a_head_is_refused_unless_it_embeds(tmp_path):
             {"architectures": "ViTForMaskedImageModeling"},
             "of 'vit' vitbench reads ViTForImageClassification, ViTModel",
         ),
+        ({"problem_type": "ranking"}, "problem_type is 'ranking': expected one of single_label_"),
+        (
+            {"model_type": "imagegpt", "architectures": ["ImageGPTForImageClassification"]},
+            "ImageGPTForImageClassification takes input_ids, and vitbench gives a model images",
+        ),
         ({"quantization_config": {"quant_method": "gptq"}}, "are quantized already (gptq)"),
         ({"hidden_size": "x"}, "config.json is no config that transformers takes"),
         ({"image_size": 128}, "makes images of 3 x 64 x 64"),

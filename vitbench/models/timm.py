@@ -78,7 +78,7 @@ def load(spec: ModelSpec, mode: str | None) -> Model:
         ("embedding", ()) if classes == 0 else head_of(name, classes, place is None or origin != "")
     )
     if said_by := config.raw.get("problem_type"):  # transformers' wrapper writes it
-        head = head_of_problem(said_by, classes)
+        head = head_of_problem(said_by, classes, config.path)
     notes += said + labels.of_another_number(config.labelled, classes, config.path.name)
     transform, how = preprocess_of(module, config, spec.preprocessing, spec.where)
     return Model(

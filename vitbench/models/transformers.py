@@ -109,7 +109,7 @@ def _head(spec: ModelSpec, kind: Kind, config: Any, path: Path) -> str:
     Raises UserError for a classifier without a head that is not to be an embedding.
     """
     outputs = int(config.num_labels)
-    said = head_of(config.problem_type, outputs) if kind.classifies else "embedding"
+    said = head_of(config.problem_type, outputs, path) if kind.classifies else "embedding"
     head = spec.head or said
     if kind.classifies and outputs == 0 and head != "embedding":
         raise UserError(

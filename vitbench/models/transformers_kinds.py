@@ -53,25 +53,33 @@ def kind_of(config: Mapping[str, Any], path: Path) -> Kind:
     if not named and (classifiers or towers):
         named = [(classifiers or towers)[0]]
     if found := next((each for each in named if each in classifiers), None):
+        _require_images_alone(found, path)
         return Kind(found, kept, classifies=True)
     if whole := next((each for each in named if each in _wholes(model_type)), None):
         return Kind(HALVES[str(model_type)], _half(kept, whole, path), classifies=False, half=True)
     if found := next((each for each in named if each in towers), None):
         return Kind(found, kept, classifies=False)
     said = f"architectures names {', '.join(named)}" if named else f"model_type is {model_type!r}"
-    known = [*classifiers, *_wholes(model_type), *towers]
+    known = [*classifiers, *_wholes(model_type)]
+    known += towers if known else []  # the tower of a detector alone gives no embedding
     raise UserError(
         f"{path}: {said}, which is neither an image classifier nor an image tower of transformers"
         + (f"; of {model_type!r} vitbench reads {', '.join(known)}" if known else "")
     )
 
 
-def head_of(problem_type: Any, outputs: int) -> str:
+def head_of(problem_type: Any, outputs: int, path: Path) -> str:
     """What the outputs of a classifier mean by its config; `single-label` where nothing is said.
 
-    Of several labels there may be one, which is a sigmoid.
+    Of several labels there may be one, which is a sigmoid. Raises UserError for another word.
     """
-    head = _HEADS.get(problem_type, "single-label")
+    if problem_type is None:
+        return "single-label"
+    head = _HEADS.get(problem_type) if isinstance(problem_type, str) else None
+    if head is None:
+        raise UserError(
+            f"{path}: problem_type is {problem_type!r}: expected one of {', '.join(_HEADS)}"
+        )
     return "binary" if head == "multi-label" and outputs == 1 else head
 
 
@@ -123,6 +131,14 @@ def _half(config: Mapping[str, Any], whole: str, path: Path) -> dict[str, Any]:
     if "projection_dim" in config:
         kept["projection_dim"] = config["projection_dim"]
     return kept
+
+
+def _require_images_alone(name: str, path: Path) -> None:
+    """Raises UserError for a class of transformers' table that is not called with images."""
+    import transformers
+
+    if (takes := getattr(transformers, name).main_input_name) == "input_ids":
+        raise UserError(f"{path}: {name} takes {takes}, and vitbench gives a model images alone")
 
 
 def _require_float(config: Mapping[str, Any], path: Path) -> None:
