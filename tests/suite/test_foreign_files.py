@@ -339,6 +339,16 @@ def damaged(files, folder, kind):
     if kind == "text.onnx":
         target.write_text("This is no graph.")
         return target, "text.onnx is no ONNX file"
+    if kind == "operator.onnx":
+        import onnx
+
+        graph = onnx.load(files / "plain.onnx")
+        graph.graph.node[-1].op_type = "Newest"
+        onnx.save(graph, target)
+        return (
+            target,
+            r"onnxruntime cannot read it \(.*Load model from operator.onnx failed.*Newest",
+        )
     if kind == "lone.xml":
         shutil.copy(files / "plain.xml", target)
         return target, "lone.xml has its weights in lone.bin, which is missing beside it"
@@ -392,9 +402,10 @@ def damaged(files, folder, kind):
 
 @pytest.mark.parametrize(
     "kind",
-    ["empty.pt", "pointer.pt", "text.onnx", "lone.xml", "other.xml", "short.xml", "bare.onnx",
-     "short.onnx", "short.pt", "short.ptl", "state.pt", "old.pt", "full.ptl", "text.pt2",
-     "exported.pt2", "text.pte", pytest.param("elsewhere.pte", marks=pytest.mark.thorough)],
+    ["empty.pt", "pointer.pt", "text.onnx", "operator.onnx", "lone.xml", "other.xml", "short.xml",
+     "bare.onnx", "short.onnx", "short.pt", "short.ptl", "state.pt", "old.pt", "full.ptl",
+     "text.pt2", "exported.pt2", "text.pte",
+     pytest.param("elsewhere.pte", marks=pytest.mark.thorough)],
 )  # fmt: skip
 def test_a_broken_file_is_a_sentence(files, tmp_path, kind):
     path, said = damaged(files, tmp_path, kind)

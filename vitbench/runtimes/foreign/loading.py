@@ -61,8 +61,8 @@ def _completed(
         raise
     except Exception as error:  # whatever a library does with a damaged file
         raise UserError(
-            f"{where}: {variant.runtime} cannot read it ({_last_words(error)}): it is damaged, or "
-            "of another version: build it again"
+            f"{where}: {variant.runtime} cannot read it ({_last_words(error, placement)}): it is "
+            "damaged, or of another version: build it again"
         ) from error
     found = described(variant.input, variant.name)
     if opened.inputs is not None:
@@ -82,7 +82,7 @@ def _probed(
         scripted = placement.device == "cpu" and placement.path.suffix in (".pt", ".ptl")
         if scripted and names_cuda(placement.path):
             return "its code names a CUDA device: move the model to the CPU and trace it there"
-        return _last_words(error)
+        return _last_words(error, placement)
 
     return probed(found, call, outputs, where, in_words)
 
@@ -102,8 +102,10 @@ def calling_code(reader: Reader, placement: Placement, images: str) -> list[str]
     return [*code(found, placement.image, images), *reader.calling_code(placement, output)]
 
 
-def _last_words(error: BaseException) -> str:
-    """The last line of an error that says something: those of torch begin with a stack."""
-    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+def _last_words(error: BaseException, placement: Placement) -> str:
+    """The last line of an error that says something: those of torch begin with a stack. Without
+    the folder of the copy, which is one of this machine."""
+    text = str(error).replace(f"{placement.path.parent}{os.sep}", "")
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     words = lines[-1].removeprefix("RuntimeError: ") if lines else type(error).__name__
     return words if len(words) <= 200 else f"{words[:197]}..."
