@@ -263,7 +263,7 @@ def test_another_size_is_named_and_images_are_resized_where_it_is_described(fold
         admitted(placed(path, size=[64, 64]))
 
 
-@pytest.mark.parametrize("kind", [".onnx", ".xml", ".pt"])
+@pytest.mark.parametrize("kind", [".onnx", ".pt", pytest.param(".xml", marks=pytest.mark.thorough)])
 def test_a_fixed_batch_runs_alone(folder, module, expected, kind):
     import openvino
 
