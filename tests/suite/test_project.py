@@ -74,6 +74,7 @@ def test_a_variant_and_a_model_of_a_project_are_built_and_run_in_other_processes
     assert fresh.figures["first_inference_seconds"] > 0
 
 
+@pytest.mark.thorough
 def test_an_edit_of_a_model_s_code_counts_where_its_weights_stay(acme):
     """The artifact of fp32 is a state dict, the same one: what it answers is asked again."""
     case = Case("own", "fp32", "cpu", 1)
