@@ -13,6 +13,9 @@ NAME = "pyproject.toml"
 TABLE = ("tool", "vitbench")
 KEYS = ("contracts", "history_since", "models", "variants")
 """The keys of `[tool.vitbench]`."""
+_TABLE = re.compile(
+    r"^\W*tool\s*\.\s*vitbench\b|^\s*vitbench\b|^\W*tool\s*=.*\bvitbench\b", re.MULTILINE
+)
 _HEADER = re.compile(r"\s*\[(?P<keys>[^\[\]]+)\]\s*(#.*)?")
 _KEY = re.compile(r"""\s*(?P<keys>(?:[\w-]+|"[^"]*"|'[^']*'|\s*\.\s*)+?)\s*=""")
 
@@ -93,9 +96,17 @@ def find_pyproject(start: Path) -> Path | None:
             text = path.read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        if re.search(r"^\s*(\[\s*)?tool\s*\.\s*vitbench\b|^\s*vitbench\b", text, re.MULTILINE):
+        if _has_table(text):
             return path
     return None
+
+
+def _has_table(text: str) -> bool:
+    try:
+        tool = tomllib.loads(text).get(TABLE[0])
+    except tomllib.TOMLDecodeError:  # whoever reads the file says what is wrong
+        return bool(_TABLE.search(text))
+    return isinstance(tool, dict) and TABLE[1] in tool
 
 
 def _lines(text: str) -> dict[Keys, int]:

@@ -3,21 +3,36 @@
 import ast
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 # Files beside the modules of a package that its code may read: a change of them counts.
 DATA = frozenset(
-    {".json", ".yaml", ".yml", ".toml", ".cfg", ".ini", ".txt"}
-    | {".c", ".cc", ".cpp", ".h", ".hpp", ".cu", ".cuh"}
+    {".json", ".jsonl", ".yaml", ".yml", ".toml", ".cfg", ".ini", ".txt", ".csv", ".tsv", ".xml"}
+    | {".npy", ".npz", ".pt", ".pth", ".ckpt", ".safetensors", ".pkl", ".pickle", ".bin", ".onnx"}
+    | {".c", ".cc", ".cpp", ".h", ".hpp", ".cu", ".cuh", ".so", ".pyd"}
 )
+LARGE = 64 * 2**20
 
 
 def digest(module: str, roots: Sequence[Path], own: Sequence[Path] = ()) -> str:
     """SHA-256 of the names and texts of `files`."""
     found = hashlib.sha256()
     for name, file in files(module, roots, own).items():
-        found.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
+        stat = file.stat()
+        of_file = _digest(file, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        found.update(name.encode() + b"\0" + of_file)
     return found.hexdigest()
+
+
+@cache
+def _digest(file: Path, inode: int, size: int, time_ns: int) -> bytes:  # noqa: ARG001
+    """Of a file, which is read again where its inode, size or time is another: a run asks for every
+    case. One of more than LARGE bytes counts by its size and time."""
+    if size > LARGE:
+        return f"{size} {time_ns}".encode()
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest()
 
 
 def files(module: str, roots: Sequence[Path], own: Sequence[Path] = ()) -> dict[str, Path]:
@@ -25,8 +40,9 @@ def files(module: str, roots: Sequence[Path], own: Sequence[Path] = ()) -> dict[
     path relative to their root. `own` are further roots, for the package of `module` alone.
 
     Imports are followed in functions too, and relative ones. A package brings its `__init__` and
-    its DATA. What a program imports by a name that it computes is not seen, and vitbench's own
-    files do not count.
+    its DATA, also those in folders of it that are no packages; a folder of modules without an
+    `__init__` brings them too, but a root does not. What a program imports by a name that it
+    computes is not seen, nor what it reads elsewhere, and vitbench's own files do not count.
     """
     waiting, seen, found = _prefixes(module), set[str](), dict[str, Path]()
     while waiting:
@@ -39,7 +55,7 @@ def files(module: str, roots: Sequence[Path], own: Sequence[Path] = ()) -> dict[
             continue
         root, file = place
         package = file.stem == "__init__"
-        beside = [each for each in file.parent.iterdir() if each.suffix in DATA] if package else []
+        beside = () if file.parent == root else _data(file.parent)
         found |= {each.relative_to(root).as_posix(): each for each in (file, *beside)}
         for imported in _imported(file.read_bytes(), name, package):
             waiting += [each for each in _prefixes(imported) if each not in seen]
@@ -54,6 +70,16 @@ def _find(name: str, roots: Sequence[Path]) -> tuple[Path, Path] | None:
             if file.is_file():
                 return root, file
     return None
+
+
+def _data(folder: Path) -> Iterator[Path]:
+    """The DATA in a folder and below it, without those of packages below."""
+    for path in folder.iterdir():
+        if path.is_file():
+            if path.suffix in DATA:
+                yield path
+        elif path.is_dir() and not (path.is_symlink() or (path / "__init__.py").is_file()):
+            yield from _data(path)
 
 
 def _imported(source: bytes, name: str, package: bool) -> Iterator[str]:

@@ -8,6 +8,7 @@ import pytest
 from vitbench.case import Limits
 from vitbench.errors import UserError
 from vitbench.project.project import Project, project_at, read_project
+from vitbench.pyproject import find_pyproject
 from vitbench.runtimes import VARIANTS, variant
 from vitbench.runtimes.catalogue import DEFAULT_MODEL, cases, catalogue_of
 from vitbench.runtimes.limits import HALF, NAMED, STATIC
@@ -276,6 +277,30 @@ def test_where_a_project_s_code_is_imported_from(project, tmp_path):
     )  # fmt: skip
     path = tmp_path / "pyproject.toml"
     assert read_project(path, tmp_path, [Path("/p")]).import_roots == (Path("/p"),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[tool]\npytest = 1\n", "[tool.pytest]\npythonpath = 5\n", "[tool.pytest]\nini_options = 5\n"],
+)
+def test_settings_of_pytest_that_mean_nothing_are_pytest_s_to_say(project, tmp_path, text):
+    assert project(text).import_roots == (tmp_path / "src",)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("tool = { vitbench = { models = {} } }", True),
+        ("[tool]\nvitbench = {}", True),
+        ("[[tool.vitbench.models]]\na = 1", True),
+        ("[[tool.vitbench]]\na = 1\n[", True),
+        ("tool = { acme = 'vitbench' }", False),
+        ("[tool.acme]\nvitbench = 1", False),
+    ],
+)
+def test_a_table_is_found_however_toml_writes_it(tmp_path, text, found):
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert (find_pyproject(tmp_path) == tmp_path / "pyproject.toml") == found
 
 
 def test_the_command_line_looks_upwards_for_the_table(project, tmp_path):

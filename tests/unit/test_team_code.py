@@ -1,5 +1,6 @@
 """A team's own code: found, called, and digested by what it imports."""
 
+import os
 import sys
 from itertools import count
 
@@ -86,13 +87,16 @@ def test_a_package_that_is_nowhere(package):
     {
         "p/nets.py": True, "p/__init__.py": True, "p/layers.py": True, "p/inner/deep.py": True,
         "p/inner/__init__.py": True, "other.py": True, "p/sizes.yaml": True,
+        "p/scales.npz": True, "p/data/deep/scales.pt": True, "plain/m.py": True,
+        "plain/m.csv": True,
         "p/train.py": False, "unused.py": False, "report.json": False, "p/nets.pyc": False,
     }.items(),
 )  # fmt: skip
 def test_the_digest_is_of_what_the_module_imports(tmp_path, file, counts):
     for name, text in {
         "p/nets.py": "from . import layers\ndef f():\n    from p.inner.deep import x\nimport torch",
-        "p/layers.py": "import other\nfrom .inner import deep", "p/inner/deep.py": "x = 1",
+        "p/scales.npz": "", "p/data/deep/scales.pt": "", "plain/m.py": "", "plain/m.csv": "",
+        "p/layers.py": "import other, plain.m\nfrom .inner import deep", "p/inner/deep.py": "x = 1",
         "p/__init__.py": "", "p/inner/__init__.py": "", "other.py": "not python (",
         "p/sizes.yaml": "", "p/train.py": "", "unused.py": "", "report.json": "", "p/nets.pyc": "",
     }.items():  # fmt: skip
@@ -102,6 +106,20 @@ def test_the_digest_is_of_what_the_module_imports(tmp_path, file, counts):
     with (tmp_path / file).open("a") as opened:
         opened.write("\n")
     assert (team_sources.digest("p.nets", [tmp_path]) != before) == counts
+
+
+def test_a_large_file_of_data_counts_by_its_size_and_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(team_sources, "LARGE", 3)
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "__init__.py").touch()
+    (tmp_path / "p" / "loop").symlink_to(tmp_path / "p")
+    file = tmp_path / "p" / "weights.pt"
+    found = set()
+    for text in ("four", "fives"):
+        file.write_text(text)
+        found.add(team_sources.digest("p", [tmp_path]))
+    os.utime(file, (1, 1))
+    assert len({*found, team_sources.digest("p", [tmp_path])}) == 3
 
 
 def test_an_installed_package_counts_and_what_lies_beside_it_does_not(package):

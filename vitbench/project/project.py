@@ -104,7 +104,13 @@ def _roots(root: Path, pythonpath: Sequence[Path]) -> tuple[Path, ...]:
 
 def _of_pytest(whole: Mapping[str, Any], root: Path) -> list[Path]:
     """`pythonpath` of `[tool.pytest]` or `[tool.pytest.ini_options]`; [] where it has none."""
-    table = whole.get("tool", {}).get("pytest", {})
-    given = table.get("pythonpath", table.get("ini_options", {}).get("pythonpath", []))
+    table = _table(_table(whole, "tool"), "pytest")
+    given = table.get("pythonpath", _table(table, "ini_options").get("pythonpath", []))
     names = given.split() if isinstance(given, str) else given
-    return [root / str(name) for name in names]
+    return [root / str(name) for name in names] if isinstance(names, list) else []
+
+
+def _table(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A table of another tool: empty where it is none, which that tool says itself."""
+    found = whole.get(key, {})
+    return found if isinstance(found, dict) else {}
