@@ -105,3 +105,30 @@ def test_an_error_in_any_phase_is_the_failure_of_its_case(pytester, monkeypatch)
         **dict.fromkeys(fails, "Failed: planted"),
     }
     assert rows == ["test_case[m/good/cpu/b1]"]
+
+
+SAID = """
+import pytest
+from vitbench.case import Case
+from vitbench.errors import UserError
+from vitbench.plugin.cases import EXPECTED
+from vitbench.plugin.measuring import outcomes
+from vitbench.plugin.recording import recorder_of
+
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{words}") for words in EXPECTED]
+
+@pytest.mark.parametrize("error", [UserError("planted: BROKEN"), KeyError("planted: a crash")])
+def test_case(error, benchmark, request):
+    with outcomes(Case("m", "bad", "cpu", 1), recorder_of(request.config)):
+        raise error
+"""
+
+
+def test_a_case_that_fails_before_it_is_timed_says_its_sentence_once(pytester, monkeypatch):
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(SAID)
+    told = pytester.runpytest_inprocess("-p", "no:randomly", "-rN").stdout.str()
+    assert "2 failed" in told
+    assert told.count("planted: BROKEN") == told.count("planted: a crash") == 1
+    assert "warning" not in told
