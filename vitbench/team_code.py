@@ -97,7 +97,10 @@ def _not_found(name: str) -> str:
     places = list(sys.modules[parent].__path__) if parent else list(map(str, _roots))
     known = [f"{parent}.{each.name}" if parent else each.name for each in iter_modules(places)]
     where = f"the package {parent}" if parent else "the import roots"
-    folders = f" ({', '.join(places)})" if places else ", of which there are none"
+    told = [
+        "/".join(Path(each).parts[-2:]) for each in places
+    ]  # reports name no folder of a machine
+    folders = f" ({', '.join(told)})" if told else ", of which there are none"
     return f"there is no module {name} in {where}{folders}; {near(name, known)}"
 
 
@@ -124,7 +127,8 @@ def _require_arguments(
         known = [each.name for each in taken if each.kind is not each.POSITIONAL_ONLY]
         for name in named:
             if name not in known:
-                raise UserError(f"{where} has no argument {name}; {near(name, known)}")
+                hint = near(name, known) if known else "it takes no arguments by name"
+                raise UserError(f"{where} has no argument {name}; {hint}")
     try:
         signature.bind(*given, **named)
     except TypeError as error:

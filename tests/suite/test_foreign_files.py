@@ -375,7 +375,7 @@ def damaged(files, folder, kind):
         )
     if kind == "state.pt":
         torch.save(tiny().state_dict(), target)
-        return target, "state.pt is no TorchScript program, but what torch.save wrote"
+        return target, "state.pt is no TorchScript program, but what torch.save wrote, a state dict"
     if kind == "old.pt":
         torch.save({}, target, _use_new_zipfile_serialization=False)
         return target, "old.pt is no TorchScript program, but what torch.save wrote"

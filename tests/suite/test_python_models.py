@@ -1,6 +1,7 @@
 """Models of a team's own Python: what a factory returns is taken, or refused in one sentence."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from itertools import count
@@ -368,6 +369,11 @@ def test_a_project_s_own_model_is_built_in_processes_of_their_own(tmp_path, monk
         assert main(asked) == 0
         answer = capsys.readouterr()
         assert ("building mine/fp32" in answer.err) == built
+        seconds = re.findall(
+            r"built mine/fp32 in (.*) s; with the start of a pro.* (.*) s", answer.err
+        )
+        assert len(seconds) == built
+        assert all(float(build) < float(all_of_it) + 0.5 for build, all_of_it in seconds)
         assert "mine (3 classes; factory weights" in answer.out
 
 

@@ -354,6 +354,11 @@ def test_names_that_timm_has_changed(name, current):
         current_name("vit_base_patch16_224_in21k.nope", "mine")
 
 
+def test_a_name_that_timm_does_not_know_may_be_meant_for_a_project_s_model():
+    with pytest.raises(UserError, match=r"has no model colour; .*; `vitbench list` names the mod"):
+        current_name("colour", "mine")
+
+
 def test_a_changed_name_has_the_classes_of_the_present_one(tmp_path):
     spec = parse_spec("vit_tiny_patch16_224_in21k,depth=1", tmp_path)
     model = load_model(spec, None)

@@ -51,7 +51,7 @@ def test_a_function_is_called_with_its_arguments(package, capsys):
 @pytest.mark.parametrize(
     ("name", "named", "said"),
     [
-        ("net:tiny", {}, r"no module ACME\.net in the package ACME \(.*\); nearest: ACME\.nets"),
+        ("net:tiny", {}, r"no module ACME\.net in the package ACME \(src/ACME\); nearest: ACME\.n"),
         ("nets.deep:tiny", {}, r"no module ACME\.nets\.deep: ACME\.nets is a module and no pack"),
         ("nets:tinny", {}, r"ACME\.nets has no tinny; nearest: tiny"),
         ("nets:WIDTH", {}, "WIDTH is of type int and no function"),
@@ -59,6 +59,7 @@ def test_a_function_is_called_with_its_arguments(package, capsys):
         ("nets:quits", {}, r"mine raises SystemExit: no GPU \(ACME/nets\.py, line 8\)"),
         ("nets:needs", {}, r"missing a required argument: 'width'\): it is needs\(width\)"),
         ("nets:tiny", {"widht": 1}, "mine has no argument widht; nearest: width"),
+        ("nets:broken", {"width": 1}, "mine has no argument width; it takes no arguments by name"),
         ("lacks:f", {}, r"import of ACME\.lacks raises Mod.*: .*'torchfu' \(.*line 2"),
         ("typo:f", {}, r"import of ACME\.typo raises SyntaxError: .*\(ACME/typo\.py, line 1\)"),
     ],
@@ -74,7 +75,7 @@ def test_what_is_wrong_with_a_team_s_code_is_one_sentence(package, name, named, 
 
 def test_a_package_that_is_nowhere(package):
     with pytest.raises(
-        UserError, match=rf"no module akme in the import roots \({package.parent}\)"
+        UserError, match=rf"no module akme in the import roots \({package.parent.parent.name}/src\)"
     ):
         team_code.imported("akme.nets:tiny", "mine")
     team_code.use([])

@@ -164,7 +164,10 @@ class Builds:
         )
         if images:
             images.unlink()
-        self._say(f"built {name} in {monotonic() - start:.0f} s")
+        self._say(
+            f"built {name} in {answer['build_seconds']:.1f} s; with the start of a process "
+            f"{monotonic() - start:.0f} s"
+        )
         return answer
 
 

@@ -25,6 +25,7 @@ def current_name(name: str, where: str) -> tuple[str, tuple[str, ...]]:
     if not timm.is_model(bare):
         near = get_close_matches(name, timm.list_models(), n=3, cutoff=0.6)
         hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() names them"
+        hint += "; `vitbench list` names the models of a project"
         raise UserError(f"{where}: timm has no model {name}; {hint}")
     tags = timm.list_pretrained(f"{bare}.*")
     if "." in name and name not in tags:

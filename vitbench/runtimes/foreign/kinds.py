@@ -14,7 +14,7 @@ EXPORTED = (
     "torch._inductor.aoti_compile_and_package(program) compiles it"
 )
 SAVED = (
-    "what torch.save wrote (a state dict, or a pickle of a module) and no program: it is the "
+    "what torch.save wrote, a state dict or a pickle of a module: that is the "
     'checkpoint of a model; a program is what torch.jit.trace(model, images).save("FILE") writes'
 )
 
