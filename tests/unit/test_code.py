@@ -92,6 +92,14 @@ def test_a_package_brings_its_own_init_and_its_data(package):
     assert changed_by(package, "runtimes/folder/kernels/sm90/tile.cuh", "\n") == set()
 
 
+def test_a_wheel_has_the_keys_of_a_checkout(package):
+    """Its checkpoints lie beside the modules, and are known by the weights that they give."""
+    before = digests(package)
+    (package / "checkpoints").mkdir()
+    (package / "checkpoints" / "deit.safetensors").write_bytes(b"weights")
+    assert digests(package) == before
+
+
 def test_two_files_that_swap_their_texts_are_another_code(package):
     before = digests(package)["tuned"]
     one, two = (package / "runtimes/tuned" / name for name in ("linear.cpp", "attention.cpp"))

@@ -43,8 +43,9 @@ def files(modules: Iterable[str], package: Path = PACKAGE) -> list[Path]:
 
     A package executes its `__init__` before its modules, so that file counts. Files that are not
     Python (C++ of our own kernels) count with the modules of the folder that they are in or below,
-    if no other package is between. NEUTRAL modules do not
-    count. Raises ValueError for a module that does not exist.
+    if no other package is between. NEUTRAL modules do not count, nor what lies beside vitbench's
+    own modules: a wheel has the checkpoints there, and a checkout has not. Raises ValueError for a
+    module that does not exist.
     """
     waiting, seen, found = list(modules), set(NEUTRAL), set[Path]()
     for name in waiting:
@@ -56,7 +57,7 @@ def files(modules: Iterable[str], package: Path = PACKAGE) -> list[Path]:
         seen.add(name)
         if file is None:
             continue
-        found |= {file, *_data(file.parent)}
+        found |= {file, *(_data(file.parent) if file.parent != package else ())}
         waiting += [parent for parent in _prefixes(name) if parent not in seen]
         waiting += _imported(file.read_bytes())
     return sorted(found)
