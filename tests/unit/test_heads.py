@@ -112,6 +112,28 @@ def test_a_swapped_pair_of_one_batch_is_broken(head, limits):
     assert f"{named} have each other's outputs" in whole.sentence
 
 
+def of_one_class(images=N):
+    """Logits of two classes, of which the first is the reference's on all images."""
+    return (np.array([5, -5]) + 0.4 * np.random.default_rng(0).normal(size=(images, 2))).astype(
+        np.float32
+    )
+
+
+@pytest.mark.parametrize("limits", [INT8, STATIC])
+def test_a_constant_beside_a_reference_of_one_class_is_broken(limits):
+    reference = of_one_class()
+    found = verdict("single-label", WRONG["a constant"](reference), reference, limits)
+    assert found.state == "BROKEN"
+    assert "the reference's top-1 is label 0 on 256 of 256 images" in found.sentence
+    error = limits.relative_error * 0.4 * np.random.default_rng(1).normal(size=reference.shape)
+    near = verdict("single-label", reference + error / 5, reference, limits)
+    assert near.state == "KEPT"
+    far = verdict("single-label", reference + error * 2, reference, limits)
+    assert (far.state, "give others with --images=DIR" in far.sentence) == ("UNPROVEN", True)
+    flat = np.tile(reference[:1], (N, 1))
+    assert verdict("single-label", flat * 1.0001, flat, limits).state == "UNPROVEN"
+
+
 def noise(reference, limits, share=0.2):
     """Rounding of a fifth of what the limits allow, as measured of int8 linears."""
     spread = reference.std(0)

@@ -35,6 +35,7 @@ def measured_of(hits, total=None, clusters=None, delta=0.01, cosine=0.999, margi
         "cosine": [cosine] * done,
         "delta_square": [delta**2] * done,
         "reference_square": [1.0] * total,
+        "spread_square": [0.1] * total,
         "top1_hits": None, "top5_hits": None,
         "reference_top1_hits": None, "reference_top5_hits": None,
         "class_names": NAMES,

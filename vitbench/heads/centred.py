@@ -13,6 +13,9 @@ from vitbench.case import Limits
 from vitbench.heads.base import Measured, Pair
 from vitbench.heads.words import rounded
 
+FLAT = 1e-6
+"""A spread below this share of an output's size is rounding: float32 has 24 bits."""
+
 
 def delta_square(pair: Pair) -> list[float]:
     """|own - reference|^2 of each image."""

@@ -19,8 +19,6 @@ from vitbench.stats.intervals import error_upper
 
 LEAST_PHOTOGRAPHS = 20
 """An interval from fewer says nothing."""
-FLAT = 1e-6
-"""A spread below this share of an output's size is rounding: float32 has 24 bits."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ def _outputs(measured: Measured, images: int) -> list[_Output]:
     found = []
     for place in range(reference.shape[1] if len(own) else 0):
         values, names = reference[:, place], measured["class_names"]
-        flat = not values.std() > FLAT * float(np.abs(values).max())
+        flat = not values.std() > centred.FLAT * float(np.abs(values).max())
         spreads = np.square(values if flat else values - values.mean())
         deltas = np.square(own[:, place] - values[: len(own)])
         name = f"{names[place]!r}" if names else f"output {place}"

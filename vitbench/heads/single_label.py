@@ -1,6 +1,7 @@
 """One label an image, softmax: two answers agree where the same class comes first."""
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,13 @@ from numpy.typing import NDArray
 
 from vitbench.case import Limits
 from vitbench.heads.base import TINY, Findings, Head, Measured, Outputs, Pair, Spoken
-from vitbench.heads.centred import delta_square
+from vitbench.heads.centred import FLAT, centred_error, delta_square
 from vitbench.heads.classes import hits_of, top_flips
 from vitbench.heads.shares import against, beneath, best_upper, mean, needed, share_of
 from vitbench.heads.words import percent, round_down, rounded
+
+CONSTANT = 0.99
+"""A centred relative error above is that of one answer to all images, whose error is 1."""
 
 
 class SingleLabel(Head):
@@ -19,9 +23,6 @@ class SingleLabel(Head):
     noun = "top-1"
     labelled = True
     error_name = "relative logit error"
-
-    def begin(self, pair: Pair) -> dict[str, list[Any]]:  # noqa: ARG002
-        return {}
 
     def columns(self, pair: Pair) -> dict[str, list[Any]]:
         """`margin` is the reference's first logit less its second, `own_margin` the deployment's.
@@ -46,29 +47,42 @@ class SingleLabel(Head):
         return found
 
     def judged(self, measured: Measured, limits: Limits) -> Findings:
-        """By the mean cosine, the relative error of all logits, and the bounds of the share."""
+        """By the mean cosine, the relative error of all logits, and the bounds of the share.
+
+        Where one class is the reference's on so many images that a constant would agree, equal
+        classes alone prove nothing: the centred relative error has to keep the limit too, and
+        CONSTANT breaks it.
+        """
         hits = hits_of(measured)
         found, cosine = share_of(hits, measured), mean(measured["cosine"])
         error, sound = _relative_error(measured, len(hits)), not measured["problem"]
         flips = top_flips(measured, hits, found.size, self.noun)
+        claimed, enough = not measured["synthetic"], found.lower >= limits.agreement
+        alike = _alike(measured, limits.agreement) if enough else ""
+        apart = _apart(measured) if alike else 0.0
         broken = []
         if sound and not cosine >= limits.cosine:
             broken.append(f"mean cosine {round_down(cosine, 5)}, limit at least {limits.cosine:g}")
         if sound and not error <= limits.relative_error:
-            most = limits.relative_error
-            broken.append(f"relative logit error {error:.4g}, limit at most {most:g}")
-        if sound and not measured["synthetic"] and found.upper < limits.agreement:
+            at_most = f"limit at most {limits.relative_error:g}"
+            broken.append(f"relative logit error {error:.4g}, {at_most}")
+        if sound and claimed and found.upper < limits.agreement:
             broken.append(f"{flips}; {beneath(found, limits.agreement)}")
+        if sound and claimed and CONSTANT < apart < math.inf:
+            broken.append(
+                f"{alike}, and it tells them apart no better than one answer to all would (centred "
+                f"relative error {apart:.4g})"
+            )
         return Findings(
             broken=tuple(broken),
-            proven=found.lower >= limits.agreement,
+            proven=enough and apart <= limits.relative_error,
             words=f"{flips}; {against(found, limits.agreement)}",
             numbers=(
                 f"cosine {round_down(cosine, 5)}, relative logit error {error:.4g}, limits "
                 f"{limits.cosine:g} and {limits.relative_error:g}; synthetic weights, so that "
                 f"agreement ({percent(found.share)} of {len(hits)} images) is not claimed"
             ),
-            needed=needed(limits.agreement),
+            needed=f"{alike}: give others with --images=DIR" if alike else needed(limits.agreement),
             effective_images=found.size,
             matched=found.matched,
             share=found.share,
@@ -113,6 +127,22 @@ class SingleLabel(Head):
         odds /= odds.sum()
         likeliest = np.argsort(-odds)[: max(1, top)]
         return [f"{index:5d}  {odds[index]:6.1%}  {model.names[index]}" for index in likeliest]
+
+
+def _alike(measured: Measured, share: float) -> str:
+    """A phrase where one class is the reference's on that share of the images; else ""."""
+    ((place, count),) = Counter(measured["reference_top1"]).most_common(1)
+    if count < share * len(measured["reference_top1"]):
+        return ""
+    name = measured["class_names"][place].split(",")[0]
+    return f"the reference's top-1 is {name} on {count} of {len(measured['reference_top1'])} images"
+
+
+def _apart(measured: Measured) -> float:
+    """The centred relative error; infinite where the reference's logits do not vary."""
+    images = len(measured["top1"])
+    spread, size = (sum(measured[f"{key}_square"][:images]) for key in ("spread", "reference"))
+    return centred_error(measured, images) if spread > FLAT**2 * size else math.inf
 
 
 def _order(logits: Outputs) -> NDArray[np.intp]:
