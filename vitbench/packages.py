@@ -44,7 +44,9 @@ class Provided:
         except AttributeError as error:
             self._require_attribute(error)
             raise UserError(self._fails(error)) from error
-        except (Exception, SystemExit) as error:  # whatever an import does
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever an import does
             raise UserError(self._fails(error)) from error
 
     def call(self, function: Any) -> Any:
@@ -52,7 +54,9 @@ class Provided:
         try:
             with redirect_stdout(stderr):
                 return function()
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise UserError(f"{self.where}: {self.value} raises {with_kind(error)}") from error
 
     def _require_attribute(self, error: AttributeError) -> None:

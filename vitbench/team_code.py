@@ -70,7 +70,9 @@ def called(
     try:
         with redirect_stdout(sys.stderr):
             return function(*given, **named)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise UserError(f"{where} raises {with_kind(error)}{_place(error)}") from error
 
 
@@ -82,7 +84,9 @@ def _module(name: str, where: str) -> Any:
         if error.name and f"{name}.".startswith(f"{error.name}."):
             raise UserError(f"{where}: {_not_found(error.name)}") from error
         raise UserError(_fails(name, where, error)) from error
-    except (Exception, SystemExit) as error:  # whatever a module does when it is imported
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a module does when it is imported
         raise UserError(_fails(name, where, error)) from error
 
 

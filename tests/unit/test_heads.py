@@ -112,6 +112,18 @@ def test_a_swapped_pair_of_one_batch_is_broken(head, limits):
     assert f"{named} have each other's outputs" in whole.sentence
 
 
+@pytest.mark.parametrize("images", [1, 200])
+@pytest.mark.parametrize("head", ["binary", "multi-label", "embedding"])
+def test_a_reference_that_answers_all_images_alike_proves_nothing(head, images):
+    """Neither the same answers nor rounding is BROKEN there; what is far off is."""
+    flat = np.tile(reference_of(head)[:1], (images, 1))
+    for own in (flat, flat * 1.00001):
+        found = verdict(head, own, flat, REBUILT)
+        assert found.state == "UNPROVEN", found.sentence
+        assert "--images=DIR" in found.sentence
+    assert verdict(head, flat * 2, flat, REBUILT).state == "BROKEN"
+
+
 def of_one_class(images=N):
     """Logits of two classes, of which the first is the reference's on all images."""
     return (np.array([5, -5]) + 0.4 * np.random.default_rng(0).normal(size=(images, 2))).astype(

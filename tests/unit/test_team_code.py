@@ -29,6 +29,8 @@ def package(tmp_path, monkeypatch):
         "    return math.sqrt(-1)\n"
         "def quits():\n"
         "    raise SystemExit('no GPU')\n"
+        "def skips():\n"
+        "    import pytest; pytest.skip('no GPU')\n"
         "def needs(width):\n"
         "    print('a line of a training script')\n"
         "    return width\n"
@@ -57,6 +59,7 @@ def test_a_function_is_called_with_its_arguments(package, capsys):
         ("nets:WIDTH", {}, "WIDTH is of type int and no function"),
         ("nets:broken", {}, r"mine raises ValueError: .*\(ACME/nets\.py, line 6\)"),
         ("nets:quits", {}, r"mine raises SystemExit: no GPU \(ACME/nets\.py, line 8\)"),
+        ("nets:skips", {}, r"mine raises Skipped: no GPU \(ACME/nets\.py, line 10\)"),
         ("nets:needs", {}, r"missing a required argument: 'width'\): it is needs\(width\)"),
         ("nets:tiny", {"widht": 1}, "mine has no argument widht; nearest: width"),
         ("nets:broken", {"width": 1}, "mine has no argument width; it takes no arguments by name"),

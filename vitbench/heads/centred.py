@@ -22,12 +22,21 @@ def delta_square(pair: Pair) -> list[float]:
     return rounded(np.square(pair.own - pair.reference).sum(1))
 
 
+ALIKE = "the reference answers all images alike: give others with --images=DIR"
+
+
+def flat(measured: Measured) -> bool:
+    """Whether the reference does not vary over the sample: then nothing can be proven."""
+    return bool(sum(measured["spread_square"]) <= FLAT**2 * sum(measured["reference_square"]))
+
+
 def centred_error(measured: Measured, images: int) -> float:
-    """The error of what is measured over the spread of the first `images`. Infinite where the
-    reference does not vary and something differs; NaN where nothing was measured."""
+    """The error of what is measured over the spread of the first `images`; over their size where
+    the reference is flat, since that is all that is known. NaN where nothing was measured."""
     if not measured["delta_square"]:
         return math.nan
-    return ratio(sum(measured["delta_square"]), sum(measured["spread_square"][:images]))
+    key = "reference_square" if flat(measured) else "spread_square"
+    return ratio(sum(measured["delta_square"]), sum(measured[key][:images]))
 
 
 def ratio(deltas: float, spreads: float) -> float:

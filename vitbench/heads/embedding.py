@@ -48,13 +48,13 @@ class Embedding(Head):
         images, photographs = len(measured["centred"]), len(set(measured["clusters"]))
         hits, cosine = self._hits(measured), mean(measured["centred"])
         found, error = share_of(hits, measured), centred.centred_error(measured, images)
-        limit, broken = limits.least_neighbours, []
+        limit, flat, broken = limits.least_neighbours, centred.flat(measured), []
         differ = (
             f"{self.noun} differs on {len(hits) - found.matched} of {len(hits)} images"
             f"{worth(found.size, len(hits))}"
         )
         if not measured["problem"]:
-            if not cosine >= limits.cosine:
+            if not flat and not cosine >= limits.cosine:
                 least = f"limit at least {limits.cosine:g}"
                 broken.append(f"mean centred cosine {round_down(cosine, 5)}, {least}")
             broken += centred.over(error, limits)
@@ -67,7 +67,7 @@ class Embedding(Head):
         few = photographs < LEAST_PHOTOGRAPHS
         return Findings(
             broken=tuple(broken),
-            proven=found.lower >= limit and not few and any(measured["spread_square"]),
+            proven=found.lower >= limit and not few and not flat,
             words=f"{numbers}; {differ}; {against(found, limit)}",
             numbers=(
                 f"{numbers}; synthetic weights, so that equal nearest neighbours "
@@ -77,7 +77,7 @@ class Embedding(Head):
                 f"nearest neighbours need at least {LEAST_PHOTOGRAPHS} independent images, and the "
                 f"sample has {photographs}: give them with --images=DIR"
                 if few
-                else needed(limit)
+                else (centred.ALIKE if flat else needed(limit))
             ),
             effective_images=found.size,
             matched=found.matched,
@@ -94,7 +94,8 @@ class Embedding(Head):
             return False
         left = measured["total"] - len(measured["centred"])
         best_cosine = (sum(measured["centred"]) + left) / measured["total"]
-        return not best_cosine >= limits.cosine or centred.doomed(measured, limits)
+        apart = not best_cosine >= limits.cosine and not centred.flat(measured)
+        return apart or centred.doomed(measured, limits)
 
     def answers(self, measured: Measured) -> tuple[list[Any], list[Any]]:
         """Nothing where not the whole sample was measured."""

@@ -18,6 +18,7 @@ def judged(
     """By the centred relative error of all logits, and the bounds of the share of `hits`. `flips`
     says how many differ; `more` ends the words."""
     found, error = share_of(hits, measured), centred.centred_error(measured, len(hits))
+    flat = centred.flat(measured)
     broken = []
     if not measured["problem"]:
         broken = centred.over(error, limits)
@@ -26,13 +27,13 @@ def judged(
     of_error = f"centred relative error {error:.4g}, limit {limits.relative_error:g}"
     return Findings(
         broken=tuple(broken),
-        proven=found.lower >= limits.agreement and any(measured["spread_square"]),
+        proven=found.lower >= limits.agreement and not flat,
         words=f"{of_error}; {flips}; {against(found, limits.agreement)}{more}",
         numbers=(
             f"{of_error}; synthetic weights, so that agreement ({percent(found.share)} of "
             f"{len(hits)} images) is not claimed"
         ),
-        needed=needed(limits.agreement),
+        needed=centred.ALIKE if flat else needed(limits.agreement),
         effective_images=found.size,
         matched=found.matched,
         share=found.share,

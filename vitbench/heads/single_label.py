@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vitbench.case import Limits
 from vitbench.heads.base import TINY, Findings, Head, Measured, Outputs, Pair, Spoken
-from vitbench.heads.centred import FLAT, centred_error, delta_square
+from vitbench.heads.centred import centred_error, delta_square, flat, over
 from vitbench.heads.classes import hits_of, top_flips
 from vitbench.heads.shares import against, beneath, best_upper, mean, needed, share_of
 from vitbench.heads.words import percent, round_down, rounded
@@ -59,7 +59,7 @@ class SingleLabel(Head):
         flips = top_flips(measured, hits, found.size, self.noun)
         claimed, enough = not measured["synthetic"], found.lower >= limits.agreement
         alike = _alike(measured, limits.agreement) if enough else ""
-        apart = _apart(measured) if alike else 0.0
+        apart = centred_error(measured, len(hits)) if alike else 0.0
         broken = []
         if sound and not cosine >= limits.cosine:
             broken.append(f"mean cosine {round_down(cosine, 5)}, limit at least {limits.cosine:g}")
@@ -68,14 +68,14 @@ class SingleLabel(Head):
             broken.append(f"relative logit error {error:.4g}, {at_most}")
         if sound and claimed and found.upper < limits.agreement:
             broken.append(f"{flips}; {beneath(found, limits.agreement)}")
-        if sound and claimed and CONSTANT < apart < math.inf:
+        if sound and claimed and apart > CONSTANT:
             broken.append(
                 f"{alike}, and it tells them apart no better than one answer to all would (centred "
                 f"relative error {apart:.4g})"
             )
         return Findings(
             broken=tuple(broken),
-            proven=enough and apart <= limits.relative_error,
+            proven=enough and not (alike and (flat(measured) or over(apart, limits))),
             words=f"{flips}; {against(found, limits.agreement)}",
             numbers=(
                 f"cosine {round_down(cosine, 5)}, relative logit error {error:.4g}, limits "
@@ -131,18 +131,12 @@ class SingleLabel(Head):
 
 def _alike(measured: Measured, share: float) -> str:
     """A phrase where one class is the reference's on that share of the images; else ""."""
-    ((place, count),) = Counter(measured["reference_top1"]).most_common(1)
-    if count < share * len(measured["reference_top1"]):
+    top: list[int] = measured["reference_top1"]
+    ((place, count),) = Counter(top).most_common(1)
+    if count < share * len(top):
         return ""
     name = measured["class_names"][place].split(",")[0]
-    return f"the reference's top-1 is {name} on {count} of {len(measured['reference_top1'])} images"
-
-
-def _apart(measured: Measured) -> float:
-    """The centred relative error; infinite where the reference's logits do not vary."""
-    images = len(measured["top1"])
-    spread, size = (sum(measured[f"{key}_square"][:images]) for key in ("spread", "reference"))
-    return centred_error(measured, images) if spread > FLAT**2 * size else math.inf
+    return f"the reference's top-1 is {name} on {count} of {len(top)} images"
 
 
 def _order(logits: Outputs) -> NDArray[np.intp]:
