@@ -120,7 +120,7 @@ def test_a_build_that_failed_is_remembered_and_others_are_built(
     asked = []
 
     def fake(request, *_, **settings):
-        asked.append((request["variant"], settings["memory_bytes"], settings["name"]))
+        asked.append((request["recipe"]["name"], settings["memory_bytes"], settings["name"]))
         raise failure
 
     monkeypatch.setattr(builds, "ask", fake)
