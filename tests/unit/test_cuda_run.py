@@ -35,7 +35,7 @@ def python(code, *arguments):
 @pytest.fixture
 def play(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "LEAST_SECONDS", 0.05)
-    monkeypatch.setattr(run, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(run, "GRACE_SECONDS", 20.0)
     monkeypatch.setattr(run, "KEEP_SECONDS", 0.1)
     (tmp_path / "out").mkdir()
 
@@ -78,7 +78,8 @@ def test_a_step_at_its_limit_is_stopped_and_its_reports_are_kept(play, tmp_path)
     assert not [name for name in names if "/." in name]
 
 
-def test_what_ignores_the_request_to_stop_is_ended(play):
+def test_what_ignores_the_request_to_stop_is_ended(play, monkeypatch):
+    monkeypatch.setattr(run, "GRACE_SECONDS", 0.2)
     deaf = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(100)"
     found, _ = play(Step("deaf", 1.5, (python(deaf),)))
     assert (found[0].state, found[0].codes) == ("stopped", (-9,))
