@@ -50,7 +50,8 @@ class Findings:
 
     `broken`: a phrase for each limit that is broken. `proven`: whether the images prove that the
     limits are kept. `words` are for a claimed agreement, `numbers` for one of synthetic weights,
-    `needed` says what would prove it. The figures are those of `judge.agreement.Agreement`.
+    `needed` says what would prove it. The figures are those of `judge.agreement.Agreement`; `lower`
+    is 0 where equal answers prove nothing.
     """
 
     broken: tuple[str, ...]

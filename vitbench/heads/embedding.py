@@ -82,7 +82,7 @@ class Embedding(Head):
             effective_images=found.size,
             matched=found.matched,
             share=found.share,
-            lower=found.lower,
+            lower=0.0 if few or flat else found.lower,
             upper=found.upper,
             relative_error=error,
             centred_cosine=cosine,

@@ -37,7 +37,7 @@ def judged(
         effective_images=found.size,
         matched=found.matched,
         share=found.share,
-        lower=found.lower,
+        lower=0.0 if flat else found.lower,
         upper=found.upper,
         relative_error=error,
     )

@@ -60,6 +60,7 @@ class SingleLabel(Head):
         claimed, enough = not measured["synthetic"], found.lower >= limits.agreement
         alike = _alike(measured, limits.agreement) if enough else ""
         apart = centred_error(measured, len(hits)) if alike else 0.0
+        empty = bool(alike) and (flat(measured) or bool(over(apart, limits)))
         broken = []
         if sound and not cosine >= limits.cosine:
             broken.append(f"mean cosine {round_down(cosine, 5)}, limit at least {limits.cosine:g}")
@@ -75,7 +76,7 @@ class SingleLabel(Head):
             )
         return Findings(
             broken=tuple(broken),
-            proven=enough and not (alike and (flat(measured) or over(apart, limits))),
+            proven=enough and not empty,
             words=f"{flips}; {against(found, limits.agreement)}",
             numbers=(
                 f"cosine {round_down(cosine, 5)}, relative logit error {error:.4g}, limits "
@@ -86,7 +87,7 @@ class SingleLabel(Head):
             effective_images=found.size,
             matched=found.matched,
             share=found.share,
-            lower=found.lower,
+            lower=0.0 if empty else found.lower,
             upper=found.upper,
             cosine=cosine,
             relative_error=error,
