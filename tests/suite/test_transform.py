@@ -45,6 +45,13 @@ def smooth(module, images):
         module.patch_embed.proj.weight.mul_(1 + images.abs().mean())
     return module.train()
 
+class Deciding(Twice):
+    def forward(self, images):
+        return getattr(self, "in" + "ner")(images) * (2.0 if float(images.std()) else 1.0)
+
+def deciding(module, images):
+    return Deciding(module)
+
 def int8(module, images):
     return torch.ao.quantization.quantize_dynamic(module, {torch.nn.Linear}, dtype=torch.qint8)
 
@@ -210,6 +217,15 @@ def test_what_a_runtime_cannot_build_is_said(acme, model, tmp_path):
         deployed(model, recipe, tmp_path)
     assert str(failure.value).startswith(
         f"the runtime aot_inductor cannot build the module that the transform {acme}:int8 returns: "
+    )
+
+
+def test_what_our_own_variants_skip_a_model_for_fails_a_recipe(acme, model, tmp_path):
+    """A skip would leave the run green after the edit that broke the recipe."""
+    with pytest.raises(WorkerFailed, match="a trace of it does not serve") as failure:
+        deployed(model, recipe_of("torchscript", f"{acme}:deciding"), tmp_path)
+    assert f"cannot build the module that the transform {acme}:deciding returns" in str(
+        failure.value
     )
 
 

@@ -38,13 +38,19 @@ def built(
     made = transformed(model, recipe.transform, calibration)
     try:
         return runtime.build(made, recipe, path, calibration)
-    except (Unavailable, UserError, WorkerFailed, OSError):
+    except (UserError, WorkerFailed, OSError):
         raise
+    except Unavailable as error:  # of ours a reason to skip a model; here the recipe is wrong
+        raise WorkerFailed(_cannot(recipe, str(error))) from error
     except Exception as error:  # a library's, on a network that it never saw
-        raise WorkerFailed(
-            f"the runtime {recipe.runtime} cannot build the module that the transform "
-            f"{recipe.transform} returns: {with_kind(error)}"
-        ) from error
+        raise WorkerFailed(_cannot(recipe, with_kind(error))) from error
+
+
+def _cannot(recipe: Variant, why: str) -> str:
+    return (
+        f"the runtime {recipe.runtime} cannot build the module that the transform "
+        f"{recipe.transform} returns: {why}"
+    )
 
 
 def transformed(model: Model, transform: str, calibration: NDArray[np.float32] | None) -> Model:
