@@ -301,3 +301,18 @@ def test_the_source_of_a_transform_is_below_the_table_once():
     text = table(report_of(*rows), None)
     assert text.count("acme.quant") == 1
     assert "  own: transform acme.quant:smooth, source sha256 0123456789ab" in text
+
+
+def test_a_file_of_another_tool_is_below_the_table_once():
+    rows = [benchmark_of(f"{TINY}/{name}") for name in ("fp32/cpu/b1", "own/cpu/b1", "own/cpu/b8")]
+    for row in rows[1:]:
+        row["extra_info"]["artifact"].update(build_seconds=None, suffix=".onnx", sha256="0123" * 16)
+    text = table(report_of(*rows), None)
+    assert text.count("another tool") == 1
+    assert "  own: .onnx file of another tool, sha256 012301230123" in text
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.0041, "4.1"), (0.00005, "0.05")])
+def test_times_below_a_millisecond_are_told_apart(seconds, told):
+    text = table(report_of(benchmark_of(f"{TINY}/fp32/cpu/b1", seconds=seconds)), None)
+    assert line_of(text, "fp32/cpu/b1").split()[1] == told

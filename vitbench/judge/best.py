@@ -141,7 +141,8 @@ def _why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[C
         elif each.paired == best.paired:
             words = f"equally fast, {_figure(each, need)}"
     elif each.figures[need] == best.figures[need]:
-        words = f"no better: {_figure(each, need)}, and {each.latency:.1f} ms a call"
+        latency = NEEDS["latency"].text(each.latency)
+        words = f"no better: {_figure(each, need)}, and {latency} ms a call"
     if not dominators:
         return words
     # The candidate with the least of what is needed: a reader would take that one instead.
@@ -161,9 +162,9 @@ def _overlap(one: Candidate, other: Candidate) -> bool:
 
 
 def _figure(candidate: Candidate, need: str) -> str:
-    field = NEEDS[need]
-    digits = 1 if field.measure is SECONDS else 2
-    words = f"{candidate.figures[need]:.{digits}f} {field.unit}"
+    field, value = NEEDS[need], candidate.figures[need]
+    words = f"{value:.2f}" if field.measure is not SECONDS or value is None else field.text(value)
+    words += f" {field.unit}"
     if need == "latency" and candidate.speedup:
         words += f" ({candidate.speedup:.2f}x)"
     return words

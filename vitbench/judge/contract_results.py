@@ -156,8 +156,8 @@ def _of_a_head(contract: Contract, row: Row, process_spread: float) -> tuple[str
     bound = next(iter(field.interval(row.benchmarks)), None)
     if not field.bounds or row.timed.agreement.itself:
         return _figure(contract, row, process_spread)
-    words = f"{value:.{field.digits}f}, upper bound "
-    words += "none" if bound is None else f"{bound:.{field.digits}f}"
+    words = f"{field.text(value)}, upper bound "
+    words += "none" if bound is None else field.text(bound)
     if value > contract.value:
         return "BROKEN", words
     kept = bound is not None and bound <= contract.value
@@ -192,7 +192,7 @@ def _figure(contract: Contract, row: Row, _: float) -> tuple[str, str]:
             "UNPROVEN",
             f"the report has no {group} of the case: run benchmarks/test_{group}.py too",
         )
-    words = f"{value:.{field.digits}f} {field.unit}"
+    words = f"{field.text(value)} {field.unit}"
     factor = 1.0
     if field.contract and field.contract.one_call:
         factor = math.exp(Change(0.0, RUN_SPREAD, CERTAIN).quantile(CONFIDENCE))

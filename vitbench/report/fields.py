@@ -93,6 +93,11 @@ class Field:
         """The figure of a case in `unit`, or None where the report has none."""
         return self._shown(self.found(benchmarks)[0])
 
+    def text(self, value: float) -> str:
+        """A value in `unit`; two digits of a time below 1: small models take 0.05 ms."""
+        short = self.measure is SECONDS and abs(value) < 1
+        return f"{value:.{max(self.digits, 2) if short else self.digits}f}"
+
     def interval(self, benchmarks: Benchmarks) -> tuple[float | None, ...]:
         """Its bounds in `unit`, from the group that holds the value: () for a field without."""
         return tuple(map(self._shown, self.found(benchmarks)[1:]))

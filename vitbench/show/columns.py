@@ -86,7 +86,7 @@ def _plain(field: Field) -> Column:
 
 def _number(field: Field, row: Row) -> str:
     value = field.value(row.benchmarks)
-    return "" if value is None else f"{value:.{field.digits}f}"
+    return "" if value is None else field.text(value)
 
 
 def _build(row: Row) -> str:

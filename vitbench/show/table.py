@@ -60,7 +60,7 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
                 *_null_arms(found),
                 *_throttled(found),
                 *(_foundations(run) if run else ()),
-                *_transforms(found),
+                *_of_the_user(found),
                 *_partly_quantized(found),
             ],
         ),
@@ -200,14 +200,18 @@ def _partly_quantized(found: Sequence[Row]) -> Iterator[str]:
     yield from (f"{case}: {said}" for case, said in lines)
 
 
-def _transforms(found: Sequence[Row]) -> Iterator[str]:
-    """Once per variant, whose recipe is the user's own: the state of its source."""
+def _of_the_user(found: Sequence[Row]) -> Iterator[str]:
+    """Once per variant, whose recipe or file is the user's own: the state of its source or file."""
     lines: dict[str, None] = {}
     for row in found:
         for each in row.typed.values():
-            if made := each.extra_info.artifact.transform:
+            artifact = each.extra_info.artifact
+            if made := artifact.transform:
                 source = f"{made.function}, source sha256 {made.sha256[:12]}"
                 lines[f"{row.case.variant}: transform {source}"] = None
+            elif artifact.build_seconds is None:
+                file = f"{artifact.suffix} file of another tool, sha256 {artifact.sha256[:12]}"
+                lines[f"{row.case.variant}: {file}"] = None
     yield from lines
 
 
