@@ -124,6 +124,29 @@ def test_a_reference_that_answers_all_images_alike_proves_nothing(head, images):
     assert verdict(head, flat * 2, flat, REBUILT).state == "BROKEN"
 
 
+def softmax(logits):
+    odds = np.exp(logits - logits.max(1, keepdims=True))
+    return odds / odds.sum(1, keepdims=True)
+
+
+PROBABILITIES = {
+    "softmax": ("single-label", softmax),
+    "log-softmax": ("single-label", lambda logits: np.log(softmax(logits) + 1e-30)),
+    "sigmoid": ("multi-label", lambda logits: 1 / (1 + np.exp(-logits))),
+}
+
+
+@pytest.mark.parametrize("kind", PROBABILITIES)
+def test_probabilities_in_place_of_logits_are_named(kind):
+    head, of = PROBABILITIES[kind]
+    reference = np.clip(reference_of(head), -60, 60)
+    found = verdict(head, of(reference), reference)
+    assert found.state == "BROKEN"
+    assert f"build it without the {kind}" in found.sentence
+    assert "build it" not in verdict(head, reference * 2, reference).sentence
+    assert verdict(head, of(reference), of(reference)).state != "BROKEN"
+
+
 def of_one_class(images=N):
     """Logits of two classes, of which the first is the reference's on all images."""
     return (np.array([5, -5]) + 0.4 * np.random.default_rng(0).normal(size=(images, 2))).astype(

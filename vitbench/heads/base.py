@@ -115,6 +115,10 @@ class Head(ABC):
         """Entries of `measured` that need the whole sample, added where all of it was measured."""
         return {}
 
+    def mistaken(self, pair: Pair) -> str:  # noqa: ARG002
+        """A phrase where own outputs are of another kind than the reference's; else ""."""
+        return ""
+
     @abstractmethod
     def judged(self, measured: Measured, limits: Limits) -> Findings:
         """What is measured, by limits. Nothing is broken where `measured` has a problem."""

@@ -57,5 +57,16 @@ class Sided(Head):
         logit = pair.frame.logit
         return (pair.own > logit).astype(np.int64), (pair.reference > logit).astype(np.int64)
 
+    def mistaken(self, pair: Pair) -> str:
+        """Of probabilities beside logits."""
+        low, high = pair.reference.min(), pair.reference.max()
+        odds = 1 / (1 + np.exp(-np.clip(pair.reference, -500, 500)))
+        if (low >= 0 and high <= 1) or np.abs(pair.own - odds).max() > 0.05:
+            return ""
+        return (
+            "its outputs are those of a sigmoid, and the reference's are logits: build it without "
+            "the sigmoid"
+        )
+
     def margins(self, pair: Pair) -> Outputs:
         return np.asarray(np.abs(pair.reference - pair.frame.logit))

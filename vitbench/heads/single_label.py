@@ -46,6 +46,18 @@ class SingleLabel(Head):
                     found[f"{prefix}top{k}_hits"] = (ranked[:, :k] == truth).any(1).tolist()
         return found
 
+    def mistaken(self, pair: Pair) -> str:
+        """Of probabilities, and of their logarithms, beside logits."""
+        for kind, odds in (("softmax", _as_they_are), ("log-softmax", np.exp)):
+            with np.errstate(over="ignore"):
+                own, reference = odds(pair.own), odds(pair.reference)
+            if _sums_to_one(own) and not _sums_to_one(reference):
+                return (
+                    f"its outputs are those of a {kind}, and the reference's are logits: build it "
+                    f"without the {kind}"
+                )
+        return ""
+
     def judged(self, measured: Measured, limits: Limits) -> Findings:
         """By the mean cosine, the relative error of all logits, and the bounds of the share.
 
@@ -138,6 +150,14 @@ def _alike(measured: Measured, share: float) -> str:
         return ""
     name = measured["class_names"][place].split(",")[0]
     return f"the reference's top-1 is {name} on {count} of {len(top)} images"
+
+
+def _as_they_are(outputs: Outputs) -> Outputs:
+    return outputs
+
+
+def _sums_to_one(odds: Outputs) -> bool:
+    return bool(odds.min() >= 0 and (np.abs(odds.sum(1) - 1) < 0.01).all())
 
 
 def _order(logits: Outputs) -> NDArray[np.intp]:

@@ -75,7 +75,7 @@ def judge_agreement(measured: Mapping[str, Any], limits: Limits, subject: str) -
     found = head.judged(measured, limits)
     broken = [str(problem)] if problem else [*found.broken, *measured.get("exchanged", ())]
     if broken:
-        state, words = "BROKEN", "; ".join(broken)
+        state, words = "BROKEN", "; ".join(filter(None, [*broken, measured.get("mistaken")]))
         if images < measured["total"]:
             words = f"stopped after {images} of {measured['total']} images: {words}"
     elif claimed:

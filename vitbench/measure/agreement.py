@@ -56,7 +56,7 @@ def compare(
     hits are None where the sample has no labels. `first_output` is that of the whole first batch,
     `packed`. `spread` is the standard deviation of each of the reference's outputs. `exchanged` has
     a phrase for each pair of images, or of outputs, with each other's answers; it is empty where
-    the measuring stopped early.
+    the measuring stopped early. `mistaken` is `Head.mistaken` of the first batch.
     """
     kind, frame = HEADS[head], frame_of(reference_logits, threshold)
     total, known = len(sample.ids), np.nan_to_num(reference_logits).astype(np.float64)
@@ -72,6 +72,7 @@ def compare(
         "threshold": threshold,
         "spread": rounded(frame.spread),
         "exchanged": [],
+        "mistaken": None,
         **kind.begin(Pair(known, known, frame)),
     }
     labelled = kind.labelled and sample.labels is not None
@@ -89,7 +90,10 @@ def compare(
         outputs.append(output[: len(reference)])
         labels = sample.labels[span] if labelled and sample.labels else None
         own, true = outputs[-1].astype(np.float64), reference.astype(np.float64)
-        columns = kind.columns(Pair(own, true, frame, labels))
+        pair = Pair(own, true, frame, labels)
+        if measured["mistaken"] is None:
+            measured["mistaken"] = kind.mistaken(pair)
+        columns = kind.columns(pair)
         for key, values in columns.items():
             measured[key].extend(values)
         if progress:
