@@ -86,6 +86,11 @@ def test_an_option_names_a_model_of_the_project_or_any_other(project, tmp_path):
     assert [spec.name for spec in named] == ["tiny", "other", "deit_tiny_patch16_224"]
     assert named[0] == replace(named[1], name="tiny")
     assert [spec.origin for spec in named] == ["pyproject.toml", "pyproject.toml", "--model"]
+    for behind in ("tiny,img_size=64", "other=tiny@best.pth"):
+        with pytest.raises(UserError, match=r"tiny is a model of the project: .*toml:\d+\)"):
+            known.chosen([behind], tmp_path)
+    (spec,) = known.chosen(["timm:tiny,img_size=64"], tmp_path)
+    assert spec.name == "tiny-img_size-64"
     assert [spec.name for spec in Project(tmp_path).chosen([], tmp_path)] == [DEFAULT_MODEL]
     with pytest.raises(UserError, match="two models are called 'tiny'"):
         known.chosen(["tiny", "tiny"], tmp_path)
@@ -311,3 +316,10 @@ def test_the_command_line_looks_upwards_for_the_table(project, tmp_path):
     assert (project_at(inner).root, project_at(inner).variants[0].name) == (tmp_path, "acme")
     (inner / "pyproject.toml").write_text("[tool.vitbench.models]\nmine = 'x'\n")
     assert (project_at(inner).root, list(project_at(inner).models)) == (inner, ["mine"])
+
+
+def test_a_file_of_another_tool_needs_no_exporter(project):
+    row = '[tool.vitbench.variants.acme]\nruntime = "onnxruntime"\n'
+    (built,) = project(row).variants
+    (given,) = project(row + 'artifact = "vit.onnx"\n').variants
+    assert set(built.requires) - set(given.requires) == {"onnxscript>=0.7.2"}

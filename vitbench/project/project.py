@@ -1,5 +1,6 @@
 """The project whose models and variants a run knows: read from a pyproject.toml."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,7 +56,13 @@ class Project:
 
     def _named(self, text: str, start: Path) -> ModelSpec:
         name, equals, spec = text.partition("=")
-        wanted = spec if equals else text
+        wanted = spec if equals and not {",", "@"} & set(name) else text
+        own, *behind = re.split("[,@]", wanted, maxsplit=1)
+        if behind and own in self.models:
+            raise UserError(
+                f"--model {text}: {own} is a model of the project: what stands behind its name "
+                f"belongs into its table ({self.models[own].at()}); timm:{own} would be timm's"
+            )
         packages, twice = by_name(MODELS)
         if wanted in twice:
             raise UserError(f"--model {text}: {twice[wanted]}")

@@ -23,6 +23,7 @@ KEYS = (
     "runtime", "precision", "limits", "about", "devices", "options", "requires", "calibrated",
     "transform", "artifact", "input", "model",
 )  # fmt: skip
+EXPORTERS = ("onnxscript",)  # nothing needs them for a file that is exported already
 FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -171,4 +172,7 @@ def _usual(found: Variant) -> tuple[str, ...]:
         for row in rows:
             if key == (row.precision, row.options.get("quantization"), row.options.get("mobile")):
                 return row.requires
-    return min((row.requires for row in rows), key=len, default=TORCH)
+    usual = min((row.requires for row in rows), key=len, default=TORCH)
+    return tuple(
+        text for text in usual if not found.artifact or Requirement(text).name not in EXPORTERS
+    )
