@@ -3,7 +3,6 @@
 import ast
 import hashlib
 from collections.abc import Iterator, Sequence
-from functools import cache
 from pathlib import Path
 
 # Files beside the modules of a package that its code may read: a change of them counts.
@@ -12,25 +11,23 @@ DATA = frozenset(
     | {".npy", ".npz", ".pt", ".pth", ".ckpt", ".safetensors", ".pkl", ".pickle", ".bin", ".onnx"}
     | {".c", ".cc", ".cpp", ".h", ".hpp", ".cu", ".cuh", ".so", ".pyd"}
 )
-LARGE = 64 * 2**20
+LARGE = 16 * 2**20
 
 
 def digest(module: str, roots: Sequence[Path], own: Sequence[Path] = ()) -> str:
     """SHA-256 of the names and texts of `files`."""
     found = hashlib.sha256()
     for name, file in files(module, roots, own).items():
-        stat = file.stat()
-        of_file = _digest(file, stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        found.update(name.encode() + b"\0" + of_file)
+        found.update(name.encode() + b"\0" + _digest(file))
     return found.hexdigest()
 
 
-@cache
-def _digest(file: Path, inode: int, size: int, time_ns: int) -> bytes:  # noqa: ARG001
-    """Of a file, which is read again where its inode, size or time is another: a run asks for every
-    case. One of more than LARGE bytes counts by its size and time."""
-    if size > LARGE:
-        return f"{size} {time_ns}".encode()
+def _digest(file: Path) -> bytes:
+    """Of a file. One of more than LARGE bytes counts by its size and time: a run asks for every
+    case, and weights are of gigabytes."""
+    found = file.stat()
+    if found.st_size > LARGE:
+        return f"{found.st_size} {found.st_mtime_ns}".encode()
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").digest()
 
