@@ -379,6 +379,25 @@ def test_where_nothing_is_left_no_name_is_told():
     ]
 
 
+def test_cases_that_failed_in_the_newest_report_are_on_the_page(opened, tmp_path):
+    earlier, newest = run_of(1), run_of(2)
+    for report, words in ((earlier, "of yesterday"), (newest, f"top-1 differs {HOSTILE}: BROKEN")):
+        report["vitbench"]["failed"] = {f"{TINY}/lite-int8/cpu/b1": words}
+        report["vitbench"]["unavailable"] = {f"{TINY}/fp16/cpu/b1": "it needs CUDA"}
+    tab, told = turn_to(opened, tmp_path, [earlier, newest])
+    failed = tab.locator("#failed-section")
+    assert failed.is_visible()
+    (words,) = failed.locator("li").all_inner_texts()
+    assert words.startswith(f"{TINY}/lite-int8/cpu/b1: top-1 differs")
+    assert told == []
+    newest["vitbench"]["failed"] = {}
+    assert (
+        not turn_to(opened, tmp_path / "mended", [earlier, newest])[0]
+        .locator("#failed-section")
+        .is_visible()
+    )
+
+
 def test_flips_beyond_the_page_are_counted():
     case = benchmark_of(f"{TINY}/int8/cpu/b1")
     case["extra_info"]["flips"] = [flip_of(n) for n in range(MOST_FLIPS + 1)]

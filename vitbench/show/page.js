@@ -297,6 +297,9 @@ function start() {
   fill($("damaged"), boxes);
   const best = el("ul"); best.append(...D.best.map((b) => el("li", b)));
   fill($("best"), [D.best.length ? best : el("p", "Nothing to recommend.")]);
+  const failed = el("ul"); failed.append(...D.failed.map((f) => el("li", f)));
+  fill($("failed"), [failed]);
+  $("failed-section").hidden = !D.failed.length;
   const changes = D.changes.map((c) => {
     const li = el("li"), b = el("button", c.case); b.type = "button";
     b.onclick = () => { choose(c.trend); $("h-trend").scrollIntoView(); $("case").focus({ preventScroll: true }); };

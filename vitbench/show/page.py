@@ -28,6 +28,7 @@ BESIDE: dict[str, list[tuple[str, str, int | None]]] = {
     "agreement": [("state", "limits", None)],
 }
 MOST_FLIPS = 200
+FAILED = "failed: "  # how a run of the history begins the reason
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 # Older reports keep their trend and their machine; their rounds stay in their files.
 MOST_ROUNDS_SHOWN = 200
@@ -114,6 +115,7 @@ def data(
         "damaged": [clean(why) for why in history.damaged],
         "remarks": [clean(why) for why in history_notes(history, found)],
         "best": list(best),
+        "failed": failures(history),
         "most": MOST_ROUNDS_SHOWN,
         "names": history.cases,
         "quantiles": QUANTILES,
@@ -140,6 +142,18 @@ def data(
         "rounds": [rounds.get(index, []) for index in range(len(history.runs))],
         "flips": page_flips(newest),
     }  # fmt: skip
+
+
+def failures(history: History) -> list[str]:
+    """The cases that failed in the newest whole run, each with the reason: they have no figures, so
+    nothing else on the page tells of them."""
+    runs = (history.runs[index] for index in newest_first(history))
+    run = next((each for each in runs if each.complete and not each.plain), None)
+    return [
+        clean(f"{case}: {why.removeprefix(FAILED)}")
+        for case, why in (run.missing if run else {}).items()
+        if why.startswith(FAILED)
+    ]
 
 
 def page_flips(report: Mapping[str, Any]) -> dict[str, Any]:
