@@ -21,6 +21,13 @@ QUICK = [name for name in NAMES if name not in COMPILED]
 # Of each runtime that builds in a moment, and of each that takes 10 s a model.
 OF_FAMILIES = [n for n in FIRST if n in QUICK and variant(n).runtime != "executorch"]
 SLOW = [n for n in FIRST if n not in OF_FAMILIES]
+# Where a recipe does not keep its limits on a family, as a user is told: SigLIP's pooling head asks
+# with a query that is no image's, and NNCF leaves that layer in float32; MobileViT is 16 wide here.
+KNOWN = {
+    ("tower-siglip", "openvino-int8"): "15 of 16 linear layers are int8 once compiled",
+    ("tower-whole-siglip", "openvino-int8"): "15 of 16 linear layers are int8 once compiled",
+    ("mobilevit", "tuned-int8"): "error 0.1",
+}
 
 
 def small(kind, folder):
@@ -108,5 +115,8 @@ def test_every_recipe_takes_both(cache, environment, tmp_path, names):
 def test_each_runtime_takes_each_family(cache, environment, tmp_path, name):
     slow = SLOW if name in ("swin", "mobilevit", "tower-clip") else []
     found = outcomes({name: [*OF_FAMILIES, *slow]}, cache, environment, tmp_path)
-    assert not wrong(found), found
+    said = wrong(found)
+    known = [words for (kind, _), words in KNOWN.items() if kind == name]
+    assert len(said) == len(known), said
+    assert all(words in each for words, each in zip(known, said, strict=True)), said
     assert "relative_error" in found[name]["scripted"]
