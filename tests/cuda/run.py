@@ -127,6 +127,8 @@ def _run(
 ) -> int:
     """The exit code of a command, which is ended, with all it started, at the limit (of
     `monotonic`). First by SIGINT, so that pytest can say what it has done."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what is behind a &
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # else commands would ignore it
     with log.open("ab") as file:
         file.write(f"\n$ {'; '.join(' '.join(command).splitlines())}\n".encode())
         file.flush()

@@ -40,11 +40,13 @@ def test_pytest_starts_beside_a_conftest_that_has_a_short_name(tmp_path, environ
 def test_progress_is_told_without_capturing_too():
     """With -p no:capture there is no such plugin, with -p no:terminal nowhere to tell it."""
     lines = []
-    reporter = SimpleNamespace(ensure_newline=lambda: None, write_line=lines.append)
+    reporter = SimpleNamespace(
+        ensure_newline=lambda: None, write_line=lines.append, flush=lambda: lines.append("flushed")
+    )
     for plugins in ({"terminalreporter": reporter}, {}):
         manager = SimpleNamespace(getplugin=plugins.get)
         options._announcer(SimpleNamespace(pluginmanager=manager))("building")
-    assert lines == ["  building"]
+    assert lines == ["  building", "flushed"]
 
 
 OURS, THEIRS = SimpleNamespace(extra_info={"case": {}}), SimpleNamespace(extra_info={})

@@ -1,6 +1,7 @@
 """The script for a machine with a GPU: limits, order and what is left when it is cut off."""
 
 import json
+import signal
 import subprocess
 import sys
 import tarfile
@@ -65,7 +66,11 @@ def test_a_step_that_fails_leaves_the_others(play, tmp_path):
 def test_a_step_at_its_limit_is_stopped_and_its_reports_are_kept(play, tmp_path):
     start = monotonic()
     long = Step("tiny", 2.5, (python(CASES, tmp_path / "work", 100), python("print('never')")))
-    found, _ = play(long, Step("next", 30, (python("print('well')"),)))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as where a shell runs it behind a &
+    try:
+        found, _ = play(long, Step("next", 30, (python("print('well')"),)))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert monotonic() - start < 30
     assert [(each.state, each.last) for each in found] == [
         ("stopped", ("KeyboardInterrupt",)), ("done", ("well",)),
