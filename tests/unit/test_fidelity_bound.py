@@ -6,11 +6,9 @@ import pytest
 from tests.fidelity.test_fidelity import require_equal
 from vitbench.stats.intervals import paired_ratio
 
-RANDOM = np.random.default_rng(0)
-
 
 def ratio(change, noise):
-    seconds = np.exp(RANDOM.normal(0, noise, (2, 400)))
+    seconds = np.exp(np.random.default_rng(0).normal(0, noise, (2, 400)))
     return paired_ratio(seconds[0], seconds[1] * (1 + change))
 
 
