@@ -11,7 +11,7 @@ from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.judge.best import choose
 from vitbench.show.best import choices_text, plot_choices
-from vitbench.show.page import BESIDE, recommendations
+from vitbench.show.page_data import BESIDE, recommendations
 
 
 def case(variant, batch=1):

@@ -96,7 +96,7 @@ from vitbench.history.trends import trends
 from vitbench.judge.contracts import read_contracts
 from vitbench.judge.contract_results import judge_contracts
 from vitbench.report.reader import read_report
-from vitbench.show.page import data
+from vitbench.show.page_data import data
 from vitbench.show.table import table
 
 

@@ -27,7 +27,7 @@ from vitbench.models.heads import settled
 from vitbench.report.reader import rows
 from vitbench.report.sound import left_out
 from vitbench.runtimes.limits import INT8 as LIMITS
-from vitbench.show.page import columns as page_columns
+from vitbench.show.page_data import columns as page_columns
 from vitbench.show.table import table
 
 REGRESSION = {"share": None, "cosine": None, "top1": None, "top5": None, "reference_top1": None,

@@ -18,7 +18,7 @@ from vitbench.history.store import load
 from vitbench.history.trends import trends
 from vitbench.report.figures import LONGEST_NAME, shortened
 from vitbench.report.reader import read_report, rows
-from vitbench.show.page import data
+from vitbench.show.page_data import data
 
 
 def plain_of(**medians):

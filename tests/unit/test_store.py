@@ -16,7 +16,8 @@ from vitbench.history.store import load
 from vitbench.history.trends import trends
 from vitbench.show.exports import asv, github, prometheus
 from vitbench.show.history import history_csv, history_json, history_text
-from vitbench.show.page import data, escaped
+from vitbench.show.page import escaped
+from vitbench.show.page_data import data
 
 CASE = f"{TINY}/int8-dynamic/cpu/b1"
 WEIGHTS = {TINY: "0123456789abcdef" * 4}

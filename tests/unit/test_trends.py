@@ -10,7 +10,7 @@ from vitbench.cli.main import main
 from vitbench.history.store import load
 from vitbench.history.trends import Event, Trend, significant_over_all, trends
 from vitbench.show.history import history_json, history_text
-from vitbench.show.page import data
+from vitbench.show.page_data import data
 
 
 def noise(count, seed=3):

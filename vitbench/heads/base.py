@@ -111,11 +111,11 @@ class Head(ABC):
     def columns(self, pair: Pair) -> dict[str, list[Any]]:
         """Entries of `measured` for a batch, one for each image."""
 
-    def finish(self, pair: Pair, clusters: Sequence[str]) -> dict[str, list[Any]]:  # noqa: ARG002
+    def finish(self, pair: Pair, clusters: Sequence[str]) -> dict[str, list[Any]]:
         """Entries of `measured` that need the whole sample, added where all of it was measured."""
         return {}
 
-    def mistaken(self, pair: Pair) -> str:  # noqa: ARG002
+    def mistaken(self, pair: Pair) -> str:
         """A phrase where own outputs are of another kind than the reference's; else ""."""
         return ""
 
@@ -131,11 +131,11 @@ class Head(ABC):
     def answers(self, measured: Measured) -> tuple[list[Any], list[Any]]:
         """The answers to each image, own and the reference's: what is compared between runs."""
 
-    def recorded(self, answer: Any, ids: Sequence[str]) -> Any:  # noqa: ARG002
+    def recorded(self, answer: Any, ids: Sequence[str]) -> Any:
         """An answer as a report has it, which another run understands. `ids` are the images'."""
         return answer
 
-    def tolerance(self, measured: Measured, limits: Limits) -> list[float]:  # noqa: ARG002
+    def tolerance(self, measured: Measured, limits: Limits) -> list[float]:
         """By how much each value of two equal answers may differ; [] where answers are equal or
         not."""
         return []
@@ -157,7 +157,7 @@ class Head(ABC):
         """Of the reference's `decided`, each: by how much outputs may change before it does."""
         return np.zeros((len(pair.own), 0))
 
-    def scaled(self, outputs: Outputs, frame: Frame) -> Outputs:  # noqa: ARG002
+    def scaled(self, outputs: Outputs, frame: Frame) -> Outputs:
         """The outputs in units that can be compared with each other."""
         return outputs
 
@@ -174,6 +174,6 @@ class Head(ABC):
     def lines(self, outputs: Outputs, model: Spoken, top: int) -> list[str]:
         """What a user reads of one image's outputs (C,)."""
 
-    def beside(self, outputs: Outputs, first: Outputs) -> str:  # noqa: ARG002
+    def beside(self, outputs: Outputs, first: Outputs) -> str:
         """What a user reads of one image's outputs beside another variant's, both (C,)."""
         return ""

@@ -50,7 +50,7 @@ class Binary(sides.Sided):
         """Of no and of yes."""
         return [f"not {labels[0]}", labels[0]] if len(labels) == 1 else list(labels)
 
-    def lines(self, outputs: Outputs, model: Spoken, top: int) -> list[str]:  # noqa: ARG002
+    def lines(self, outputs: Outputs, model: Spoken, top: int) -> list[str]:
         """The probability of yes, and the side."""
         odds, (no, yes) = sigmoid(float(outputs[0])), model.names
         side, where = (yes, "above") if odds > model.threshold else (no, "not above")

@@ -104,7 +104,7 @@ class Embedding(Head):
     def recorded(self, answer: Any, ids: Sequence[str]) -> Any:
         return ids[answer]
 
-    def lines(self, outputs: Outputs, model: Spoken, top: int) -> list[str]:  # noqa: ARG002
+    def lines(self, outputs: Outputs, model: Spoken, top: int) -> list[str]:
         """The dimension, the norm, and the first numbers."""
         first = " ".join(f"{value:.4g}" for value in outputs[:5])
         more = " ..." * (len(outputs) > 5)

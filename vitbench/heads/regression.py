@@ -105,10 +105,10 @@ class Regression(Head):
         """Of the output that is worst."""
         return np.asarray(np.abs(self.scaled(pair.own - pair.reference, pair.frame)).max(axis=1))
 
-    def size(self, pair: Pair) -> float:  # noqa: ARG002
+    def size(self, pair: Pair) -> float:
         return 1.0
 
-    def lines(self, outputs: Outputs, model: Spoken, top: int) -> list[str]:  # noqa: ARG002
+    def lines(self, outputs: Outputs, model: Spoken, top: int) -> list[str]:
         """A value a line, with the output's name where it has one."""
         named = zip(outputs, model.names or [""] * len(outputs), strict=True)
         return [f"{value:12.6g}  {name}".rstrip() for value, name in named]

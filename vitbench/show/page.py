@@ -1,37 +1,16 @@
 """The history as one HTML page that works offline: template, style, code, Plotly and data in it."""
 
 import json
-import math
-import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from vitbench.case import Case
 from vitbench.errors import UserError
-from vitbench.history.series import newest_first
-from vitbench.history.store import COLUMN, History
-from vitbench.history.trends import Trend, latest, older_runs
-from vitbench.judge.best import Choice
+from vitbench.history.store import History
+from vitbench.history.trends import Trend
 from vitbench.place import install
-from vitbench.report.fields import FIELD, FOOTPRINT, SECONDS, Field
-from vitbench.report.figures import QUANTILES, STATES
-from vitbench.report.reader import rows
-from vitbench.show.history import clean, history_notes, places, sentence, summary
-
-# Columns that are no field, by the field that they stand beside.
-BESIDE: dict[str, list[tuple[str, str, int | None]]] = {
-    "speedup": [("change", "last change %", 1)],
-    "agreement": [("state", "limits", None)],
-}
-MOST_FLIPS = 200
-FAILED = "failed: "  # how a run of the history begins the reason
-_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-# Older reports keep their trend and their machine; their rounds stay in their files.
-MOST_ROUNDS_SHOWN = 200
+from vitbench.show.page_data import data
 
 
 def write(
@@ -48,20 +27,6 @@ def write(
         path.write_text(page, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path}: cannot write there: {error.strerror}") from error
-
-
-def recommendations(choices: Sequence[Choice]) -> list[str]:
-    """A sentence for each model and batch: the fastest that agrees enough, and the Pareto front."""
-    told = []
-    for choice in choices:
-        front = [case.partition("/")[2] for case in choice.front if case != choice.best]
-        words = f"{choice.model}, batch {choice.batch}: "
-        words += f"{choice.best.partition('/')[2]}: " if choice.best else ""
-        words += choice.sentence
-        if front:
-            words += f". Also on the front: {', '.join(front)}"
-        told.append(words)
-    return told
 
 
 def render(content: Mapping[str, Any]) -> str:
@@ -85,187 +50,6 @@ def escaped(content: Any) -> str:
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return text
-
-
-def data(
-    history: History, found: Sequence[Trend], newest: Mapping[str, Any], best: Sequence[str],
-    folder: str,
-) -> dict[str, Any]:  # fmt: skip
-    """What the page shows. Times in milliseconds, sizes in megabytes, shares in per cent."""
-    ordered = sorted(found, key=lambda each: (each.case, -each.runs[-1]))
-    place = {id(each): index for index, each in enumerate(ordered)}
-    events = [(event, place[id(each)]) for each in ordered for event in each.events]
-    events.sort(key=lambda pair: (-pair[0].run, pair[0].case))
-    names = [
-        f"{each.case} on {where}"
-        for each, where in zip(ordered, places(history, ordered), strict=True)
-    ]
-    count = Counter(each.case for each in ordered)
-    older = older_runs(found)
-    rounds: dict[int, list[Any]] = {}
-    recent = history.column("run") >= len(history.runs) - MOST_ROUNDS_SHOWN
-    for row in history.figures[recent].tolist():
-        quantiles = [_scaled(row[COLUMN[f"q{q}"]], 1e3) for q in QUANTILES]
-        if quantiles[0] is not None:
-            rounds.setdefault(int(row[COLUMN["run"]]), []).append(
-                [int(row[COLUMN["case"]]), quantiles]
-            )
-    return {
-        "summary": clean(summary(history, found, folder)),
-        "damaged": [clean(why) for why in history.damaged],
-        "remarks": [clean(why) for why in history_notes(history, found)],
-        "best": list(best),
-        "failed": failures(history),
-        "most": MOST_ROUNDS_SHOWN,
-        "names": history.cases,
-        "quantiles": QUANTILES,
-        "columns": columns(history),
-        "runs": [
-            {"file": run.file, "date": run.date, "commit": run.commit, "dirty": run.dirty,
-             "complete": run.complete, "machine": run.machine, "versions": dict(run.versions),
-             "variables": dict(run.variables), "missing": dict(run.missing),
-             "older": index in older}
-            for index, run in enumerate(history.runs)
-        ],
-        "cases": [
-            _case(history, each, place[id(each)]) for each in latest(history, ordered).values()
-        ],
-        "trends": [
-            _trend(history, each, name, name if count[each.case] > 1 else each.case)
-            for each, name in zip(ordered, names, strict=True)
-        ],
-        "changes": [
-            {"case": event.case, "trend": index, "words": sentence(history, event)}
-            for event, index in events if event.significant
-        ],
-        "newest": next((run for run in newest_first(history) if run in rounds), -1),
-        "rounds": [rounds.get(index, []) for index in range(len(history.runs))],
-        "flips": page_flips(newest),
-    }  # fmt: skip
-
-
-def failures(history: History) -> list[str]:
-    """The cases that failed in the newest whole run, each with the reason: they have no figures, so
-    nothing else on the page tells of them."""
-    runs = (history.runs[index] for index in newest_first(history))
-    run = next((each for each in runs if each.complete and not each.plain), None)
-    return [
-        clean(f"{case}: {why.removeprefix(FAILED)}")
-        for case, why in (run.missing if run else {}).items()
-        if why.startswith(FAILED)
-    ]
-
-
-def page_flips(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The images of a report whose top-1 differs from fp32's, the surest first, at most so many a
-    case as the report shows. A row: case, image, both labels, both margins, thumbnail."""
-    found: list[list[Any]] = [
-        [row.case.id, flip.image, flip.reference_label, flip.label, flip.reference_margin,
-         flip.margin, _jpeg(flip.thumbnail)]
-        for row in (rows(report) if report else [])
-        for flip in (row.timed.flips if row.timed else ())
-    ]  # fmt: skip
-    found.sort(key=lambda flip: -flip[4])
-    words = "No prediction of the newest report differs from fp32's, or it does not show them."
-    if found:
-        words = "Those of the newest report that fp32 was surest of, at most 12 a case"
-        words += f": the first {MOST_FLIPS} of {len(found)}." if len(found) > MOST_FLIPS else "."
-    return {
-        "words": words,
-        "caption": "Label and margin (first logit minus second) by fp32 and by the case.",
-        "rows": found[:MOST_FLIPS],
-    }
-
-
-def without_thumbnails(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The report, for `page_flips`, without the pictures of its images."""
-    bare = deepcopy(dict(report))
-    for row in rows(bare) if report else []:
-        for benchmark in row.benchmarks.values():
-            for flip in benchmark["extra_info"].get("flips", []):
-                flip["thumbnail"] = ""
-    return bare
-
-
-def _jpeg(text: str) -> str:
-    """An image's address for a page; empty for what is no base64."""
-    return f"data:image/jpeg;base64,{text}" if _BASE64.fullmatch(text) else ""
-
-
-def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
-    row = dict(zip(COLUMN, history.figures[each.rows[-1]].tolist(), strict=True))
-    try:
-        case = Case.parse(each.case)
-        kind = {"model": case.model, "variant": case.variant, "device": case.device,
-                "batch": case.batch}  # fmt: skip
-    except UserError:
-        kind = {"model": "(other)", "variant": each.case, "device": "(other)", "batch": 1}
-    rate = row["operations"] / row["seconds"] if row["seconds"] > 0 else math.nan
-    significant = [event for event in each.events if event.significant]
-    figures = {field.name: _figure(history, each, field) for field in FIELD.values() if field.page}
-    figures["speedup"] = _scaled(math.exp(-each.values[-1]), 1) if each.paired else None
-    if not row["claimed"]:
-        figures |= dict.fromkeys(("agreement", "error", "cosine"))
-    return {
-        "case": each.case, **kind, "trend": index,
-        "machine": each.machine, "fingerprint": each.fingerprint, **figures,
-        "state": STATES[int(row["state"])],
-        "rate": _scaled(rate, 1e-9),
-        "runs": len(each.runs),
-        "change": _scaled(significant[-1].change, 100) if significant else None,
-        "gradual": bool(significant) and significant[-1].gradual,
-        "date": history.runs[each.runs[-1]].date,
-    }  # fmt: skip
-
-
-def columns(history: History) -> list[tuple[str, str, int | None]]:
-    """The columns of the table of cases: key in a case, heading, and decimals, None for words."""
-    shown = [
-        each for each in FIELD.values() if each.page and (not each.rare or _has(history, each))
-    ]
-    found: list[tuple[str, str, int | None]] = [("case", "case", None)]
-    for field in shown:  # It has room for one decimal more of a time.
-        found += [(field.name, field.heading, field.digits + (field.measure is SECONDS))]
-        found += BESIDE.get(field.name, ())
-    return [*found, ("runs", "runs", 0), ("date", "newest, UTC", None)]
-
-
-def _has(history: History, field: Field) -> bool:
-    return any(map(math.isfinite, history.column(field.column).tolist()))
-
-
-def _trend(history: History, each: Trend, name: str, short: str) -> dict[str, Any]:
-    """A series. `short` is its name where the machine goes without saying."""
-    figures = history.figures[list(each.rows)]
-    sign, scale = (-1, 1.0) if each.paired else (1, 1e3)
-    bounds = [
-        [_scaled(x, 1) if each.paired else None for x in figures[:, COLUMN[name]].tolist()]
-        for name in ("low", "high")
-    ]
-    return {
-        "case": each.case, "name": name, "short": short, "paired": each.paired,
-        "runs": each.runs, "y": [_scaled(math.exp(sign * v), scale) for v in each.values],
-        "older": [[run, _scaled(math.exp(sign * v), scale)] for run, _, v in each.older],
-        "low": bounds[0], "high": bounds[1],
-        "events": [{"run": e.run, "until": e.until, "stands": e.significant,
-                    "words": sentence(history, e)} for e in each.events],
-    }  # fmt: skip
-
-
-def _figure(history: History, each: Trend, field: Field) -> float | None:
-    """In the field's unit: of the newest run, or the newest that took the footprint, for not every
-    run does."""
-    taken = history.figures[list(each.rows), COLUMN[field.column]].tolist()
-    if FOOTPRINT[0] not in field.groups:
-        return _scaled(taken[-1], field.scale)
-    known = [x for x in taken if math.isfinite(x)]
-    return _scaled(known[-1], field.scale) if known else None
-
-
-def _scaled(value: float, scale: float) -> float | None:
-    """To five digits, which is more than a page can show."""
-    scaled = value * scale
-    return float(f"{scaled:.5g}") if math.isfinite(scaled) else None
 
 
 def _part(name: str) -> str:

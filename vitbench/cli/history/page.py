@@ -48,7 +48,8 @@ def _write(history: "History", folder: Path, path: Path, thumbnails: bool) -> No
     from vitbench.judge.best import choose
     from vitbench.report.reader import read_report
     from vitbench.report.sound import left_out
-    from vitbench.show.page import recommendations, without_thumbnails, write
+    from vitbench.show.page import write
+    from vitbench.show.page_data import recommendations, without_thumbnails
 
     newest: dict[str, Any] = {}
     best: list[str] = []
