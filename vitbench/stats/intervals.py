@@ -82,10 +82,10 @@ def error_upper(deltas: ArrayLike, spreads: ArrayLike, clusters: Sequence[str]) 
 
     A jackknife that leaves out one cluster at a time, of the logarithm of the ratio, with Student's
     t of clusters - 1 degrees of freedom. Infinite of fewer than two clusters, and where the spreads
-    of all but one are nothing; 0 where the deltas are nothing. Simulated with 20 to 100 clusters,
-    it covers the truth 95 to 98 % of the time where errors are normal and alike in all images, 90
-    to 93 % where their size varies by a factor of e^0.5 from image to image, and 73 to 82 % by a
-    factor of e. (Without the logarithm: 92 to 96, 83 to 89 and 57 to 74 %.)
+    of all but one are nothing; 0 where the deltas are nothing. Simulated with 20 to 100 clusters
+    (tests/fidelity/regression_coverage.py), it covers the truth 95 % of the time where errors are
+    normal and alike in all images, 90 % where their size varies by a factor of e^0.5 from image to
+    image, and 73 to 75 % by a factor of e; without the logarithm less often.
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 11; of clusters
     Wolter, Introduction to Variance Estimation (2007), chapter 4.
     """
