@@ -121,7 +121,7 @@ def test_a_slower_head_is_found_and_its_operators_are_named(side, options):
     found = verdicts(sides, options, blocks=4)["good"]
     assert found.state == "SLOWER", found.sentence
     assert found.change == pytest.approx(0.2, abs=1e-6)
-    assert "Operators that grew: linear 12 ms (was 10)" in found.sentence
+    assert "Operators that grew: linear 12 ms (was 10); 6 profiles of each arm" in found.sentence
 
 
 @pytest.mark.parametrize("verb", ["prepare", "load", "turn"])

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.test_sequential import block
-from vitbench.duet.operators import grown_operators, with_operators
 from vitbench.duet.rule import Rule
 from vitbench.duet.verdicts import Played, conclude
-from vitbench.judge.verdict import Verdict, exit_code
+from vitbench.judge.verdict import exit_code
 
 CASE = "m/v/cpu/b1"
 
@@ -165,21 +164,6 @@ def test_without_a_finished_block_a_lost_worker_leaves_its_case_undecided():
 def test_finished_blocks_of_a_case_whose_predictions_drifted_say_nothing():
     drifted = replace(played(answer(), answer("BROKEN")), stopped={CASE: "it crashed"})
     assert [v.state for v in conclude(drifted, Rule())] == ["DRIFTED"]
-
-
-def row(name, seconds):
-    return {"name": name, "seconds": seconds, "calls": 1}
-
-
-def test_the_operators_that_grew_are_named():
-    base = [row("linear", 0.010), row("gelu", 0.002), row("add", 0.001)]
-    head = [row("linear", 0.010), row("gelu", 0.005), row("copy", 0.001), row("add", 0.0005)]
-    assert grown_operators(base, head) == [("gelu", 0.002, 0.005), ("copy", 0.0, 0.001)]
-    found = with_operators(Verdict(CASE, "SLOWER", "head takes +20 %"), base, head)
-    assert found.sentence == (
-        "head takes +20 %. Operators that grew: gelu 5 ms (was 2), copy 1 ms (was 0)"
-    )
-    assert [each["name"] for each in found.figures["operators"]] == ["gelu", "copy"]
 
 
 def made_by(function, sha256):

@@ -13,9 +13,9 @@ from vitbench.duet.block import Block
 from vitbench.duet.block_verdicts import decided, judge_blocks
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.handshake import handshake
-from vitbench.duet.operators import with_operators
-from vitbench.duet.play_case import LOAD_SECONDS, HeadAnswersOtherwise, in_parallel, play_case
+from vitbench.duet.play_case import HeadAnswersOtherwise, in_parallel, play_case
 from vitbench.duet.prepare import prepare_by
+from vitbench.duet.profiling import explain_slower
 from vitbench.duet.progress import Progress
 from vitbench.duet.rule import Rule
 from vitbench.duet.sides import Side
@@ -58,7 +58,7 @@ class Duet:
         """Prepare all cases, then play blocks until each is decided or the rule or time ends it.
 
         `after` is called after every block. Returns a verdict for every case; where one is SLOWER,
-        its sentence names the operators that grew, if the runtime can profile. Where base is the
+        its sentence says where the time is, if the runtime can profile. Where base is the
         same as head, each is INCOMPARABLE. Raises UserError where the sides cannot be compared.
         """
         base = self.sides["base"]
@@ -110,17 +110,13 @@ class Duet:
         )
 
     def _verdicts(self, cases: Sequence[Case], rule: Rule) -> list[Verdict]:
-        found = []
-        for case, verdict in zip(cases, conclude(self.played(cases), rule), strict=True):
-            if verdict.state == "SLOWER":
-                self.say(f"comparing the operators of {case.id}")
-                try:
-                    rows = [self.operators(case, side) for side in ("base", "head")]
-                    verdict = with_operators(verdict, *rows)
-                except (Unavailable, WorkerFailed) as reason:
-                    self.say(f"{case.id}: no operators to compare: {reason}")
-            found.append(verdict)
-        return found
+        found = conclude(self.played(cases), rule)
+        return explain_slower(found, self._loads, self.arm, self.say)
+
+    def _loads(self, case: str) -> dict[str, dict[str, Any]]:
+        """What each arm needs to load a prepared case."""
+        prepared = self.progress.prepared
+        return {arm: prepared["base" if arm == "null" else arm][case]["load"] for arm in ARMS}
 
     def prepare(self, cases: Sequence[Case], folder: Path) -> None:
         """Build and verify every case on both sides, and fill `progress`.
@@ -174,11 +170,11 @@ class Duet:
 
     def _play(self, number: int, case: Case, arms: Mapping[str, Conversation]) -> Block:
         """One case in every arm; what was compared of its outputs goes into `progress`."""
-        prepared, units = self.progress.prepared, self.progress.units.get(case.id, 0)
+        units, known = self.progress.units.get(case.id, 0), self._loads(case.id)
         loads = {
             name: {
                 "verb": "load",
-                **prepared["base" if name == "null" else name][case.id]["load"],
+                **known[name],
                 "seed": number,
                 "extra": units if name == "head" else 0,
             }
@@ -189,13 +185,6 @@ class Duet:
             known = self.progress.outputs.setdefault(case.id, {})
             known[name] = added(compared, known.get(name))
         return block
-
-    def operators(self, case: Case, folder_of: str) -> list[dict[str, Any]]:
-        """The operators of one call of a prepared case on a side. Raises Unavailable."""
-        with self.arm(folder_of) as arm:
-            request = {"verb": "operators", **self.progress.prepared[folder_of][case.id]["load"]}
-            answer: list[dict[str, Any]] = arm.ask(request, LOAD_SECONDS)
-            return answer
 
     @contextmanager
     def arm(self, name: str, options: Options | None = None) -> Iterator[Conversation]:
