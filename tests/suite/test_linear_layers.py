@@ -10,7 +10,7 @@ from vitbench import models
 from vitbench.errors import Unavailable
 from vitbench.models.base import Model, ModelSpec, Weights
 from vitbench.runtimes import RUNTIMES, Placement, load, torchscript, variant
-from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
+from vitbench.runtimes.linear_layers import layer_record, replaceable, require_call
 
 IMAGE = (3, 32, 32)
 IMAGES = np.random.default_rng(0).normal(size=(3, *IMAGE)).astype(np.float32)
@@ -88,7 +88,16 @@ def test_a_layer_whose_weight_is_read_elsewhere_stays_float(made, tmp_path, name
     model = made(name, arguments)
     linears = sum(type(each) is torch.nn.Linear for each in model.module.modules())
     layers, error = built(model, "int8-dynamic", tmp_path)
-    assert layers == {"quantized_layers": linears - read, "float_layers": read}
+    names = layers.pop("quantized_names")
+    assert [type(model.module.get_submodule(each)) for each in names] == [torch.nn.Linear] * len(
+        names
+    )
+    assert layers == {
+        "quantized_layers": linears - read,
+        "float_layers": read,
+        "float_by_option": 0,
+    }
+    assert len(names) == linears - read
     assert 0 < error < 0.15
     assert type(next(iter(model.module.modules()))).__module__.startswith("timm")
 
@@ -148,8 +157,13 @@ def test_pt2e_takes_no_network_in_part():
 
 
 def test_a_derived_layer_is_counted_as_float():
-    attention = torch.nn.MultiheadAttention(8, 2)
-    assert layer_counts(attention, []) == {"quantized_layers": 0, "float_layers": 1}
+    network = torch.nn.Sequential(torch.nn.MultiheadAttention(8, 2), torch.nn.Linear(8, 8))
+    assert layer_record(network, ["1"], variant("int8-dynamic")) == {
+        "quantized_layers": 1,
+        "float_layers": 1,
+        "float_by_option": 0,
+        "quantized_names": ["1"],
+    }
 
 
 def test_a_network_that_fails_with_replaced_layers_says_how():

@@ -203,7 +203,8 @@ def test_a_build_and_its_footprint(tmp_path, variant):
     with pytest.raises(UserError, match="has other weights than when this run began"):
         ask({**build, "sha256": "0" * 64}, 120)
     built = ask({**build, "sha256": load_model(spec, "seeded").weights.sha256}, 120)
-    counted = {"quantized_layers", "float_layers"} if variant == "int8-dynamic" else set()
+    counts = {"quantized_layers", "float_layers", "float_by_option", "quantized_names"}
+    counted = counts if variant == "int8-dynamic" else set()
     assert set(built) == {"build_seconds", "peak_memory_bytes", *counted}
     assert built["build_seconds"] > 0
     assert path.stat().st_size > 5_000_000

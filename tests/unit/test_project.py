@@ -1,5 +1,6 @@
 """A project's own models and variants: what its pyproject.toml may say, and what it may not."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from vitbench.case import Limits
 from vitbench.errors import UserError
 from vitbench.project.project import Project, project_at, read_project
 from vitbench.pyproject import find_pyproject
-from vitbench.runtimes import VARIANTS, variant
+from vitbench.runtimes import VARIANTS, Variant, variant
 from vitbench.runtimes.catalogue import DEFAULT_MODEL, cases, catalogue_of
 from vitbench.runtimes.limits import HALF, NAMED, STATIC
 from vitbench.runtimes.takes import TAKES, misfit
@@ -218,6 +219,23 @@ def test_a_file_belongs_to_the_model_of_its_project(project, tmp_path):
             'runtime = "eager"\nlimits = "int8"\n[tool.vitbench.variants.x.options]\nengine = "b"',
             8, "'b' is no value of eager's option 'engine': it may be \"host\", \"x86\"",
         ),
+        (
+            'runtime = "eager"\nlimits = "int8"\noptions = { engine = "x86", float_layers = "a" }',
+            7, "'a' is no value of eager's option 'float_layers': it may be a list of names of la",
+        ),
+        (
+            'runtime = "eager"\nlimits = "int8"\noptions = { engine = "x86", float_layers = [] }',
+            7, "[] is no value of eager's option 'float_layers': it may be a list of names of la",
+        ),
+        (
+            'runtime = "eager"\noptions = { float_layers = ["head"] }',
+            6, "the option 'float_layers' is for int8 layers that the runtime eager makes, and thi",
+        ),
+        (
+            'runtime = "lite"\nartifact = "x"\nlimits = "int8"\n'
+            'options = { engine = "x86", float_layers = ["head"] }',
+            8, "the option 'float_layers' is for int8 layers that the runtime lite makes, and this",
+        ),
         ('runtime = "eager"\nlimits = "int8"', 4, "int8 in the runtime eager needs the option 'en"),
         (
             'runtime = "eager"\noptions = { engine = "host" }',
@@ -248,6 +266,15 @@ def test_a_variant_that_cannot_be_meant_names_its_line(project, text, line, word
 def test_a_name_of_vitbench_is_taken(project):
     with pytest.raises(UserError, match=r":4: the variant 'fp32': vitbench has a variant of this"):
         project('[tool.vitbench.variants.fp32]\nruntime = "eager"\n')
+
+
+def test_layers_that_stay_float_are_part_of_a_variant_wherever_it_goes(project):
+    text = '[tool.vitbench.variants.x]\nruntime = "eager"\nlimits = "int8"\n'
+    text += 'options = { engine = "onednn", float_layers = ["blocks.11.mlp.fc2", "*.qkv"] }\n'
+    (row,) = project(text).variants
+    assert row.options["float_layers"] == ["blocks.11.mlp.fc2", "*.qkv"]
+    assert Variant.from_json(json.loads(json.dumps(row.to_json()))) == row
+    assert row.definition()["options"] == row.options
 
 
 def test_every_variant_of_vitbench_fits_its_runtime():

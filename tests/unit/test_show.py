@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.helpers.reports import TINY, agreement_of, benchmark_of, ratio_of, report_of
-from vitbench.show.table import EMPTY, table
+from vitbench.show.table import EMPTY, partly_quantized, table
 
 OTHER = "vit_small_patch16_224"
 
@@ -125,6 +125,19 @@ def test_layers_that_stay_float_are_counted_below_the_table_once():
     text = table(report_of(*rows), 180)
     assert text.count("layers are int8") == 1
     assert f"  {TINY}/int8-dynamic: 36 of 49 linear layers are int8; the" in text
+
+
+@pytest.mark.parametrize(
+    ("by_option", "words"),
+    [
+        (2, "47 of 49 linear layers are int8; the option float_layers leaves 2 in float"),
+        (1, "leaves 1 in float, and the model reads the weights of the other itself, or changes"),
+        (0, "int8; the model reads the weights of the others itself, or changes what they do"),
+    ],
+)
+def test_why_layers_stay_float(by_option, words):
+    said = partly_quantized(quantized_layers=47, float_layers=2, float_by_option=by_option)
+    assert words in said
 
 
 def test_what_another_tool_built_has_a_dash_for_its_build():

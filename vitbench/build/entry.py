@@ -31,9 +31,16 @@ class Artifact:
 
     @property
     def layers(self) -> dict[str, int]:
-        """`quantized_layers` and `float_layers`, where its runtime counts them."""
-        names = ("quantized_layers", "float_layers")
+        """`quantized_layers`, `float_layers` and, of these, `float_by_option`, where its runtime
+        counts them."""
+        names = ("quantized_layers", "float_layers", "float_by_option")
         return {name: self.manifest[name] for name in names if name in self.manifest}
+
+    @property
+    def quantized_names(self) -> tuple[str, ...]:
+        """Its int8 layers, as the network names them and in its order; empty where its runtime does
+        not say."""
+        return tuple(self.manifest.get("quantized_names", ()))
 
     @property
     def transform(self) -> dict[str, dict[str, str]]:

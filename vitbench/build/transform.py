@@ -30,7 +30,7 @@ def built(
     recipe: Variant,
     path: Path,
     calibration: NDArray[np.float32] | None,
-) -> dict[str, int] | None:
+) -> dict[str, Any] | None:
     """As `Runtime.build`, of what the recipe's transform makes where the recipe has one. Raises as
     `transformed`, and WorkerFailed for what the runtime cannot build of that."""
     if recipe.transform is None:

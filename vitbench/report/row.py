@@ -40,6 +40,7 @@ class ArtifactInfo(Struct, frozen=True):
     built: bool
     quantized_layers: Count = 0
     float_layers: Count = 0
+    float_by_option: Count = 0  # of float_layers, those that the recipe's option names
     transform: TransformInfo | None = None
 
 

@@ -163,11 +163,13 @@ class Runtime(Protocol):
 
     def build(
         self, model: Model, variant: Variant, path: Path, calibration: NDArray[np.float32] | None, /
-    ) -> dict[str, int] | None:
+    ) -> dict[str, Any] | None:
         """Write the artifact of a model to `path`, and what belongs to it beside it, named alike.
 
         `calibration` is images (N, 3, H, W) where the recipe is calibrated, else None. What is
-        known of the layers is returned: `quantized_layers` and `float_layers`, linear ones both.
+        known of the layers is returned: `quantized_layers` and `float_layers`, how many linear ones
+        are either; `float_by_option`, how many of the latter the option `float_layers` names; and
+        `quantized_names`, which are quantized, as the network names them and in its order.
         Raises Unavailable where the recipe cannot be made of this model, with the reason.
         """
 

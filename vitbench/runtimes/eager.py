@@ -24,7 +24,7 @@ def build(
     variant: Variant,
     path: Path,
     _: NDArray[np.float32] | None,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     module, layers = torch_state.prepared(model, variant)
     torch_state.save_state(module, variant, path)
     return layers

@@ -1,4 +1,4 @@
-"""Which linear layers of a network a library can replace by int8 ones, and how many were.
+"""Which linear layers of a network a library can replace by int8 ones, and which were.
 
 A library that replaces a layer keeps its call, not its weight as a tensor. So a layer whose weight
 or bias the network reads itself (`F.linear(x, self.qkv.weight, ...)`) has to stay what it is.
@@ -7,9 +7,14 @@ or bias the network reads itself (`F.linear(x, self.qkv.weight, ...)`) has to st
 import copy
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Any
 
-from vitbench.errors import Unavailable, with_kind
+from vitbench.errors import Unavailable, UserError, near, with_kind
+from vitbench.runtimes.base import Variant
+
+FLOAT_LAYERS = "float_layers"
+"""The option of int8 recipes: names or globs of the layers that stay in float."""
 
 
 def replaceable(module: Any, image: Sequence[int]) -> list[str]:
@@ -50,12 +55,45 @@ def require_call(module: Any, image: Sequence[int]) -> None:
         ) from error
 
 
-def layer_counts(module: Any, replaced: Collection[str]) -> dict[str, int]:
-    """`quantized_layers` and `float_layers` of a float module, by the names that are replaced."""
+def quantized(names: Sequence[str], variant: Variant) -> list[str]:
+    """Those of the layers that can be quantized which a recipe does: all but its `float_layers`.
+
+    A name is one of `Module.named_modules`; in a glob `*` takes dots too. Raises UserError for one
+    that meets none of `names`, and Unavailable where no layer is left to quantize.
+    """
+    found = list(names)
+    for glob in variant.options.get(FLOAT_LAYERS, ()):
+        met = {name for name in names if fnmatchcase(name, glob)}
+        if not met:
+            raise UserError(
+                f"{variant.name}: float_layers names {glob!r}, and no int8 layer of the model has "
+                f"such a name: {near(glob, names)}; a name is the model's own, or a glob such as "
+                f"'*{names[0].rpartition('.')[2]}'"
+            )
+        found = [name for name in found if name not in met]
+    if not found:
+        raise Unavailable(
+            f"there is nothing to quantize: float_layers leaves all {len(names)} layers in float"
+        )
+    return found
+
+
+def layer_record(module: Any, names: Collection[str], variant: Variant) -> dict[str, Any]:
+    """What a build tells of its layers, where those of `names` can be quantized in a float module.
+
+    `quantized_layers` and `float_layers` are numbers of linear layers; `float_by_option` is how
+    many of the latter `float_layers` names. `quantized_names` are in the order of the network.
+    """
     import torch
 
     linears = sum(isinstance(each, torch.nn.Linear) for each in module.modules())
-    return {"quantized_layers": len(replaced), "float_layers": linears - len(replaced)}
+    found = quantized(list(names), variant)
+    return {
+        "quantized_layers": len(found),
+        "float_layers": linears - len(found),
+        "float_by_option": len(names) - len(found),
+        "quantized_names": found,
+    }
 
 
 @contextmanager

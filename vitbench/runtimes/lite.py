@@ -4,6 +4,7 @@
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ def build(
     variant: Variant,
     path: Path,
     _: NDArray[np.float32] | None,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     module, layers = torch_state.prepared(model, variant)
     torchscript.graph(model, module, variant)._save_for_lite_interpreter(str(path))
     return layers

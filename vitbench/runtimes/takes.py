@@ -1,11 +1,12 @@
 """What each runtime takes from a recipe: the precisions it can build, and its options."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from vitbench.errors import near
 from vitbench.runtimes.base import Variant
+from vitbench.runtimes.linear_layers import FLOAT_LAYERS
 
 PRECISIONS = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8")
 _FLOATS = ("fp32", "tf32", "fp16", "bf16")
@@ -13,19 +14,44 @@ _ENGINES = ("host", "x86", "fbgemm", "onednn", "qnnpack")
 
 
 @dataclass(frozen=True)
+class Fitting:
+    """The values of an option: what one may be, in words, and which fit."""
+
+    words: str
+    fits: Callable[[Any], bool]
+
+
+def _are_names(value: Any) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(each, str) and each for each in value)
+    )
+
+
+LAYER_NAMES = Fitting('a list of names of layers, such as ["blocks.0.mlp.fc1"]', _are_names)
+
+
+@dataclass(frozen=True)
 class Takes:
-    """`options` with the values of each. `int8_by` is the option that a recipe of int8 or fp8 has
-    and no other; None where the precision alone says it. `static` are those of its values for which
-    a recipe is calibrated; `calibrates` says that int8 always is."""
+    """`options` with what each may be. `int8_by` is the option that a recipe of int8 or fp8 has and
+    no other; None where the precision alone says it. `static` are those of its values for which a
+    recipe is calibrated; `calibrates` says that int8 always is. `of_transforms` says that int8
+    layers are made of what a transform returns, too."""
 
     precisions: tuple[str, ...]
-    options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    options: Mapping[str, tuple[Any, ...] | Fitting] = field(default_factory=dict)
     int8_by: str | None = None
     static: tuple[str, ...] = ()
     calibrates: bool = False
+    of_transforms: bool = True
 
 
-_SCRIPTED = Takes((*_FLOATS, "int8"), {"engine": _ENGINES, "mobile": (True, False)}, "engine")
+_SCRIPTED = Takes(
+    (*_FLOATS, "int8"),
+    {"engine": _ENGINES, "mobile": (True, False), FLOAT_LAYERS: LAYER_NAMES},
+    "engine",
+)
 TAKES: Mapping[str, Takes] = {
     "eager": Takes(
         (*_FLOATS, "int8"),
@@ -34,6 +60,7 @@ TAKES: Mapping[str, Takes] = {
             "memory_format": ("contiguous_format", "channels_last"),
             "attention": ("MATH", "FLASH_ATTENTION", "EFFICIENT_ATTENTION", "CUDNN_ATTENTION"),
             "graph": (True, False),
+            FLOAT_LAYERS: LAYER_NAMES,
         },
         "engine",
     ),
@@ -82,11 +109,16 @@ def misfit(row: Variant) -> tuple[str, str] | None:
                 f"the runtime {row.runtime} has no option {name!r}: "
                 f"{near(name, takes.options)}; {has}"
             )
-        if not any(value == each and type(value) is type(each) for each in known):
+        if not _fits(value, known):
             return "options", (
                 f"{value!r} is no value of {row.runtime}'s option {name!r}: it may be "
-                f"{', '.join(map(_toml, known))}"
+                f"{_words(known)}"
             )
+    if FLOAT_LAYERS in row.options and not _makes_int8(row, takes):
+        return "options", (
+            f"the option {FLOAT_LAYERS!r} is for int8 layers that the runtime {row.runtime} makes, "
+            "and this recipe makes none"
+        )
     if row.transform or row.artifact:
         return None
     if row.precision not in takes.precisions:
@@ -97,12 +129,27 @@ def misfit(row: Variant) -> tuple[str, str] | None:
     return _quantized_otherwise(row, takes)
 
 
+def _fits(value: Any, known: tuple[Any, ...] | Fitting) -> bool:
+    if isinstance(known, Fitting):
+        return known.fits(value)
+    return any(value == each and type(value) is type(each) for each in known)
+
+
+def _makes_int8(row: Variant, takes: Takes) -> bool:
+    """Whether the runtime itself makes int8 layers of this recipe's module."""
+    if row.artifact or (row.transform and not takes.of_transforms):
+        return False
+    if takes.int8_by:
+        return takes.int8_by in row.options
+    return row.precision in ("int8", "fp8") or takes.precisions == ("int8",)
+
+
 def _quantized_otherwise(row: Variant, takes: Takes) -> tuple[str, str] | None:
     quantized, by = row.precision in ("int8", "fp8"), takes.int8_by
     if by and quantized and by not in row.options:
-        values = ", ".join(map(_toml, takes.options[by]))
         return "precision", (
-            f"{row.precision} in the runtime {row.runtime} needs the option {by!r}: {values}"
+            f"{row.precision} in the runtime {row.runtime} needs the option {by!r}: "
+            f"{_words(takes.options[by])}"
         )
     if by and not quantized and by in row.options:
         return "options", f"the option {by!r} is for int8, and the precision is {row.precision}"
@@ -114,6 +161,10 @@ def _quantized_otherwise(row: Variant, takes: Takes) -> tuple[str, str] | None:
             else "this recipe needs calibration images: write calibrated = true"
         )
     return None
+
+
+def _words(known: tuple[Any, ...] | Fitting) -> str:
+    return known.words if isinstance(known, Fitting) else ", ".join(map(_toml, known))
 
 
 def _toml(value: Any) -> str:

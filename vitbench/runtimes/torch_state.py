@@ -8,7 +8,12 @@ from typing import Any
 from vitbench.models import Model, creation_code, skeleton
 from vitbench.runtimes import torch_common, torch_whole
 from vitbench.runtimes.base import Placement, Variant
-from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
+from vitbench.runtimes.linear_layers import (
+    layer_record,
+    quantized,
+    replaceable,
+    require_call,
+)
 
 # What torch keeps of a quantized linear layer: its packed weight, by the layer's name.
 PACKED = "._packed_params._packed_params"
@@ -26,20 +31,20 @@ def quantize(module: Any, names: Collection[str], variant: Variant) -> Any:
         )
 
 
-def prepared(model: Model, variant: Variant) -> tuple[Any, dict[str, int]]:
+def prepared(model: Model, variant: Variant) -> tuple[Any, dict[str, Any]]:
     """The module in the recipe's precision: quantized for its engine, cast, or as it is. With it,
-    of a quantized one, how many linear layers are.
+    of a quantized one, the `layer_record`.
 
-    Raises Unavailable where no layer of the model can be quantized.
+    Raises as `replaceable` and `quantized` where no layer of the model is to be quantized.
     """
     if not torch_common.engine(variant):
         return _cast(model.module, variant), {}
     image = model.architecture["image"]
     names = replaceable(model.module, image)
-    module = quantize(model.module, names, variant)
+    module = quantize(model.module, quantized(names, variant), variant)
     with torch_common.inference(variant):
         require_call(module, image)
-    return module, layer_counts(model.module, names)
+    return module, layer_record(model.module, names, variant)
 
 
 def _cast(module: Any, variant: Variant) -> Any:

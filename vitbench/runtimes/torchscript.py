@@ -94,7 +94,7 @@ def build(
     variant: Variant,
     path: Path,
     _: NDArray[np.float32] | None,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     module, layers = torch_state.prepared(model, variant)
     graph(model, module, variant).save(str(path))
     return layers

@@ -75,15 +75,22 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").split("\n"))
 
 
-def partly_quantized(quantized_layers: int = 0, float_layers: int = 0) -> str | None:
+def partly_quantized(
+    quantized_layers: int = 0, float_layers: int = 0, float_by_option: int = 0
+) -> str | None:
     """How many linear layers of an artifact stay in float, and why; None where none does."""
     if not float_layers:
         return None
-    return (
-        f"{quantized_layers} of {quantized_layers + float_layers} linear layers are int8; the "
-        f"model reads the weights of the other{'s' if float_layers > 1 else ''} itself, or changes "
-        "what they do"
-    )
+    reasons = []
+    if float_by_option:
+        reasons.append(f"the option float_layers leaves {float_by_option} in float")
+    if others := float_layers - float_by_option:
+        reasons.append(
+            f"the model reads the weights of the other{'s' if others > 1 else ''} itself, or "
+            "changes what they do"
+        )
+    whole = quantized_layers + float_layers
+    return f"{quantized_layers} of {whole} linear layers are int8; {', and '.join(reasons)}"
 
 
 def _text(words: str) -> Text:
@@ -195,7 +202,9 @@ def _partly_quantized(found: Sequence[Row]) -> Iterator[str]:
     for row in found:
         for each in row.typed.values():
             artifact = each.extra_info.artifact
-            if said := partly_quantized(artifact.quantized_layers, artifact.float_layers):
+            if said := partly_quantized(
+                artifact.quantized_layers, artifact.float_layers, artifact.float_by_option
+            ):
                 lines[f"{row.case.model}/{row.case.variant}", said] = None
     yield from (f"{case}: {said}" for case, said in lines)
 

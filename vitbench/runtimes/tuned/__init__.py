@@ -7,6 +7,7 @@ The artifact is a `.pt`, which says what instructions it needs, and beside it th
 import json
 import platform
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -16,7 +17,7 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torch_profile, torchscript
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.linear_layers import layer_counts, replaceable, require_call
+from vitbench.runtimes.linear_layers import layer_record, replaceable, require_call
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import version as version
 from vitbench.runtimes.torchscript import suffix as suffix
@@ -38,7 +39,7 @@ def build(
     variant: Variant,
     path: Path,
     _: NDArray[np.float32] | None,
-) -> dict[str, int]:
+) -> dict[str, Any]:
     image = model.architecture["image"]
     names = replaceable(model.module, image)
     isa, beside = library.available()[0], path.with_suffix(".so")
@@ -48,7 +49,7 @@ def build(
     needs = json.dumps({"isa": isa.name, "needs": isa.needs})
     graph = torchscript.graph(model, module, variant)
     graph.save(str(path), _extra_files={NEEDS: needs})
-    return layer_counts(model.module, names)
+    return layer_record(model.module, names, variant)
 
 
 def load(placement: Placement) -> Deployment:

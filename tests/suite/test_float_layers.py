@@ -1,0 +1,139 @@
+"""The option `float_layers`: the layers that it names are float in what is executed.
+
+The network has one layer that int8 ruins: a column of its weights, whose inputs are zero, is so
+large that the other columns are rounded away.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vitbench import models
+from vitbench.errors import Unavailable, UserError
+from vitbench.models.base import Model, ModelSpec, Weights
+from vitbench.runtimes import RUNTIMES, Placement, load, operators, variant
+from vitbench.runtimes.linear_layers import quantized, replaceable
+
+RUINED = "blocks.1.mlp.fc2"
+ARCHITECTURE = {
+    "source": "small", "name": "vit_tiny_patch16_224", "image": [3, 32, 32],
+    "arguments": {"img_size": 32, "depth": 2, "embed_dim": 48, "num_heads": 3, "num_classes": 7},
+}  # fmt: skip
+IMAGES = np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype(np.float32)
+
+
+class Source:
+    """A source of models for `models.skeleton`."""
+
+    @staticmethod
+    def skeleton(architecture):
+        import timm
+
+        torch.manual_seed(0)
+        return timm.create_model(architecture["name"], **architecture["arguments"]).eval()
+
+
+@pytest.fixture(scope="module")
+def ruined():
+    """The model, whose `RUINED` layer int8 ruins."""
+    module = Source.skeleton(ARCHITECTURE).requires_grad_(False)
+    mlp = module.blocks[1].mlp
+    mlp.fc1.weight[0], mlp.fc1.bias[0] = 0, -12  # GELU makes zero of it
+    mlp.fc2.weight.mul_(20)
+    mlp.fc2.weight[:, 0] = 1000
+    spec = ModelSpec("m", "small", "m", None, "m")
+    weights = Weights("seeded", "0", None, True, "planted")
+    return Model(spec, module, ARCHITECTURE, None, (), weights, scriptable=True)
+
+
+@pytest.fixture(autouse=True)
+def source(monkeypatch):
+    monkeypatch.setattr(models, "SOURCES", {**models.SOURCES, "small": Source})
+
+
+def built(model, row, folder):
+    """What the runtime says of the layers, and where the artifact lies."""
+    runtime = RUNTIMES[row.runtime]
+    try:
+        runtime.version()
+        runtime.supports(row, "cpu")
+    except Unavailable as reason:
+        pytest.skip(f"unavailable: {reason}")
+    folder.mkdir()
+    path = folder / f"artifact{runtime.suffix(row)}"
+    layers = runtime.build(model, row, path, IMAGES if row.calibrated else None)
+    return layers, Placement(path, row, "cpu", model.architecture, 1)
+
+
+def error(model, placement):
+    """The relative error of the logits."""
+    with torch.inference_mode():
+        wanted = model.module(torch.from_numpy(IMAGES)).numpy()
+    found = load(placement).logits(IMAGES)
+    return np.linalg.norm(found - wanted) / np.linalg.norm(wanted)
+
+
+def profiled(*names):
+    """Counts the products of a profile whose names contain one of these."""
+
+    def count(placement):
+        found = operators(placement, IMAGES[:1])
+        return sum(each.calls for each in found if any(name in each.name for name in names))
+
+    return count
+
+
+INT8 = profiled("quantized::linear_dynamic")
+# How often an int8 product is executed in a call, by variant.
+PRODUCTS = {
+    "int8-dynamic": INT8,
+    "int8-dynamic-qnnpack": INT8,
+    "scripted-int8": INT8,
+    "lite-int8": INT8,
+}
+ENGINES = ("fbgemm", "onednn")
+
+
+def every_recipe():
+    for name in PRODUCTS:
+        yield pytest.param(variant(name), id=name)
+    for engine in ENGINES:
+        yield pytest.param(replace(variant("int8-dynamic"), options={"engine": engine}), id=engine)
+
+
+def with_float(row, *names):
+    return replace(row, options={**row.options, "float_layers": list(names)})
+
+
+@pytest.mark.parametrize("row", list(every_recipe()))
+def test_the_layer_named_is_float_in_what_is_executed(ruined, tmp_path, row):
+    """BROKEN with all layers in int8, and KEPT with the ruined one in float."""
+    whole, all_int8 = built(ruined, row, tmp_path / "whole")
+    part, one_float = built(ruined, with_float(row, "*.1.mlp.fc2"), tmp_path / "part")
+    assert whole["quantized_names"] == replaceable(ruined.module, (3, 32, 32))
+    assert [name for name in whole["quantized_names"] if name != RUINED] == part["quantized_names"]
+    linears = len(whole["quantized_names"])
+    assert (whole["float_layers"], whole["float_by_option"]) == (0, 0)
+    assert (part["quantized_layers"], part["float_layers"]) == (linears - 1, 1)
+    assert part["float_by_option"] == 1
+    count = PRODUCTS[row.name]
+    assert count(all_int8) == count(one_float) + 1 == linears
+    assert error(ruined, all_int8) > 2 * row.limits.relative_error
+    assert error(ruined, one_float) < row.limits.relative_error / 2
+
+
+def test_names_that_mean_nothing():
+    row, names = variant("int8-dynamic"), ["blocks.0.mlp.fc1", "blocks.0.mlp.fc2", "head"]
+    assert quantized(names, row) == names
+    assert quantized(names, with_float(row, "blocks.*.fc2", "head")) == names[:1]
+    with pytest.raises(UserError) as caught:
+        quantized(names, with_float(row, "head", "block.0.mlp.fc1"))
+    assert str(caught.value) == (
+        "int8-dynamic: float_layers names 'block.0.mlp.fc1', and no int8 layer of the model has "
+        "such a name: nearest: blocks.0.mlp.fc1, blocks.0.mlp.fc2; a name is the model's own, or a "
+        "glob such as '*fc1'"
+    )
+    with pytest.raises(Unavailable, match="nothing to quantize: float_layers leaves all 3 layers"):
+        quantized(names, with_float(row, "*.mlp.*", "head"))
