@@ -1,0 +1,107 @@
+"""The table of families: the page is what its results say, its rows exist, a run goes on."""
+
+import json
+
+import pytest
+
+from tests import families
+from tests.conftest import ROOT
+from tests.helpers.family_rows import FAMILIES, class_of
+from tests.helpers.family_table import COLUMNS, add, read, render
+from vitbench.runtimes import VARIANTS
+
+RESULTS = ROOT / "docs/families.json"
+RUNS = {"state": "runs"}
+# One of each that the table must have.
+WANTED = {
+    "ViT", "DeiT", "DeiT, distilled", "Swin", "Swin V2", "BEiT", "EVA-02", "DINOv3", "MobileViT",
+    "LeViT", "EfficientFormer", "ConvNeXt", "CLIP's tower", "SigLIP's tower",
+    "DINOv2 with registers",
+}  # fmt: skip
+
+
+def test_the_page_is_made_of_the_results():
+    data = read(RESULTS)
+    assert render(data) == (ROOT / "docs/families.md").read_text(encoding="utf-8")
+    cells = data["cells"]
+    assert {*cells} <= {family.id for family in FAMILIES}
+    assert {name for row in cells.values() for name in row} <= {*COLUMNS}
+    states = {cell["state"] for row in cells.values() for cell in row.values()}
+    assert states <= {"runs", "unavailable", "failed"}
+
+
+def test_the_rows_are_families_that_there_are():
+    timm = pytest.importorskip("timm")
+    transformers = pytest.importorskip("transformers")
+    assert {family.name.partition(", 518")[0] for family in FAMILIES} >= WANTED
+    assert len({family.id for family in FAMILIES}) == len(FAMILIES)
+    for family in FAMILIES:
+        if family.source == "timm":
+            assert timm.is_model(family.model.partition(",")[0]), family
+        else:
+            assert class_of(family) in dir(transformers), family
+    assert {*COLUMNS} == {row.name for row in VARIANTS if "cpu" in row.devices}
+
+
+def test_a_cell_is_counted_and_its_sentence_has_one_number():
+    vit, deit = FAMILIES[0].id, FAMILIES[1].id
+    lacks = {"state": "unavailable", "reason": "no <linear> layer"}
+    cells = {
+        vit: {"fp32": RUNS, "int8-dynamic": lacks, "bf16": {"state": "failed", "reason": "died"}},
+        deit: {"int8-dynamic": lacks},
+    }
+    page = render({"versions": {"torch": "2"}, "cells": cells})
+    whole = len(FAMILIES) * len(COLUMNS)
+    assert f"Of {whole} cells: 1 runs, 2 unavailable, 1 FAILS, {whole - 4} not run yet." in page
+    assert page.count("| unavailable 1 |") == 2
+    assert page.count("| FAILS 2 |") == 1
+    assert page.endswith("1. no &lt;linear> layer\n2. died\n")
+
+
+def test_results_are_added_to_and_lose_what_is_no_row(tmp_path):
+    file, vit = tmp_path / "families.json", FAMILIES[0].id
+    file.write_text(json.dumps({"versions": {}, "cells": {"gone": {"fp32": RUNS}}}))
+    for name in ("int8-dynamic", "fp32"):
+        add(file, vit, name, RUNS)
+    data = read(file)
+    assert data["cells"] == {vit: {"fp32": RUNS, "int8-dynamic": RUNS}}
+    assert [*data["cells"][vit]] == ["fp32", "int8-dynamic"]
+    assert [each.name for each in tmp_path.iterdir()] == ["families.json"]
+
+
+def of(words, cells):
+    return [*families.chosen(families.parsed(words), cells)]
+
+
+def test_parts_make_the_whole_and_what_is_done_is_left_out():
+    parts = [of([f"--part={k}/3"], {}) for k in (1, 2, 3)]
+    assert sorted(cell for part in parts for cell in part) == sorted(of([], {}))
+    assert len(of([], {})) == len(FAMILIES) * len(COLUMNS)
+    vit = FAMILIES[0].id
+    cells = {vit: {"fp32": RUNS, "bf16": {"state": "failed", "reason": "out of time"}}}
+    words = [f"--family={vit}", "--variant=fp32", "--variant=b*"]
+    assert of(words, cells) == []
+    assert [name for _, name in of(words, {})] == ["fp32", "bf16"]
+    assert [name for _, name in of([*words, "--again=failed"], cells)] == ["bf16"]
+    assert [name for _, name in of([*words, "--again=*time"], cells)] == ["bf16"]
+
+
+@pytest.mark.parametrize("part", ["0/2", "3/2", "2", "a/b"])
+def test_a_part_that_there_is_not_is_refused(part, capsys):
+    with pytest.raises(SystemExit):
+        families.parsed([f"--part={part}"])
+    assert f"{part}: give K/N, such as 1/4" in capsys.readouterr().err
+
+
+@pytest.mark.thorough
+def test_a_cell_is_run_once_and_one_that_is_stopped_says_so(tmp_path, capsys):
+    out, family = tmp_path / "families.json", "transformers:convnext"
+    words = [f"--out={out}", f"--cache={tmp_path / 'cache'}", f"--family={family}", "--threads=1"]
+    assert families.main([*words, "--variant=int8-dynamic"]) == 0
+    assert families.main([*words, "--variant=int8-dynamic"]) == 0
+    assert capsys.readouterr().out == f"1/1 {family} int8-dynamic: runs\n"
+    assert families.main([*words, "--variant=scripted", "--build-seconds=0.01"]) == 1
+    cells = read(out)["cells"][family]
+    assert cells["int8-dynamic"]["relative_error_b8"] < 1
+    assert "no answer in 0.01 s (--build-seconds)" in cells["scripted"]["reason"]
+    assert out.with_suffix(".md").read_text(encoding="utf-8") == render(read(out))
