@@ -22,17 +22,27 @@ BASE = frozenset(
 # What a folder may import of ours, beside BASE and itself. What is not listed (cli, plugin, duet)
 # stands on all of them.
 MAY: dict[str, frozenset[str]] = {}
-READERS = ("stats", "heads", "report", "judge", "gate", "history", "show")  # of JSON, without torch
+READERS = (
+    "stats",
+    "structure",
+    "heads",
+    "report",
+    "judge",
+    "gate",
+    "history",
+    "show",
+)  # of JSON, without torch
 MAY["stats"] = frozenset()
+MAY["structure"] = frozenset()
 MAY["heads"] = frozenset({"stats"})
 MAY["report"] = frozenset()
-MAY["judge"] = MAY["report"] | {"stats", "report", "heads"}
+MAY["judge"] = MAY["report"] | {"stats", "structure", "report", "heads"}
 MAY["gate"] = MAY["judge"] | {"judge"}
 MAY["history"] = MAY["judge"] | {"judge"}
 MAY["show"] = MAY["gate"] | {"gate", "history", "duet"}
 MAY["init"] = frozenset()
 MAY["models"] = frozenset()
-MAY["runtimes"] = frozenset({"models"})
+MAY["runtimes"] = frozenset({"models", "structure"})
 MAY["project"] = MAY["runtimes"] | {"runtimes", "heads"}
 MAY["build"] = MAY["runtimes"] | {"runtimes"}
 MAY["measure"] = MAY["build"] | {"build", "project", "stats", "heads", "report", "judge"}

@@ -13,7 +13,9 @@ from vitbench.runtimes import foreign
 from vitbench.runtimes.base import Deployment, Operator, Placement, Runtime, Variant
 from vitbench.runtimes.catalogue import catalogue_of
 from vitbench.runtimes.registry import RUNTIMES, runtime
+from vitbench.runtimes.structures import structure_of
 from vitbench.runtimes.variants import VARIANTS
+from vitbench.structure import Structure
 
 __all__ = [
     "RUNTIMES",
@@ -27,6 +29,7 @@ __all__ = [
     "operators",
     "placement_of",
     "runtime",
+    "structure",
     "variant",
 ]
 
@@ -58,6 +61,13 @@ def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operato
     _require(placement.path)
     found = _reader(placement.variant).operators(placement, images)
     return sorted(found, key=lambda each: -each.seconds)
+
+
+def structure(placement: Placement, images: NDArray[np.float32]) -> Structure:
+    """What one call executes, counted exactly. Raises Unavailable, and as `load`."""
+    _require(placement.path)
+    row = placement.variant
+    return structure_of(_reader(row), placement, images, runtime(row.runtime).version())
 
 
 def _reader(row: Variant) -> Any:

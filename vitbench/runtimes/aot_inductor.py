@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes import onednn, torch_common, torch_profile
+from vitbench.runtimes import onednn, torch_common, torch_counts, torch_profile
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.linear_layers import replaceable
 from vitbench.runtimes.torch_common import calling_code as calling_code
@@ -190,6 +190,7 @@ def load(placement: Placement) -> Deployment:
 
 
 operators = torch_profile.profiled(load)
+structure = torch_counts.counted(load)
 
 
 def loading_code(placement: Placement) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vitbench.case import Limits
 from vitbench.models import Model
+from vitbench.structure.record import Counters
 
 # The oldest release that the suite was run with; pyproject.toml has the same floors.
 TORCH = ("torch>=2.11",)
@@ -193,4 +194,15 @@ class Runtime(Protocol):
 
         `images` is an expression of a NumPy array, float32 (N, 3, H, W); the lines set `logits`,
         a NumPy array, float32 (N, C).
+        """
+
+
+class Counting(Protocol):
+    """A verb more, which a runtime may lack: then the structures of its cases are not compared."""
+
+    def structure(self, placement: Placement, images: NDArray[np.float32], /) -> Counters:
+        """What one call on `images` executes, counted: at least `operators`, with their types.
+
+        Only what is the same in every build, every load and every process is counted. Raises
+        Unavailable where the runtime does not say what it executes.
         """

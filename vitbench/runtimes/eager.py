@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.models import Model
-from vitbench.runtimes import torch_common, torch_profile, torch_state
+from vitbench.runtimes import torch_common, torch_counts, torch_profile, torch_state
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import supports as supports
@@ -55,6 +55,7 @@ def require_attention(deployment: Deployment, kernel: str, image: tuple[int, ...
 
 
 operators = torch_profile.profiled(load)
+structure = torch_counts.counted(load)
 
 
 class Graphs:

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from vitbench.errors import Unavailable
-from vitbench.runtimes import torch_common, torch_profile, torch_state
+from vitbench.runtimes import torch_common, torch_counts, torch_profile, torch_state
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.eager import build as build
 from vitbench.runtimes.eager import suffix as suffix
@@ -87,6 +87,7 @@ def load(placement: Placement) -> Deployment:
 
 
 operators = torch_profile.profiled(load)
+structure = torch_counts.counted(load)
 
 
 def loading_code(placement: Placement) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.models import Model
-from vitbench.runtimes import torch_common, torch_profile, torch_state, torchscript
+from vitbench.runtimes import torch_common, torch_counts, torch_profile, torch_state, torchscript
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import version as version
@@ -41,6 +41,7 @@ def load(placement: Placement) -> Deployment:
 
 
 operators = torch_profile.profiled(load)
+structure = torch_counts.counted(load)
 
 
 def loading_code(placement: Placement) -> str:

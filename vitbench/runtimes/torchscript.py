@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable, in_short
 from vitbench.models import Model
-from vitbench.runtimes import torch_common, torch_profile, torch_state
+from vitbench.runtimes import torch_common, torch_counts, torch_profile, torch_state
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import version as version
@@ -109,6 +109,7 @@ def load(placement: Placement) -> Deployment:
 
 
 operators = torch_profile.profiled(load)
+structure = torch_counts.counted(load)
 
 
 def loading_code(placement: Placement) -> str:
