@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Modules that every folder but stats/ may stand on.
 BASE = frozenset(
-    {"case", "errors", "environment", "place", "processor", "pyproject", "team_code",
+    {"case", "errors", "environment", "lfs", "place", "processor", "pyproject", "team_code",
      "team_sources", "variables", "packages"}
 )  # fmt: skip
 # What a folder may import of ours, beside BASE and itself. What is not listed (cli, plugin, duet)

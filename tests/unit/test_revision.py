@@ -1,43 +1,14 @@
 """Which commit a revision names as base, in small repositories: merge-bases, and git's reasons."""
 
 import os
-import subprocess
 
 import pytest
 
+from tests.helpers.repositories import Repository
 from vitbench.cli.main import main
 from vitbench.duet import sides as against
 from vitbench.duet.revision import base_of, changed_files
 from vitbench.errors import UserError
-
-WHO = {"GIT_AUTHOR_NAME": "n", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "n",
-       "GIT_COMMITTER_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": os.devnull,
-       "GIT_CONFIG_SYSTEM": os.devnull}  # fmt: skip
-
-
-class Repository:
-    """A repository whose commits each add a file of their name."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        folder.mkdir()
-        self.git("init", "-q", "-b", "main")
-
-    def git(self, *arguments):
-        done = subprocess.run(
-            ["git", *arguments], cwd=self.folder, text=True, capture_output=True, check=True,
-            env={**os.environ, **WHO},
-        )  # fmt: skip
-        return done.stdout.strip()
-
-    def commit(self, *names):
-        for name in names:
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(name)
-            self.git("add", name)
-            self.git("commit", "-qm", name)
-        return self.git("rev-parse", "HEAD")
 
 
 @pytest.fixture(scope="module")

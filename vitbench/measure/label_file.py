@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from vitbench.errors import UserError
+from vitbench.lfs import require_content
 from vitbench.measure.folder import Listing
 from vitbench.measure.photos import counted, some
 
@@ -73,6 +74,7 @@ def _lines(path: Path) -> list[tuple[int, str]]:
     try:
         data = path.read_bytes()
         text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        require_content(path, "labels", f"{OPTION} {path}")
     except OSError as error:
         raise UserError(f"{OPTION} {path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -5,6 +5,8 @@ from typing import Any
 
 from PIL import TiffImagePlugin
 
+from vitbench.lfs import pointer_of
+
 # As files on disk begin. Phones rename HEIC to .jpg.
 OTHERS = {
     b"ftypheic": "HEIC",
@@ -23,6 +25,8 @@ def unidentified(path: Path) -> str:
     """Why Pillow does not know a file, as words that follow its name."""
     if not path.stat().st_size:
         return "is empty"
+    if pointer_of(path):
+        return "is a pointer of Git LFS, which git lfs pull replaces by the image"
     with path.open("rb") as file:
         start = file.read(32)
         if start[:4] in (b"II*\0", b"MM\0*"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.lfs import require_content
 from vitbench.models.state_dicts import chosen
 from vitbench.models.unpickle import ADVICE, read_pickle
 from vitbench.models.weights import first_line
@@ -32,11 +33,12 @@ def read_checkpoint(path: Path, ema: bool | None = None) -> Checkpoint:
     """The state dict of a file. `ema` chooses between averaged and plain weights; None takes the
     averaged ones where there are any, as timm does.
 
-    Raises UserError for a file that is no checkpoint, that has more than data in it (which is not
-    executed), or that lacks what `ema` asks for.
+    Raises UserError for a file that is no checkpoint, such as a pointer of Git LFS, that has more
+    than data in it (which is not executed), or that lacks what `ema` asks for.
     """
     import torch
 
+    require_content(path, "the weights")
     content: Any = _safetensors(path) if _is_safetensors(path) else read_pickle(path)
     state, notes = chosen(content, ema, path)
     for name, value in state.items():

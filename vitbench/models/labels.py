@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.lfs import require_content
 from vitbench.models.base import Label
 
 
@@ -38,6 +39,7 @@ def given(wanted: str | tuple[str, ...], counts: tuple[int, ...], where: str) ->
     names, place = wanted, "labels"
     if isinstance(wanted, str):
         place = f"labels = {Path(wanted).name}"
+        require_content(Path(wanted), "labels", f"{where}: {wanted}")
         try:
             text = Path(wanted).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
+from vitbench.lfs import require_content
 from vitbench.models.base import ModelSpec
 from vitbench.models.weights import cached_file, file_sha256, first_line, hub_answers
 
@@ -19,7 +20,6 @@ WEIGHTS = (
     "pytorch_model.bin.index.json",
 )
 ADAPTER = "adapter_config.json"
-POINTER = b"version https://git-lfs"
 
 
 def find(spec: ModelSpec, mode: str | None) -> tuple[Path | None, str]:
@@ -116,19 +116,10 @@ def weights_of(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
                 f"{file} is missing, one of {len(files)} files that {first.name} names: copy it "
                 "there, or save the model again"
             )
-        _require_content(file)
+        require_content(file, "the weights")
     others = " and ".join(there[1:])
     notes = (f"{there[0]} is read, as transformers does, {others} left out",) if others else ()
     return files, notes
-
-
-def _require_content(file: Path) -> None:
-    """Raises UserError for what Git LFS leaves in place of a file that it has not fetched."""
-    with file.open("rb") as opened:
-        if opened.read(len(POINTER)) == POINTER:
-            raise UserError(
-                f"{file} is a pointer of Git LFS and not the weights: fetch them with git lfs pull"
-            )
 
 
 def _shards(index: Path) -> tuple[Path, ...]:
@@ -163,6 +154,7 @@ def json_of(path: Path, what: str) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): {what}") from error
     except ValueError as error:
+        require_content(path)
         raise UserError(f"{path} is not JSON ({error}): save the model again") from error
     if not isinstance(found, dict):
         raise UserError(f"{path} is no JSON object: save the model again")

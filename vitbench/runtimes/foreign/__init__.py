@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import UserError
+from vitbench.lfs import require_content
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 from vitbench.runtimes.foreign import executorch_files, loading, onnx_files, openvino_files
 from vitbench.runtimes.foreign.description import described
@@ -68,11 +69,15 @@ def require_definition(row: Variant) -> None:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise UserError(f"{where}: artifact {path.parent.name}/{path.name} {what}: build it first")
+    require_content(path, said=f"{where}: artifact {path.parent.name}/{path.name}")
 
 
 def files(row: Variant) -> list[Path]:
-    """All files of a variant's artifact, itself first. Raises UserError where one is missing."""
-    return READERS[row.runtime].files(Path(row.artifact or ""))
+    """All files of a variant's artifact, itself first. Raises UserError where one is missing,
+    or a pointer of Git LFS lies in its place."""
+    first = Path(row.artifact or "")
+    require_content(first, said=first.name)  # before it is read as what it should be
+    return READERS[row.runtime].files(first)
 
 
 def code(row: Variant) -> tuple[str, ...]:

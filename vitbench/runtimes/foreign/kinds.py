@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
+from vitbench import lfs
 from vitbench.errors import UserError
 
-LFS = b"version https://git-lfs.github.com/spec/"
 PICKLE = b"\x80"  # that torch.save wrote before version 1.6
 EXPORTED = (
     "a program of torch.export, which is not compiled: "
@@ -22,14 +22,9 @@ SAVED = (
 def require_content(files: Sequence[Path]) -> None:
     """Raises UserError for an empty file and for a pointer of Git LFS."""
     for file in files:
-        with file.open("rb") as opened:
-            start = opened.read(len(LFS))
-        if not start:
+        if not file.stat().st_size:
             raise UserError(f"{file.name} is empty: build or copy it again")
-        if start == LFS:
-            raise UserError(
-                f"{file.name} is a pointer of Git LFS and not the file that it names: git lfs pull"
-            )
+        lfs.require_content(file, said=file.name)
 
 
 def require_torch(path: Path, wanted: str) -> None:
