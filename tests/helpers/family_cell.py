@@ -45,10 +45,11 @@ def cell(request: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {"state": "runs"}
         case = Case(spec.name, request["variant"], "cpu", 1)
         for batch in BATCHES:
-            agreement = session.verify(replace(case, batch=batch)).agreement
-            if agreement.cosine != agreement.cosine:  # NaN: nothing could be measured
-                raise WorkerFailed(agreement.sentence)
-            found[f"relative_error_b{batch}"] = float(f"{agreement.relative_error:.3g}")
+            verification = session.verify(replace(case, batch=batch))
+            if problem := verification.measured["problem"]:  # not finite, or misshapen
+                raise WorkerFailed(f"batch {batch}: {problem}")
+            error = verification.agreement.relative_error
+            found[f"relative_error_b{batch}"] = float(f"{error:.3g}")
         built = session.artifact(case).manifest
         for name in ("build_seconds", "peak_memory_bytes", "quantized_layers", "float_layers"):
             if built.get(name) is not None:

@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from vitbench.build.memory import used_bytes
-from vitbench.errors import ACROSS_PROCESSES, WorkerFailed
+from vitbench.errors import ACROSS_PROCESSES, Unavailable, WorkerFailed
 
 # -P: the user's folder may hold a torch.py of its own.
 COMMAND = (sys.executable, "-P", "-m", "vitbench.build.worker")
@@ -31,7 +31,7 @@ def ask(
     """The answer of a fresh worker, which is gone, with all it started, when this returns.
 
     `option` is what a user sets the timeout with, `name` what errors call the worker. One that
-    takes more than `memory_bytes`, with all it started, is ended.
+    takes more than `memory_bytes`, with all it started, is ended: that raises Unavailable.
     Raises UserError and Unavailable as the worker raised them; WorkerFailed for all else.
     """
     name = name or f"the {request.get('verb')} worker"
@@ -59,9 +59,9 @@ def ask(
         printed = stdout.read().decode(errors="replace").strip()
         complaint = last_line(stderr.read().decode(errors="replace"))
     if stopped == "large":
-        raise WorkerFailed(
-            f"{name} was stopped: it took more than {(memory_bytes or 0) / 1e9:.3g} GB of memory "
-            f"(--build-memory){complaint}"
+        raise Unavailable(
+            f"{name} took more than {(memory_bytes or 0) / 1e9:.3g} GB of memory and was stopped: "
+            f"--build-memory=SIZE gives a build more"
         )
     if stopped:
         advice = f" ({option})" if option else ""

@@ -75,11 +75,8 @@ class Builds:
         the run began.
         """
         key = Case(case.model, case.variant, "cpu", 1)
-        known = self._failed.get(key)
-        if isinstance(known, Unavailable | UserError):
+        if known := self._failed.get(key):
             raise type(known)(str(known))
-        if known:
-            raise WorkerFailed(f"{known} (it is not built again in this run)")
         if key not in self.artifacts:
             recipe = self._require(case)
             try:

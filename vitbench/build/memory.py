@@ -4,22 +4,40 @@ By polling, and not by a limit of the kernel's: CUDA and torch map far more than
 """
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 SHARE = 0.75  # of all memory: models, images and deployments of the run itself need the rest
+SHARE_OF_FREE = 0.9  # of what no other process has: beyond that the machine swaps or kills
+# Of a cgroup, v2 and v1: its limit, what is used of that, and what it could give back at once.
+_CGROUPS = (
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+)
+_FILES = ("active_file", "inactive_file")
 
 
 def default_limit(root: Path = Path("/sys/fs/cgroup")) -> int:
-    """Bytes that a build may take by default: a share of the machine's memory, or of
-    the cgroup's (v2 or v1) where that has less."""
+    """Bytes that a build that begins now may take by default: a share of the memory of the machine,
+    or of the cgroup where that has less, and no more than nearly all that is free of it now."""
     import psutil
 
-    found = [psutil.virtual_memory().total]
-    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+    memory = psutil.virtual_memory()
+    whole, free = memory.total, memory.available
+    for limit, used, statistics in _CGROUPS:
         with suppress(OSError, ValueError):  # "max" is no number
-            found.append(int((root / name).read_text()))
-    return int(SHARE * min(found))
+            most = int((root / limit).read_text())
+            whole = min(whole, most)
+            spare = sum(map(int, _values((root / statistics).read_text(), _FILES)))
+            free = min(free, most - int((root / used).read_text()) + spare)
+    return int(min(SHARE * whole, SHARE_OF_FREE * free))
+
+
+def _values(text: str, names: Sequence[str]) -> list[str]:
+    """The values of some lines `NAME VALUE`."""
+    lines = (line.partition(" ") for line in text.splitlines())
+    return [value for name, _, value in lines if name in names]
 
 
 def used_bytes(session: int) -> int:

@@ -105,7 +105,7 @@ OPTIONS = (
     Option(
         "--build-memory",
         EVERY,
-        "a build that takes more memory is ended, and its variant fails, such as 8GB "
+        "a build that takes more memory is ended, its variant is unavailable; such as 8GB "
         "(default: three quarters of the machine's or the cgroup's)",
         "SIZE",
     ),
