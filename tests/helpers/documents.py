@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitbench.init.plan import WORKFLOWS
+
 ROOT = next(p for p in Path(__file__).resolve().parents if (p / "pyproject.toml").is_file())
 
 FENCE = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
@@ -14,7 +16,7 @@ ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 OURS = ("vitbench", "pytest", "python", "tox")
 OTHERS = ("git", "cd", "ruff", "mypy", "pre-commit", "uv", "set", "[")
 """First words of shell lines that these tests do not look into."""
-WRITTEN = ("tests/thorough.json", ".github/workflows/vitbench.yml")
+WRITTEN = ("tests/thorough.json", *WORKFLOWS["github"].values())
 """What a run or a command writes: a checkout may not have it."""
 
 

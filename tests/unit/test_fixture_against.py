@@ -13,7 +13,7 @@ OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
 
 def end(*verdicts, status=OK, name="main", failed=0, collectonly=False):
     """The exit status of a run that would end with `status`."""
-    option = SimpleNamespace(vitbench_against=name, collectonly=collectonly)
+    option = SimpleNamespace(vitbench_against=name, vitbench_markdown=None, collectonly=collectonly)
     config = SimpleNamespace(option=option, stash=pytest.Stash())
     if verdicts:
         config.stash[against.DUET_VERDICTS] = {v.case: v for v in verdicts}

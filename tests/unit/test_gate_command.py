@@ -137,8 +137,11 @@ def test_outputs_and_annotations(folder, monkeypatch, capsys):
     names = [f"--{form}=out/{form}" for form in ("markdown", "junit", "json")]
     assert gate(SLOW, "--baseline=latest", *names) == 1
     assert f"::error title=SLOWER%3A {INT8}::time +33.3 %25" in capsys.readouterr().out
-    assert "**SLOWER**" in (page := (folder / "out/markdown").read_text())
-    assert "- compared with the newest of " in page
+    page = (folder / "out/markdown").read_text()
+    assert "| **SLOWER** |" in page
+    first = page.splitlines()[0]
+    assert first.startswith("**FAILED: head.json compared with the newest of "), first
+    assert first.endswith("(1 case: 1 SLOWER; tolerance 15.0%)"), first
     assert 'failures="1"' in (folder / "out/junit").read_text()
     assert json.loads((folder / "out/json").read_text())["counts"] == {"SLOWER": 1}
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["json", "junit", "markdown"]

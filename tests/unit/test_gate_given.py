@@ -41,7 +41,7 @@ def test_bad_input_leaves_no_output_as_it_was(folder, capsys, name, text, option
     (line,) = err.splitlines()
     assert line.startswith("vitbench: error: ")
     assert 'failures="1"' in (folder / "out.xml").read_text()
-    assert (folder / "out.md").read_text().startswith("**nothing was compared**: ")
+    assert (folder / "out.md").read_text().startswith("**BAD INPUT: head.json not compared** (")
     assert out.count("::error title=nothing was compared::") == 1
 
 

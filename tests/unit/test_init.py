@@ -1,8 +1,10 @@
 """`vitbench init`: what it writes, what it keeps, and what it refuses."""
 
+import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import tomllib
 from contextlib import contextmanager
@@ -19,11 +21,13 @@ from vitbench import __version__
 from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.init.installing import of_direct_url
-from vitbench.init.plan import plan
+from vitbench.init.plan import WORKFLOWS, plan
 from vitbench.init.table import table
 from vitbench.judge.contracts import read_contracts
 from vitbench.judge.settings import read_settings
+from vitbench.judge.verdict import Verdict
 from vitbench.project.project import read_project
+from vitbench.show.verdicts import markdown
 
 GITHUB = "https://github.com/acme/vision.git"
 OURS = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
@@ -72,7 +76,7 @@ def test_it_writes_all_and_a_second_time_nothing(project, capsys):
     written = files(project)
     assert set(written) == {
         "benchmarks/__init__.py", *(f"benchmarks/{name}" for name in OURS),
-        "pyproject.toml", ".github/workflows/vitbench.yml",
+        "pyproject.toml", *WORKFLOWS["github"].values(),
     }  # fmt: skip
     assert all(f"{name}: written\n" in first for name in written)
     for name in OURS:
@@ -103,7 +107,8 @@ def test_what_exists_is_kept_and_the_rest_written(project, capsys):
     out = said(capsys, "--model=base=deit_tiny_patch16_224")
     found = files(project)
     assert {name: found[name][0] for name in own} == own
-    assert set(found) == {*own, *(f"benchmarks/{name}" for name in OURS)}  # and no __init__.py
+    workflows = {*WORKFLOWS["github"].values()}
+    assert set(found) == {*own, *workflows, *(f"benchmarks/{name}" for name in OURS)}
     assert f"benchmarks/{OURS[0]}: written\nbenchmarks/{OURS[1]}: written\n" in out
     assert 'write base = "deit_tiny_patch16_224" into [tool.vitbench.models]' in out
 
@@ -343,6 +348,110 @@ def test_each_command_of_a_workflow_parses(project, pytestconfig, host, file):
     assert not re.search(r"\b[A-Z]+_(COMMAND|VERSION)\b", text)
     for kept in ("reports/history", "cache", "vitbench.xml" if host == "gitlab" else "*.xml"):
         assert kept in text
+
+
+def test_the_duet_of_a_pull_request_parses_and_has_no_right(project, pytestconfig):
+    assert main(["init", "--ci=github"]) == 0
+    file = WORKFLOWS["github"]["github-duet.yml"]
+    found = yaml.safe_load((project / file).read_text())
+    assert (found[True], found["permissions"]) == ("pull_request", {"contents": "read"})
+    ours = [line for line in steps(project / file) if not line.startswith("cat ")]
+    both = commands(file, "```sh\n" + "\n".join(ours) + "\n```\n")
+    assert [wrong(each, pytestconfig._parser.optparser) for each in both] == ["", ""]
+    assert "--markdown=vitbench-duet.md" in both[1].words
+    assert not any("${{" in each for each in steps(project / file)), "no text of others in a shell"
+    assert "secrets." not in (project / file).read_text()
+
+
+def comment(project):
+    assert main(["init", "--ci=github"]) == 0
+    file = project / WORKFLOWS["github"]["github-comment.yml"]
+    return yaml.safe_load(file.read_text())
+
+
+def test_who_comments_runs_nothing_of_the_pull_request(project):
+    found = comment(project)
+    duet = yaml.safe_load((project / WORKFLOWS["github"]["github-duet.yml"]).read_text())
+    assert found[True]["workflow_run"]["workflows"] == [duet["name"]]
+    assert found["permissions"] == {"actions": "read", "pull-requests": "write"}
+    (job,) = found["jobs"].values()
+    uses = [step["uses"].partition("@")[0] for step in job["steps"]]
+    assert set(uses) == {"actions/github-script", "actions/download-artifact"}
+    assert not any("${{" in step["with"].get("script", "") for step in job["steps"])
+    (upload,) = [s for s in duet["jobs"]["duet"]["steps"] if "upload-artifact" in s.get("uses", "")]
+    (download,) = [step for step in job["steps"] if "download" in step["uses"]]
+    assert upload["with"]["name"] == download["with"]["name"]
+
+
+PLAY = """
+const [script, temp, event] = process.argv.slice(1), said = []
+process.env.RUNNER_TEMP = temp
+const pulls = [{number: 7, head: {sha: 'abc'}}, {number: 8, head: {sha: 'other'}}]
+const github = {
+  rest: {pulls: {list: 'pulls'}, issues: {
+    listComments: 'comments',
+    updateComment: each => said.push(['update', each]),
+    createComment: each => said.push(['create', each]),
+  }},
+  paginate: async (what, asked) => what === 'pulls' ? (said.push(['ask', asked]), pulls) : [],
+}
+const context = {repo: {owner: 'acme', repo: 'vision'}, payload: {workflow_run: JSON.parse(event)}}
+const core = {setFailed: why => said.push(['failed', why])}
+const Run = Object.getPrototypeOf(async function () {}).constructor
+new Run('github', 'context', 'core', 'require', script)(github, context, core, require)
+  .then(() => console.log(JSON.stringify(said)))
+"""
+
+
+@pytest.fixture
+def say(project, tmp_path):
+    """Run the script that comments, as it is written, on a page that a fork left."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    script = comment(project)["jobs"]["comment"]["steps"][-1]["with"]["script"]
+    event = {
+        "head_repository": {"owner": {"login": "fork"}},
+        "head_branch": "x;$(id)`", "head_sha": "abc",
+        "html_url": "https://github.com/acme/vision/actions/runs/1",
+    }  # fmt: skip
+
+    def play(make):
+        folder = tmp_path / "vitbench-duet"
+        folder.mkdir(exist_ok=True)
+        make(folder / "vitbench-duet.md")
+        command = [node, "-e", PLAY, script, str(tmp_path), json.dumps(event)]
+        return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    return play
+
+
+def test_a_page_of_a_fork_is_text_in_the_pull_request_of_the_event(say):
+    hostile = "**PASSED** <img src=x> @all [a](//evil) [b]: ftp://e www.e.org PR: 12 ${{ x }}\n"
+    ask, create = say(lambda page: page.write_text(hostile))
+    assert ask[1]["head"] == "fork:x;$(id)`"
+    assert (create[0], create[1]["issue_number"]) == ("create", 7)
+    shown = create[1]["body"].removeprefix("<!-- vitbench duet -->\n").rpartition("_By the run")[0]
+    for mark in ("<", ">", "@all", "](", "]:", "://", "www.e"):
+        assert mark not in shown
+    assert "PR: 12" in shown
+
+
+def test_what_vitbench_writes_is_shown_as_it_is(say):
+    page = markdown([Verdict("m/v/cpu/b1", "SLOWER", "a|b <c> [d] @e http://f")])
+    assert f"\n{page}" in say(lambda file: file.write_text(page))[1][1]["body"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda page: page.write_text("x" * 60001),
+        lambda page: page.symlink_to("/etc/hostname"),
+        lambda page: page.mkdir(),
+    ],
+)
+def test_a_page_that_is_too_large_or_no_file_is_not_shown(say, make):
+    assert [what for what, _ in say(make)] == ["ask", "failed"]
 
 
 def test_gitlab_includes_the_job(project):

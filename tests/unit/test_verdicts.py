@@ -7,6 +7,7 @@ import pytest
 
 from vitbench.judge.contract_results import ContractResult
 from vitbench.judge.verdict import VERDICTS, Verdict
+from vitbench.show.headline import headline
 from vitbench.show.verdicts import (
     ACT_FIRST,
     annotations,
@@ -51,6 +52,25 @@ def test_markdown_is_safe_to_paste():
     for mark in ("<img", " `c`", " *d*", "[e](", "@g", "#1", "http://", "www.", "\x1b", "\x00"):
         assert mark not in page
     assert "&lt;img src=x&gt; &amp;" in page
+
+
+def test_a_page_says_first_what_was_compared_the_outcome_and_the_evidence():
+    found = [
+        Verdict("a", "SLOWER", "w", figures={"blocks": 4, "images": 256, "tolerance": 0.03}),
+        Verdict("b", "SAME", "w", figures={"blocks": 12, "images": 256, "tolerance": 0.1}),
+        Verdict("c", "NEW", "w", figures={"structure": ["1 x bmm became 2 x bmm"]}),
+    ]
+    about = headline(1, "this checkout against main_2 (abc)", found)
+    page = markdown(found, ["a note"], head=about).splitlines()
+    assert page[0] == (
+        "**FAILED: this checkout against main\\_2 (abc)** (3 cases: 1 SLOWER, 1 NEW, 1 SAME; "
+        "4 to 12 blocks a case, 256 images a case, tolerance 3.0% to 10.0%)"
+    )
+    assert page[-5:] == [
+        "What is executed differs:", "", "- c: 1 x bmm became 2 x bmm", "", "- a note",
+    ]  # fmt: skip
+    nothing = headline(2, "x", [Verdict("c", "NEW", "w")])
+    assert markdown([], head=nothing).startswith("**NOTHING WAS COMPARED: x** (0 cases: none)\n")
 
 
 @pytest.mark.parametrize("fails", [True, False])

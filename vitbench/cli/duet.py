@@ -27,7 +27,6 @@ def register(commands: Any) -> None:
     duet = commands.add_parser(DUET, help="latency against another revision or environment")
     add(duet, DUET, required=["--against"])
     duet.add_argument("--json", type=path_of, metavar="FILE", help="verdicts and blocks")
-    duet.add_argument("--markdown", type=path_of, metavar="FILE", help="for a pull request")
     duet.add_argument("--junit", type=path_of, metavar="FILE", help="for a CI's test report")
     duet.set_defaults(run=play)
 
@@ -40,12 +39,16 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.duet.rule import Rule
     from vitbench.duet.sides import base, head
     from vitbench.measure.throttled import Throttling
+    from vitbench.show.headline import UNFINISHED, headline
     from vitbench.show.verdicts import annotations, junit, markdown, verdicts_text
 
     options, found = chosen_cases(DUET, chosen)
     known = catalogue_of(options.project_variants).device_kinds()
     rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found, known))
     strict = chosen.inconclusive == "fail"
+    page = Path(chosen.markdown) if chosen.markdown else None
+    if page:
+        write(page, UNFINISHED)  # nobody may take that of an earlier run for this one's
 
     def content(progress: Progress, verdicts: list[dict[str, Any]]) -> dict[str, Any]:
         return {
@@ -73,7 +76,8 @@ def play(chosen: argparse.Namespace) -> int:
                 say(str(error))
 
     with base(chosen.against, Path.cwd()) as other:
-        duet = Duet({"base": other, "head": head()}, options, say)
+        this = head()
+        duet = Duet({"base": other, "head": this}, options, say)
         throttling = Throttling()
         verdicts = duet.run(found, rule, chosen.minutes, keep)
     notes = [*other.notes, *throttling.notes()]
@@ -88,8 +92,9 @@ def play(chosen: argparse.Namespace) -> int:
         print(*annotations(verdicts, strict), sep="\n")
         if code == NOTHING_COMPARABLE:
             print(f"::error title=vitbench duet::{NOTHING}")
+    about = headline(code, f"{this.label} against {other.label}", verdicts)
     for path, words in (
-        (chosen.markdown, markdown(verdicts, notes)),
+        (page, markdown(verdicts, notes, head=about)),
         (chosen.junit, junit(verdicts, strict, "duet")),
     ):
         if path:

@@ -62,7 +62,8 @@ def run_gate(chosen: argparse.Namespace) -> int:
     try:
         return _gate(chosen)
     except UserError as error:
-        _write(_outputs(chosen, Compared(nothing=Uncompared(str(error), True)), ByContracts()))
+        nothing = Compared(nothing=Uncompared(str(error), True))
+        _write(_outputs(chosen, nothing, ByContracts(), USAGE))
         raise
 
 
@@ -102,15 +103,16 @@ def _gate(chosen: argparse.Namespace) -> int:
     if contracts:
         print(verdicts_text(results, by_contracts.notes, "contract"))
 
-    problems = [*compared.problems, *_write(_outputs(chosen, compared, by_contracts))]
-    for problem in problems:
-        print(f"vitbench: error: {problem}", file=sys.stderr)
     states = {each.state for each in results}
     codes = [PASS, compared.code]
     codes += [REGRESSION] * ("BROKEN" in states)
     codes += [INCONCLUSIVE] * ("UNPROVEN" in states and strict)
-    codes += [USAGE] * bool(problems)
+    codes += [USAGE] * bool(compared.problems)
     code = min(codes, key=WORST_FIRST.index)
+    unwritten = _write(_outputs(chosen, compared, by_contracts, code))
+    for problem in (*compared.problems, *unwritten):
+        print(f"vitbench: error: {problem}", file=sys.stderr)
+    code = USAGE if unwritten else code
     if code == INCONCLUSIVE:
         print(
             "exit code 3: INCONCLUSIVE, MISSING and UNPROVEN fail the gate; "
@@ -166,25 +168,33 @@ def _process_spread(chosen: argparse.Namespace) -> float:
 
 
 def _outputs(
-    chosen: argparse.Namespace, compared: Compared, by_contracts: ByContracts
+    chosen: argparse.Namespace, compared: Compared, by_contracts: ByContracts, code: int
 ) -> list[tuple[Path | None, str]]:
-    """What goes into which file; prints the annotations where GitHub reads them."""
+    """What goes into which file; prints the annotations where GitHub reads them. `code` is the exit
+    code of the whole."""
     from vitbench.show import verdicts as show
+    from vitbench.show.headline import headline
 
     verdicts, nothing, results = compared.verdicts, compared.nothing, by_contracts.results
-    notes = [*compared.against, *compared.notes, *compared.problems]
+    notes = [*compared.notes, *compared.problems]
+    said = [*compared.against, *notes, *by_contracts.notes]
     both: list[show.Judged] = [*verdicts, *results]
     strict = chosen.inconclusive == "fail"
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for annotation in show.annotations(both, strict, nothing):
             print(annotation)
-    pages = [show.nothing_words(nothing, markup=True)] if nothing else []
+    against = ", ".join(compared.against) or ("judged by contracts" if results else "not compared")
+    if nothing and code == PASS and not results:
+        code = NOTHING_COMPARABLE  # it only warns, but nothing has passed
+    head = headline(code, f"{chosen.report} {against}", verdicts)
+    pages = [show.headline_words(head, verdicts or results, "case" if verdicts else "contract")]
+    pages += [show.nothing_words(nothing, markup=True)] if nothing else []
     pages += [show.markdown(verdicts, notes)] * bool(verdicts or notes)
     pages += [show.markdown(results, by_contracts.notes, "contract")] * bool(results)
     return [
-        (chosen.markdown, "\n".join(pages)),
+        (chosen.markdown, "\n\n".join(page.rstrip("\n") for page in pages) + "\n"),
         (chosen.junit, show.junit(both, strict, nothing=nothing)),
-        (chosen.json, show.verdicts_json(both, [*notes, *by_contracts.notes], nothing)),
+        (chosen.json, show.verdicts_json(both, said, nothing)),
     ]
 
 

@@ -192,6 +192,12 @@ OPTIONS = (
         default="fail",
     ),
     Option(
+        "--markdown",
+        (PYTEST, DUET),
+        "duet: also write the verdicts to this file, as a page for a pull request",
+        "FILE",
+    ),
+    Option(
         "--report",
         (PYTEST,),
         "the file of this run's report (default: a new one in the folder of --reports)",

@@ -100,7 +100,15 @@ def conclude(played: Played, rule: Rule) -> list[Verdict]:
         played.drifted.get(case) or _stopped(case, played, timed) or _untimed(case, played)
         for case in played.cases
     ]
-    return [_with_transforms(verdict, played) for verdict in found]
+    return [_with_images(_with_transforms(verdict, played), played) for verdict in found]
+
+
+def _with_images(verdict: Verdict, played: Played) -> Verdict:
+    """The verdict with the count of images on which the predictions of both sides were compared."""
+    found = played.compared.get(verdict.case)
+    if found is None or not found.images:
+        return verdict
+    return replace(verdict, figures={**verdict.figures, "images": found.images})
 
 
 def _with_transforms(verdict: Verdict, played: Played) -> Verdict:

@@ -24,6 +24,15 @@ from vitbench.place import PACKAGE
 TEMPLATES = Path(__file__).parent
 PYPROJECT = "pyproject.toml"
 GITLAB_JOB, GITLAB = ".gitlab/vitbench.yml", ".gitlab-ci.yml"
+WORKFLOWS = {
+    "github": {
+        "github.yml": ".github/workflows/vitbench.yml",
+        "github-duet.yml": ".github/workflows/vitbench-duet.yml",
+        "github-comment.yml": ".github/workflows/vitbench-comment.yml",
+    },
+    "gitlab": {"gitlab.yml": GITLAB_JOB},
+}
+"""The templates of each CI, and the files that are made of them."""
 INCLUDE = f"include:\n  - local: {GITLAB_JOB}\n"
 
 
@@ -149,14 +158,13 @@ def _workflow(root: Path, host: str, install: str, command: str) -> Iterator[Pla
         "INSTALL_COMMAND": install,
         "PYTEST_COMMAND": command,
     }
-    text = (TEMPLATES / f"{host}.yml").read_text(encoding="utf-8")
-    for word, instead in words.items():
-        text = text.replace(word, instead)
-    if host == "github":
-        yield Planned(root, ".github/workflows/vitbench.yml", text.encode())
-        return
-    yield Planned(root, GITLAB_JOB, text.encode())
-    yield Planned(root, GITLAB, INCLUDE.encode())
+    for template, name in WORKFLOWS[host].items():
+        text = (TEMPLATES / template).read_text(encoding="utf-8")
+        for word, instead in words.items():
+            text = text.replace(word, instead)
+        yield Planned(root, name, text.encode())
+    if host == "gitlab":
+        yield Planned(root, GITLAB, INCLUDE.encode())
 
 
 def _not_included(file: Path) -> Iterator[str]:

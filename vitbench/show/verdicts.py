@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from xml.etree import ElementTree
 
 from vitbench.gate.uncompared import Uncompared
+from vitbench.show.headline import Headline
 
 ALWAYS_FAIL = ("SLOWER", "DRIFTED", "LARGER", "BROKEN")
 FAIL_IF_STRICT = ("INCONCLUSIVE", "MISSING", "UNPROVEN")
@@ -63,15 +64,36 @@ def verdicts_text(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: s
     return "\n".join([*lines, *(f"note: {_line(note)}" for note in notes), counts(verdicts, noun)])
 
 
-def markdown(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = "case") -> str:
-    """A table for a pull request or $GITHUB_STEP_SUMMARY. What a report says stays plain text."""
-    lines = [f"**{counts(verdicts, noun)}**", "", "| state | case | why |", "| --- | --- | --- |"]
+def markdown(
+    verdicts: Sequence[Judged],
+    notes: Sequence[str] = (),
+    noun: str = "case",
+    head: Headline | None = None,
+) -> str:
+    """A table for a pull request or $GITHUB_STEP_SUMMARY. What a report says stays plain text.
+
+    The first line is the headline, if any, and the counts. Differences of structure
+    (`figures["structure"]`) are below the table, then the notes.
+    """
+    first = headline_words(head, verdicts, noun) if head else f"**{counts(verdicts, noun)}**"
+    lines = [first, "", "| state | case | why |", "| --- | --- | --- |"]
+    structure = []
     for each in _ordered(verdicts):
         mark = f"**{each.state}**" if each.state in ALWAYS_FAIL else each.state
         lines.append(f"| {mark} | {_escaped(each.case)} | {_escaped(each.sentence)} |")
+        found = each.to_json().get("figures", {}).get("structure", ())
+        structure += [f"- {_escaped(each.case)}: {_escaped(str(line))}" for line in found]
+    if structure:
+        lines += ["", "What is executed differs:", "", *structure]
     if notes:
         lines += ["", *(f"- {_escaped(note)}" for note in notes)]
     return "\n".join(lines) + "\n"
+
+
+def headline_words(head: Headline, verdicts: Sequence[Judged], noun: str = "case") -> str:
+    """One line of Markdown."""
+    words = f"**{head.outcome}: {_escaped(head.compared)}** ({counts(verdicts, noun)}"
+    return words + (f"; {head.evidence})" if head.evidence else ")")
 
 
 def junit(
