@@ -1,0 +1,155 @@
+"""Which file base takes where its tree does not have the file itself: what git does not track, and
+what Git LFS or DVC keep elsewhere."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vitbench.duet import dvc
+from vitbench.duet.revision import git
+from vitbench.errors import UserError
+from vitbench.lfs import Pointer, pointer_of
+
+ARTIFACT = "artifact"
+NAMED = 3
+"""So many paths are named in a note."""
+
+
+@dataclass
+class Untracked:
+    """`head` and `base` are the roots of the two work trees of one repository, resolved.
+
+    Of what base's commit names exactly, by the digest in a pointer of Git LFS or in a file of DVC,
+    that very file is taken, from head's tree or from the store on this machine. Else head's file
+    serves both sides and goes into `from_head`; but an artifact is what is compared, so head's is
+    never base's. `lacking` says, by path, why base's file is known to be another than head's, and
+    is not here.
+    """
+
+    head: Path
+    base: Path
+    from_head: dict[Path, str] = field(default_factory=dict)
+    lacking: dict[Path, str] = field(default_factory=dict)
+
+    def take(self, within: Path, what: str) -> Path:
+        """The file or folder for a path of the repository. `what` is there, as of a `Find`.
+
+        It may exist nowhere: whoever asks may only want to know whether it does.
+        """
+        own = self.base / within
+        if own.is_dir():
+            return self._complete(within, what)
+        if own.exists():
+            return self._unpointed(within)
+        return self._elsewhere(within, what)
+
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know: at most one sentence."""
+        if not self.from_head:
+            return ()
+        names = [f"{path.as_posix()} ({what})" for path, what in self.from_head.items()]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return (
+            "git does not track what both sides take from head: "
+            f"{', '.join(names[:NAMED])}{more}. A change of it is not compared",
+        )
+
+    def _elsewhere(self, within: Path, what: str) -> Path:
+        """For a path that base's tree lacks."""
+        theirs, own = self.head / within, self.base / within
+        md5 = dvc.recorded(self.base, within, self.head)
+        if md5 and md5.endswith(dvc.FOLDER):
+            same = theirs.exists() and md5 == dvc.recorded(self.head, within, self.head)
+            if same and what != ARTIFACT:
+                return theirs
+        elif md5:
+            if theirs.is_file() and dvc.md5_of(theirs) == md5:
+                return theirs
+            if found := dvc.cached(self.head, md5):
+                return _copied(found, own)
+        if md5:
+            self.lacking[own] = (
+                f"base's {within.as_posix()} (by DVC of MD5 {md5[:12]}) is neither head's nor in "
+                "DVC's cache: dvc fetch --all-commits brings it"
+            )
+        if what == ARTIFACT or not theirs.exists():
+            return own
+        if md5:
+            self.lacking[theirs.resolve()] = self.lacking[own]
+        else:
+            self.from_head[within] = what
+        return theirs
+
+    def _unpointed(self, within: Path) -> Path:
+        """For a file of base's tree, which may be a pointer of Git LFS."""
+        own = self.base / within
+        found = pointer_of(own)
+        if found is None:
+            return own
+        theirs = self.head / within
+        if theirs.is_file() and _sha256(theirs) == found.sha256:
+            return _linked(theirs, own)
+        if stored := self._stored(found):
+            return _copied(stored, own)
+        self.lacking[own.resolve()] = (
+            f"base's {within.as_posix()} is a pointer of Git LFS, and the file is neither head's "
+            "nor in the store of Git LFS: git lfs fetch --all brings it"
+        )
+        return own
+
+    def _complete(self, within: Path, what: str) -> Path:
+        """For a folder of base's tree, which lacks what git does not track in it."""
+        own, theirs = self.base / within, self.head / within
+        for file in sorted(path for path in own.rglob("*") if path.is_file()):
+            if self._unpointed(file.relative_to(self.base)) in self.lacking:
+                self.lacking[own.resolve()] = self.lacking[file.resolve()]
+        for name in self._others(within) if theirs.is_dir() else ():
+            inner = self.base / name
+            if inner.exists():
+                continue
+            found = self._elsewhere(name, what)
+            if found != inner:
+                _linked(found, inner)
+            if why := self.lacking.get(inner):
+                self.lacking[own.resolve()] = why
+        return own
+
+    def _others(self, within: Path) -> list[Path]:
+        """The files below a folder of head that git does not track, ignored or not."""
+        try:
+            listed = git(self.head, "ls-files", "-z", "--others", "--", str(within))
+        except UserError:
+            return []
+        return [Path(name) for name in listed.split("\0") if name]
+
+    def _stored(self, pointer: Pointer) -> Path | None:
+        """The file that a pointer stands for, in the store of Git LFS on this machine."""
+        try:
+            folder = Path(git(self.head, "rev-parse", "--git-common-dir"))
+        except UserError:
+            return None
+        name = pointer.sha256
+        path = self.head / folder / "lfs" / "objects" / name[:2] / name[2:4] / name
+        return path if name and path.is_file() else None
+
+
+def _linked(source: Path, target: Path) -> Path:
+    """A link in place of a file that is not there, or is a pointer."""
+    target.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(source)
+    return target
+
+
+def _copied(source: Path, target: Path) -> Path:
+    """A copy: the store of another tool keeps its files under digests, without their names."""
+    target.unlink(missing_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    return target
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
