@@ -1,8 +1,4 @@
-"""The option `float_layers`: the layers that it names are float in what is executed.
-
-The network has one layer that int8 ruins: a column of its weights, whose inputs are zero, is so
-large that the other columns are rounded away.
-"""
+"""The option `float_layers`: the layers that it names are float in what is executed."""
 
 from dataclasses import replace
 
@@ -10,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.helpers.ruined import ruin
 from vitbench import models
 from vitbench.errors import Unavailable, UserError
 from vitbench.models.base import Model, ModelSpec, Weights
@@ -39,10 +36,8 @@ class Source:
 def ruined():
     """The model, whose `RUINED` layer int8 ruins."""
     module = Source.skeleton(ARCHITECTURE).requires_grad_(False)
-    mlp = module.blocks[1].mlp
-    mlp.fc1.weight[0], mlp.fc1.bias[0] = 0, -12  # GELU makes zero of it
-    mlp.fc2.weight.mul_(20)
-    mlp.fc2.weight[:, 0] = 1000
+    module.get_submodule(RUINED).weight.mul_(20)  # so that the logits depend on it
+    ruin(module, RUINED)
     spec = ModelSpec("m", "small", "m", None, "m")
     weights = Weights("seeded", "0", None, True, "planted")
     return Model(spec, module, ARCHITECTURE, None, (), weights, scriptable=True)
@@ -92,13 +87,18 @@ PRODUCTS = {
     "int8-dynamic-qnnpack": INT8,
     "scripted-int8": INT8,
     "lite-int8": INT8,
+    "tuned-int8": lambda placement: profiled("vitbench_")(placement) - 2,  # without attention
 }
 ENGINES = ("fbgemm", "onednn")
 
 
+SLOW = ("tuned-int8",)  # a compiler takes most of their time
+
+
 def every_recipe():
     for name in PRODUCTS:
-        yield pytest.param(variant(name), id=name)
+        marks = [pytest.mark.thorough] if name in SLOW else []
+        yield pytest.param(variant(name), id=name, marks=marks)
     for engine in ENGINES:
         yield pytest.param(replace(variant("int8-dynamic"), options={"engine": engine}), id=engine)
 
@@ -112,14 +112,15 @@ def test_the_layer_named_is_float_in_what_is_executed(ruined, tmp_path, row):
     """BROKEN with all layers in int8, and KEPT with the ruined one in float."""
     whole, all_int8 = built(ruined, row, tmp_path / "whole")
     part, one_float = built(ruined, with_float(row, "*.1.mlp.fc2"), tmp_path / "part")
-    assert whole["quantized_names"] == replaceable(ruined.module, (3, 32, 32))
-    assert [name for name in whole["quantized_names"] if name != RUINED] == part["quantized_names"]
-    linears = len(whole["quantized_names"])
-    assert (whole["float_layers"], whole["float_by_option"]) == (0, 0)
-    assert (part["quantized_layers"], part["float_layers"]) == (linears - 1, 1)
-    assert part["float_by_option"] == 1
+    names = ["patch_embed.proj"] if row.runtime == "tuned" else []
+    names += replaceable(ruined.module, (3, 32, 32))
+    assert whole["quantized_names"] == names
+    assert part["quantized_names"] == [name for name in names if name != RUINED]
+    assert whole["quantized_layers"], whole["float_layers"] == (9, 0)
+    assert part["quantized_layers"], part["float_layers"] == (8, 1)
+    assert (whole["float_by_option"], part["float_by_option"]) == (0, 1)
     count = PRODUCTS[row.name]
-    assert count(all_int8) == count(one_float) + 1 == linears
+    assert count(all_int8) == count(one_float) + 1 == len(names)
     assert error(ruined, all_int8) > 2 * row.limits.relative_error
     assert error(ruined, one_float) < row.limits.relative_error / 2
 

@@ -9,6 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from tests.helpers.ruined import ruin
 from tests.suite.test_runtimes import MODEL, options
 from vitbench.case import Case
 from vitbench.errors import Unavailable
@@ -54,11 +55,12 @@ def _inference():
         yield
 
 
-def tuned_of(module, compiled):
-    """With every linear layer ours."""
+def tuned_of(module, compiled, but=()):
+    """With every linear layer ours but these."""
     kind = pytest.importorskip("torch").nn.Linear
     names = [name for name, each in module.named_modules() if type(each) is kind]
-    return layers.tuned(module, names, *compiled)
+    names += layers.convolutions_of_patches(module)
+    return layers.tuned(module, {*names} - {*but}, *compiled)
 
 
 def error(found, wanted):
@@ -192,6 +194,31 @@ def test_a_block_is_timm_s(compiled, kind):
     assert error(torch.jit.script(changed)(x), holder(x)) < 0.02
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "patch_embed.proj",
+        "head",
+        *(f"blocks.1.{n}" for n in ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")),
+    ],
+)
+def test_a_layer_that_stays_float_is_torch_s(compiled, ours, name):
+    """Int8 ruins the layer; all around it is ours as before."""
+    torch = pytest.importorskip("torch")
+    model = small("deit_tiny_patch16_224", img_size=64, init_values=0.3)
+    ruin(model, name)
+    x = torch.randn(2, 3, 64, 64)
+    x[:, 0, ::16, ::16] = 0  # what the first weight of a patch meets
+    whole, part = tuned_of(model, compiled), tuned_of(model, compiled, [name])
+    counts = [sum(type(each) is ours["Linear"] for each in m.modules()) for m in (whole, part)]
+    assert counts == [2 * 4 + 2, 2 * 4 + 1]
+    kinds = [type(each) for each in part.modules()]
+    assert kinds.count(ours["Block"]) == 2
+    scripted = torch.jit.script(part)
+    assert error(scripted(x), model(x)) < 0.1
+    assert error(whole(x), model(x)) > 2 * error(scripted(x), model(x))
+
+
 def test_a_gate_that_is_activated_alone_stays_alone(compiled):
     torch = pytest.importorskip("torch")
     glu = pytest.importorskip("timm.layers").GluMlp(64, 128, act_layer=torch.nn.GELU).eval()
@@ -242,6 +269,13 @@ def test_blocks_of_transformers_are_ours_too(compiled, ours, name):
     traced = torch.jit.freeze(torch.jit.trace(changed, x[:2], strict=False).eval())
     assert error(traced(x), plain(x)) < 0.1
     assert torch.equal(traced(x[:1]), traced(x)[:1])
+    # Queries in float, of what is one layer of ours: that block keeps its own way.
+    three = [name for name, _ in plain.named_modules() if name.endswith(("q_proj", "k_proj"))][:2]
+    three.append(three[0].replace("q_proj", "v_proj"))
+    for names, blocks in ((three[:1], 1), (three, 2)):
+        part = tuned_of(plain, compiled, names)
+        assert sum(type(each) is ours["Block"] for each in part.modules()) == blocks
+        assert error(part(x), plain(x)) < 0.1
 
 
 def test_logits_of_all_tokens_take_all_of_them(compiled):

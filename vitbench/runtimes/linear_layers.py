@@ -82,16 +82,16 @@ def layer_record(module: Any, names: Collection[str], variant: Variant) -> dict[
     """What a build tells of its layers, where those of `names` can be quantized in a float module.
 
     `quantized_layers` and `float_layers` are numbers of linear layers; `float_by_option` is how
-    many of the latter `float_layers` names. `quantized_names` are in the order of the network.
+    many of the latter `float_layers` names. `quantized_names` may have another kind of layer too.
     """
     import torch
 
-    linears = sum(isinstance(each, torch.nn.Linear) for each in module.modules())
     found = quantized(list(names), variant)
+    every = {name for name, each in module.named_modules() if isinstance(each, torch.nn.Linear)}
     return {
-        "quantized_layers": len(found),
-        "float_layers": linears - len(found),
-        "float_by_option": len(names) - len(found),
+        "quantized_layers": len(every.intersection(found)),
+        "float_layers": len(every.difference(found)),
+        "float_by_option": len(every.intersection(names).difference(found)),
         "quantized_names": found,
     }
 

@@ -88,7 +88,7 @@ TAKES: Mapping[str, Takes] = {
         ("fp32", "bf16", "int8"), {"rest": ("fp32", "bf16")}, "rest", calibrates=True
     ),
     "executorch": Takes(("fp32", "int8"), {"quantization": ("dynamic",)}),
-    "tuned": Takes(("int8",)),
+    "tuned": Takes(("int8",), {FLOAT_LAYERS: LAYER_NAMES}),
 }  # fmt: skip
 
 

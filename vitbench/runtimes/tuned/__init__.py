@@ -17,7 +17,7 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torch_counts, torch_profile, torchscript
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.linear_layers import layer_record, replaceable, require_call
+from vitbench.runtimes.linear_layers import layer_record, quantized, replaceable, require_call
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import version as version
 from vitbench.runtimes.torchscript import suffix as suffix
@@ -40,16 +40,18 @@ def build(
     path: Path,
     _: NDArray[np.float32] | None,
 ) -> dict[str, Any]:
-    image = model.architecture["image"]
-    names = replaceable(model.module, image)
+    image, module = model.architecture["image"], model.module
+    able = {*replaceable(module, image), *layers.convolutions_of_patches(module)}
+    in_order = [name for name, _ in module.named_modules() if name in able]
+    names = quantized(in_order, variant)
     isa, beside = library.available()[0], path.with_suffix(".so")
     library.build(isa, beside)
-    module = layers.tuned(model.module, names, isa, library.register(isa.name, beside))
-    require_call(module, image)
+    ours = layers.tuned(module, names, isa, library.register(isa.name, beside))
+    require_call(ours, image)
     needs = json.dumps({"isa": isa.name, "needs": isa.needs})
-    graph = torchscript.graph(model, module, variant)
+    graph = torchscript.graph(model, ours, variant)
     graph.save(str(path), _extra_files={NEEDS: needs})
-    return layer_record(model.module, names, variant)
+    return layer_record(module, in_order, variant)
 
 
 def load(placement: Placement) -> Deployment:

@@ -6,10 +6,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Parts:
-    """The layers of a block, whoever wrote it. A scale is a LayerScale or the identity."""
+    """The layers of a block, whoever wrote it. A scale is a LayerScale or the identity.
+
+    `qkv` gives queries, keys and values; `qkv_of` are the block's layers that it is made of.
+    """
 
     norm1: Any
     qkv: Any
+    qkv_of: tuple[Any, ...]
     heads: int
     proj: Any
     norm2: Any
@@ -80,6 +84,7 @@ def _of_timm(block: Any) -> Parts | None:
     return Parts(
         block.norm1,
         attn.qkv,
+        (attn.qkv,),
         int(attn.num_heads),
         attn.proj,
         block.norm2,
@@ -105,6 +110,7 @@ def _of_transformers(block: Any) -> Parts | None:
     return Parts(
         block.layernorm_before,
         qkv,
+        three,
         int(attn.num_attention_heads),
         attn.o_proj,
         block.layernorm_after,

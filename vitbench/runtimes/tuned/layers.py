@@ -5,7 +5,8 @@ channel, activations with a scale and a zero point per token, taken in the call.
 one is part of it, so that nothing goes through memory in between: the LayerNorm before, the GELU
 after, the residual. Attention is bfloat16 where the CPU multiplies that, else torch's float32.
 
-The patch convolution is a linear layer of patches. Where the logits depend on the class token
+A layer that the recipe leaves in float is torch's, with the same around it. The patch convolution
+is a linear layer of patches. Where the logits depend on the class token
 alone, the last block computes no other token: only its keys and values need all.
 """
 
@@ -93,6 +94,33 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
                 self.narrow,
             )
 
+    class Float(torch.nn.Module):  # type: ignore[misc]
+        """As `Linear`, in torch's float32; only what attention takes is narrow."""
+
+        def __init__(
+            self,
+            layer: Any,
+            norm: Any = None,
+            scale: Any = None,
+            gelu: bool = False,
+            half: bool = False,
+        ) -> None:
+            super().__init__()
+            none = torch.nn.Identity()
+            self.norm, self.layer, self.scale = norm or none, layer, scale or none
+            self.act = torch.nn.GELU() if gelu else none
+            self.narrow = torch.bfloat16 if half and isa.narrow else torch.float32
+
+        def forward(
+            self,
+            x: torch.Tensor,
+            residual: Optional[torch.Tensor] = None,  # noqa: UP045 - as TorchScript reads it
+        ) -> torch.Tensor:
+            x = self.scale(self.act(self.layer(self.norm(x.float()))))
+            if residual is not None:
+                x = x + residual
+            return x.to(self.narrow)
+
     class Patches(torch.nn.Module):  # type: ignore[misc]
         """A convolution whose kernels do not overlap, (N, C, H, W) to (N, D, H / p, W / p)."""
 
@@ -113,15 +141,21 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
             return self.linear(x).permute(0, 3, 1, 2)
 
     class Block(torch.nn.Module):  # type: ignore[misc]
-        """A block, (N, T, D) to (N, tokens, D), the first ones; 0 means all."""
+        """A block, (N, T, D) to (N, tokens, D), the first ones; 0 means all. Those of its linear
+        layers are int8 that are in `replaced`."""
 
-        def __init__(self, parts: Parts, tokens: int) -> None:
+        def __init__(self, parts: Parts, tokens: int, replaced: Collection[Any]) -> None:
             super().__init__()
             self.tokens, self.heads = tokens, parts.heads
-            self.qkv = Linear(parts.qkv, norm=parts.norm1, half=True)
-            self.proj = Linear(parts.proj, scale=parts.scale1)
-            self.fc1 = Linear(parts.fc1, norm=parts.norm2, gelu=True, half=True)
-            self.fc2 = Linear(parts.fc2, scale=parts.scale2)
+            qkv, proj, fc1, fc2 = (
+                Linear if layer in replaced else Float
+                for layer in (parts.qkv_of[0], parts.proj, parts.fc1, parts.fc2)
+            )
+            self.qkv = qkv(parts.qkv, norm=parts.norm1, half=True)
+            self.proj = proj(parts.proj, scale=parts.scale1)
+            both = fc1 is fc2 is Linear
+            self.fc1 = fc1(parts.fc1, norm=parts.norm2, gelu=True, half=both)
+            self.fc2 = fc2(parts.fc2, scale=parts.scale2)
 
         def forward(
             self,
@@ -145,12 +179,12 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
         def forward(self, x: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
             return self.block(x)
 
-    return {"Linear": Linear, "Patches": Patches, "Block": Block, "Traced": Traced}
+    return {"Linear": Linear, "Float": Float, "Patches": Patches, "Block": Block, "Traced": Traced}
 
 
 def tuned(module: Any, names: Collection[str], isa: Isa, operators: Any) -> Any:
-    """A copy of a module whose linear layers of these names are ours, its patch convolution, and
-    its blocks, where `parts` knows them."""
+    """A copy of a module whose layers of these names are ours, linear ones and the convolution of
+    patches, and its blocks, where `parts` knows them."""
     import torch
 
     ours = layers(isa, operators)
@@ -159,13 +193,12 @@ def tuned(module: Any, names: Collection[str], isa: Isa, operators: Any) -> Any:
     last, tokens = last_block(module)
 
     def changed(child: Any) -> Any:
-        if (found := parts(child)) is not None:
-            block = ours["Block"](found, tokens if child is last else 0)
+        found = parts(child)
+        if found and len({each in replaced for each in found.qkv_of}) == 1:
+            block = ours["Block"](found, tokens if child is last else 0, replaced)
             return ours["Traced"](block) if found.traced else block
         if child in replaced:
-            return ours["Linear"](child)
-        if isinstance(child, torch.nn.Conv2d) and _is_of_patches(child):
-            return ours["Patches"](child)
+            return ours["Linear" if isinstance(child, torch.nn.Linear) else "Patches"](child)
         if is_plain_mlp(child) and child.fc1 in replaced:
             child.fc1, child.act = ours["Linear"](child.fc1, gelu=True), torch.nn.Identity()
         for name, each in child.named_children():
@@ -175,8 +208,15 @@ def tuned(module: Any, names: Collection[str], isa: Isa, operators: Any) -> Any:
     return changed(module)
 
 
-def _is_of_patches(layer: Any) -> bool:
-    """Whether a convolution's kernels neither overlap nor leave out or add anything."""
+def convolutions_of_patches(module: Any) -> list[str]:
+    """The names of the convolutions whose kernels neither overlap nor leave out or add anything."""
+    import torch
+
+    every = module.named_modules()
+    return [name for name, each in every if isinstance(each, torch.nn.Conv2d) and _of_patches(each)]
+
+
+def _of_patches(layer: Any) -> bool:
     return (
         layer.kernel_size == layer.stride
         and layer.groups == 1

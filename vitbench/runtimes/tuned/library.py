@@ -15,7 +15,8 @@ __all__ = ["ISAS", "Isa", "available", "build", "register"]
 class Isa:
     """Instructions of a CPU, by torch's names of them, and how tiles.h multiplies with them.
 
-    `columns` are those of a panel of packed weights; `largest` is the largest weight.
+    `columns` are those of a panel of packed weights; `largest` is the largest weight. `narrow` says
+    that layers hand bfloat16 to the next, else float32 (`Half` in tiles.h).
     """
 
     name: str
@@ -23,6 +24,7 @@ class Isa:
     columns: int
     largest: int
     flags: tuple[str, ...]
+    narrow: bool = False
 
 
 _VNNI = ("avx512_f", "avx512_bw", "avx512_dq", "avx512_vl", "avx512_vnni", "fma3")
@@ -33,7 +35,7 @@ _AVX512 = (
 _AVX2 = ("-mavx2", "-mfma", "-DCPU_CAPABILITY=AVX2", "-DCPU_CAPABILITY_AVX2")
 # The best first. Without VNNI, sums of products of more than seven bits a side saturate.
 ISAS = (
-    Isa("avx512_bf16", (*_VNNI, "avx512_bf16"), 64, 127, (*_AVX512, "-mavx512bf16")),
+    Isa("avx512_bf16", (*_VNNI, "avx512_bf16"), 64, 127, (*_AVX512, "-mavx512bf16"), True),
     Isa("avx512_vnni", _VNNI, 64, 127, _AVX512),
     Isa("avx2", ("avx2", "fma3"), 16, 63, _AVX2),
 )
