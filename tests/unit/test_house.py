@@ -46,6 +46,7 @@ MAY["runtimes"] = frozenset({"models", "structure"})
 MAY["project"] = MAY["runtimes"] | {"runtimes", "heads"}
 MAY["build"] = MAY["runtimes"] | {"runtimes"}
 MAY["measure"] = MAY["build"] | {"build", "project", "stats", "heads", "report", "judge"}
+MAY["blame"] = MAY["measure"] | {"measure", "duet"}
 # The duet's files that show/ imports: they read what was recorded.
 DUET_READERS = tuple(
     f"vitbench/duet/{name}.py"
@@ -315,7 +316,7 @@ def test_the_table_has_an_option_once_for_each_command():
     pairs = [(option.name, command) for option in OPTIONS for command in option.commands]
     assert len(pairs) == len(set(pairs))
     taken = {command for _, command in pairs}
-    assert taken == {"pytest", "duet", "aa-run", "predict", "package"}
+    assert taken == {"pytest", "duet", "aa-run", "predict", "package", "blame", "mixed"}
 
 
 def test_every_variant_is_in_the_documents(documents):

@@ -10,8 +10,10 @@ from vitbench.cli.option import Option, not_negative, positive, share
 
 PYTEST = "pytest"
 DUET, AA_RUN, PREDICT, PACKAGE = "duet", "aa-run", "predict", "package"
+BLAME, MIXED = "blame", "mixed"
 TIMED = (PYTEST, DUET, AA_RUN)
-EVERY = (*TIMED, PREDICT, PACKAGE)
+SEARCHES = (BLAME, MIXED)
+EVERY = (*TIMED, PREDICT, PACKAGE, *SEARCHES)
 
 OPTIONS = (
     Option(
@@ -29,13 +31,13 @@ OPTIONS = (
     ),
     Option(
         "--images",
-        (*TIMED, PACKAGE),
+        (*TIMED, PACKAGE, *SEARCHES),
         "verify on these images, flat or one folder a class (default: scikit-image's)",
         "DIR",
     ),
     Option(
         "--labels",
-        (PYTEST, PACKAGE),
+        (PYTEST, PACKAGE, *SEARCHES),
         "the classes of the images of --images: a name and a class on each line",
         "FILE",
     ),
@@ -117,13 +119,13 @@ OPTIONS = (
     ),
     Option(
         "--calibration",
-        (PYTEST, PACKAGE),
+        (PYTEST, PACKAGE, *SEARCHES),
         "calibrate static int8 on these images (default: photographs that none is judged on)",
         "DIR",
     ),
     Option(
         "--verify-images",
-        (*TIMED, PACKAGE),
+        (*TIMED, PACKAGE, *SEARCHES),
         "verify on at most this many images (default: 512)",
         "N",
         type=int,
@@ -169,6 +171,15 @@ OPTIONS = (
         "--minutes",
         (PYTEST, DUET),
         "duet: begin no block that would end later than this (default: 10)",
+        "M",
+        type=float,
+        default=10.0,
+        check=positive,
+    ),
+    Option(
+        "--minutes",
+        SEARCHES,
+        "try no recipe that would end later than this (default: 10)",
         "M",
         type=float,
         default=10.0,

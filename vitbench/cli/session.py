@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.parsing import checked
 from vitbench.environment import untested_system
+from vitbench.errors import UserError
 
 if TYPE_CHECKING:
+    from vitbench.case import Case
     from vitbench.measure.session import Session
 
 
@@ -26,6 +28,24 @@ def session_of(command: str, chosen: argparse.Namespace, **more: Any) -> "Sessio
     if words := untested_system():
         say(words)
     return Session(options, say)
+
+
+def case_session(command: str, chosen: argparse.Namespace) -> "tuple[Session, Case]":
+    """The session and the case of a command that takes one CASE, whose model is what `--model`
+    gives that name, else the project's, else the one of that name. Raises UserError."""
+    from vitbench.case import Case
+
+    case = Case.parse(chosen.case)
+    session = session_of(command, chosen)
+    names = [spec.name for spec in session.options.models]
+    if case.model not in names and not chosen.model:
+        session = session_of(command, argparse.Namespace(**{**vars(chosen), "model": [case.model]}))
+        names = [spec.name for spec in session.options.models]
+    if case.model not in names:
+        raise UserError(
+            f"{case.id}: --model gives {', '.join(names)}: give --model={case.model}=SPEC"
+        )
+    return session, case
 
 
 def say(text: str) -> None:

@@ -1,0 +1,108 @@
+"""What each int8 layer costs: the error of the recipe in which that layer alone is int8.
+
+Why not the other way, all int8 but one layer: where two layers are broken, freeing either of them
+wins nothing, since the other one still breaks the answers. Alone, each shows its own error, on a
+float network that is otherwise right. Errors of layers are nearly independent, so their squares add
+up (`share`), and what a group costs bounds what each of its layers costs.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vitbench.blame.asking import Asking
+from vitbench.blame.layers import LayerGroup, PlacedLayer, blocks, kinds
+
+NEGLIGIBLE = 0.01  # of the squared error: a group that costs less is not looked into
+FEW_FOR_FLOOR = 4  # layers: of fewer, the cheapest one says nothing of what no layer costs
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Relative errors with one group or one layer alone in int8, by its name. `whole` is that of
+    all in int8, on the same images. `untried` are layers and why they were not tried."""
+
+    whole: float
+    kinds: dict[str, float]
+    blocks: dict[str, float]
+    layers: dict[str, float]
+    untried: dict[str, str]
+
+    @property
+    def floor(self) -> float:
+        """What no layer costs: the rest of the recipe, such as attention in bfloat16."""
+        finite = [each for each in self.layers.values() if math.isfinite(each)]
+        return min(finite) if len(finite) >= FEW_FOR_FLOOR else 0.0
+
+    def share(self, name: str) -> float:
+        """The share of a layer in the squared error of all in int8; above 1 where errors cancel."""
+        cost = self.layers[name]
+        if not math.isfinite(cost):
+            return math.inf
+        if not math.isfinite(self.whole) or not self.whole:
+            return 0.0
+        return max(0.0, cost**2 - self.floor**2) / self.whole**2
+
+    @property
+    def ranking(self) -> list[str]:
+        """The layers that were tried, the dearest first."""
+        return sorted(self.layers, key=lambda name: -self.layers[name])
+
+
+def costs(
+    asking: Asking, layers: Sequence[PlacedLayer], rows: Sequence[int], keep: float
+) -> Costs | None:
+    """Whole kinds and whole blocks first, where that is cheaper than all layers; then layers, by
+    promise. `keep`: seconds that are to be left. None where not even all in int8 was measured."""
+    names = frozenset(layer.name for layer in layers)
+    base = asking.try_floats(frozenset(), rows)
+    if base is None:
+        return None
+    found = Costs(base.error, {}, {}, {}, {})
+    groups = {"kinds": kinds(layers), "blocks": blocks(layers)}
+    if 2 * sum(map(len, groups.values())) <= len(layers):
+        for group in groups["kinds"]:
+            _try_group(asking, group, names, rows, keep, found.kinds)
+        for group in groups["blocks"]:
+            _try_group(asking, group, names, rows, keep, found.blocks)
+    for layer in sorted(layers, key=lambda each: -_promise(each, found)):
+        bound = _bound(layer, found)
+        if bound**2 < NEGLIGIBLE * found.whole**2:
+            found.untried[layer.name] = "its kind or block costs next to nothing"
+            continue
+        trial = asking.try_floats(names - {layer.name}, rows, keep)
+        if trial is not None:
+            found.layers[layer.name] = trial.error
+        else:
+            refused = [r.reason for r in asking.refusals if r.floats == names - {layer.name}]
+            found.untried[layer.name] = refused[0] if refused else "the time was up"
+    return found
+
+
+def _try_group(
+    asking: Asking,
+    group: LayerGroup,
+    names: frozenset[str],
+    rows: Sequence[int],
+    keep: float,
+    into: dict[str, float],
+) -> None:
+    members = {layer.name for layer in group.layers}
+    trial = asking.try_floats(names - members, rows, keep)
+    if trial is not None:
+        into[group.name] = trial.error
+
+
+def _groups_of(layer: PlacedLayer, found: Costs) -> list[float]:
+    known = found.kinds.get(layer.kind), found.blocks.get(layer.block or layer.name)
+    return [each for each in known if each is not None]
+
+
+def _bound(layer: PlacedLayer, found: Costs) -> float:
+    """What a layer costs at most: as much as the cheaper of its groups."""
+    return min(_groups_of(layer, found), default=math.inf)
+
+
+def _promise(layer: PlacedLayer, found: Costs) -> float:
+    """How much a layer may cost: as if kind and block were independent of each other."""
+    return math.prod(min(each, 1e6) for each in _groups_of(layer, found))

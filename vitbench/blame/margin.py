@@ -1,0 +1,58 @@
+"""Whether a recipe that keeps its limits on some images should keep them on others, too. Pure."""
+
+import math
+
+from vitbench.blame.trial import Trial
+from vitbench.case import Limits
+from vitbench.stats.intervals import clopper_pearson
+
+SURE = 0.95
+SLACK = 0.9
+"""Of the limit of a relative error, and of the distance of a cosine from 1."""
+
+
+def most_misses(images: float, share: float) -> int:
+    """The most images that may answer otherwise where the lower bound of the agreement still
+    reaches `share`; -1 where even none is too many."""
+    misses = -1
+    while misses + 1 < images and clopper_pearson(images - misses - 1, images)[0] >= share:
+        misses += 1
+    return misses
+
+
+def chance(matched: float, images: float, others: float, share: float) -> float:
+    """How likely the agreement on `others` images is proven to be at least `share`, where `matched`
+    of `images` agreed here: the predictive distribution of a binomial share with Jeffreys' prior.
+
+    Sizes may be effective ones. Source: Aitchison and Dunsmore, Statistical Prediction Analysis
+    (1975), chapter 2.
+    """
+    count, allowed = round(others), most_misses(others, share)
+    a, b = max(0.0, images - matched) + 0.5, matched + 0.5  # of a miss
+    total = sum(
+        math.exp(
+            math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
+            + _log_beta(a + k, b + count - k) - _log_beta(a, b)
+        )
+        for k in range(min(allowed, count) + 1)
+    )  # fmt: skip
+    return min(1.0, total)
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+
+
+def keeps_with_margin(trial: Trial, limits: Limits, others: float) -> bool:
+    """Whether a recipe should keep its limits on `others` images (an effective number) with a
+    chance of SURE. Where its weights are synthetic, or its head has no answers, the numeric limits
+    alone decide, with SLACK."""
+    found = trial.agreement
+    if found.state == "BROKEN" or not trial.error <= SLACK * limits.relative_error:
+        return False
+    if math.isfinite(found.cosine) and 1 - found.cosine > SLACK * (1 - limits.cosine):
+        return False
+    if not found.claimed or not math.isfinite(found.share):
+        return True
+    images = found.effective_images
+    return chance(found.share * images, images, others, limits.agreement) >= SURE

@@ -1,0 +1,89 @@
+"""The warm worker of a search, `python -m vitbench.blame.worker`: it builds and measures recipes.
+
+It reads a line of JSON a request, `{"verb": ..., ...}`, and answers with a line
+(duet/conversation.py). The model, the images and float32's answers are read once, so a recipe costs
+its build and its calls alone; and a build that crashes costs this process, not the search.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from vitbench import environment
+from vitbench.blame.bench import Bench
+from vitbench.build.worker import die_before_parent, die_with_parent
+from vitbench.case import Case
+from vitbench.errors import UserError, in_short
+
+
+class Service:
+    """Answers requests about one case, which the first of them, `open`, names."""
+
+    def __init__(self) -> None:
+        self._bench: Bench | None = None
+
+    @property
+    def bench(self) -> Bench:
+        if self._bench is None:
+            raise UserError("no case is open: send `open` first")
+        return self._bench
+
+    def open(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The int8 layers of the case, and the photographs that its images are cut from."""
+        from vitbench.measure.options import Options
+        from vitbench.measure.session import Session
+
+        session = Session(Options.from_json(request["options"]), say)
+        self._bench = Bench(session, Case.parse(request["case"]))
+        layers = self._bench.layers()
+        self._bench.read()
+        return {"layers": layers, "clusters": self._bench.sample.clusters}
+
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """A trial, or a refusal."""
+        found = self.bench.ask(frozenset(request["floats"]), request["rows"])
+        return {
+            "kind": type(found).__name__,
+            **asdict(found),
+            "floats": sorted(found.floats),
+        }
+
+    def price(self, request: Mapping[str, Any]) -> list[list[float]]:
+        return list(self.bench.price(frozenset(request["floats"]), request["seconds"]))
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr, whose last line is in the message where this process dies."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Answer requests until stdin ends. What libraries print goes to stderr."""
+    die_with_parent()
+    die_before_parent()
+    environment.settle_idle_threads()
+    service = Service()
+    verbs: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+        "open": service.open,
+        "ask": service.ask,
+        "price": service.price,
+    }
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as reply:
+        os.dup2(2, 1)
+        for line in sys.stdin:
+            try:
+                request = json.loads(line)
+                answer = {"answer": verbs[request["verb"]](request)}
+            except Exception as error:
+                traceback.print_exc()
+                answer = {"error": {"kind": type(error).__name__, "message": in_short(error)}}
+            print(json.dumps(answer), file=reply, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

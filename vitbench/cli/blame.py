@@ -1,0 +1,70 @@
+"""`vitbench blame`: which int8 layers change the answers of a case."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vitbench.cli.codes import OK
+from vitbench.cli.options import BLAME
+from vitbench.cli.parsing import add, path_of
+from vitbench.cli.session import case_session, say
+from vitbench.errors import UserError
+
+if TYPE_CHECKING:
+    from vitbench.blame.asking import Asking
+
+
+def register(commands: Any) -> None:
+    parser = commands.add_parser(BLAME, help="which int8 layers change the answers of a case")
+    parser.add_argument(
+        "case", metavar="CASE", help="MODEL/VARIANT/DEVICE/bN, such as those of a report"
+    )
+    add(parser, BLAME)
+    parser.add_argument("--json", type=path_of, metavar="FILE", help="write all that was found")
+    parser.add_argument(
+        "--picture", type=path_of, metavar="FILE",
+        help="write a picture: the share of each layer, blocks by kinds, as SVG",
+    )  # fmt: skip
+    parser.set_defaults(run=blame_layers)
+
+
+def blame_layers(chosen: argparse.Namespace) -> int:
+    """Prints which layers cost most, and what each wins in float."""
+    from vitbench.blame.asking import Asking
+    from vitbench.blame.bench import require_blamable
+    from vitbench.blame.layers import placed
+    from vitbench.blame.picture import picture
+    from vitbench.blame.record import record
+    from vitbench.blame.remote import RemoteBench
+    from vitbench.blame.search import blame
+    from vitbench.blame.text import text
+
+    for file in (chosen.json, chosen.picture):
+        if file and not file.absolute().parent.is_dir():
+            raise UserError(f"{file}: the folder {file.absolute().parent} does not exist")
+    session, case = case_session(BLAME, chosen)
+    require_blamable(session.require(case))
+    with RemoteBench(session.options, case, say) as bench:
+        layers = placed(bench.layers)
+        say(f"{len(layers)} int8 layers; {len(bench.clusters)} images")
+        asking = Asking(bench.ask, 60 * chosen.minutes)
+        found = blame(asking, layers, len(bench.clusters))
+    if found is None:
+        raise UserError(f"{case.id}: {_why(asking)}")
+    known = record(found, case, chosen.minutes, len(bench.clusters))
+    print(text(known))
+    if found.blamed:
+        print(f"next: vitbench mixed {case.id}")
+    if chosen.json:
+        chosen.json.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    if chosen.picture:
+        Path(chosen.picture).write_text(picture(known), encoding="utf-8")
+    return OK
+
+
+def _why(asking: "Asking") -> str:
+    """Why not even the recipe itself was measured."""
+    if asking.refusals:
+        return asking.refusals[0].reason
+    return f"nothing was measured in {asking.seconds / 60:g} minutes: give more --minutes"
