@@ -6,15 +6,17 @@ is `hello`, whose answer has the version.
 
 Protocol history; both ends must speak the same.
   1  hello, prepare, load, turn, drop, operators, extra. (Later: the answer to hello names the
-     options that this end knows. An end that does not name them refuses others by a TypeError.)
+     options that this end knows. An end that does not name them refuses others by a TypeError.
+     Later: contents, and `labels` in the answer to prepare.)
 """
 
+import hashlib
 import json
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -40,6 +42,7 @@ class Arm:
         self._clock = BusyClock()
         self._loaded: tuple[Deployment, Any, Witness, Iterator[bool]] | None = None
         self._session: Any = None
+        self._records = False
 
     def hello(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Who this is. The options of a session, if any, are kept for `prepare`."""
@@ -88,6 +91,7 @@ class Arm:
                 **artifact.transform,
             },
             "weights": model.weights.sha256,
+            "labels": _labels(model.labels, session.options.labels),
             "agreement": verification.agreement.to_json(),
             "predictions": {
                 "sample": sample.sha256,
@@ -105,6 +109,8 @@ class Arm:
         `extra` units of real work are planted into each call (0: none). Raises WrongOutputs where
         the case does not answer what was verified. `seed` draws the turns that are compared, too.
         """
+        if self._records:
+            raise UserError("this worker records what is opened: it times nothing")
         self._loaded = None
         deployment, images = self._deployment(request)
         deployment = with_extra(deployment, request.get("extra", 0))
@@ -140,6 +146,15 @@ class Arm:
         loaded, self._loaded = self._loaded, None
         return {"outputs": loaded[2].to_json()} if loaded else {}
 
+    def contents(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """All that decides how a prepared case executes (contents.py): it is loaded and called
+        once, recorded. The recorder slows what follows, so this worker loads no case for timing
+        any more."""
+        from vitbench.duet.contents import contents_of
+
+        self._records = True
+        return contents_of(request, lambda: load(placement_of(request)).logits(_images(request)))
+
     def operators(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Where the time of one call of a prepared case goes, the slowest operator first."""
         return [asdict(each) for each in operators(placement_of(request), _images(request))]
@@ -165,6 +180,13 @@ def _images(request: Mapping[str, Any]) -> Any:
     import numpy as np
 
     return np.load(request["images"], allow_pickle=False)
+
+
+def _labels(labels: Sequence[Any], file: Path | None) -> str:
+    """Digest of a model's labels, and of the file of `--labels`."""
+    found = hashlib.sha256(json.dumps([asdict(each) for each in labels]).encode())
+    found.update(file.read_bytes() if file else b"")
+    return found.hexdigest()
 
 
 def _witness(request: Mapping[str, Any]) -> Witness:
@@ -194,7 +216,7 @@ def main() -> int:
     arm = Arm()
     verbs: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         name: getattr(arm, name)
-        for name in ("hello", "prepare", "load", "turn", "drop", "operators", "extra")
+        for name in ("hello", "prepare", "load", "turn", "drop", "contents", "operators", "extra")
     }
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as reply:
         os.dup2(2, 1)
