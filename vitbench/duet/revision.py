@@ -3,6 +3,7 @@
 Every function takes the folder of the repository. UserError has git's own reason.
 """
 
+import os
 import re
 import subprocess
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from vitbench.errors import UserError
 
 _RANGE = re.compile(r"(?P<left>.*?)(?P<dots>\.{2,3})(?P<right>.*)", re.DOTALL)
+_OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
 _REFS = ("refs/heads/", "refs/tags/", "refs/remotes/")
 _BRANCHES = ("refs/heads/", "refs/remotes/")
 CODE = ("vitbench", "fixtures", "benchmarks")
@@ -129,7 +131,10 @@ def git(root: Path, *arguments: str) -> str:
     """What git prints. Raises UserError with its reason."""
     done = _run(root, *arguments)
     if done.returncode:
-        raise UserError(f"git {arguments[0]} failed: {_reason(done) or 'it gave no reason'}")
+        words = list(arguments)
+        while words[:1] == ["-c"]:
+            del words[:2]
+        raise UserError(f"git {words[0]} failed: {_reason(done) or 'it gave no reason'}")
     return done.stdout.strip()
 
 
@@ -138,6 +143,8 @@ def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["git", *arguments],
             cwd=root,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
@@ -145,6 +152,13 @@ def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         )
     except OSError as error:
         raise UserError(f"git cannot be run: {error.strerror}; --against REV needs it") from error
+
+
+def _environment() -> dict[str, str]:
+    """Without what git sets for its hooks, where a duet may be played: it names other folders than
+    those that git is to work in here. And git asks nobody for a password."""
+    kept = {name: value for name, value in os.environ.items() if name not in _OF_HOOKS}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0"}
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
