@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +27,16 @@ ALSO = {"onnxruntime": ("onnxruntime-gpu",)}
 # OpenMP's idle threads spin this often before they sleep. With libgomp's own default (300,000 or
 # more) they keep the cores from any other thread pool (docs/results.md, Thread pools).
 SPINS = "1000"
+
+Find = Callable[[Path, str], Path]
+"""Which file or folder is taken for an absolute path that an option or a table names. The second
+argument says what is there: `checkpoint`, `model` (a folder), `labels`, `images`, `calibration` or
+`artifact`. The two sides of a duet take other files for one path."""
+
+
+def as_named(path: Path, _: str) -> Path:
+    """The path itself."""
+    return path
 
 
 def absolute(text: str, start: Path, option: str) -> Path:

@@ -288,8 +288,7 @@ def alive(pid):
 def test_a_full_disk_stops_no_duet(side, monkeypatch, tmp_path, capsys):
     """What cannot be written is said, the verdicts are printed, and the exit code says so."""
     sides = {"base": side("base"), "head": side("head")}
-    monkeypatch.setattr("vitbench.duet.sides.base", lambda *_: nullcontext(sides["base"]))
-    monkeypatch.setattr("vitbench.duet.sides.head", lambda: sides["head"])
+    monkeypatch.setattr("vitbench.duet.sides.sides_of", lambda _: nullcontext(sides))
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.helpers.asked import base
 from vitbench.duet import sides
-from vitbench.duet.sides import Side, base, head
+from vitbench.duet.sides import Side, head
 from vitbench.errors import UserError
 
 
@@ -81,7 +82,7 @@ def test_a_file_that_is_no_python_is_not_run(tmp_path):
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout: no revision to name")
 def test_a_revision_is_checked_out_beside_and_removed(tmp_path):
-    with base("HEAD", tmp_path) as found:
+    with base("HEAD", tmp_path, ROOT) as found:
         folder = found.folder
         assert (folder / "vitbench" / "duet" / "worker.py").is_file()
         assert folder != ROOT

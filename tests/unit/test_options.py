@@ -21,8 +21,8 @@ from vitbench.project.project import Project
 PROJECT = Project(Path("/start"))
 FIRST = {DUET: ["--against=x"], PREDICT: ["image"], PACKAGE: ["fp32", "--output=x"], AA_RUN: []}
 """What a command wants besides."""
-BESIDE = {"against", "tolerance", "blocks_max", "minutes", "inconclusive", "markdown", "report",
-          "reports"}  # fmt: skip
+BESIDE = {"against", "against_tip", "tolerance", "blocks_max", "minutes", "inconclusive",
+          "markdown", "report", "reports"}  # fmt: skip
 """Of the rule of a duet, and of where report and page go: neither says how a model is built."""
 SINGULAR = {"model": "models", "variant": "variants", "batch": "batches",
             "cache_limit": "cache_limit_bytes", "build_memory": "build_memory_bytes",

@@ -1,12 +1,14 @@
 """Which commit a revision names as base, in small repositories: merge-bases, and git's reasons."""
 
 import os
+import sys
 
 import pytest
 
+from tests.helpers.asked import base
 from tests.helpers.repositories import Repository
 from vitbench.cli.main import main
-from vitbench.duet import sides as against
+from vitbench.duet import sides
 from vitbench.duet.revision import base_of, changed_files
 from vitbench.errors import UserError
 
@@ -142,25 +144,26 @@ def test_what_is_changed_in_head(tmp_path):
 
 @pytest.fixture
 def here(forked, monkeypatch):
-    """The repository in which this vitbench is taken to lie."""
-    monkeypatch.setattr(against, "ROOT", forked.folder)
+    """The repository of the project, in which this vitbench is taken to lie, too."""
+    for name in ("ROOT", "CHECKOUT"):
+        monkeypatch.setattr(sides, name, forked.folder)
     return forked
 
 
 def test_one_commit_and_no_change_is_nothing_to_compare(here, tmp_path):
-    with against.base("main", tmp_path) as side:
+    with base("main", tmp_path, here.folder) as side:
         assert (side.folder / "vitbench" / "duet" / "worker.py").is_file()
         assert not (side.folder / "README.md").exists()
         assert side.same == ""
         assert side.label == f"main ({here.left[:10]})"
     for name in ("HEAD", "topic", here.head, "topic...topic"):
-        with against.base(name, tmp_path) as side:
+        with base(name, tmp_path, here.folder) as side:
             assert side.same == (
                 f"base and head are one commit, {here.head[:10]}, and no file is changed"
             )
     (here.folder / "README.md").write_text("changed")
     try:
-        with against.base("topic", tmp_path) as side:
+        with base("topic", tmp_path, here.folder) as side:
             assert side.same == ""
             assert side.notes == ("head has uncommitted changes: README.md",)
             assert (side.folder / "README.md").read_text() == "README.md"
@@ -169,16 +172,16 @@ def test_one_commit_and_no_change_is_nothing_to_compare(here, tmp_path):
 
 
 def test_the_same_folder_or_environment_is_nothing_to_compare(here, tmp_path):
-    with against.base(str(here.folder), tmp_path) as side:
+    with base(str(here.folder), tmp_path, here.folder) as side:
         assert side.same == "base and head are one folder"
-    with against.base(against.sys.executable, tmp_path) as side:
+    with base(sys.executable, tmp_path, here.folder) as side:
         assert side.same == "base and head are one environment"
     beside = tmp_path / "beside"
     here.git("worktree", "add", "-q", "--detach", str(beside), "topic")
-    with against.base("beside", tmp_path) as side:
+    with base("beside", tmp_path, here.folder) as side:
         assert side.same.startswith("base and head are one commit")
     (beside / "vitbench" / "duet" / "worker.py").write_text("changed")
-    with against.base("beside", tmp_path) as side:
+    with base("beside", tmp_path, here.folder) as side:
         assert side.same == ""
 
 
@@ -187,31 +190,30 @@ def test_a_path_that_is_called_like_a_branch_is_refused(here, tmp_path):
     (tmp_path / "main" / "vitbench" / "arm.py").touch()
     with (
         pytest.raises(UserError, match=r"write one of \./main, refs/heads/main"),
-        against.base("main", tmp_path),
+        base("main", tmp_path, here.folder),
     ):
         pass
-    with against.base("./main", tmp_path) as side:
+    with base("./main", tmp_path, here.folder) as side:
         assert side.folder == tmp_path / "main"
     # A folder that is no checkout is not what is meant.
     here.git("branch", "feature/x", "main")
     (tmp_path / "feature" / "x").mkdir(parents=True)
-    with against.base("feature/x", tmp_path) as side:
+    with base("feature/x", tmp_path, here.folder) as side:
         assert side.label == f"feature/x ({here.left[:10]})"
 
 
 def test_vitbench_may_lie_in_a_folder_of_a_repository(tmp_path, monkeypatch):
     repository = Repository(tmp_path / "r")
     repository.commit("tools/vitbench/duet/worker.py", "README.md")
-    monkeypatch.setattr(against, "ROOT", repository.folder / "tools")
-    with against.base("HEAD~1", tmp_path) as side:
+    monkeypatch.setattr(sides, "CHECKOUT", repository.folder / "tools")
+    with base("HEAD~1", tmp_path, repository.folder) as side:
         assert side.folder.name == "tools"
         assert (side.folder / "vitbench" / "duet" / "worker.py").is_file()
 
 
-@pytest.mark.usefixtures("here")
-def test_the_command_ends_with_2_where_nothing_is_compared(tmp_path, monkeypatch, capsys):
+def test_the_command_ends_with_2_where_nothing_is_compared(here, tmp_path, monkeypatch, capsys):
     """Every output says so."""
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(here.folder)
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     files = [f"--{kind}={tmp_path / kind}" for kind in ("json", "markdown", "junit")]
     assert main(["duet", "--against=HEAD", "--variant=fp32", *files]) == 2

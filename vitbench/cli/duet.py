@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vitbench.cli.chosen import chosen_cases
 from vitbench.cli.options import DUET
 from vitbench.cli.parsing import add, path_of
-from vitbench.cli.session import say
+from vitbench.cli.session import options_for, say
 from vitbench.errors import UserError
 from vitbench.judge.contracts import own_tolerances, read_contracts, unused_tolerances
 from vitbench.judge.globs import check_globs
@@ -21,6 +21,9 @@ from vitbench.runtimes.catalogue import catalogue_of
 
 if TYPE_CHECKING:
     from vitbench.case import Case
+    from vitbench.duet.asked import Asked
+    from vitbench.measure.options import Options
+    from vitbench.project.project import Project
 
 
 def register(commands: Any) -> None:
@@ -37,7 +40,7 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.duet.play import Duet
     from vitbench.duet.progress import Progress
     from vitbench.duet.rule import Rule
-    from vitbench.duet.sides import base, head
+    from vitbench.duet.sides import sides_of
     from vitbench.measure.throttled import Throttling
     from vitbench.show.headline import UNFINISHED, headline
     from vitbench.show.verdicts import annotations, junit, markdown, verdicts_text
@@ -75,9 +78,9 @@ def play(chosen: argparse.Namespace) -> int:
             except UserError as error:
                 say(str(error))
 
-    with base(chosen.against, Path.cwd()) as other:
-        this = head()
-        duet = Duet({"base": other, "head": this}, options, say)
+    with sides_of(_asked(chosen, options)) as sides:
+        other, this = sides["base"], sides["head"]
+        duet = Duet(sides, options, say)
         throttling = Throttling()
         verdicts = duet.run(found, rule, chosen.minutes, keep)
     notes = [*other.notes, *throttling.notes()]
@@ -100,6 +103,17 @@ def play(chosen: argparse.Namespace) -> int:
         if path:
             write(path, words)
     return code
+
+
+def _asked(chosen: argparse.Namespace, options: "Options") -> "Asked":
+    from vitbench.duet.asked import Asked
+    from vitbench.project.project import project_at
+
+    def read(project: "Project") -> "Options":
+        return options_for(DUET, chosen, project)
+
+    here = Path.cwd()
+    return Asked(chosen.against, here, project_at(here), options, read, chosen.against_tip)
 
 
 def _own(found: "list[Case]", known: Mapping[str, Sequence[str]]) -> dict[str, float]:

@@ -150,6 +150,12 @@ OPTIONS = (
         "REV|ENV|PATH",
     ),
     Option(
+        "--against-tip",
+        (PYTEST, DUET),
+        "duet: of a branch, base is its newest commit and not the merge-base with head",
+        flag=True,
+    ),
+    Option(
         "--tolerance",
         TIMED,
         "duet: the change that matters (default: 0.03, which is 3 %%)",

@@ -11,7 +11,9 @@ from vitbench.errors import UserError
 
 if TYPE_CHECKING:
     from vitbench.case import Case
+    from vitbench.measure.options import Options
     from vitbench.measure.session import Session
+    from vitbench.project.project import Project
 
 
 def session_of(command: str, chosen: argparse.Namespace, **more: Any) -> "Session":
@@ -19,12 +21,10 @@ def session_of(command: str, chosen: argparse.Namespace, **more: Any) -> "Sessio
 
     Raises UserError for a bad value.
     """
-    from vitbench.measure.options import read_options
     from vitbench.measure.session import Session
     from vitbench.project.project import project_at
 
-    here = Path.cwd()
-    options = read_options({**checked(command, vars(chosen)), **more}, here, project_at(here))
+    options = options_for(command, chosen, project_at(Path.cwd()), **more)
     if words := untested_system():
         say(words)
     return Session(options, say)
@@ -46,6 +46,15 @@ def case_session(command: str, chosen: argparse.Namespace) -> "tuple[Session, Ca
             f"{case.id}: --model gives {', '.join(names)}: give --model={case.model}=SPEC"
         )
     return session, case
+
+
+def options_for(
+    command: str, chosen: argparse.Namespace, project: "Project", **more: Any
+) -> "Options":
+    """What a command's options say for a project. Raises UserError for a bad value."""
+    from vitbench.measure.options import read_options
+
+    return read_options({**checked(command, vars(chosen)), **more}, Path.cwd(), project)
 
 
 def say(text: str) -> None:

@@ -26,7 +26,8 @@ GRACE_SECONDS = 5.0  # to end what it started itself, before it is killed
 class Conversation:
     """A process to talk to. Gone, with all it started, when the `with` block ends.
 
-    `name` is for people; Python imports vitbench from `folder`.
+    `name` is for people; Python imports vitbench from `folder`, before the entries `path` of
+    PYTHONPATH, which are those of this process unless given. The process works in `cwd`.
     """
 
     def __init__(
@@ -34,17 +35,21 @@ class Conversation:
         name: str,
         command: Sequence[str],
         folder: Path,
+        cwd: Path = Path(),
+        path: Sequence[str] | None = None,
     ) -> None:
         self.name = name
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
-        path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+        entries = [os.environ.get("PYTHONPATH", "")] if path is None else path
+        joined = os.pathsep.join(filter(None, (str(folder.absolute()), *entries)))
         try:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                env={**os.environ, "PYTHONPATH": path},
+                env={**os.environ, "PYTHONPATH": joined},
+                cwd=cwd,
                 start_new_session=True,
             )
         except OSError as error:

@@ -107,6 +107,7 @@ class Duet:
             known.stopped,
             known.blocks,
             known.head_failures,
+            known.incomparable,
         )
 
     def _verdicts(self, cases: Sequence[Case], rule: Rule) -> list[Verdict]:
@@ -128,12 +129,25 @@ class Duet:
         for side in ("base", "head"):
             mine = folder / side
             mine.mkdir()
-            left = list(cases)
+            options = self.sides[side].options or self.options
+            left = self._known(side, cases)
             while left:
-                with self.arm(side, self.options) as arm:
+                with self.arm(side, options) as arm:
                     left = prepare_by(
                         arm, side, left, mine, seconds, self.progress, self._leases, self.say
                     )
+
+    def _known(self, side: str, cases: Sequence[Case]) -> list[Case]:
+        """The cases whose model a side has. The others go into `unavailable`."""
+        options = self.sides[side].options
+        if options is None:
+            return list(cases)
+        names = {spec.name for spec in options.models}
+        for case in cases:
+            if case.model not in names:
+                why = f"{side} has no model {case.model!r}"
+                self.progress.unavailable[side][case.id] = why
+        return [case for case in cases if case.model in names]
 
     def alone(self, number: int, cases: Sequence[Case]) -> tuple[float, float]:
         """A block while nothing else is timed here. Returns the seconds that it took, and those
@@ -195,7 +209,9 @@ class Duet:
 
     def _start(self, name: str) -> Conversation:
         side = self.sides[name]
-        return Conversation(f"the {name} worker ({side.label})", side.command, side.folder)
+        return Conversation(
+            f"the {name} worker ({side.label})", side.command, side.folder, side.cwd, side.path
+        )
 
     def _hello(self, name: str, arm: Conversation, options: Options | None) -> None:
         """Learn who an arm is, and send it its options, if any."""

@@ -12,7 +12,8 @@ class Progress:
 
     `prepared`: what an arm answered to `prepare`, by side and case. `unavailable`: why a side
     cannot run a case, by side and case. `head_failures`: the error of head, by case, where head
-    failed to build, to verify or to answer. `stopped`: why a case has no more blocks. `blocks`: the
+    failed to build, to verify or to answer. `stopped`: why a case has no more blocks.
+    `incomparable`: why a case of both sides must not be compared. `blocks`: the
     finished blocks. `outputs`: which outputs of the timed calls were compared, by case and arm.
     `units`: how much extra work is planted into head. `waited_seconds`: how long this duet waited
     for other timings on this machine.
@@ -22,6 +23,7 @@ class Progress:
     unavailable: dict[str, dict[str, str]] = field(default_factory=lambda: {"base": {}, "head": {}})
     head_failures: dict[str, str] = field(default_factory=dict)
     stopped: dict[str, str] = field(default_factory=dict)
+    incomparable: dict[str, str] = field(default_factory=dict)
     blocks: dict[str, list[Block]] = field(default_factory=dict)
     outputs: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)

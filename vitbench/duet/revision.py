@@ -29,12 +29,13 @@ class Base:
     notes: tuple[str, ...] = ()
 
 
-def base_of(text: str, root: Path) -> Base:
+def base_of(text: str, root: Path, tip: bool = False) -> Base:
     """The commit to compare head with; head is what is checked out at `root`.
 
     Of a branch, local or remote-tracking, the merge-base with head: what the branch got since is no
-    change of head's. A tag or another commit as it is. Of `A...B` the merge-base of both, where B
-    is what is checked out. Raises UserError where git knows no such commit, or the name is two.
+    change of head's. With `tip` the newest commit of the branch. A tag or another commit as it is.
+    Of `A...B` the merge-base of both, where B is what is checked out. Raises UserError where git
+    knows no such commit, or the name is two.
     """
     parts = _RANGE.fullmatch(text)
     if parts and not set(Path(text).parts) & {".", ".."} and not text.startswith(":/"):
@@ -47,7 +48,7 @@ def base_of(text: str, root: Path) -> Base:
         )
     commit, head = commit_of(text, text, root), commit_of("HEAD", text, root)
     full = _run(root, "rev-parse", "--verify", "--quiet", "--symbolic-full-name", text).stdout
-    if full.startswith(_BRANCHES):
+    if full.startswith(_BRANCHES) and not tip:
         return _merge_base(text, (commit, text), head, root)
     lacks = int(git(root, "rev-list", "--count", commit, f"^{head}"))
     return Base(commit, (f"{text} has {_commits(lacks)} that head lacks",) if lacks else ())

@@ -3,14 +3,19 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vitbench import environment
+from vitbench.duet.asked import Asked
+from vitbench.duet.base_options import options_of_base
+from vitbench.duet.own_paths import OwnPaths, below
 from vitbench.duet.revision import base_of, changed_files, commit_of, git, refs
+from vitbench.duet.work_tree import checked_out
 from vitbench.errors import UserError
+from vitbench.measure.options import Options
 from vitbench.place import CHECKOUT, PACKAGE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +29,10 @@ class Side:
     """Base or head: its interpreter, and the folder from which Python imports its vitbench.
 
     People read `label` and `notes`. `same`: why base is the same as head, so that there is nothing
-    to compare; empty where the two differ.
+    to compare; empty where the two differ. `tree` is the root of the project on this side. `cwd` is
+    the folder that its processes work in: of base the one that lies in its tree where the command
+    was given in head's. `options`: what is built, verified and timed; None: what the duet says.
+    `path`: the entries of PYTHONPATH; None: those of this process.
     """
 
     label: str
@@ -32,6 +40,10 @@ class Side:
     folder: Path
     notes: tuple[str, ...] = ()
     same: str = ""
+    tree: Path = Path()
+    cwd: Path = Path()
+    options: Options | None = None
+    path: tuple[str, ...] | None = None
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -44,31 +56,39 @@ def head() -> Side:
 
 
 @contextmanager
-def base(against: str, start: Path) -> Iterator[Side]:
-    """What `--against` names, usable until the context ends.
+def sides_of(asked: Asked) -> Iterator[Mapping[str, Side]]:
+    """Base and head, usable until the context ends. Raises UserError as `base`."""
+    with _code_of_head() as code, base(asked, code) as other:
+        yield {"base": other, "head": _of_head(replace(head(), folder=code), asked)}
+
+
+@contextmanager
+def base(asked: Asked, code: Path) -> Iterator[Side]:
+    """What `--against` names, usable until the context ends. `code`: where head's vitbench lies.
 
     A path of an interpreter, or of a folder with bin/python, is an environment: base runs there,
     with the vitbench of head. A folder with a vitbench in it is a checkout. Anything else is a git
-    revision (revision.base_of): a temporary work tree, removed at the end. Relative paths start at
-    `start`. Raises UserError where `against` is none of them, or both a path and a revision.
+    revision (revision.base_of) of the repository that holds the project: a temporary work tree,
+    removed at the end. Raises UserError where it is none of them, or both a path and a revision.
     """
+    against, project = asked.against, asked.project.root
     if not against.strip():  # as of a variable that is not set
         raise UserError(
             f"--against={against}: the value is empty: give a revision, a checkout or an "
             "environment"
         )
-    path = environment.absolute(against, start, "--against")
+    path = environment.absolute(against, asked.start, "--against")
     interpreter = path if path.is_file() else path / "bin" / "python"
     if interpreter.is_file() and _interpreter(interpreter):
-        _no_revision(against)
+        _no_revision(against, project)
         same = "base and head are one environment" if _running(interpreter) else ""
-        with _code_of_head() as folder:
-            yield Side(f"environment {path.name}", str(interpreter), folder, same=same)
+        yield _of_head(Side(f"environment {path.name}", str(interpreter), code, (), same), asked)
     elif path.is_dir() and (path / "vitbench").is_dir():
-        _no_revision(against)
+        _no_revision(against, project)
         folder = _with_arm(path, against)
-        yield Side(f"checkout {path.name}", sys.executable, folder, same=_same_files(folder))
-    elif path.exists() and not _revision(against):
+        other = Side(f"checkout {path.name}", sys.executable, folder, (), _same_files(folder))
+        yield _of_head(other, asked)
+    elif path.exists() and not _revision(against, project):
         if path.is_file():
             raise UserError(
                 f"--against={against}: this file is no Python interpreter: name an environment, "
@@ -79,8 +99,13 @@ def base(against: str, start: Path) -> Iterator[Side]:
             "vitbench"
         )
     else:
-        with _checked_out(against) as side:
+        with _revision_of(asked, code) as side:
             yield side
+
+
+def _of_head(side: Side, asked: Asked) -> Side:
+    """A side that has head's project."""
+    return replace(side, tree=asked.project.root, cwd=asked.start, options=asked.options)
 
 
 @contextmanager
@@ -99,33 +124,71 @@ def _code_of_head() -> Iterator[Path]:
 
 
 @contextmanager
-def _checked_out(against: str) -> Iterator[Side]:
-    """A revision of the repository of this checkout, in a folder of its own."""
-    found, here = base_of(against, ROOT), commit_of("HEAD", against, ROOT)
-    changed, notes, same = changed_files(ROOT), found.notes, ""
+def _revision_of(asked: Asked, code: Path) -> Iterator[Side]:
+    """A revision of the repository that holds the project, in a work tree of its own.
+
+    Its vitbench is head's, too, unless that lies in the same repository.
+    """
+    against, project = asked.against, asked.project.root
+    found, here = base_of(against, project, asked.tip), commit_of("HEAD", against, project)
+    changed, notes, same = changed_files(project), found.notes, ""
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         notes += (f"head has uncommitted changes: {', '.join(changed[:3])}{more}",)
     elif found.commit == here:
         same = f"base and head are one commit, {here[:10]}, and no file is changed"
-    place = git(ROOT, "rev-parse", "--show-prefix")  # vitbench may lie in a folder of a repository
-    with tempfile.TemporaryDirectory(prefix="vitbench-base-") as folder:
-        tree = Path(folder) / "checkout"
-        git(ROOT, "worktree", "prune")  # what a killed run left
-        git(ROOT, "worktree", "add", "--detach", str(tree), found.commit)
-        try:
-            label, code = f"{against} ({found.commit[:10]})", _with_arm(tree / place, against)
-            yield Side(label, sys.executable, code, notes, same)
-        finally:
-            with suppress(UserError):  # the folder goes anyway; the verdicts must still be printed
-                git(ROOT, "worktree", "remove", "--force", str(tree))
+    top = _top(project)
+    with checked_out(found.commit, top) as tree:
+        label, find = f"{against} ({found.commit[:10]})", OwnPaths(top, tree)
+        root = tree / (below(project.resolve(), top) or "")
+        if not root.is_dir():
+            raise UserError(f"--against={against}: base has no folder {root.relative_to(tree)}")
+        own = _own_vitbench(top, tree)
+        if own is not None:
+            code = _with_arm(own, against)
+        options, more_notes = options_of_base(asked, root, find)
+        within = below(asked.start.resolve(), top)
+        cwd = asked.start if within is None else tree / within
+        cwd.mkdir(parents=True, exist_ok=True)  # of a folder that is new in head
+        path = tuple(_mapped(each, top, tree) for each in _entries())
+        yield Side(
+            label, sys.executable, code, (*notes, *more_notes), same, root, cwd, options, path
+        )
 
 
-def _no_revision(against: str) -> None:
+def _entries() -> list[str]:
+    """The entries of PYTHONPATH."""
+    return [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+
+
+def _mapped(entry: str, top: Path, tree: Path) -> str:
+    """An entry of PYTHONPATH as base has it: below head's work tree, base's folder of that name."""
+    within = below(Path(entry), top) if Path(entry).is_absolute() else None
+    return str(tree / within) if within is not None and (tree / within).exists() else entry
+
+
+def _top(project: Path) -> Path:
+    """The root of the work tree that a folder lies in."""
+    return Path(git(project, "rev-parse", "--show-toplevel")).resolve()
+
+
+def _own_vitbench(top: Path, tree: Path) -> Path | None:
+    """The folder of base's vitbench, where head's is a checkout in the same work tree `top`, as
+    `tree` has it; None where vitbench comes from elsewhere."""
+    if CHECKOUT is None:
+        return None
+    with suppress(UserError):
+        within = below(CHECKOUT.resolve(), top)
+        if within is not None and _top(CHECKOUT) == top and (tree / within / PACKAGE.name).is_dir():
+            return tree / within
+    return None
+
+
+def _no_revision(against: str, project: Path) -> None:
     """Raises UserError where a branch or a tag is called as a path is: it may mean either."""
     named: list[str] = []
     with suppress(UserError):  # without git there is no revision
-        named = refs(against, ROOT)
+        named = refs(against, project)
     if named:
         raise UserError(
             f"--against={against}: both a path and a revision have this name: write one of "
@@ -160,9 +223,9 @@ def _same_files(folder: Path) -> str:
     return ""
 
 
-def _revision(against: str) -> bool:
+def _revision(against: str, project: Path) -> bool:
     try:
-        return bool(base_of(against, ROOT))
+        return bool(base_of(against, project))
     except UserError:
         return False
 

@@ -33,6 +33,7 @@ class Played:
     `prepared`: by side, what an arm answered to `prepare` (agreement, predictions, artifact).
     `unavailable`: by side, why that side cannot run a case. `stopped`: why a case has no more
     blocks. `head_failures`: the error of head, where head failed to build, to verify or to answer.
+    `incomparable`: why a case must not be compared, whatever the sides answer.
     """
 
     cases: Sequence[str]
@@ -41,6 +42,7 @@ class Played:
     stopped: Mapping[str, str]
     blocks: Mapping[str, Sequence[Block]]
     head_failures: Mapping[str, str] = field(default_factory=dict)
+    incomparable: Mapping[str, str] = field(default_factory=dict)
 
     def broken(self, side: str, case: str) -> bool:
         return bool(self.prepared[side][case]["agreement"]["state"] == "BROKEN")
@@ -59,6 +61,7 @@ class Played:
         """Whether its times say something: both sides have it, and head predicts what base does."""
         return (
             all(self.has(side, case) for side in SIDES)
+            and case not in self.incomparable
             and not self.other_head(case)
             and not self.broken("base", case)
             and case not in self.drifted
@@ -87,6 +90,7 @@ class Played:
             for case in self.cases
             if all(self.has(side, case) and not self.broken(side, case) for side in SIDES)
             and not self.other_head(case)
+            and case not in self.incomparable
         ]
         return {case: _compared(*(self.prepared[side][case] for side in SIDES)) for case in sound}
 
@@ -152,6 +156,8 @@ def _stopped(case: str, played: Played, timed: Mapping[str, Verdict]) -> Verdict
 
 def _untimed(case: str, played: Played) -> Verdict:
     unavailable = {side: played.unavailable[side].get(case) for side in SIDES}
+    if case in played.incomparable:
+        return Verdict(case, "INCOMPARABLE", played.incomparable[case])
     if case in played.stopped:
         return Verdict(case, "INCONCLUSIVE", played.stopped[case], figures={"blocks": 0})
     if unavailable["base"] and case in played.head_failures:
@@ -182,6 +188,8 @@ def _drifted(played: Played) -> dict[str, Verdict]:
     """
     found = {}
     for case in played.cases:
+        if case in played.incomparable:
+            continue
         if (
             case in played.head_failures
             and played.has("base", case)

@@ -166,7 +166,8 @@ def read_options(
         "build_memory_bytes": build_memory(given["build_memory"]),
     }
     for name in (name for name in _PATHS if given.get(name)):
-        values[name] = environment.absolute(given[name], start, f"--{name}")
+        path = environment.absolute(given[name], start, f"--{name}")
+        values[name] = path if name == "cache" else project.find(path, name)
     options = Options(**values)
     require_trust(options.cache)  # before any work: it is the same for every case
     return options

@@ -3,10 +3,12 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vitbench.case import SLUG
+from vitbench.environment import Find, as_named
 from vitbench.errors import UserError
 from vitbench.models.base import ModelSpec
 from vitbench.models.preprocess import SETTINGS
@@ -21,8 +23,21 @@ _FACTORY = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 PREFIX = "hf-hub:"  # of timm's repositories of the hub, as timm writes it
 
 
-def parse_spec(text: str, base: Path) -> ModelSpec:
-    """The model that a SPEC names; relative paths are relative to `base`. Raises UserError."""
+@dataclass(frozen=True)
+class Place:
+    """Where the paths of a SPEC lie: below `base`, unless `find` says otherwise."""
+
+    base: Path
+    find: Find
+
+    def of(self, text: str, what: str) -> Path:
+        return self.find((self.base / text).absolute(), what)
+
+
+def parse_spec(text: str, base: Path, find: Find = as_named) -> ModelSpec:
+    """The model that a SPEC names; relative paths are relative to `base`, and `find` says which
+    file is taken for a path. Raises UserError."""
+    place = Place(base, find)
     named = _NAMED.fullmatch(text)
     name, spec = (named["name"], named["spec"]) if named else (None, text)
     if name is not None and not SLUG.fullmatch(name):
@@ -31,8 +46,8 @@ def parse_spec(text: str, base: Path) -> ModelSpec:
         )
     if not spec:
         raise UserError(f"--model {text}: no model is named")
-    spec, settings = _settings(spec, base)
-    source, ident, path, slug, public = _parse(spec, base)
+    spec, settings = _settings(spec, place)
+    source, ident, path, slug, public = _parse(spec, place)
     given = _settings_of(settings, spec, source, path)
     if name is None:
         name = re.sub(r"[^A-Za-z0-9_.-]+", "-", slug + settings).strip("-") or "model"
@@ -53,12 +68,12 @@ def unique(specs: Sequence[ModelSpec]) -> tuple[ModelSpec, ...]:
     return tuple(specs)
 
 
-def _settings(spec: str, base: Path) -> tuple[str, str]:
+def _settings(spec: str, place: Place) -> tuple[str, str]:
     """A spec without, and only, what follows a path as `,KEY=VALUE`; a file may be called so."""
     match = re.fullmatch(
         r"(?P<spec>.*?)(?P<settings>(,\w+=(\[[^\]]*\]|[^,/\[]*))+)", spec, re.DOTALL
     )
-    if not match or (base / spec.rpartition("@")[2]).exists():
+    if not match or place.of(spec.rpartition("@")[2], "checkpoint").exists():
         return spec, ""
     return match["spec"], match["settings"]
 
@@ -104,12 +119,13 @@ def _value(text: str) -> Any:
     return value if isinstance(value, bool | int | float | list) else text
 
 
-def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
+def _parse(spec: str, place: Place) -> tuple[str, str, str | None, str, str]:
     """Source, identifier, path, default slug and public form of a spec."""
     if spec.startswith("hf:"):
         ident = spec.removeprefix("hf:")
         if not _HUB.fullmatch(ident):
-            folder = "; a folder here is written ./NAME" if (base / ident).is_dir() else ""
+            here = place.of(ident, "model").is_dir()
+            folder = "; a folder here is written ./NAME" if here else ""
             raise UserError(f"--model {spec}: expected hf:ORG/NAME{folder}")
         return "hf", ident, None, ident, spec
     if spec.startswith("hub:"):
@@ -121,7 +137,7 @@ def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
         ident, at, file = spec.removeprefix("py:").partition("@")
         if not _FACTORY.fullmatch(ident):
             raise UserError(f"--model {spec}: expected py:package.module:factory")
-        path = _checkpoint(file, base, spec) if at else None
+        path = _checkpoint(file, place, spec) if at else None
         slug = "-".join([ident.replace(":", "-"), *([path.stem] if path else [])])
         public = f"py:{ident}@{path.name}" if path else f"py:{ident}"
         return "py", ident, str(path) if path else None, slug, public
@@ -131,18 +147,18 @@ def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
         ident = f"{PREFIX}{match['repo']}{match['revision'] or ''}"
         return "timm", ident, None, ident.removeprefix(PREFIX), ident
     if spec.startswith("local-dir:"):
-        path = _existing(spec.removeprefix("local-dir:"), base, spec)
+        path = _existing(spec.removeprefix("local-dir:"), place, spec, "model")
         if not path.is_dir():
             raise UserError(f"--model {spec}: {path.name} is a file; name the folder that has it")
         return "timm", path.name, str(path), path.name, f"folder:{path.name}"
     architecture, at, file = spec.removeprefix("timm:").partition("@")
     if at and "/" not in architecture:
-        path = _checkpoint(file, base, spec)
+        path = _checkpoint(file, place, spec)
         public = f"{architecture}@{path.name}"
         return "timm", architecture, str(path), f"{architecture}-{path.stem}", public
-    looks_like_path = "/" in spec or spec.startswith(("~", ".")) or (base / spec).exists()
+    looks_like_path = "/" in spec or spec.startswith(("~", ".")) or place.of(spec, "model").exists()
     if looks_like_path and not spec.startswith("timm:"):
-        path = _existing(spec, base, spec)
+        path = _existing(spec, place, spec, "model")
         if path.is_file():
             raise UserError(
                 f"--model {spec}: a checkpoint file does not say its architecture; "
@@ -153,16 +169,16 @@ def _parse(spec: str, base: Path) -> tuple[str, str, str | None, str, str]:
     return "timm", architecture, None, architecture, architecture
 
 
-def _checkpoint(text: str, base: Path, spec: str) -> Path:
-    path = _existing(text, base, spec)
+def _checkpoint(text: str, place: Place, spec: str) -> Path:
+    path = _existing(text, place, spec, "checkpoint")
     if not path.is_file():
         raise UserError(f"--model {spec}: {text} is a folder; name a checkpoint file")
     return path
 
 
-def _existing(text: str, base: Path, spec: str) -> Path:
+def _existing(text: str, place: Place, spec: str, what: str) -> Path:
     try:
-        path = (base / Path(text).expanduser()).resolve()
+        path = place.of(str(Path(text).expanduser()), what).resolve()
     except RuntimeError as error:
         raise UserError(f"--model {spec}: {error}") from error
     if not text or not path.exists():

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from vitbench.environment import absolute
+from vitbench.environment import Find, absolute, as_named
 from vitbench.errors import UserError
 from vitbench.heads import HEADS
 from vitbench.models import ModelSpec, parse_spec
@@ -56,31 +56,25 @@ def model_row(name: str, given: Any, at: Callable[..., str]) -> Definition:
     return row
 
 
-def spec_of(row: Definition, root: Path, origin: str) -> ModelSpec:
-    """The model of a row, whose relative paths start at `root`. Raises UserError where a file is
-    missing, or a SPEC cannot be meant."""
+def spec_of(row: Definition, root: Path, origin: str, find: Find = as_named) -> ModelSpec:
+    """The model of a row, whose relative paths start at `root`; `find` says which file is taken for
+    a path. Raises UserError where a file is missing, or a SPEC cannot be meant."""
     given, (source, text) = row.given, _source(row)
     try:
-        spec = parse_spec(f"{row.name}={text}", root)
+        spec = parse_spec(f"{row.name}={text}", root, find)
     except UserError as error:
         words = str(error).removeprefix(f"--model {row.name}={text}: ")
         raise row.fail(words.removeprefix("--model "), source) from error
     spec = replace(spec, name=row.name, origin=origin)
     if source == TEXT:
         return spec
-    labels = given.get("labels")
-    labels = _labels(row, root) if isinstance(labels, str) else labels and tuple(labels)
     return replace(
         spec,
         public=spec.public + _settings(given),
         ema=given.get("ema"),
         args={**spec.args, **given.get("args", {})},
         preprocessing=given.get("preprocessing", {}),
-        labels=_labels(row, root)
-        if isinstance(labels, str)
-        else None
-        if labels is None
-        else tuple(labels),
+        labels=_labels(row, root, find),
         head=given.get("head"),
         threshold=row.get("threshold", float),
     )
@@ -119,8 +113,12 @@ def _settings(given: Mapping[str, Any]) -> str:
     )
 
 
-def _labels(row: Definition, root: Path) -> str:
-    path = absolute(row.given["labels"], root, row.at("labels"))
+def _labels(row: Definition, root: Path, find: Find) -> str | tuple[str, ...] | None:
+    """The file of a text; the labels of a list."""
+    given = row.given.get("labels")
+    if not isinstance(given, str):
+        return None if given is None else tuple(given)
+    path = find(absolute(given, root, row.at("labels")), "labels")
     if not path.is_file():
         raise row.fail(f"labels: {row.given['labels']} does not exist: name a file", "labels")
     return str(path)

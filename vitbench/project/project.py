@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from vitbench.environment import Find, as_named
 from vitbench.errors import UserError
 from vitbench.models import ModelSpec, parse_spec, unique
 from vitbench.packages import MODELS, by_name
@@ -22,12 +23,14 @@ from vitbench.runtimes.catalogue import DEFAULT_MODEL
 class Project:
     """`root` is where relative paths of its tables start. From `import_roots` the project's own
     code is imported. `models` are rows: a file of theirs is looked for when a run takes the model.
+    `find` says which file is taken for a path of these tables or of an option.
     """
 
     root: Path
     import_roots: tuple[Path, ...] = ()
     models: Mapping[str, Definition] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
+    find: Find = as_named
 
     def chosen(self, texts: Sequence[str], start: Path) -> tuple[ModelSpec, ...]:
         """The models that values of `--model` name: the project's, those of packages, and others by
@@ -38,8 +41,8 @@ class Project:
         """
         if texts:
             return unique([self._named(text, start) for text in texts])
-        own = [spec_of(row, self.root, NAME) for row in self.models.values()]
-        return tuple(own) or (parse_spec(DEFAULT_MODEL, start),)
+        own = [spec_of(row, self.root, NAME, self.find) for row in self.models.values()]
+        return tuple(own) or (parse_spec(DEFAULT_MODEL, start, self.find),)
 
     def names(self, texts: Sequence[str], start: Path) -> list[str]:
         """What those models are called; [] where one of them is a mistake, which is said later."""
@@ -73,11 +76,11 @@ class Project:
                 "it another name here"
             )
         if wanted in self.models:
-            found = spec_of(self.models[wanted], self.root, NAME)
+            found = spec_of(self.models[wanted], self.root, NAME, self.find)
         elif wanted in packages:
             found = package_model(packages[wanted])
         else:
-            return parse_spec(text, start)
+            return parse_spec(text, start, self.find)
         return replace(found, name=parse_spec(f"{name}=x", start).name) if equals else found
 
 
@@ -90,18 +93,28 @@ def project_at(start: Path) -> Project:
     return read_project(path, start if path is None else path.parent)
 
 
-def read_project(path: Path | None, root: Path, pythonpath: Sequence[Path] = ()) -> Project:
-    """The project of a pyproject.toml, if it has one. `pythonpath` is what pytest says of it; where
-    that is empty, the file's own setting of pytest counts, then `src/`, then the root.
+def read_project(
+    path: Path | None,
+    root: Path,
+    pythonpath: Sequence[Path] = (),
+    start: Path | None = None,
+    find: Find = as_named,
+) -> Project:
+    """The project of a pyproject.toml, if it has one, whose code lies below `root`. `pythonpath` is
+    what pytest says of it; where that is empty, the file's own setting of pytest counts, then
+    `src/`, then the root. Relative paths of its tables start at `start`, which is `root` unless
+    given, and `find` says which file is taken for a path.
 
     Raises UserError for what cannot be meant in it.
     """
+    start = root if start is None else start
     if path is None or not path.is_file():
-        return Project(root, _roots(root, pythonpath))
+        return Project(start, _roots(root, pythonpath), find=find)
     read = read_pyproject(path, "models and variants")
     models = read_models(read)
     roots = _roots(root, pythonpath or _of_pytest(read.whole, root))
-    return Project(root, roots, models, read_variants(read, list(models)))
+    variants = read_variants(read, list(models), start, find)
+    return Project(start, roots, models, variants, find)
 
 
 def _roots(root: Path, pythonpath: Sequence[Path]) -> tuple[Path, ...]:

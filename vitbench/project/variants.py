@@ -9,7 +9,7 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from vitbench.environment import absolute
+from vitbench.environment import Find, absolute, as_named
 from vitbench.packages import RUNTIMES, by_name
 from vitbench.project.limits import limits_of, precision_of
 from vitbench.project.values import Definition
@@ -27,21 +27,28 @@ EXPORTERS = ("onnxscript",)  # nothing needs them for a file that is exported al
 FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
-def read_variants(read: Pyproject, models: Sequence[str]) -> tuple[Variant, ...]:
-    """The variants of a project, whose models have these names. Raises UserError."""
+def read_variants(
+    read: Pyproject, models: Sequence[str], root: Path | None = None, find: Find = as_named
+) -> tuple[Variant, ...]:
+    """The variants of a project, whose models have these names. Relative paths start at `root`, the
+    folder of the file unless given; `find` says which file is taken for a path.
+
+    Raises UserError.
+    """
+    root = read.path.absolute().parent if root is None else root
     own = {row.name for row in VARIANTS}
     found = []
     for name, given in read.section("variants").items():
         row = Definition.of("variant", name, given, partial(read.place, "variants", name))
         if name in own:
             raise row.fail("vitbench has a variant of this name: choose another one")
-        found.append(_variant(row.require_known(KEYS), read.path.absolute().parent, models))
+        found.append(_variant(row.require_known(KEYS), root, models, find))
     return tuple(found)
 
 
-def _variant(row: Definition, root: Path, models: Sequence[str]) -> Variant:
+def _variant(row: Definition, root: Path, models: Sequence[str], find: Find) -> Variant:
     runtime = _runtime(row)
-    transform, artifact = _function(row), _artifact(row, root)
+    transform, artifact = _function(row), _artifact(row, root, find)
     if transform and artifact:
         raise row.fail(
             "it has a transform and an artifact: a file is built already; keep one of them",
@@ -98,11 +105,13 @@ def _function(row: Definition) -> str | None:
     return text
 
 
-def _artifact(row: Definition, root: Path) -> str | None:
+def _artifact(row: Definition, root: Path, find: Find) -> str | None:
     text: str | None = row.get("artifact", str)
     if text == "":
         raise row.fail("artifact is empty: name a file", "artifact")
-    return None if text is None else str(absolute(text, root, row.at("artifact")))
+    if text is None:
+        return None
+    return str(find(absolute(text, root, row.at("artifact")), "artifact"))
 
 
 def _devices(row: Definition) -> tuple[str, ...]:
