@@ -206,3 +206,24 @@ def test_a_model_that_is_known_not_to_be_scripted_is_not_tried(monkeypatch):
     monkeypatch.delattr(torch.jit, "script")
     model = replace(model_of(Unscriptable(fixed=False), {"image": list(IMAGE)}), scriptable=False)
     assert torchscript.graph(model, model.module, variant("scripted"))
+
+
+def test_a_weight_that_is_read_in_the_first_call_alone_is_noticed(made, tmp_path):
+    """ConViT keeps what it made by a weight; whoever loads the file has not called it yet."""
+    arguments, read = READERS["convit_tiny"]
+    model = made("convit_tiny", arguments)
+    with torch.inference_mode():
+        model.module(torch.zeros(1, *model.architecture["image"]))
+    layers, error = built(model, "int8-dynamic", tmp_path)
+    assert layers["float_layers"] == read
+    assert error < 0.15
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["executorch-fp32", "executorch-int8-dynamic"])
+def test_executorch_takes_a_bias_that_the_network_puts_together(made, tmp_path, name):
+    """EVA-02 adds the bias of q, nothing for k, and that of v: XNNPACK takes a constant alone."""
+    pytest.importorskip("executorch", reason="executorch is in the extra runtimes")
+    arguments, _ = READERS["eva02_tiny_patch14_224"]
+    _, error = built(made("eva02_tiny_patch14_224", arguments), name, tmp_path)
+    assert error < 0.15

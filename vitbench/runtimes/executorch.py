@@ -68,6 +68,7 @@ def build(
     import torch
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
+    from executorch.exir.passes.constant_prop_pass import constant_prop_pass
 
     # Lowering runs `flatc`, which lies beside the interpreter whether or not the shell knows it.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -75,6 +76,8 @@ def build(
     plain = {aten.scaled_dot_product_attention.default: _attention, aten.unbind.int: _unbind}
     with torch.no_grad():
         program = torch.export.export(model.module, image).run_decompositions(plain)
+        # A bias that the network puts together of parameters (EVA, BEiT) must be a constant.
+        program = constant_prop_pass(program)
         if variant.precision == "int8" and not variant.transform:
             program = torch.export.export(_quantize(program.module(), image), image)
         edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from vitbench.errors import Unavailable, UserError, near, with_kind
+from vitbench.models import Model, skeleton
 from vitbench.runtimes.base import Variant
 
 FLOAT_LAYERS = "float_layers"
@@ -24,22 +25,41 @@ def replaceable(module: Any, image: Sequence[int]) -> list[str]:
     class that is derived from torch's is none: a library does not know what it adds.
     Raises Unavailable, with the reason, where there are none.
     """
-    import torch
-
-    # A copy: some networks keep what they made in their first call, and make it by a weight.
-    module = copy.deepcopy(module)
-    linears = {name: each for name, each in module.named_modules() if type(each) is torch.nn.Linear}
+    linears, read = _readers(module, image)
     if not linears:
         raise Unavailable("there is nothing to quantize: the model has no linear layer")
-    with _watched(linears.values()) as read, torch.inference_mode():
-        module(torch.zeros(1, *image))
-    found = [name for name, each in linears.items() if id(each) not in read]
+    found = [name for name in linears if name not in read]
     if not found:
         raise Unavailable(
             f"there is nothing to quantize: the model reads the weights of its {len(linears)} "
             "linear layers itself, so none of them can be replaced by an int8 one"
         )
     return found
+
+
+def replaceable_anew(model: Model) -> list[str]:
+    """As `replaceable`, of a module that was never called before, too: some networks read a weight
+    in their first call alone (ConViT), which a process that loads the file has yet to make."""
+    image = model.architecture["image"]
+    names = replaceable(model.module, image)
+    if "source" not in model.architecture:  # nothing makes such a module again
+        return names
+    _, read = _readers(skeleton(model.architecture), image)
+    return [name for name in names if name not in read]
+
+
+def _readers(module: Any, image: Sequence[int]) -> tuple[list[str], set[str]]:
+    """The names of a module's linear layers, and of those whose parameters it reads itself."""
+    import torch
+
+    # A copy: some networks keep what they made in their first call, and make it by a weight.
+    module = copy.deepcopy(module)
+    linears = {name: each for name, each in module.named_modules() if type(each) is torch.nn.Linear}
+    if linears:
+        with _watched(linears.values()) as read, torch.inference_mode():
+            module(torch.zeros(1, *image))
+        return [*linears], {name for name, each in linears.items() if id(each) in read}
+    return [], set()
 
 
 def require_call(module: Any, image: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from vitbench.runtimes.base import Placement, Variant
 from vitbench.runtimes.linear_layers import (
     layer_record,
     quantized,
-    replaceable,
+    replaceable_anew,
     require_call,
 )
 
@@ -40,7 +40,7 @@ def prepared(model: Model, variant: Variant) -> tuple[Any, dict[str, Any]]:
     if not torch_common.engine(variant):
         return _cast(model.module, variant), {}
     image = model.architecture["image"]
-    names = replaceable(model.module, image)
+    names = replaceable_anew(model)
     module = quantize(model.module, quantized(names, variant), variant)
     with torch_common.inference(variant):
         require_call(module, image)

@@ -17,7 +17,7 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torch_counts, torch_profile, torchscript
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.linear_layers import layer_record, quantized, replaceable, require_call
+from vitbench.runtimes.linear_layers import layer_record, quantized, replaceable_anew, require_call
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import version as version
 from vitbench.runtimes.torchscript import suffix as suffix
@@ -41,7 +41,7 @@ def build(
     _: NDArray[np.float32] | None,
 ) -> dict[str, Any]:
     image, module = model.architecture["image"], model.module
-    able = {*replaceable(module, image), *layers.convolutions_of_patches(module)}
+    able = {*replaceable_anew(model), *layers.convolutions_of_patches(module)}
     in_order = [name for name, _ in module.named_modules() if name in able]
     names = quantized(in_order, variant)
     isa, beside = library.available()[0], path.with_suffix(".so")
