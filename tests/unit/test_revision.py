@@ -41,12 +41,20 @@ def test_a_branch_counts_from_where_head_left_it(forked, name):
     assert found.notes == (
         f"base is {forked.left[:10]}, where head left {known}, which has 2 commits since",
     )
+    assert found.merge_base_of == known
 
 
 @pytest.mark.parametrize("name", ["v2", "main~0", "main^{commit}", ":/two"])
 def test_a_tag_or_a_commit_is_taken_as_it_is(forked, name):
     found = base_of(name, forked.folder)
     assert (found.commit, found.notes) == (forked.main, (f"{name} has 2 commits that head lacks",))
+
+
+@pytest.mark.parametrize("name", ["main", "origin/main"])
+def test_the_tip_of_a_branch_is_taken_where_it_is_asked_for(forked, name):
+    found = base_of(name, forked.folder, tip=True)
+    assert (found.commit, found.merge_base_of) == (forked.main, "")
+    assert found.notes == (f"{name} has 2 commits that head lacks",)
 
 
 @pytest.mark.parametrize("name", ["v1", "HEAD~1", "main~2", "v1...HEAD"])
@@ -140,6 +148,20 @@ def test_what_is_changed_in_head(tmp_path):
     assert changed_files(repository.folder) == ["README.md", "torch.py", "vitbench/kernel.cpp"]
     repository.git("add", "vitbench")
     assert "vitbench/kernel.cpp" in changed_files(repository.folder)
+
+
+def test_untracked_code_of_a_project_is_a_change_and_other_files_are_none(tmp_path):
+    """In a source folder every file counts, in a folder of packages what lies in a package."""
+    repository = Repository(tmp_path / "r")
+    repository.commit("acme/__init__.py", "src/b/c.py")
+    for name in (
+        "out/model.pth", "notes.txt", "services/reports/x.json", "acme/__pycache__/a.pyc",
+        "src/acme.egg-info/PKG-INFO", "benchmarks/found.json", "src/b/sizes.yaml", "tool.cu",
+        "acme/sizes.yaml",
+    ):  # fmt: skip
+        repository.write(name, "x")
+    found = changed_files(repository.folder, ["src"], "services/reports")
+    assert found == ["acme/sizes.yaml", "src/b/sizes.yaml", "tool.cu"]
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from vitbench.runtimes.catalogue import catalogue_of
 if TYPE_CHECKING:
     from vitbench.case import Case
     from vitbench.duet.asked import Asked
+    from vitbench.judge.verdict import Verdict
     from vitbench.measure.options import Options
     from vitbench.project.project import Project
 
@@ -37,6 +38,7 @@ def register(commands: Any) -> None:
 def play(chosen: argparse.Namespace) -> int:
     """Base and head side by side. Returns 1 for a regression or drift, 3 where it cannot tell, 2
     where nothing was compared."""
+    from vitbench.duet.document import document
     from vitbench.duet.play import Duet
     from vitbench.duet.progress import Progress
     from vitbench.duet.rule import Rule
@@ -53,16 +55,9 @@ def play(chosen: argparse.Namespace) -> int:
     if page:
         write(page, UNFINISHED)  # nobody may take that of an earlier run for this one's
 
-    def content(progress: Progress, verdicts: list[dict[str, Any]]) -> dict[str, Any]:
+    def content(progress: Progress, verdicts: "Sequence[Verdict]" = ()) -> dict[str, Any]:
         return {
-            "against": chosen.against,
-            "base": other.label,
-            "notes": other.notes,
-            "tolerance": rule.tolerance,
-            "planned": rule.planned,
-            "versions": progress.versions,
-            "waited_seconds": progress.waited_seconds,
-            "verdicts": verdicts,
+            **document(chosen.against, sides, rule, progress, verdicts),
             "blocks": {
                 case: [asdict(block) for block in blocks]
                 for case, blocks in progress.blocks.items()
@@ -74,7 +69,7 @@ def play(chosen: argparse.Namespace) -> int:
         """After each block: what is known survives. A full disk stops no measurement."""
         if chosen.json:
             try:
-                write(chosen.json, json.dumps(content(progress, [])))
+                write(chosen.json, json.dumps(content(progress)))
             except UserError as error:
                 say(str(error))
 
@@ -85,17 +80,17 @@ def play(chosen: argparse.Namespace) -> int:
         verdicts = duet.run(found, rule, chosen.minutes, keep)
     notes = [*other.notes, *throttling.notes()]
     code = exit_code(verdicts, strict)
-    print(verdicts_text(verdicts, notes))
+    compared = f"{this.label} against {other.label}"
+    print(compared, verdicts_text(verdicts, notes), sep="\n")
     if code == NOTHING_COMPARABLE:
         print(f"{NOTHING}: exit code {code}")
     if chosen.json:
-        rows = [verdict.to_json() for verdict in verdicts]
-        write(chosen.json, json.dumps(content(duet.progress, rows)))
+        write(chosen.json, json.dumps(content(duet.progress, verdicts)))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         print(*annotations(verdicts, strict), sep="\n")
         if code == NOTHING_COMPARABLE:
             print(f"::error title=vitbench duet::{NOTHING}")
-    about = headline(code, f"{this.label} against {other.label}", verdicts)
+    about = headline(code, compared, verdicts)
     for path, words in (
         (page, markdown(verdicts, notes, head=about)),
         (chosen.junit, junit(verdicts, strict, "duet")),

@@ -6,6 +6,7 @@ Every function takes the folder of the repository. UserError has git's own reaso
 import os
 import re
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,16 +18,22 @@ _OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_CO
 _REFS = ("refs/heads/", "refs/tags/", "refs/remotes/")
 _BRANCHES = ("refs/heads/", "refs/remotes/")
 CODE = ("vitbench", "fixtures", "benchmarks")
-"""Where a file that git does not know is code. Elsewhere only a module is: head's folder is on the
-path of Python."""
+"""Of vitbench's own checkout: the folders where a file that git does not know is code."""
+SOURCES = frozenset(
+    {".py", ".pyx", ".so", ".pyd", ".c", ".cc", ".cpp", ".cxx", ".h", ".hpp", ".cu", ".cuh"}
+)
+_MADE = ("__pycache__", ".egg-info", ".dist-info")
+"""What installing and importing leave beside code."""
 
 
 @dataclass(frozen=True)
 class Base:
-    """The commit that a revision names as base, and what a person should know of it."""
+    """The commit that a revision names as base, and what a person should know of it. It is the
+    merge-base of head and `merge_base_of`, where that is not empty."""
 
     commit: str
     notes: tuple[str, ...] = ()
+    merge_base_of: str = ""
 
 
 def base_of(text: str, root: Path, tip: bool = False) -> Base:
@@ -83,11 +90,9 @@ def _merge_base(text: str, other: tuple[str, str], head: str, root: Path) -> Bas
     found = done.stdout.split()[0]
     since = int(git(root, "rev-list", "--count", commit, f"^{head}"))
     if not since:
-        return Base(found)
-    return Base(
-        found,
-        (f"base is {found[:10]}, where head left {name}, which has {_commits(since)} since",),
-    )
+        return Base(found, (), name)
+    note = f"base is {found[:10]}, where head left {name}, which has {_commits(since)} since"
+    return Base(found, (note,), name)
 
 
 def commit_of(name: str, text: str, root: Path) -> str:
@@ -116,16 +121,26 @@ def refs(text: str, root: Path) -> list[str]:
     return [name for name in done.stdout.splitlines() if name in names]
 
 
-def changed_files(root: Path) -> list[str]:
+def changed_files(root: Path, code: Collection[str] = CODE, reports: str = "reports") -> list[str]:
     """The files that differ from head's commit: changed files, and code that git does not know.
 
-    Reports are data and no change. Raises UserError where git fails.
+    `root` is the root of the work tree; all names are relative to it. Of what git does not know,
+    sources are code anywhere, and any file in the folders `code` or in a package. What lies in the
+    folder `reports` is data and no change. Raises UserError where git fails.
     """
-    known = git(root, "diff", "--name-only", "-z", "HEAD", "--", ".", ":(exclude)reports")
-    unknown = git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", ".")
-    new = [name for name in unknown.split("\0") if name]
-    code = [name for name in new if name.endswith(".py") or name.partition("/")[0] in CODE]
-    return [name for name in known.split("\0") if name] + code
+    data = f":(exclude){reports}"
+    known = git(root, "diff", "--name-only", "-z", "HEAD", "--", ".", data)
+    unknown = git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", ".", data)
+    new = [name for name in unknown.split("\0") if name and _is_code(root, name, code)]
+    return [name for name in known.split("\0") if name] + new
+
+
+def _is_code(root: Path, name: str, folders: Collection[str]) -> bool:
+    path = Path(name)
+    if any(part.endswith(_MADE) for part in path.parts):
+        return False
+    within = any(path.is_relative_to(folder) for folder in folders)
+    return within or path.suffix in SOURCES or (root / path.parent / "__init__.py").is_file()
 
 
 def git(root: Path, *arguments: str) -> str:

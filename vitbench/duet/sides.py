@@ -12,11 +12,12 @@ from vitbench import environment
 from vitbench.duet.asked import Asked
 from vitbench.duet.base_options import options_of_base
 from vitbench.duet.own_paths import OwnPaths, below
-from vitbench.duet.revision import base_of, changed_files, commit_of, git, refs
+from vitbench.duet.revision import CODE, base_of, changed_files, commit_of, git, refs
 from vitbench.duet.work_tree import checked_out
 from vitbench.errors import UserError
 from vitbench.measure.options import Options
 from vitbench.place import CHECKOUT, PACKAGE
+from vitbench.project.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = ("vitbench.duet.worker", "vitbench.arm")
@@ -32,7 +33,9 @@ class Side:
     to compare; empty where the two differ. `tree` is the root of the project on this side. `cwd` is
     the folder that its processes work in: of base the one that lies in its tree where the command
     was given in head's. `options`: what is built, verified and timed; None: what the duet says.
-    `path`: the entries of PYTHONPATH; None: those of this process.
+    `path`: the entries of PYTHONPATH; None: those of this process. `top` is the root of the work
+    tree, where base is a revision; `commit` and `merge_base_of` as revision.Base has them, of head
+    the commit that is checked out.
     """
 
     label: str
@@ -44,6 +47,9 @@ class Side:
     cwd: Path = Path()
     options: Options | None = None
     path: tuple[str, ...] | None = None
+    top: Path | None = None
+    commit: str = ""
+    merge_base_of: str = ""
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -59,7 +65,8 @@ def head() -> Side:
 def sides_of(asked: Asked) -> Iterator[Mapping[str, Side]]:
     """Base and head, usable until the context ends. Raises UserError as `base`."""
     with _code_of_head() as code, base(asked, code) as other:
-        yield {"base": other, "head": _of_head(replace(head(), folder=code), asked)}
+        this = _of_head(replace(head(), folder=code), asked)
+        yield {"base": other, "head": this if other.top is None else _checked_out(this, asked)}
 
 
 @contextmanager
@@ -108,6 +115,12 @@ def _of_head(side: Side, asked: Asked) -> Side:
     return replace(side, tree=asked.project.root, cwd=asked.start, options=asked.options)
 
 
+def _checked_out(side: Side, asked: Asked) -> Side:
+    """Head, where base is a revision: its label has the commit."""
+    top, commit = _top(asked.project.root), commit_of("HEAD", asked.against, asked.project.root)
+    return replace(side, label=f"{side.label} ({commit[:10]})", top=top, commit=commit)
+
+
 @contextmanager
 def _code_of_head() -> Iterator[Path]:
     """A folder from which another interpreter imports the vitbench of head, and nothing else.
@@ -131,13 +144,13 @@ def _revision_of(asked: Asked, code: Path) -> Iterator[Side]:
     """
     against, project = asked.against, asked.project.root
     found, here = base_of(against, project, asked.tip), commit_of("HEAD", against, project)
-    changed, notes, same = changed_files(project), found.notes, ""
+    top = _top(project)
+    changed, notes, same = _changed(asked.project, top), found.notes, ""
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         notes += (f"head has uncommitted changes: {', '.join(changed[:3])}{more}",)
     elif found.commit == here:
         same = f"base and head are one commit, {here[:10]}, and no file is changed"
-    top = _top(project)
     with checked_out(found.commit, top) as tree:
         label, find = f"{against} ({found.commit[:10]})", OwnPaths(top, tree)
         root = tree / (below(project.resolve(), top) or "")
@@ -152,8 +165,30 @@ def _revision_of(asked: Asked, code: Path) -> Iterator[Side]:
         cwd.mkdir(parents=True, exist_ok=True)  # of a folder that is new in head
         path = tuple(_mapped(each, top, tree) for each in _entries())
         yield Side(
-            label, sys.executable, code, (*notes, *more_notes), same, root, cwd, options, path
+            label,
+            sys.executable,
+            code,
+            (*notes, *more_notes),
+            same,
+            root,
+            cwd,
+            options,
+            path,
+            tree,
+            found.commit,
+            found.merge_base_of,
         )
+
+
+def _changed(project: Project, top: Path) -> list[str]:
+    """The files of head's work tree that its commit does not have so. Where a project's root is an
+    import root, its packages are code, and not all that lies there."""
+    roots = [below(each.resolve(), top) for each in project.import_roots]
+    place = below(project.root.resolve(), top) or Path()
+    code = {each.as_posix() for each in roots if each not in (None, Path(), place)}
+    own = below(CHECKOUT.resolve(), top) if CHECKOUT else None
+    code |= set() if own is None else {(own / each).as_posix() for each in CODE}
+    return changed_files(top, code, (place / "reports").as_posix())
 
 
 def _entries() -> list[str]:

@@ -1,30 +1,49 @@
 """A commit of a repository, checked out beside it in a temporary work tree."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from vitbench.duet.ending import cleaning_first
 from vitbench.duet.revision import git
 from vitbench.errors import UserError
 
+PREFIX = "vitbench-base-"
 # Hooks are the user's, for work trees of the user's own: one may install, ask or fail.
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+_ABANDONED_SECONDS = 24 * 3600.0
 
 
 @contextmanager
 def checked_out(commit: str, repository: Path) -> Iterator[Path]:
-    """The root of a work tree of `commit`, resolved, which is removed at the end.
+    """The root of a work tree of `commit`, resolved, which is removed at the end, also where a
+    signal ends this process.
 
-    Its name is its own: several at once in one repository do not meet.
-    Raises UserError with git's own reason.
+    Its name is its own: several at once in one repository do not meet. Work trees of the user's,
+    also those on a disk that is not there now, stay known to git. Raises UserError with git's own
+    reason.
     """
-    with tempfile.TemporaryDirectory(prefix="vitbench-base-") as folder:
+    with cleaning_first(), tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         tree = Path(folder).resolve()
+        _forget_abandoned(repository)
         try:
             git(repository, *_NO_HOOKS, "worktree", "add", "--detach", str(tree), commit)
             yield tree
         finally:
             with suppress(UserError):  # the folder goes anyway; the verdicts must still be printed
                 git(repository, "worktree", "remove", "--force", str(tree))
-                tree.mkdir()  # as its owner expects it
+            tree.mkdir(exist_ok=True)  # whoever made it removes it
+
+
+def _forget_abandoned(repository: Path) -> None:
+    """Has git forget the work trees of duets that were killed a day ago or earlier, and whose
+    folders are gone. (`git worktree prune` would forget the user's, too.)"""
+    with suppress(UserError, OSError):
+        known = Path(repository, git(repository, "rev-parse", "--git-common-dir"), "worktrees")
+        for entry in known.glob(f"{PREFIX}*"):
+            tree = Path((entry / "gitdir").read_text().strip()).parent
+            old = time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS
+            if old and not tree.exists():
+                git(repository, "worktree", "remove", "--force", str(tree))
