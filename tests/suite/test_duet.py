@@ -36,6 +36,7 @@ FAKE = '''
 import json, os, signal, sys, time
 PREPARED = json.loads({prepared!r})
 FAULT, VERB, SECONDS, PROTOCOL = {fault!r}, {verb!r}, {seconds!r}, {protocol!r}
+OPERATORS = {operators!r}
 loaded = images = None
 for line in sys.stdin:
     request = json.loads(line)
@@ -67,6 +68,10 @@ for line in sys.stdin:
         open(images, "w").close()
     elif verb in ("load", "operators"):
         open(request["images"]).close()  # as a real arm does: the images must still be there
+    if verb == "structure" and OPERATORS is None:  # as an arm of an older vitbench
+        error = {{"kind": "UserError", "message": "there is no verb 'structure': hello, load"}}
+        print(json.dumps({{"error": error}}), flush=True)
+        continue
     prepared = {{**PREPARED, "load": {{"variant": name, "images": images}}}}
     given = {{
         "hello": {{"protocol": PROTOCOL, "vitbench": "9.9", "versions": {{}}, "variables": {{}}}},
@@ -74,6 +79,11 @@ for line in sys.stdin:
         "load": {{"seconds": SECONDS}},
         "turn": {{"seconds": SECONDS}},
         "operators": [{{"name": "linear", "seconds": SECONDS, "calls": 1}}],
+        "structure": {{
+            "key": {{"runtime": "eager", "versions": {{}}, "isa": [], "threads": 1, "batch": 1,
+                    "device": "cpu"}},
+            "counters": {{"operators": OPERATORS}},
+        }},
     }}.get(verb, {{}})
     print(json.dumps({{"answer": given}}), flush=True)
 '''  # fmt: skip
@@ -83,13 +93,13 @@ for line in sys.stdin:
 def side(tmp_path):
     """Make a side whose arm is the fake one."""
 
-    def make(name, fault="", verb="turn", seconds=0.01, protocol=1):
+    def make(name, fault="", verb="turn", seconds=0.01, protocol=1, operators=None):
         folder = tmp_path / name
         (folder / "vitbench").mkdir(parents=True)
         (folder / "vitbench" / "__init__.py").touch()
         code = FAKE.format(
             prepared=json.dumps(answer()), fault=fault, verb=verb, seconds=seconds,
-            protocol=protocol,
+            protocol=protocol, operators=operators,
         )  # fmt: skip
         (folder / "vitbench" / "arm.py").write_text(code)
         return Side(name, sys.executable, folder)
@@ -152,6 +162,40 @@ def test_a_side_that_answers_otherwise_while_it_is_timed_is_told(side, options, 
     assert found["bad"].state == state
     assert "block 1: the " in found["bad"].sentence
     assert f"worker ({who}): 1 of 1 differ" in found["bad"].sentence
+
+
+FUSED, PLAIN = {"scaled_dot_product": 12}, {"bmm": 24, "softmax": 12}
+
+
+@pytest.mark.parametrize(
+    ("head", "lines"),
+    [
+        (FUSED, []),
+        (PLAIN, ["attention: 12 x scaled_dot_product became 24 x bmm + 12 x softmax"]),
+        ({}, ["not compared: head: eager reports no operator of the call"]),
+        (None, None),
+    ],
+)  # fmt: skip
+def test_what_is_executed_otherwise_stands_beside_the_verdict(side, options, head, lines):
+    sides = {"base": side("base", operators=FUSED), "head": side("head", operators=head)}
+    told = []
+    duet = Duet(sides, options, told.append)
+    [found] = duet.run([GOOD], Rule(planned=4), minutes=10)
+    assert found.state == "SAME"
+    assert found.figures.get("structure") == lines
+    assert any("not compared: there is no verb" in line for line in told) == (head is None)
+
+
+def test_an_arm_that_dies_while_it_counts_takes_nothing_down(side, options):
+    sides = {
+        "base": side("base", operators=FUSED),
+        "head": side("head", "killed", "structure", operators=FUSED),
+    }
+    found = verdicts(sides, options)
+    assert {each.state for each in found.values()} == {"SAME"}
+    [line] = found["bad"].figures["structure"]
+    assert line.startswith("not compared: the head worker (head) was killed by SIGKILL")
+    assert found["good"].figures["structure"] == []
 
 
 def test_a_crash_in_a_late_block_keeps_the_earlier_ones(side, options):
@@ -324,6 +368,7 @@ def test_waiting_for_others_is_no_time_of_the_duet(options, monkeypatch):
 
     monkeypatch.setattr("vitbench.duet.play.time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr("vitbench.duet.play.timing_alone", waiting)
+    monkeypatch.setattr("vitbench.duet.play.compare_structures", lambda *_: None)  # no arm starts
     sides = dict.fromkeys(("base", "head"), Side("it", sys.executable, Path()))
     duet = Played(sides, options, told.append)
     (found,) = duet.run([GOOD], Rule(), minutes=1.5)

@@ -21,7 +21,7 @@ def of(operators, key=KEY, **kinds):
 def test_what_moved_together_is_one_line():
     assert differences(of(FUSED), of(PLAIN)) == [
         "attention: 12 x scaled_dot_product_flash_attention became 12 x softmax + 24 x bmm",
-        "products: 50 float products became 74",
+        "products: 50 float became 74 float",
     ]
 
 
@@ -30,8 +30,7 @@ def test_a_product_that_is_float_again_is_seen():
     head = of({"quantized::linear_dynamic float32": 11, "addmm float32": 1})
     assert differences(base, head) == [
         "linear: 12 x quantized::linear_dynamic became 1 x addmm + 11 x quantized::linear_dynamic",
-        "products: 0 float products became 1",
-        "products: 12 int8 products became 11",
+        "products: 12 int8 became 1 float + 11 int8",
     ]
 
 
@@ -67,10 +66,10 @@ def test_a_graph_break_an_allocation_and_another_version_are_lines():
     assert differences(base, head) == [
         "threads: 2 became 4",
         "versions: torch 2.12.1 became 2.13.0",
-        "graph: 0 breaks became 1",
-        "graph: 1 graphs became 2",
-        "memory: 1,041 allocations became 1,042",
-        "artifact: 20 opset became 17",
+        "graph, breaks: 0 became 1",
+        "graph, graphs: 1 became 2",
+        "memory, allocations: 1,041 became 1,042",
+        "artifact, opset: 20 became 17",
     ]
 
 

@@ -66,8 +66,9 @@ def test_a_page_says_first_what_was_compared_the_outcome_and_the_evidence():
         "**FAILED: this checkout against main\\_2 (abc)** (3 cases: 1 SLOWER, 1 NEW, 1 SAME; "
         "4 to 12 blocks a case, 256 images a case, tolerance 3.0% to 10.0%)"
     )
-    assert page[-5:] == [
+    assert page[-6:] == [
         "What is executed differs:", "", "- c: 1 x bmm became 2 x bmm", "", "- a note",
+        "- structure, what a call executes: 1 not the same",
     ]  # fmt: skip
     nothing = headline(2, "x", [Verdict("c", "NEW", "w")])
     assert markdown([], head=nothing).startswith("**NOTHING WAS COMPARED: x** (0 cases: none)\n")
@@ -101,3 +102,27 @@ def test_json_holds_all():
     found = json.loads(verdicts_json([Verdict("a", "SLOWER", "b", 0.2, 0.1, 0.3)], ["n"]))
     assert found["verdicts"][0]["change"] == 0.2
     assert (found["counts"], found["notes"]) == ({"SLOWER": 1}, ["n"])
+
+
+def test_the_lines_of_a_structure_stand_beside_every_verdict():
+    found = [
+        Verdict(f"m/{state}/cpu/b1", state, "why", figures={"structure": [HOSTILE, "second"]})
+        for state in VERDICTS
+    ]
+    same = Verdict("m/quiet/cpu/b1", "SAME", "why", figures={"structure": []})
+    not_counted = Verdict("m/old/cpu/b1", "SAME", "why", figures={"structure": ["not compared: x"]})
+    lines = verdicts_text([*found, same, not_counted]).splitlines()
+    assert sum(line.strip() == "structure: second" for line in lines) == len(VERDICTS)
+    assert all(line.isprintable() for line in lines)
+    told = "structure, what a call executes: 1 the same, 9 not the same, 1 not compared"
+    assert lines[-2] == told
+    page = markdown([*found, same])
+    assert page.count("cpu/b1: second") == len(VERDICTS)
+    assert "<img" not in page
+    cases = ElementTree.fromstring(junit(found)).iter("testcase")
+    assert all("\nstructure: second" in "".join(case.itertext()) for case in cases)
+    marks = annotations([*found, same])
+    assert [line.split()[0] for line in marks].count("::notice") == 4
+    assert sum(line.endswith("%0Astructure: second") for line in marks) == len(VERDICTS)
+    assert json.loads(verdicts_json(found))["verdicts"][0]["figures"]["structure"][1] == "second"
+    assert "structure" not in verdicts_text(every())

@@ -19,6 +19,7 @@ from vitbench.duet.profiling import explain_slower
 from vitbench.duet.progress import Progress
 from vitbench.duet.rule import Rule
 from vitbench.duet.sides import Side
+from vitbench.duet.structures import compare_structures, with_structure
 from vitbench.duet.turns import ARMS
 from vitbench.duet.verdicts import Played, conclude
 from vitbench.errors import Unavailable, UserError, WorkerFailed
@@ -69,6 +70,7 @@ class Duet:
             return [Verdict(case.id, "INCOMPARABLE", why) for case in cases]
         with tempfile.TemporaryDirectory(prefix="vitbench-duet-") as folder:
             self.prepare(cases, Path(folder))
+            compare_structures(self.arm, cases, self.progress, self.say)
             deadline = time.monotonic() + minutes * 60
             number, longest, left = 0, 0.0, self.open_cases(cases, rule)
             while left and number < rule.planned:
@@ -112,6 +114,7 @@ class Duet:
 
     def _verdicts(self, cases: Sequence[Case], rule: Rule) -> list[Verdict]:
         found = conclude(self.played(cases), rule)
+        found = [with_structure(verdict, self.progress) for verdict in found]
         return explain_slower(found, self._loads, self.arm, self.say)
 
     def _loads(self, case: str) -> dict[str, dict[str, Any]]:

@@ -15,6 +15,7 @@ class Progress:
     failed to build, to verify or to answer. `stopped`: why a case has no more blocks.
     `incomparable`: why a case of both sides must not be compared. `blocks`: the
     finished blocks. `outputs`: which outputs of the timed calls were compared, by case and arm.
+    `structures`: lines on what base and head execute otherwise, by case; [] where it is the same.
     `units`: how much extra work is planted into head. `waited_seconds`: how long this duet waited
     for other timings on this machine.
     """
@@ -27,5 +28,6 @@ class Progress:
     blocks: dict[str, list[Block]] = field(default_factory=dict)
     outputs: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    structures: dict[str, list[str]] = field(default_factory=dict)
     units: dict[str, int] = field(default_factory=dict)
     waited_seconds: float = 0.0

@@ -7,7 +7,7 @@ is `hello`, whose answer has the version.
 Protocol history; both ends must speak the same.
   1  hello, prepare, load, turn, drop, operators, extra. (Later: the answer to hello names the
      options that this end knows. An end that does not name them refuses others by a TypeError.
-     Later: contents, and `labels` in the answer to prepare.)
+     Later: contents, and `labels` in the answer to prepare; structure.)
 """
 
 import hashlib
@@ -30,9 +30,10 @@ from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.outputs import Reading, Witness, one_of_each
 from vitbench.measure.verification import answers_of
-from vitbench.runtimes import Deployment, load, operators, placement_of
+from vitbench.runtimes import Deployment, load, operators, placement_of, structure
 
 PROTOCOL = 1
+VERBS = ("hello", "prepare", "load", "turn", "drop", "contents", "operators", "structure", "extra")
 
 
 class Arm:
@@ -159,6 +160,14 @@ class Arm:
         """Where the time of one call of a prepared case goes, the slowest operator first."""
         return [asdict(each) for each in operators(placement_of(request), _images(request))]
 
+    def structure(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """What one call of a prepared case executes, counted. Raises Unavailable with the reason.
+
+        `artifact_bytes` is the size that `prepare` answered.
+        """
+        found = structure(placement_of(request), _images(request), request["artifact_bytes"])
+        return found.to_json()
+
     def extra(self, request: Mapping[str, Any]) -> dict[str, int]:
         """How many units of extra work make a prepared case `share` slower, measured in turns."""
         deployment, images = self._deployment(request)
@@ -215,8 +224,7 @@ def main() -> int:
     environment.settle_idle_threads()
     arm = Arm()
     verbs: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-        name: getattr(arm, name)
-        for name in ("hello", "prepare", "load", "turn", "drop", "contents", "operators", "extra")
+        name: getattr(arm, name) for name in VERBS
     }
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as reply:
         os.dup2(2, 1)

@@ -11,7 +11,7 @@ from PIL import Image
 from vitbench.errors import UserError
 from vitbench.models import heads, hub, python, timm, transformers
 from vitbench.models.base import Label, Model, ModelSpec, Weights
-from vitbench.models.flops import flops
+from vitbench.models.flops import flops, flops_of
 from vitbench.models.spec import parse_spec, parse_specs, unique
 from vitbench.models.weights import first_line
 
@@ -22,6 +22,7 @@ __all__ = [
     "Weights",
     "creation_code",
     "flops",
+    "flops_of",
     "load_model",
     "parse_spec",
     "parse_specs",

@@ -1,11 +1,17 @@
 """The arithmetic of a model: what a percentage of a machine's peak is a percentage of."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from vitbench.models.base import Model
 
 
 def flops(model: Model) -> int:
+    """Floating-point operations of one image, of a model: `flops_of` its module."""
+    return flops_of(model.module, model.architecture["image"])
+
+
+def flops_of(module: Any, shape: Sequence[int]) -> int:
     """Floating-point operations of one image: two for each multiply-add of every matrix product.
 
     Counted by torch.utils.flop_counter in linear layers, convolutions and attention, on shapes
@@ -17,13 +23,10 @@ def flops(model: Model) -> int:
 
     import torch
 
-    shape = model.architecture["image"]
     try:
-        return _counted(
-            copy.deepcopy(model.module).to("meta"), torch.empty(1, *shape, device="meta")
-        )
+        return _counted(copy.deepcopy(module).to("meta"), torch.empty(1, *shape, device="meta"))
     except Exception:  # whatever a network does with values that are not there
-        return _counted(model.module, torch.zeros(1, *shape))
+        return _counted(module, torch.zeros(1, *shape))
 
 
 def _counted(module: Any, image: Any) -> int:

@@ -63,11 +63,16 @@ def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operato
     return sorted(found, key=lambda each: -each.seconds)
 
 
-def structure(placement: Placement, images: NDArray[np.float32]) -> Structure:
-    """What one call executes, counted exactly. Raises Unavailable, and as `load`."""
+def structure(placement: Placement, images: NDArray[np.float32], artifact_bytes: int) -> Structure:
+    """What one call executes, counted exactly, and how large the artifact is.
+
+    For a process that times nothing: what was compiled before is forgotten. Raises Unavailable, and
+    as `load`.
+    """
     _require(placement.path)
     row = placement.variant
-    return structure_of(_reader(row), placement, images, runtime(row.runtime).version())
+    version = runtime(row.runtime).version()
+    return structure_of(_reader(row), placement, images, version, artifact_bytes)
 
 
 def _reader(row: Variant) -> Any:

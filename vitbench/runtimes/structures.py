@@ -8,6 +8,7 @@ from packaging.requirements import Requirement
 
 from vitbench import environment
 from vitbench.errors import Unavailable
+from vitbench.models import flops_of, skeleton
 from vitbench.runtimes.base import Placement
 from vitbench.structure import Counters, Key, Structure
 from vitbench.structure.groups import derived
@@ -18,7 +19,11 @@ ANY_LIBRARY = ("timm", "torchvision", "transformers")
 
 
 def structure_of(
-    reader: Any, placement: Placement, images: NDArray[np.float32], version: str
+    reader: Any,
+    placement: Placement,
+    images: NDArray[np.float32],
+    version: str,
+    artifact_bytes: int,
 ) -> Structure:
     """By the verb `structure` of a runtime, which a package's may lack.
 
@@ -28,8 +33,14 @@ def structure_of(
     if count is None:
         raise Unavailable(f"the runtime {placement.variant.runtime} has no verb structure")
     found: Counters = count(placement, images)
-    both = {**derived(found.get("operators", {})), **found}
-    return Structure(_key(placement, len(images), version), both)
+    module = skeleton(placement.architecture).eval()
+    counters = {
+        **derived(found.get("operators", {})),
+        **found,
+        "artifact": {"bytes": artifact_bytes, **found.get("artifact", {})},
+        "arithmetic": {"FLOPs": flops_of(module, placement.image)},
+    }
+    return Structure(_key(placement, len(images), version), counters)
 
 
 def _key(placement: Placement, batch: int, version: str) -> Key:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 from vitbench.gate.uncompared import Uncompared
 from vitbench.show.headline import Headline
+from vitbench.show.structure import structure_of, structure_words, summary
 
 ALWAYS_FAIL = ("SLOWER", "DRIFTED", "LARGER", "BROKEN")
 FAIL_IF_STRICT = ("INCONCLUSIVE", "MISSING", "UNPROVEN")
@@ -60,8 +61,12 @@ def verdicts_text(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: s
     """A line for each, the ones to act on first, then notes and the count."""
     found = _ordered(verdicts)
     wide = max((len(each.state) for each in found), default=0)
-    lines = [f"{each.state:{wide}}  {_line(each.case)}: {_line(each.sentence)}" for each in found]
-    return "\n".join([*lines, *(f"note: {_line(note)}" for note in notes), counts(verdicts, noun)])
+    lines = []
+    for each in found:
+        lines.append(f"{each.state:{wide}}  {_line(each.case)}: {_line(each.sentence)}")
+        lines += [f"{'':{wide}}  {_line(words)}" for words in structure_words(each)]
+    below = filter(None, (summary(verdicts), counts(verdicts, noun)))
+    return "\n".join([*lines, *(f"note: {_line(note)}" for note in notes), *below])
 
 
 def markdown(
@@ -81,12 +86,12 @@ def markdown(
     for each in _ordered(verdicts):
         mark = f"**{each.state}**" if each.state in ALWAYS_FAIL else each.state
         lines.append(f"| {mark} | {_escaped(each.case)} | {_escaped(each.sentence)} |")
-        found = each.to_json().get("figures", {}).get("structure", ())
-        structure += [f"- {_escaped(each.case)}: {_escaped(str(line))}" for line in found]
+        structure += [f"- {_escaped(f'{each.case}: {line}')}" for line in structure_of(each) or ()]
     if structure:
         lines += ["", "What is executed differs:", "", *structure]
-    if notes:
-        lines += ["", *(f"- {_escaped(note)}" for note in notes)]
+    below = [*notes, *filter(None, [summary(verdicts)])]
+    if below:
+        lines += ["", *(f"- {_escaped(note)}" for note in below)]
     return "\n".join(lines) + "\n"
 
 
@@ -112,15 +117,17 @@ def junit(
         place = {"classname": f"vitbench.{name}.{model}", "name": rest or model}
         case = ElementTree.SubElement(suite, "testcase", place)
         sentence = _line(each.sentence)
+        whole = "\n".join([f"{each.state}: {sentence}", *map(_line, structure_words(each))])
         if each.state in ALWAYS_FAIL or (each.state in FAIL_IF_STRICT and inconclusive_fails):
             found = ElementTree.SubElement(case, "failure", type=each.state, message=sentence)
-            found.text = f"{each.state}: {sentence}"
+            found.text = whole
             tally["failures"] += 1
         elif each.state in FAIL_IF_STRICT or each.state in SKIPPED:
-            ElementTree.SubElement(case, "skipped", message=f"{each.state}: {sentence}")
+            found = ElementTree.SubElement(case, "skipped", message=f"{each.state}: {sentence}")
+            found.text = whole
             tally["skipped"] += 1
         else:
-            ElementTree.SubElement(case, "system-out").text = f"{each.state}: {sentence}"
+            ElementTree.SubElement(case, "system-out").text = whole
     if nothing:
         place = {"classname": f"vitbench.{name}", "name": "something was compared"}
         case = ElementTree.SubElement(suite, "testcase", place)
@@ -144,7 +151,8 @@ def annotations(
     inconclusive_fails: bool = True,
     nothing: Uncompared | None = None,
 ) -> list[str]:
-    """GitHub's workflow commands: ::error for what fails, ::warning for what is undecided.
+    """GitHub's workflow commands: ::error for what fails, ::warning for what is undecided,
+    ::notice for what passes and executes something else.
 
     Escaping as actions/toolkit does it (command.ts): % CR LF, and : , in properties too.
     """
@@ -153,12 +161,15 @@ def annotations(
         kind = "error" if nothing.fails else "warning"
         lines.append(f"::{kind} title=nothing was compared::{_percent(nothing.sentence)}")
     for each in _ordered(verdicts):
-        if each.state in ALWAYS_FAIL or each.state in FAIL_IF_STRICT:
+        told = each.state in ALWAYS_FAIL or each.state in FAIL_IF_STRICT
+        more = structure_words(each)
+        if told or more:
             fails = each.state in ALWAYS_FAIL or inconclusive_fails
             title = _percent(f"{each.state}: {each.case}")
             title = title.replace(":", "%3A").replace(",", "%2C")
-            kind = "error" if fails else "warning"
-            lines.append(f"::{kind} title={title}::{_percent(each.sentence)}")
+            kind = ("error" if fails else "warning") if told else "notice"
+            words = "\n".join([*([each.sentence] if told else []), *more])
+            lines.append(f"::{kind} title={title}::{_percent(words)}")
     return lines
 
 

@@ -7,6 +7,8 @@ from vitbench.structure.record import KINDS, Counters, Key, Structure
 
 GROUPED = ("operators", "kernels")
 """Kinds whose names are told by what they are for: related ones moved together."""
+TOGETHER = ("products", "conversions")
+"""Kinds of few names, told on one line."""
 
 
 def differences(base: Structure, head: Structure) -> list[str]:
@@ -43,45 +45,49 @@ def _of_kind(kind: str, base: Mapping[str, int], head: Mapping[str, int]) -> Ite
     changed = [n for n in sorted({*base, *head}) if base.get(n, 0) != head.get(n, 0)]
     if kind in GROUPED:
         for group in (*GROUPS, OTHER):
-            names = [name for name in changed if group_of(name) == group]
-            if names:
-                yield _moved(
-                    group if kind == "operators" else f"{kind}, {group}", names, base, head
-                )
+            if names := [name for name in changed if group_of(name) == group]:
+                title = group if kind == "operators" else f"{kind}, {group}"
+                yield _moved(title, _shown(names), base, head)
+    elif kind in TOGETHER:
+        yield _moved(kind, {name: name for name in changed}, base, head, times=" ")
     elif kind == "views":
         totals = f"{sum(base.values())} became {sum(head.values())}"
         yield f"views: {totals} ({_steps(changed, base, head)})"
     else:
-        noun = " products" if kind == "products" else ""
         for name in changed:
-            then, now = base.get(name, 0), head.get(name, 0)
-            yield f"{kind}: {then:,} {name}{noun} became {now:,}"
+            yield f"{kind}, {name}: {base.get(name, 0):,} became {head.get(name, 0):,}"
 
 
-def _moved(group: str, names: list[str], base: Mapping[str, int], head: Mapping[str, int]) -> str:
-    """One line of the operators of a group whose calls differ."""
-    types = {name.partition(" ")[2] for name in names}
-    shown = {name: _shown(name, typed=len(types) > 1) for name in names}
+def _moved(
+    title: str,
+    shown: Mapping[str, str],
+    base: Mapping[str, int],
+    head: Mapping[str, int],
+    times: str = " x ",
+) -> str:
+    """One line of the names in `shown`, with the words for them, whose counts differ."""
     then, now = (
-        " + ".join(f"{counts[n]} x {shown[n]}" for n in names if n in counts)
+        " + ".join(
+            f"{counts[name]}{times}{words}" for name, words in shown.items() if name in counts
+        )
         for counts in (base, head)
     )
-    if not then:
-        return f"{group}: {now} {_be(names, head)} new"
-    if not now:
-        return f"{group}: {then} {_be(names, base)} gone"
-    return f"{group}: {then} became {now}"
+    if then and now:
+        return f"{title}: {then} became {now}"
+    counts = head if now else base
+    be = "is" if sum(counts[name] for name in shown) == 1 else "are"
+    return f"{title}: {then or now} {be} {'new' if now else 'gone'}"
 
 
-def _shown(name: str, typed: bool) -> str:
-    """An operator for people: without torch's marks, and its types where they tell names apart."""
-    bare, _, types = name.partition(" ")
-    bare = bare.strip("_").removesuffix("_for_cpu")
-    return f"{bare} ({types.replace(' ', ', ')})" if typed and types else bare
-
-
-def _be(names: list[str], counts: Mapping[str, int]) -> str:
-    return "is" if sum(counts[name] for name in names) == 1 else "are"
+def _shown(names: list[str]) -> dict[str, str]:
+    """Operators for people: without torch's marks, and their types where these are not all one."""
+    typed = len({name.partition(" ")[2] for name in names}) > 1
+    found = {}
+    for name in names:
+        bare, _, types = name.partition(" ")
+        bare = bare.strip("_").removesuffix("_for_cpu")
+        found[name] = f"{bare} ({types.replace(' ', ', ')})" if typed and types else bare
+    return found
 
 
 def _steps(names: list[str], base: Mapping[str, int], head: Mapping[str, int]) -> str:
