@@ -10,7 +10,17 @@ from _pytest.config import get_config
 
 from vitbench.cli.latest import named
 from vitbench.cli.main import COMMANDS, main, parser
-from vitbench.cli.options import AA_RUN, DUET, OPTIONS, PACKAGE, PREDICT, PYTEST, options_of
+from vitbench.cli.options import (
+    AA_RUN,
+    BISECT,
+    BLAME,
+    DUET,
+    OPTIONS,
+    PACKAGE,
+    PREDICT,
+    PYTEST,
+    options_of,
+)
 from vitbench.cli.parsing import checked, path_of
 from vitbench.errors import UserError
 from vitbench.measure.options import Options, read_options
@@ -19,7 +29,9 @@ from vitbench.plugin.names import Given
 from vitbench.project.project import Project
 
 PROJECT = Project(Path("/start"))
-FIRST = {DUET: ["--against=x"], PREDICT: ["image"], PACKAGE: ["fp32", "--output=x"], AA_RUN: []}
+CASE = "m/int8-dynamic/cpu/b1"
+FIRST = {DUET: ["--against=x"], PREDICT: ["image"], PACKAGE: ["fp32", "--output=x"], AA_RUN: [],
+         BISECT: ["good", "bad", f"--case={CASE}"], BLAME: [CASE]}  # fmt: skip
 """What a command wants besides."""
 BESIDE = {"against", "against_tip", "tolerance", "blocks_max", "minutes", "inconclusive",
           "markdown", "report", "reports"}  # fmt: skip
@@ -94,7 +106,7 @@ def out_of_range():
     wrong = {"positive": ("0", "-1", "nan", "inf"), "share": ("0", "1", "nan"),
              "not_negative": ("-1", "nan")}  # fmt: skip
     for option in OPTIONS:
-        for command in option.commands if option.check else ():
+        for command in {*option.commands} & {PYTEST, *FIRST} if option.check else ():
             for value in wrong[option.check.__name__]:
                 if option.type is float or value.lstrip("-").isdigit():
                     yield command, option.name, value

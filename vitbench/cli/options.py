@@ -10,10 +10,11 @@ from vitbench.cli.option import Option, not_negative, positive, share
 
 PYTEST = "pytest"
 DUET, AA_RUN, PREDICT, PACKAGE = "duet", "aa-run", "predict", "package"
-BLAME, MIXED = "blame", "mixed"
+BLAME, MIXED, BISECT = "blame", "mixed", "bisect"
 TIMED = (PYTEST, DUET, AA_RUN)
+COMPARED = (*TIMED, BISECT)
 SEARCHES = (BLAME, MIXED)
-EVERY = (*TIMED, PREDICT, PACKAGE, *SEARCHES)
+EVERY = (*COMPARED, PREDICT, PACKAGE, *SEARCHES)
 
 OPTIONS = (
     Option(
@@ -31,7 +32,7 @@ OPTIONS = (
     ),
     Option(
         "--images",
-        (*TIMED, PACKAGE, *SEARCHES),
+        (*COMPARED, PACKAGE, *SEARCHES),
         "verify on these images, flat or one folder a class (default: scikit-image's)",
         "DIR",
     ),
@@ -88,7 +89,7 @@ OPTIONS = (
     ),
     Option(
         "--seconds",
-        TIMED,
+        COMPARED,
         "time for the rounds of one case, in a duet of one block (default: 3)",
         "S",
         type=float,
@@ -125,7 +126,7 @@ OPTIONS = (
     ),
     Option(
         "--verify-images",
-        (*TIMED, PACKAGE, *SEARCHES),
+        (*COMPARED, PACKAGE, *SEARCHES),
         "verify on at most this many images (default: 512)",
         "N",
         type=int,
@@ -157,7 +158,7 @@ OPTIONS = (
     ),
     Option(
         "--tolerance",
-        TIMED,
+        COMPARED,
         "duet: the change that matters (default: 0.03, which is 3 %%)",
         "SHARE",
         type=float,
@@ -166,7 +167,7 @@ OPTIONS = (
     ),
     Option(
         "--blocks-max",
-        TIMED,
+        COMPARED,
         "duet: at most this many blocks of fresh processes (default: 20)",
         "N",
         type=int,
@@ -199,6 +200,15 @@ OPTIONS = (
         type=float,
         default=30.0,
         check=not_negative,
+    ),
+    Option(
+        "--minutes",
+        (BISECT,),
+        "begin no comparison and no block that would end later than this (default: 60)",
+        "M",
+        type=float,
+        default=60.0,
+        check=positive,
     ),
     Option(
         "--inconclusive",

@@ -3,8 +3,8 @@
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -151,33 +151,40 @@ def _revision_of(asked: Asked, code: Path) -> Iterator[Side]:
         notes += (f"head has uncommitted changes: {', '.join(changed[:3])}{more}",)
     elif found.commit == here:
         same = f"base and head are one commit, {here[:10]}, and no file is changed"
-    with checked_out(found.commit, top) as tree:
-        label, find = f"{against} ({found.commit[:10]})", OwnPaths(top, tree)
+    label = f"{against} ({found.commit[:10]})"
+    with side_of_commit(asked, found.commit, label, code) as side:
+        own = (*notes, *side.notes)
+        yield replace(side, notes=own, same=same, merge_base_of=found.merge_base_of)
+
+
+@contextmanager
+def commits_of(asked: Asked) -> Iterator[Callable[[str, str], AbstractContextManager[Side]]]:
+    """What checks out a commit, as a side with a label; usable until the context ends."""
+    with _code_of_head() as code:
+        yield lambda commit, label: side_of_commit(
+            replace(asked, against=label), commit, label, code
+        )
+
+
+@contextmanager
+def side_of_commit(asked: Asked, commit: str, label: str, code: Path) -> Iterator[Side]:
+    """A commit of the repository that holds the project, in a work tree of its own."""
+    against, project = asked.against, asked.project.root
+    top = _top(project)
+    with checked_out(commit, top) as tree:
+        find = OwnPaths(top, tree)
         root = tree / (below(project.resolve(), top) or "")
         if not root.is_dir():
             raise UserError(f"--against={against}: base has no folder {root.relative_to(tree)}")
         own = _own_vitbench(top, tree)
         if own is not None:
             code = _with_arm(own, against)
-        options, more_notes = options_of_base(asked, root, find)
+        options, notes = options_of_base(asked, root, find)
         within = below(asked.start.resolve(), top)
         cwd = asked.start if within is None else tree / within
         cwd.mkdir(parents=True, exist_ok=True)  # of a folder that is new in head
         path = tuple(_mapped(each, top, tree) for each in _entries())
-        yield Side(
-            label,
-            sys.executable,
-            code,
-            (*notes, *more_notes),
-            same,
-            root,
-            cwd,
-            options,
-            path,
-            tree,
-            found.commit,
-            found.merge_base_of,
-        )
+        yield Side(label, sys.executable, code, notes, "", root, cwd, options, path, tree, commit)
 
 
 def _changed(project: Project, top: Path) -> list[str]:
