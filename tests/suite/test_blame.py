@@ -1,12 +1,20 @@
 """Blame with real int8 layers: a layer that is planted broken is found in each of its places."""
 
-import pytest
+import json
 
-from tests.helpers.layered import HARMLESS, PLACES, session
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.helpers.layered import HARMLESS, PLACES, ROOT, session
 from vitbench.blame.asking import Asking
-from vitbench.blame.bench import Bench
+from vitbench.blame.bench import Bench, require_blamable
 from vitbench.blame.layers import placed
 from vitbench.blame.search import blame
+from vitbench.cli.main import main
+from vitbench.errors import UserError
+from vitbench.project.project import project_at
+from vitbench.runtimes.catalogue import catalogue_of
 
 
 def searched(folder, variant="int8-dynamic", **planted):
@@ -33,3 +41,51 @@ def test_a_plant_that_breaks_nothing_is_not_blamed(tmp_path):
     assert found.blamed == ()
     assert {layer.name for layer in found.layers} == {*PLACES, "head"}
     assert len(found.costs.layers) == 13
+
+
+def call(capsys, *words):
+    code = main(list(map(str, words)))
+    return code, capsys.readouterr().out
+
+
+@pytest.mark.thorough
+def test_the_commands_name_the_layer_and_write_a_recipe_without_it(tmp_path, monkeypatch, capsys):
+    """In a project whose model has a broken layer: blame, mixed, and what mixed wrote."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(
+        f'[tool.pytest.ini_options]\npythonpath = ["{ROOT}"]\n[tool.vitbench.models.m]\n'
+        'py = "tests.helpers.layered:network"\nargs = { place = 5 }\n'
+        '[tool.vitbench.variants.own]\nruntime = "eager"\noptions = { engine = "host" }\n'
+        "limits = { agreement = 0.7, relative_error = 0.15, cosine = 0.98 }\n"
+        'precision = "int8"\n'
+    )
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(160):
+        noise = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(noise).save(images / f"{number}.png")
+    given = (f"--cache={tmp_path / 'cache'}", "--threads=1", f"--images={images}")
+    case = "m/own/cpu/b1"
+    code, out = call(capsys, "blame", case, *given, "--json=b.json", "--picture=b.svg")
+    assert code == 0
+    assert f"to blame: {PLACES[5]}" in out
+    assert json.loads((tmp_path / "b.json").read_text())["blamed"] == [PLACES[5]]
+    assert PLACES[5] in (tmp_path / "b.svg").read_text()
+    code, out = call(capsys, "mixed", case, *given, "--write")
+    assert "times as fast" in out
+    assert code == 0
+    _, recipe = project_at(tmp_path).variants
+    assert (recipe.name, recipe.options["float_layers"]) == ("own-mixed", [PLACES[5]])
+    made = [
+        json.loads(file.read_text()) for file in tmp_path.glob("cache/artifacts/*/manifest.json")
+    ]
+    assert [each["identity"]["recipe"][1] for each in made] == ["fp32"]  # none of the search
+
+
+def test_a_recipe_without_int8_layers_to_free_is_refused_in_a_sentence():
+    for variant, words in {
+        "fp32": "fp32 computes in fp32: it has no int8 layer",
+        "pt2e-int8": "cannot leave single layers in float",
+    }.items():
+        with pytest.raises(UserError, match=words):
+            require_blamable(catalogue_of().variant(variant))

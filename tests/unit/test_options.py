@@ -15,6 +15,7 @@ from vitbench.cli.options import (
     BISECT,
     BLAME,
     DUET,
+    MIXED,
     OPTIONS,
     PACKAGE,
     PREDICT,
@@ -31,7 +32,7 @@ from vitbench.project.project import Project
 PROJECT = Project(Path("/start"))
 CASE = "m/int8-dynamic/cpu/b1"
 FIRST = {DUET: ["--against=x"], PREDICT: ["image"], PACKAGE: ["fp32", "--output=x"], AA_RUN: [],
-         BISECT: ["good", "bad", f"--case={CASE}"], BLAME: [CASE]}  # fmt: skip
+         BISECT: ["good", "bad", f"--case={CASE}"], BLAME: [CASE], MIXED: [CASE]}  # fmt: skip
 """What a command wants besides."""
 BESIDE = {"against", "against_tip", "tolerance", "blocks_max", "minutes", "inconclusive",
           "markdown", "report", "reports"}  # fmt: skip

@@ -7,12 +7,13 @@ up (`share`), and what a group costs bounds what each of its layers costs.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vitbench.blame.asking import Asking
 from vitbench.blame.layers import LayerGroup, PlacedLayer, blocks, kinds
 
+LATE = "the time was up"
 NEGLIGIBLE = 0.01  # of the squared error: a group that costs less is not looked into
 FEW_FOR_FLOOR = 4  # layers: of fewer, the cheapest one says nothing of what no layer costs
 
@@ -35,8 +36,9 @@ class Costs:
         return min(finite) if len(finite) >= FEW_FOR_FLOOR else 0.0
 
     def share(self, name: str) -> float:
-        """The share of a layer in the squared error of all in int8; above 1 where errors cancel."""
-        cost = self.layers[name]
+        """The share of a layer in the squared error of all in int8; above 1 where errors cancel, 0
+        of a layer that was not tried."""
+        cost = self.layers.get(name, 0.0)
         if not math.isfinite(cost):
             return math.inf
         if not math.isfinite(self.whole) or not self.whole:
@@ -47,6 +49,11 @@ class Costs:
     def ranking(self) -> list[str]:
         """The layers that were tried, the dearest first."""
         return sorted(self.layers, key=lambda name: -self.layers[name])
+
+    @property
+    def late(self) -> list[str]:
+        """The layers that there was no time for, the most promising first."""
+        return [name for name, why in self.untried.items() if why == LATE]
 
 
 def costs(
@@ -75,7 +82,7 @@ def costs(
             found.layers[layer.name] = trial.error
         else:
             refused = [r.reason for r in asking.refusals if r.floats == names - {layer.name}]
-            found.untried[layer.name] = refused[0] if refused else "the time was up"
+            found.untried[layer.name] = refused[0] if refused else LATE
     return found
 
 
@@ -93,16 +100,20 @@ def _try_group(
         into[group.name] = trial.error
 
 
-def _groups_of(layer: PlacedLayer, found: Costs) -> list[float]:
-    known = found.kinds.get(layer.kind), found.blocks.get(layer.block or layer.name)
-    return [each for each in known if each is not None]
-
-
 def _bound(layer: PlacedLayer, found: Costs) -> float:
     """What a layer costs at most: as much as the cheaper of its groups."""
-    return min(_groups_of(layer, found), default=math.inf)
+    known = found.kinds.get(layer.kind), found.blocks.get(layer.block or layer.name)
+    return min((each for each in known if each is not None), default=math.inf)
 
 
 def _promise(layer: PlacedLayer, found: Costs) -> float:
-    """How much a layer may cost: as if kind and block were independent of each other."""
-    return math.prod(min(each, 1e6) for each in _groups_of(layer, found))
+    """How much a layer may cost: as if kind and block were independent of each other. A group that
+    was not tried counts as one of the middle."""
+    return math.prod(
+        min(groups.get(name, _mean(groups)), 1e6)
+        for groups, name in ((found.kinds, layer.kind), (found.blocks, layer.block or layer.name))
+    )
+
+
+def _mean(groups: Mapping[str, float]) -> float:
+    return sum(groups.values()) / len(groups) if groups else 1.0

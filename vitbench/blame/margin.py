@@ -43,10 +43,11 @@ def _log_beta(a: float, b: float) -> float:
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
-def keeps_with_margin(trial: Trial, limits: Limits, others: float) -> bool:
-    """Whether a recipe should keep its limits on `others` images (an effective number) with a
-    chance of SURE. Where its weights are synthetic, or its head has no answers, the numeric limits
-    alone decide, with SLACK."""
+def keeps_with_margin(trial: Trial, limits: Limits, others: float, share: float) -> bool:
+    """Whether a recipe should keep its limits on `others` images (an effective number), the
+    agreement `share` with a chance of SURE, or of what it would be if all images agreed here, where
+    that is less. Where weights are synthetic, or a head has no answers, the numeric limits alone
+    decide, with SLACK."""
     found = trial.agreement
     if found.state == "BROKEN" or not trial.error <= SLACK * limits.relative_error:
         return False
@@ -55,4 +56,5 @@ def keeps_with_margin(trial: Trial, limits: Limits, others: float) -> bool:
     if not found.claimed or not math.isfinite(found.share):
         return True
     images = found.effective_images
-    return chance(found.share * images, images, others, limits.agreement) >= SURE
+    best = chance(images, images, others, share)
+    return chance(found.share * images, images, others, share) >= min(SURE, best)

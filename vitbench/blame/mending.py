@@ -54,7 +54,7 @@ def mend(
     if not keeps(base):
         reserve = (WIDTH * min(most, 4)) * asking.expected(len(rows))
         found = costs(asking, layers, few, min(KEPT_FOR_ADDING * asking.seconds, reserve))
-        ranking = found.ranking if found else []
+        ranking = [*found.ranking, *found.late] if found else []
         while not keeps(steps[-1]) and len(added) < min(most, len(ranking), len(layers) - 1):
             left = [name for name in ranking if name not in added][:WIDTH]
             if found and found.share(left[0]) > CLEARLY * max(

@@ -13,14 +13,14 @@ from vitbench.case import Case
 
 def record(found: Blame, case: Case, minutes: float, images: int) -> dict[str, Any]:
     """The file of `--json`. A number that is not finite, as of a broken layer, is null."""
-    made: dict[str, Any] = _finite(
+    made: dict[str, Any] = finite(
         {
             "case": case.id,
             "images": len(found.base.delta_square),
             "images_there": images,
-            "as_it_is": _trial(found.base),
+            "as_it_is": trial_record(found.base),
             "blamed": list(found.blamed),
-            "blamed_in_float": None if found.together is None else _trial(found.together),
+            "blamed_in_float": None if found.together is None else trial_record(found.together),
             "kinds": found.costs.kinds,
             "blocks": found.costs.blocks,
             "layers": [_layer(found, layer) for layer in found.layers],
@@ -46,11 +46,14 @@ def _layer(found: Blame, layer: PlacedLayer) -> dict[str, Any]:
         "share": found.costs.share(name) if tried else None,
         "blamed": name in found.blamed,
         "untried": found.costs.untried.get(name),
-        "in_float": None if won is None else {**_trial(found.freed[name]), "gain": asdict(won)},
+        "in_float": None
+        if won is None
+        else {**trial_record(found.freed[name]), "gain": asdict(won)},
     }
 
 
-def _trial(trial: Trial) -> dict[str, Any]:
+def trial_record(trial: Trial) -> dict[str, Any]:
+    """What was measured of a recipe, for JSON."""
     found = trial.agreement
     return {
         "state": found.state,
@@ -68,9 +71,10 @@ def _trial(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same with null for what is no finite number: JSON has none."""
     if isinstance(value, Mapping):
-        return {key: _finite(each) for key, each in value.items()}
+        return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_finite(each) for each in value]
+        return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -16,7 +16,7 @@ def text(record: Record) -> str:
     some = "" if images == there else f" of {there} (all would take most of --minutes)"
     lines = [
         f"{record['case']}: {len(layers)} int8 layers, {images} images{some}",
-        f"as it is: {_figures(record['as_it_is'])}: {record['as_it_is']['state']}",
+        f"as it is: {figures(record['as_it_is'])}: {record['as_it_is']['state']}",
         *_answer(record),
         "",
         *_table(record),
@@ -47,10 +47,11 @@ def _answer(record: Record) -> Iterator[str]:
     yield f"{'to blame' if broken else 'stands out, though the case is not BROKEN'}: {names}{part}"
     if record["blamed_in_float"]:
         with_them = record["blamed_in_float"]
-        yield f"with all of them in float: {_figures(with_them)}: {with_them['state']}"
+        yield f"with all of them in float: {figures(with_them)}: {with_them['state']}"
 
 
-def _figures(trial: Mapping[str, Any]) -> str:
+def figures(trial: Mapping[str, Any]) -> str:
+    """Agreement, error and top-1 of a recipe, by its record."""
     error = f"relative logit error {_number(trial['relative_error'])}"
     if trial["agreement"] is None:
         return error

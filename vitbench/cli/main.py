@@ -18,6 +18,7 @@ from vitbench.cli import (
     gate,
     history,
     init,
+    mixed,
     package,
     predict,
     show,
@@ -34,6 +35,7 @@ COMMANDS = (
     package,
     best,
     blame,
+    mixed,
     duet,
     bisect,
     aa_run,
@@ -54,7 +56,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Returns 0, 1 for a broken contract, 4 for bad input; `gate` also 2 and 3."""
+    """Run a command. Returns 0, 1 for what is broken, 4 for bad input; `gate` and `duet` also 2 and
+    3, `mixed` 3."""
     words, top = sys.argv[1:] if arguments is None else list(arguments), parser()
     if words[:1] == ["history"] and (problem := history.without_command(words[1:])):
         top.error(problem)

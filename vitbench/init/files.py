@@ -1,4 +1,4 @@
-"""The files that `vitbench init` writes: planned first, then each in one step; none is replaced."""
+"""Files that a command writes into a project: planned, written in one step; none is replaced."""
 
 import os
 import shutil
@@ -13,12 +13,14 @@ from vitbench.errors import UserError
 @dataclass(frozen=True)
 class Planned:
     """A file, relative to `root`, and the bytes that it is to have. `append`: the file exists, and
-    its bytes are the beginning of `content`; every other file that exists stays as it is."""
+    its bytes are the beginning of `content`; every other file that exists stays as it is. `command`
+    is who writes, for sentences."""
 
     root: Path
     name: str
     content: bytes
     append: bool = False
+    command: str = "vitbench init"
 
     @property
     def path(self) -> Path:
@@ -36,19 +38,19 @@ class Planned:
         for folder in folders:
             if folder.is_symlink() and not self.kept:
                 raise UserError(
-                    f"{self._named(folder)} is a link to {os.readlink(folder)}: vitbench init "
+                    f"{self._named(folder)} is a link to {os.readlink(folder)}: {self.command} "
                     "writes through no link: put a folder in its place"
                 )
             if folder.exists() and not folder.is_dir():
                 raise UserError(
-                    f"{self._named(folder)} is a file, and vitbench init needs a folder of that "
+                    f"{self._named(folder)} is a file, and {self.command} needs a folder of that "
                     "name: rename the file"
                 )
         if last.is_dir():
             raise UserError(f"{self.name} is a folder, and should be a file: rename the folder")
         if last.is_symlink() and not self.kept:
             raise UserError(
-                f"{self.name} is a link to {os.readlink(last)}: vitbench init writes through no "
+                f"{self.name} is a link to {os.readlink(last)}: {self.command} writes through no "
                 "link: put a file in its place"
             )
 
@@ -69,8 +71,8 @@ class Planned:
             scratch = None
         except OSError as error:
             raise UserError(
-                f"{self.name}: vitbench init cannot write the file: {error.strerror}; correct "
-                "that, and run vitbench init again"
+                f"{self.name}: {self.command} cannot write the file: {error.strerror}; correct "
+                f"that, and run {self.command} again"
             ) from error
         finally:
             if scratch:
