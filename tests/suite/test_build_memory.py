@@ -22,6 +22,7 @@ from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.measure.options import Options, build_memory
 from vitbench.measure.session import Session
 from vitbench.models import parse_spec
+from vitbench.runtimes import RUNTIMES
 
 # A worker whose child takes `megabytes` that it touches, and that waits for it.
 TAKES = """
@@ -143,6 +144,35 @@ def test_a_build_that_failed_is_remembered_and_others_are_built(tmp_path, monkey
         session.artifact(replace(case, variant="bf16"))
     names = [f"the build of {model}/{each}" for each in ("scripted", "bf16")]
     assert asked == [("scripted", 7, names[0]), ("bf16", 7, names[1])]
+
+
+def test_what_a_runtime_does_not_take_is_known_before_a_build(tmp_path, monkeypatch):
+    """By the operators of the network, which the runtime is shown once for all its recipes."""
+    asked, shown = [], []
+
+    def fake(request, *_, **__):
+        asked.append(request["recipe"]["name"])
+        raise WorkerFailed("it was built")
+
+    def suits(network, row):
+        shown.append(network)
+        if row.name == "scripted" and "aten.convolution.default" in network.operators:
+            raise Unavailable("no convolution, please")
+
+    monkeypatch.setattr(builds, "ask", fake)
+    monkeypatch.setattr(RUNTIMES["torchscript"], "suits", suits)
+    monkeypatch.delattr(RUNTIMES["eager"], "suits")  # as a package's runtime may lack it
+    model = "deit_tiny_patch16_224"
+    session = Session(Options(models=(parse_spec(model, ROOT),), threads=1, cache=tmp_path))
+    for name, why in (("scripted", "no convolution, please"), ("scripted-int8", "it was built"),
+                      ("bf16", "it was built")):  # fmt: skip
+        with pytest.raises((Unavailable, WorkerFailed), match=f"^{why}$"):
+            session.artifact(Case(model, name, "cpu", 8))
+    assert asked == ["scripted-int8", "bf16"]
+    assert len(shown) == 2
+    assert shown[0] is shown[1]
+    assert len(shown[0].linear) == 49
+    assert not shown[0].fixed
 
 
 def test_ranges_do_not_depend_on_how_many_images_are_taken_at_a_time(tmp_path, monkeypatch):

@@ -9,8 +9,9 @@ import torch
 from vitbench import models
 from vitbench.errors import Unavailable
 from vitbench.models.base import Model, ModelSpec, Weights
-from vitbench.runtimes import RUNTIMES, Placement, load, torchscript, variant
+from vitbench.runtimes import RUNTIMES, Placement, aot_inductor, load, torchscript, variant
 from vitbench.runtimes.linear_layers import layer_record, replaceable, require_call
+from vitbench.runtimes.network import observed
 
 IMAGE = (3, 32, 32)
 IMAGES = np.random.default_rng(0).normal(size=(3, *IMAGE)).astype(np.float32)
@@ -149,11 +150,38 @@ def test_where_nothing_can_be_quantized_the_variant_is_unavailable():
 
 
 def test_pt2e_takes_no_network_in_part():
-    from vitbench.runtimes.aot_inductor import _require_calls
-
+    recipe = variant("pt2e-int8")
     with pytest.raises(Unavailable, match="reads the weights of 1 of its 2 linear layers itself"):
-        _require_calls(Reads("weight"), IMAGE)
-    _require_calls(Reads("nothing"), IMAGE)
+        aot_inductor.suits(observed(Reads("weight"), IMAGE), recipe)
+    aot_inductor.suits(observed(Reads("nothing"), IMAGE), recipe)
+
+
+def test_what_a_network_shows():
+    class Asks(Reads):
+        """Its first layer answers the same query whatever the image is."""
+
+        def forward(self, images):
+            query = self.one(torch.ones(4, 32)).mean()
+            return self.two(input=images.mean((1, 2, 3))[:, None].expand(-1, 8) + query)
+
+    module = Asks("")
+    found = observed(module, IMAGE)
+    assert (found.linear, found.read, found.fixed) == (("one", "two"), set(), {"one"})
+    assert found.operators["aten.linear.default"] == 2
+    assert not module.one._forward_pre_hooks
+    found = observed(Reads("bias"), IMAGE)
+    assert (found.read, found.fixed) == ({"two"}, set())
+    assert observed(torch.nn.Flatten(), IMAGE).linear == ()
+
+
+@pytest.mark.parametrize("name", ["int8-dynamic", "scripted-int8", "lite-int8", "tuned-int8"])
+def test_int8_suits_a_network_with_a_layer_to_quantize(name):
+    recipe = variant(name)
+    suits = RUNTIMES[recipe.runtime].suits
+    with pytest.raises(Unavailable, match="the model has no linear layer"):
+        suits(observed(torch.nn.Flatten(), IMAGE), recipe)
+    suits(observed(Reads("weight"), IMAGE), recipe)
+    torchscript.suits(observed(torch.nn.Flatten(), IMAGE), variant("scripted"))
 
 
 def test_a_derived_layer_is_counted_as_float():
@@ -225,5 +253,7 @@ def test_executorch_takes_a_bias_that_the_network_puts_together(made, tmp_path, 
     """EVA-02 adds the bias of q, nothing for k, and that of v: XNNPACK takes a constant alone."""
     pytest.importorskip("executorch", reason="executorch is in the extra runtimes")
     arguments, _ = READERS["eva02_tiny_patch14_224"]
-    _, error = built(made("eva02_tiny_patch14_224", arguments), name, tmp_path)
+    model = made("eva02_tiny_patch14_224", arguments)
+    model.module.head.weight *= 1000  # timm's are smaller than a step of int8
+    _, error = built(model, name, tmp_path)
     assert error < 0.15

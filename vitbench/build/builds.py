@@ -22,6 +22,7 @@ from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.models import Model
 from vitbench.models.undoing import undone
 from vitbench.runtimes import Placement, Variant, runtime
+from vitbench.runtimes.network import Network, observed
 
 
 class Images(Protocol):
@@ -65,6 +66,7 @@ class Builds:
         self._cache, self._settings, self._say = cache, settings, say
         self._require, self._model, self._calibration = require, model, calibration
         self._originals: dict[Case, Original] = {}
+        self._networks: dict[str, Network] = {}
         self._failed: dict[Case, Unavailable | UserError | WorkerFailed] = {}
 
     def artifact(self, case: Case) -> Artifact:
@@ -131,11 +133,24 @@ class Builds:
             memory_bytes=settings.memory_bytes or default_limit(),
         )
 
+    def _require_suits(self, model: Model, recipe: Variant) -> None:
+        """Raises Unavailable, with the reason, where the recipe cannot be made of the network, by
+        the verb `suits` of its runtime, which a package's may lack. What a transform makes of the
+        network is not known yet."""
+        suits = getattr(runtime(recipe.runtime), "suits", None)
+        if suits is None or recipe.transform:
+            return
+        name = model.spec.name
+        if name not in self._networks:
+            self._networks[name] = observed(model.module, model.architecture["image"])
+        suits(self._networks[name], recipe)
+
     def _build(
         self, model: Model, recipe: Variant, path: Path, calibration: Images | None
     ) -> dict[str, Any]:
         """What the worker answered that wrote the artifact to `path`."""
         name, settings = f"{model.spec.name}/{recipe.name}", self._settings
+        self._require_suits(model, recipe)
         self._say(f"building {name}")
         start, images = monotonic(), None
         if calibration:

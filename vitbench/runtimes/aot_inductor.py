@@ -26,7 +26,7 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes import onednn, torch_common, torch_counts, torch_profile
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.linear_layers import replaceable
+from vitbench.runtimes.network import Network, observed
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import version as version
 
@@ -48,6 +48,16 @@ def supports(variant: Variant, device: str) -> None:
                 f"oneDNN has only its reference kernel ({kernel}) for signed int8 activations on "
                 "this CPU, which takes seconds an image; ONEDNN_MAX_CPU_ISA=AVX2 gives it another"
             )
+
+
+def suits(network: Network, variant: Variant) -> None:
+    """Raises Unavailable for a network that PT2E's quantizer would quantize in part: what it made
+    of EVA-02 answered otherwise than the model."""
+    if variant.options.get("quantization") == "pt2e-x86" and network.read:
+        raise Unavailable(
+            f"the model reads the weights of {len(network.read)} of its {len(network.linear)} "
+            "linear layers itself, and the X86InductorQuantizer quantizes calls of layers only"
+        )
 
 
 def suffix(_: Variant) -> str:
@@ -72,7 +82,7 @@ def build(
         "aot_inductor.metadata": {"CPU": json.dumps(torch_common.capabilities())},
     }
     if quantization == "pt2e-x86":
-        _require_calls(module, shape)
+        suits(observed(module, shape), variant)  # of what a transform made, too
     # Without gradients, or Inductor does not freeze. With files of its own, or two builds of one
     # architecture would write the same ones.
     with torch.no_grad(), fresh_cache():
@@ -87,20 +97,6 @@ def build(
     if quantization:
         linears = sum(isinstance(each, torch.nn.Linear) for each in model.module.modules())
         _require_int8(path, quantization, linears)
-
-
-def _require_calls(module: Any, shape: tuple[int, ...]) -> None:
-    """Raises Unavailable for a network that PT2E's quantizer would quantize in part: what it made
-    of EVA-02 answered otherwise than the model."""
-    import torch
-
-    found = len(replaceable(module, shape))
-    linears = sum(type(each) is torch.nn.Linear for each in module.modules())
-    if found < linears:
-        raise Unavailable(
-            f"the model reads the weights of {linears - found} of its {linears} linear layers "
-            "itself, and the X86InductorQuantizer quantizes calls of layers only"
-        )
 
 
 def _export(module: Any, shape: tuple[int, ...]) -> Any:

@@ -13,6 +13,7 @@ from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import supports as supports
 from vitbench.runtimes.torch_common import version as version
 from vitbench.runtimes.torch_state import loading_code as loading_code
+from vitbench.runtimes.torch_state import suits as suits
 
 
 def suffix(variant: Variant) -> str:

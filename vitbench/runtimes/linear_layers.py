@@ -26,15 +26,20 @@ def replaceable(module: Any, image: Sequence[int]) -> list[str]:
     Raises Unavailable, with the reason, where there are none.
     """
     linears, read = _readers(module, image)
-    if not linears:
+    require_some(linears, read)
+    return [name for name in linears if name not in read]
+
+
+def require_some(linear: Collection[str], read: Collection[str]) -> None:
+    """Raises Unavailable where a library that replaces linear layers finds none to replace: the
+    network reads the weights of those of `read` itself."""
+    if not linear:
         raise Unavailable("there is nothing to quantize: the model has no linear layer")
-    found = [name for name in linears if name not in read]
-    if not found:
+    if len(read) == len(linear):
         raise Unavailable(
-            f"there is nothing to quantize: the model reads the weights of its {len(linears)} "
+            f"there is nothing to quantize: the model reads the weights of its {len(linear)} "
             "linear layers itself, so none of them can be replaced by an int8 one"
         )
-    return found
 
 
 def replaceable_anew(model: Model) -> list[str]:
@@ -56,7 +61,7 @@ def _readers(module: Any, image: Sequence[int]) -> tuple[list[str], set[str]]:
     module = copy.deepcopy(module)
     linears = {name: each for name, each in module.named_modules() if type(each) is torch.nn.Linear}
     if linears:
-        with _watched(linears.values()) as read, torch.inference_mode():
+        with watched(linears.values()) as read, torch.inference_mode():
             module(torch.zeros(1, *image))
         return [*linears], {name for name, each in linears.items() if id(each) in read}
     return [], set()
@@ -117,7 +122,7 @@ def layer_record(module: Any, names: Collection[str], variant: Variant) -> dict[
 
 
 @contextmanager
-def _watched(layers: Collection[Any]) -> Iterator[set[int]]:
+def watched(layers: Collection[Any]) -> Iterator[set[int]]:
     """The ids of those layers whose weight or bias other code than theirs reads meanwhile."""
     import torch
 

@@ -14,6 +14,7 @@ from vitbench.runtimes import torch_common, torch_counts, torch_profile, torch_s
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import version as version
+from vitbench.runtimes.torch_state import suits as suits
 from vitbench.runtimes.torchscript import supports as supports
 
 

@@ -13,7 +13,9 @@ from vitbench.runtimes.linear_layers import (
     quantized,
     replaceable_anew,
     require_call,
+    require_some,
 )
+from vitbench.runtimes.network import Network
 
 # What torch keeps of a quantized linear layer: its packed weight, by the layer's name.
 PACKED = "._packed_params._packed_params"
@@ -29,6 +31,12 @@ def quantize(module: Any, names: Collection[str], variant: Variant) -> Any:
         return torch.ao.quantization.quantize_dynamic(
             module, dict.fromkeys(names, config), dtype=torch.qint8, inplace=False
         )
+
+
+def suits(network: Network, variant: Variant) -> None:
+    """Raises Unavailable where a recipe of int8 finds no layer to quantize."""
+    if torch_common.engine(variant):
+        require_some(network.linear, network.read)
 
 
 def prepared(model: Model, variant: Variant) -> tuple[Any, dict[str, Any]]:

@@ -17,7 +17,14 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes import torch_common, torch_counts, torch_profile, torchscript
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.linear_layers import layer_record, quantized, replaceable_anew, require_call
+from vitbench.runtimes.linear_layers import (
+    layer_record,
+    quantized,
+    replaceable_anew,
+    require_call,
+    require_some,
+)
+from vitbench.runtimes.network import Network
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import version as version
 from vitbench.runtimes.torchscript import suffix as suffix
@@ -32,6 +39,11 @@ def supports(variant: Variant, device: str) -> None:
     torch_common.require_compiler()
     if platform.system() != "Linux" or not library.available():
         raise Unavailable(f"{variant.name} is made for Linux on x86-64 with AVX2")
+
+
+def suits(network: Network, _: Variant) -> None:
+    """Raises Unavailable where there is no layer that ours could replace."""
+    require_some(network.linear, network.read)
 
 
 def build(
