@@ -30,8 +30,12 @@ SPINS = "1000"
 
 Find = Callable[[Path, str], Path]
 """Which file or folder is taken for an absolute path that an option or a table names. The second
-argument says what is there: `checkpoint`, `model` (a folder), `labels`, `images`, `calibration` or
-`artifact`. The two sides of a duet take other files for one path."""
+argument says what is there: `checkpoint`, `model` (a folder), `labels`, `artifact`, or a value of
+EXAM. The two sides of a duet take other files for one path."""
+
+
+EXAM = {"images": "images", "labels": "labels of the images", "calibration": "calibration images"}
+"""What both sides of a duet are verified on and calibrated with, by option, in words."""
 
 
 def as_named(path: Path, _: str) -> Path:

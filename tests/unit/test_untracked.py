@@ -127,6 +127,24 @@ def test_a_folder_with_a_pointer_lacks_its_file(untracked):
     assert "base's model/model.bin is a pointer" in untracked.lacking[own]
 
 
+def test_the_weights_beside_an_artifact_are_brought_too(untracked):
+    """git tracks the small file; Git LFS or DVC have the large one."""
+    for name in ("a.xml", "b.xml"):
+        write(untracked.base, f"build/{name}", "<net>")
+    write(untracked.base, "build/a.bin", pointer(WEIGHTS))
+    write(untracked.base, "build/b.bin.dvc", dvc(WEIGHTS).replace("model.pth", "b.bin"))
+    write(untracked.base, "build/c.bin", pointer(OTHER))
+    for name in ("a.bin", "b.bin"):
+        write(untracked.head, f"build/{name}", WEIGHTS)
+    untracked.take(Path("build/a.xml"), "artifact")
+    assert (untracked.base / "build/a.bin").read_bytes() == WEIGHTS
+    assert list(untracked.lacking) == [untracked.base / "build/c.bin"]
+    md5 = hashlib.md5(WEIGHTS).hexdigest()
+    write(untracked.head, f".dvc/cache/{md5[:2]}/{md5[2:]}", WEIGHTS)
+    untracked.take(Path("build/b.xml"), "artifact")
+    assert (untracked.base / "build/b.bin").read_bytes() == WEIGHTS
+
+
 def test_a_note_names_a_few_paths(untracked):
     for number in range(5):
         write(untracked.head, f"out/{number}.pth", OTHER)

@@ -108,7 +108,15 @@ def _asked(chosen: argparse.Namespace, options: "Options") -> "Asked":
         return options_for(DUET, chosen, project)
 
     here = Path.cwd()
-    return Asked(chosen.against, here, project_at(here), options, read, chosen.against_tip)
+    return Asked(
+        chosen.against,
+        here,
+        project_at(here),
+        options,
+        read,
+        chosen.against_tip,
+        chosen.base_artifact,
+    )
 
 
 def _own(found: "list[Case]", known: Mapping[str, Sequence[str]]) -> dict[str, float]:

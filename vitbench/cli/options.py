@@ -157,6 +157,13 @@ OPTIONS = (
         flag=True,
     ),
     Option(
+        "--base-artifact",
+        (PYTEST, DUET),
+        "duet: base's file of a variant whose artifact git does not track; repeatable",
+        "[VARIANT=]FILE",
+        repeatable=True,
+    ),
+    Option(
         "--tolerance",
         COMPARED,
         "duet: the change that matters (default: 0.03, which is 3 %%)",

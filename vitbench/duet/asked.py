@@ -1,6 +1,6 @@
 """What a duet is asked for in head: the project, its options, and how they are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ class Asked:
     """`against` as the user wrote it. `start`: the folder that the command was given in, where
     relative paths start. `read` gives the options of the same command line for a project: `options`
     are those for `project`, which is head's. `tip`: of a branch, base is its newest commit and not
-    the merge-base with head.
+    the merge-base with head. `base_artifacts`: the values of `--base-artifact`.
     """
 
     against: str
@@ -22,3 +22,4 @@ class Asked:
     options: Options
     read: Callable[[Project], Options]
     tip: bool = False
+    base_artifacts: Sequence[str] = ()

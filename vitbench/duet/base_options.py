@@ -1,10 +1,13 @@
 """The options of base: the same command line, for the project as base's tree has it."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vitbench.duet.asked import Asked
+from vitbench.duet.base_artifacts import given_artifacts, with_artifacts
 from vitbench.duet.own_paths import OwnPaths
+from vitbench.duet.untracked import Untracked
 from vitbench.errors import UserError
 from vitbench.measure.options import Options
 from vitbench.project.models import spec_of
@@ -12,14 +15,25 @@ from vitbench.project.project import Project, read_project
 from vitbench.pyproject import NAME, find_pyproject
 
 
-def options_of_base(asked: Asked, tree: Path, find: OwnPaths) -> tuple[Options, tuple[str, ...]]:
-    """The options, and notes on them. `tree` is the root of the project in base.
+@dataclass(frozen=True)
+class BaseOptions:
+    """`notes` are for people. `lacking` says why a file of base is not here, by its path;
+    `models` why one of base's models cannot be meant, by the model's name."""
+
+    options: Options
+    notes: tuple[str, ...]
+    lacking: Mapping[Path, str]
+    models: Mapping[str, str]
+
+
+def options_of_base(asked: Asked, tree: Path, files: Untracked) -> BaseOptions:
+    """`tree` is the root of the project in base.
 
     Where base has no `[tool.vitbench]`, head's tables serve, with the paths of base. Raises
     UserError, which says that it is base's file, where the file cannot be meant.
     """
-    own = tree / NAME
-    notes: tuple[str, ...] = ()
+    own, notes, find = tree / NAME, tuple[str, ...](), OwnPaths(files)
+    given = given_artifacts(asked.base_artifacts, asked.project.variants, asked.start)
     try:
         project = read_project(own, tree, start=asked.project.root, find=find)
         if find_pyproject(tree) != own and (asked.project.models or asked.project.variants):
@@ -30,10 +44,16 @@ def options_of_base(asked: Asked, tree: Path, find: OwnPaths) -> tuple[Options, 
                 asked.project.root / NAME, asked.project.root, start=asked.project.root, find=find
             )
             project = replace(theirs, import_roots=project.import_roots)
-        return _named_alike(asked.read(_meant(project, asked)), asked.options), notes
+        project, missing = _meant(project, asked)
+        files.from_head.clear()  # of models that this run does not take
+        options = _named_alike(asked.read(project), asked.options)
     except UserError as error:
         words = str(error).replace(f"{tree}/", "")
         raise UserError(f"--against={asked.against}: in base's files: {words}") from error
+    rows = with_artifacts(options.project_variants, asked.project.variants, given)
+    options = replace(options, project_variants=rows)
+    taken = tuple(f"base's file of {name} is {path.name}" for name, path in given.items())
+    return BaseOptions(options, (*notes, *taken, *files.notes()), files.lacking, missing)
 
 
 def _named_alike(base: Options, head: Options) -> Options:
@@ -44,14 +64,15 @@ def _named_alike(base: Options, head: Options) -> Options:
     return replace(base, models=tuple(known))
 
 
-def _meant(project: Project, asked: Asked) -> Project:
-    """Without the models that head does not have and whose files are gone."""
-    rows = {}
+def _meant(project: Project, asked: Asked) -> tuple[Project, dict[str, str]]:
+    """Without the models whose files are gone; and why, of those that head has."""
+    rows, missing = {}, {}
     for name, row in project.models.items():
         try:
             spec_of(row, project.root, NAME, project.find)
-        except UserError:
-            if name not in asked.project.models:
-                continue
-        rows[name] = row
-    return replace(project, models=rows)
+        except UserError as error:
+            if name in asked.project.models:
+                missing[name] = f"base cannot have this model: {error}"
+        else:
+            rows[name] = row
+    return replace(project, models=rows), missing

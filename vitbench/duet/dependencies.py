@@ -11,6 +11,9 @@ from pathlib import Path
 
 from vitbench.duet.dependency_files import FILES, FOLDER, Read, reader, requirement_lines
 
+NAMED = 3
+"""So many files are named in a note."""
+
 
 def changed(base: Path, head: Path) -> list[str]:
     """What declares packages otherwise in head's tree than in base's: `requirements.txt`, or
@@ -27,6 +30,19 @@ def changed(base: Path, head: Path) -> list[str]:
             if parts is not None:
                 found.append(f"{up}{name}" + (f" ({', '.join(parts)})" if parts else ""))
     return found
+
+
+def packages_note(base: Path, head: Path) -> tuple[str, ...]:
+    """A sentence where base declares other packages than head, with which both sides run."""
+    found = changed(base, head)
+    if not found:
+        return ()
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    return (
+        f"base declares other packages than head ({', '.join(found[:NAMED])}{more}), and both "
+        "sides run with the packages that are installed here: --against=ENVIRONMENT compares "
+        "packages",
+    )
 
 
 def _folders(base: Path, head: Path) -> Iterator[tuple[Path, Path, str]]:

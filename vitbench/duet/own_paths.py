@@ -4,31 +4,30 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitbench.duet.untracked import Untracked
+from vitbench.environment import EXAM
+
 
 @dataclass(frozen=True)
 class OwnPaths:
-    """A `Find` (environment.py) of base. `head` and `base` are the roots of the two work trees of
-    one repository, resolved.
+    """A `Find` (environment.py) of base. `files` knows the two work trees of one repository.
 
     Paths are named as in head, since the command line and the tables are read from head's folders.
     A path outside of the repository is one file for both sides. Below it, base takes the file of
-    its own tree; a path that its tree lacks is decided by `_untracked`.
+    its own tree; a path that its tree lacks is decided by `files`. The images that both sides are
+    verified and calibrated on are head's: on other images, predictions could not be compared.
     """
 
-    head: Path
-    base: Path
+    files: Untracked
 
     def __call__(self, path: Path, what: str) -> Path:
-        within = below(path, self.head)
+        within = below(path, self.files.head)
         if within is None:
             return path
-        own = self.base / within
-        return own if own.exists() else self._untracked(path, own, what)
-
-    def _untracked(self, path: Path, own: Path, what: str) -> Path:  # noqa: ARG002
-        """The file for a path that base's tree does not have. It may be missing in head, too:
-        whoever asks may only want to know whether it exists."""
-        return path
+        if what in EXAM.values():
+            self.files.share(within, what)
+            return path
+        return self.files.take(within, what)
 
 
 def below(path: Path, folder: Path) -> Path | None:

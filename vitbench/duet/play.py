@@ -13,6 +13,7 @@ from vitbench.duet.block import Block
 from vitbench.duet.block_verdicts import decided, judge_blocks
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.handshake import handshake
+from vitbench.duet.lacking import incomparable
 from vitbench.duet.play_case import HeadAnswersOtherwise, in_parallel, play_case
 from vitbench.duet.prepare import prepare_by
 from vitbench.duet.profiling import explain_slower
@@ -129,6 +130,7 @@ class Duet:
         `stopped`, a case that head fails at into `head_failures`. The other cases go on.
         """
         seconds = self.options.build_seconds + VERIFY_SECONDS
+        self.progress.incomparable |= incomparable(cases, self.sides["base"])
         for side in ("base", "head"):
             mine = folder / side
             mine.mkdir()
@@ -141,7 +143,9 @@ class Duet:
                     )
 
     def _known(self, side: str, cases: Sequence[Case]) -> list[Case]:
-        """The cases whose model a side has. The others go into `unavailable`."""
+        """The cases that can be compared and whose model a side has. The others of these go into
+        `unavailable`."""
+        cases = [case for case in cases if case.id not in self.progress.incomparable]
         options = self.sides[side].options
         if options is None:
             return list(cases)

@@ -5,14 +5,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vitbench import environment
 from vitbench.duet.asked import Asked
 from vitbench.duet.base_options import options_of_base
-from vitbench.duet.own_paths import OwnPaths, below
+from vitbench.duet.dependencies import packages_note
+from vitbench.duet.own_paths import below
 from vitbench.duet.revision import CODE, base_of, changed_files, commit_of, git, refs
+from vitbench.duet.submodules import fill
+from vitbench.duet.untracked import Untracked
 from vitbench.duet.work_tree import checked_out
 from vitbench.errors import UserError
 from vitbench.measure.options import Options
@@ -35,7 +38,8 @@ class Side:
     was given in head's. `options`: what is built, verified and timed; None: what the duet says.
     `path`: the entries of PYTHONPATH; None: those of this process. `top` is the root of the work
     tree, where base is a revision; `commit` and `merge_base_of` as revision.Base has them, of head
-    the commit that is checked out.
+    the commit that is checked out. `lacking` says why a file of this side is not here, by its path,
+    `models` why a model cannot be meant, by the model's name.
     """
 
     label: str
@@ -50,6 +54,8 @@ class Side:
     top: Path | None = None
     commit: str = ""
     merge_base_of: str = ""
+    lacking: Mapping[Path, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -149,7 +155,7 @@ def _revision_of(asked: Asked, code: Path) -> Iterator[Side]:
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         notes += (f"head has uncommitted changes: {', '.join(changed[:3])}{more}",)
-    elif found.commit == here:
+    elif found.commit == here and not asked.base_artifacts:
         same = f"base and head are one commit, {here[:10]}, and no file is changed"
     label = f"{against} ({found.commit[:10]})"
     with side_of_commit(asked, found.commit, label, code) as side:
@@ -172,19 +178,34 @@ def side_of_commit(asked: Asked, commit: str, label: str, code: Path) -> Iterato
     against, project = asked.against, asked.project.root
     top = _top(project)
     with checked_out(commit, top) as tree:
-        find = OwnPaths(top, tree)
+        notes = fill(tree, top)
         root = tree / (below(project.resolve(), top) or "")
         if not root.is_dir():
             raise UserError(f"--against={against}: base has no folder {root.relative_to(tree)}")
         own = _own_vitbench(top, tree)
         if own is not None:
             code = _with_arm(own, against)
-        options, notes = options_of_base(asked, root, find)
+        read = options_of_base(asked, root, Untracked(top, tree))
+        notes += (*read.notes, *packages_note(root, project))
         within = below(asked.start.resolve(), top)
         cwd = asked.start if within is None else tree / within
         cwd.mkdir(parents=True, exist_ok=True)  # of a folder that is new in head
         path = tuple(_mapped(each, top, tree) for each in _entries())
-        yield Side(label, sys.executable, code, notes, "", root, cwd, options, path, tree, commit)
+        yield Side(
+            label,
+            sys.executable,
+            code,
+            notes,
+            "",
+            root,
+            cwd,
+            read.options,
+            path,
+            tree,
+            commit,
+            lacking=read.lacking,
+            models=read.models,
+        )
 
 
 def _changed(project: Project, top: Path) -> list[str]:

@@ -40,9 +40,15 @@ class Untracked:
         own = self.base / within
         if own.is_dir():
             return self._complete(within, what)
-        if own.exists():
-            return self._unpointed(within)
-        return self._elsewhere(within, what)
+        found = self._unpointed(within) if own.exists() else self._elsewhere(within, what)
+        if what == ARTIFACT and own.parent.is_dir():
+            self._bring_beside(within)
+        return found
+
+    def share(self, within: Path, what: str) -> None:
+        """Head's file or folder serves both sides. If git does not track it, a note says so."""
+        if (self.head / within).exists() and not (self.base / within).exists():
+            self.from_head[within] = what
 
     def notes(self) -> tuple[str, ...]:
         """What a person should know: at most one sentence."""
@@ -61,11 +67,11 @@ class Untracked:
         md5 = dvc.recorded(self.base, within, self.head)
         if md5 and md5.endswith(dvc.FOLDER):
             same = theirs.exists() and md5 == dvc.recorded(self.head, within, self.head)
-            if same and what != ARTIFACT:
-                return theirs
+            if same:
+                return _linked(theirs, own)
         elif md5:
             if theirs.is_file() and dvc.md5_of(theirs) == md5:
-                return theirs
+                return _linked(theirs, own)
             if found := dvc.cached(self.head, md5):
                 return _copied(found, own)
         if md5:
@@ -114,6 +120,17 @@ class Untracked:
             if why := self.lacking.get(inner):
                 self.lacking[own.resolve()] = why
         return own
+
+    def _bring_beside(self, artifact: Path) -> None:
+        """What lies beside an artifact in base's tree, as its weights may, where Git LFS or DVC
+        keep it elsewhere. Whether all of it is there, the reader of its format says."""
+        folder = artifact.parent
+        for path in sorted((self.base / folder).iterdir()):
+            name = folder / path.name
+            if path.is_file() and pointer_of(path):
+                self._unpointed(name)
+            elif path.suffix == ".dvc" and not (self.base / name.with_suffix("")).exists():
+                self._elsewhere(name.with_suffix(""), ARTIFACT)
 
     def _others(self, within: Path) -> list[Path]:
         """The files below a folder of head that git does not track, ignored or not."""

@@ -167,7 +167,7 @@ def read_options(
     }
     for name in (name for name in _PATHS if given.get(name)):
         path = environment.absolute(given[name], start, f"--{name}")
-        values[name] = path if name == "cache" else project.find(path, name)
+        values[name] = project.find(path, environment.EXAM[name]) if name != "cache" else path
     options = Options(**values)
     require_trust(options.cache)  # before any work: it is the same for every case
     return options

@@ -74,10 +74,13 @@ def require_definition(row: Variant) -> None:
 
 def files(row: Variant) -> list[Path]:
     """All files of a variant's artifact, itself first. Raises UserError where one is missing,
-    or a pointer of Git LFS lies in its place."""
+    or a pointer of Git LFS lies in place of one."""
     first = Path(row.artifact or "")
     require_content(first, said=first.name)  # before it is read as what it should be
-    return READERS[row.runtime].files(first)
+    found = READERS[row.runtime].files(first)
+    for file in found[1:]:
+        require_content(file, said=file.name)
+    return found
 
 
 def code(row: Variant) -> tuple[str, ...]:
