@@ -316,7 +316,17 @@ def test_the_table_has_an_option_once_for_each_command():
     pairs = [(option.name, command) for option in OPTIONS for command in option.commands]
     assert len(pairs) == len(set(pairs))
     taken = {command for _, command in pairs}
-    assert taken == {"pytest", "duet", "aa-run", "bisect", "predict", "package", "blame", "mixed"}
+    assert taken == {
+        "pytest",
+        "duet",
+        "aa-run",
+        "bisect",
+        "structure",
+        "predict",
+        "package",
+        "blame",
+        "mixed",
+    }
 
 
 def test_every_variant_is_in_the_documents(documents):

@@ -127,6 +127,20 @@ def operators(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"operators": [asdict(each) for each in found]}
 
 
+def structure(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What one call of the artifact at `path` on `images` executes, counted.
+
+    Raises Unavailable where the runtime cannot count.
+    """
+    import numpy as np
+
+    from vitbench import runtimes
+
+    images = np.load(request["images"], allow_pickle=False)
+    found = runtimes.structure(_placed(request), images, request["artifact_bytes"])
+    return {"structure": found.to_json()}
+
+
 def _placed(request: Mapping[str, Any]) -> Any:
     """The Placement of a request, whose runtime is imported."""
     from vitbench.runtimes import placement_of
@@ -159,6 +173,7 @@ VERBS: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "build": build,
     "footprint": footprint,
     "operators": operators,
+    "structure": structure,
 }
 
 

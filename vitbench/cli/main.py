@@ -22,6 +22,7 @@ from vitbench.cli import (
     package,
     predict,
     show,
+    structure,
 )
 from vitbench.cli import list as listing
 from vitbench.cli.codes import BROKEN_PIPE, USAGE
@@ -38,6 +39,7 @@ COMMANDS = (
     mixed,
     duet,
     bisect,
+    structure,
     aa_run,
     show,
     gate,

@@ -10,11 +10,11 @@ from vitbench.cli.option import Option, not_negative, positive, share
 
 PYTEST = "pytest"
 DUET, AA_RUN, PREDICT, PACKAGE = "duet", "aa-run", "predict", "package"
-BLAME, MIXED, BISECT = "blame", "mixed", "bisect"
+BLAME, MIXED, BISECT, STRUCTURE = "blame", "mixed", "bisect", "structure"
 TIMED = (PYTEST, DUET, AA_RUN)
 COMPARED = (*TIMED, BISECT)
 SEARCHES = (BLAME, MIXED)
-EVERY = (*COMPARED, PREDICT, PACKAGE, *SEARCHES)
+EVERY = (*COMPARED, PREDICT, PACKAGE, STRUCTURE, *SEARCHES)
 
 OPTIONS = (
     Option(

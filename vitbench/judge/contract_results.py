@@ -5,15 +5,19 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from vitbench.errors import Unavailable, UserError
 from vitbench.heads.words import percent, round_down
 from vitbench.judge.change import CERTAIN, PROCESS_SPREAD, RUN_SPREAD, Change, paired_timing
-from vitbench.judge.contracts import TOLERANCES, Contract
+from vitbench.judge.contracts import STRUCTURE, TOLERANCES, Contract
 from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Scope
+from vitbench.judge.structures import compare, file_of
 from vitbench.report.fields import FIELD, HIGHER
 from vitbench.report.reader import Row
 from vitbench.stats.intervals import CONFIDENCE
+from vitbench.structure import Structure
 
 OF = {field.contract.name: field for field in FIELD.values() if field.contract}
 """The field that a contract is about, by the contract's name."""
@@ -103,7 +107,7 @@ def _nothing(
 
 def _judge(contract: Contract, case: str, run: Scope, process_spread: float) -> ContractResult:
     label = f"{case} ({contract.kind})"
-    needed = OF[contract.kind].groups
+    needed = ("latency",) if contract.kind == STRUCTURE else OF[contract.kind].groups
     if case in run.failed:
         state, words = "BROKEN", f"the case failed: {run.failed[case]}"
     elif case in run.unavailable:
@@ -204,7 +208,22 @@ def _figure(contract: Contract, row: Row, _: float) -> tuple[str, str]:
     return state, words
 
 
+def _structure(contract: Contract, row: Row, _: float) -> tuple[str, str]:
+    """Counts have no error. A file that is damaged proves nothing, and is no pass."""
+    case, timed = row.case.id, row.timed
+    if timed is None or not timed.structure:
+        why = timed.left_out.get("structure") if timed else None
+        return "UNPROVEN", why or "the report has no structure of the case: run test_latency too"
+    try:
+        found = Structure.from_json(timed.structure)
+        compared = compare(found, Path(file_of(contract.path, case)), case)
+    except (UserError, Unavailable) as error:
+        return "BROKEN", str(error)
+    return compared.state, compared.sentence
+
+
 JUDGES = {
+    STRUCTURE: _structure,
     "agreement": _agreement,
     "speedup": _speedup,
     "error": _of_a_head,

@@ -54,6 +54,13 @@ class Extras:
         found: dict[str, float | None] | None = self.get("stages", measure)
         return found
 
+    def structure(self) -> dict[str, Any] | None:
+        """What a call executes, counted in a process of its own."""
+        found: dict[str, Any] | None = self.get(
+            "structure", lambda: self._session.structure(self._case).to_json()
+        )
+        return found
+
     def operators(self, images: Any) -> list[dict[str, Any]]:
         """Where the time of a call goes, if the user asks for it."""
         return self.get("operators", lambda: self._session.profile(self._case, images)) or []

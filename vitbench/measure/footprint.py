@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vitbench.build.ask import ask
 from vitbench.case import Case
 from vitbench.runtimes import Placement
+from vitbench.structure import Structure
 
 # Compiling is part of a compiled deployment's first inference.
 FRESH_SECONDS = 900.0
@@ -60,6 +61,17 @@ def profile(case: Case, placement: Placement, images: NDArray[np.float32]) -> li
         name = f"the process that profiles {case.id}"
         found: list[dict[str, Any]] = ask(request, FRESH_SECONDS, name=name)["operators"]
         return found
+
+
+def counted(
+    case: Case, placement: Placement, images: NDArray[np.float32], artifact_bytes: int
+) -> Structure:
+    """What one call executes, which nothing that was compiled before changes. Raises Unavailable
+    where the runtime cannot count, and what `ask` does."""
+    with _request("structure", placement, images) as (request, _):
+        request |= {"artifact_bytes": artifact_bytes}
+        name = f"the process that counts what {case.id} executes"
+        return Structure.from_json(ask(request, FRESH_SECONDS, name=name)["structure"])
 
 
 @contextmanager

@@ -48,7 +48,8 @@ class Measurement:
     this machine was free, `throttled` says for how long the kernel stopped the process (None where
     no quota counts). `operations` are those of one call and `peak_per_second` what the precision
     reaches here; None where that is unknown. `left_out` names what could not be measured, with the
-    reason. `outputs.seed` drew the rounds, from 0, whose outputs were compared.
+    reason. `structure` is what a call executes, where that was asked for. `outputs.seed` drew the
+    rounds, from 0, whose outputs were compared.
     """
 
     subject: Subject
@@ -66,6 +67,7 @@ class Measurement:
     stages: Mapping[str, float | None] | None
     operators: Sequence[Mapping[str, Any]]
     left_out: Mapping[str, str]
+    structure: Mapping[str, Any] | None = None
 
     @property
     def null_arm(self) -> bool:
@@ -112,6 +114,8 @@ class Measurement:
         }
         if self.stages is not None:
             row["stages"] = dict(self.stages)
+        if self.structure is not None:
+            row["structure"] = dict(self.structure)
         if self.left_out:
             row["left_out"] = dict(self.left_out)
         return row

@@ -46,14 +46,15 @@ def measure_in_pairs(
     play: Play = plain_rounds,
     clock: BusyClock | None = None,
     operators: bool = False,
+    structure: bool = False,
     afterwards: Mapping[str, Callable[[Deployment, Any], None]] | None = None,
 ) -> Measurement:
     """Verify a case, and time it in pairs with the session's reference, alone on this machine.
 
     `clock` is the one that `play` reads, a new one unless given. `operators` asks for the profile
-    of a call, where the session's options do. `afterwards` are names of what else to do with the
-    deployment and its staged images when the rounds are over; where that fails, the measurement
-    names it in `left_out`.
+    of a call, where the session's options do, `structure` for what a call executes. `afterwards`
+    are names of what else to do with the deployment and its staged images when the rounds are over;
+    where that fails, the measurement names it in `left_out`.
     Raises UserError where case or reference is BROKEN, or answers otherwise than verified;
     Unavailable and WorkerFailed as the session does.
     """
@@ -101,6 +102,7 @@ def measure_in_pairs(
             stages=extras.stages(turns[0], images),
             operators=extras.operators(images) if operators else [],
             left_out=extras.left_out,
+            structure=extras.structure() if structure else None,
         )
 
 

@@ -18,7 +18,7 @@ from vitbench.build.entry import Artifact
 from vitbench.build.pool import Pool
 from vitbench.case import Case
 from vitbench.measure.first_load import FirstLoads
-from vitbench.measure.footprint import profile
+from vitbench.measure.footprint import counted, profile
 from vitbench.measure.inputs import Inputs
 from vitbench.measure.options import Options
 from vitbench.measure.run_figures import RunFigures
@@ -27,6 +27,7 @@ from vitbench.measure.verification import Verification, Verifications, require_u
 from vitbench.models import Model, load_model
 from vitbench.runtimes import Deployment, Placement, Variant, load
 from vitbench.runtimes.catalogue import catalogue_of, require
+from vitbench.structure import Structure
 
 PROFILED = 20  # operators that a report keeps
 
@@ -151,6 +152,13 @@ class Session:
             return []
         self.say(f"profiling {case.id}")
         return profile(case, self.placement(case), images)[:PROFILED]
+
+    def structure(self, case: Case) -> Structure:
+        """What one call executes, counted in a fresh process, which times nothing. Raises
+        Unavailable where the runtime cannot count, and as `artifact`."""
+        self.say(f"counting what {case.id} executes")
+        artifact = self.artifact(case)
+        return counted(case, self.placement(case), self.first_batch(case), artifact.bytes)
 
     def _execution(self, case: Case) -> dict[str, Any]:
         """What loading and calling a case depends on: the images do not matter."""

@@ -201,6 +201,7 @@ class Timed(Extra, frozen=True, kw_only=True):
     outputs: Outputs | UnsetType = UNSET
     throttled: Throttled | None = None
     left_out: dict[str, str] = {}
+    structure: Table = {}
 
 
 class Footprint(Extra, frozen=True, kw_only=True):
