@@ -16,7 +16,7 @@ from vitbench.runtimes.linear_layers import watched
 
 @dataclass(frozen=True)
 class Network:
-    """`operators` counts torch's operators (`aten.convolution.default`) in a call on one image.
+    """`operators` counts torch's operators (`aten.conv2d.default`) in a call on one image.
     `linear` are the names of its linear layers, `read` those whose weights the network reads
     itself, `fixed` those whose input is the same for other images."""
 
