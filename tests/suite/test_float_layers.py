@@ -1,6 +1,8 @@
 """The option `float_layers`: the layers that it names are float in what is executed."""
 
+import re
 from dataclasses import replace
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from vitbench.errors import Unavailable, UserError
 from vitbench.models.base import Model, ModelSpec, Weights
 from vitbench.runtimes import RUNTIMES, Placement, load, operators, variant
 from vitbench.runtimes.linear_layers import quantized, replaceable
+from vitbench.runtimes.onnx_graph import INTEGER_PRODUCTS
 
 RUINED = "blocks.1.mlp.fc2"
 ARCHITECTURE = {
@@ -80,24 +83,44 @@ def profiled(*names):
     return count
 
 
+def compiled(pattern):
+    """Counts a pattern in the code that AOTInductor generated."""
+
+    def count(placement):
+        with ZipFile(placement.path) as package:
+            names = [name for name in package.namelist() if name.endswith(".wrapper.cpp")]
+            return sum(len(re.findall(pattern, package.read(name).decode())) for name in names)
+
+    return count
+
+
 INT8 = profiled("quantized::linear_dynamic")
-# How often an int8 product is executed in a call, by variant.
+QLINEAR = compiled(r"_qlinear_pointwise\w*\(")
+ORT = profiled(*INTEGER_PRODUCTS)
+OPENVINO = profiled("i8")
+# How often an int8 product is executed in a call, by variant; None where nothing tells.
 PRODUCTS = {
     "int8-dynamic": INT8,
     "int8-dynamic-qnnpack": INT8,
     "scripted-int8": INT8,
     "lite-int8": INT8,
     "tuned-int8": lambda placement: profiled("vitbench_")(placement) - 2,  # without attention
+    "ort-int8-dynamic": ORT,
+    "ort-int8-static": ORT,
+    "openvino-int8": OPENVINO,
+    "torchao-int8-weight": compiled(r"constants_info_\[\d+\]\.dtype = \w*int8;"),
+    "torchao-int8-dynamic": QLINEAR,
+    "pt2e-int8": QLINEAR,
+    "executorch-int8-dynamic": None,
 }
 ENGINES = ("fbgemm", "onednn")
-
-
-SLOW = ("tuned-int8",)  # a compiler takes most of their time
+# A compiler or a library's import takes most of their time.
+QUICK = ("int8-dynamic", "int8-dynamic-qnnpack", "scripted-int8", "lite-int8")
 
 
 def every_recipe():
     for name in PRODUCTS:
-        marks = [pytest.mark.thorough] if name in SLOW else []
+        marks = [] if name in QUICK else [pytest.mark.thorough]
         yield pytest.param(variant(name), id=name, marks=marks)
     for engine in ENGINES:
         yield pytest.param(replace(variant("int8-dynamic"), options={"engine": engine}), id=engine)
@@ -119,8 +142,8 @@ def test_the_layer_named_is_float_in_what_is_executed(ruined, tmp_path, row):
     assert whole["quantized_layers"], whole["float_layers"] == (9, 0)
     assert part["quantized_layers"], part["float_layers"] == (8, 1)
     assert (whole["float_by_option"], part["float_by_option"]) == (0, 1)
-    count = PRODUCTS[row.name]
-    assert count(all_int8) == count(one_float) + 1 == len(names)
+    if count := PRODUCTS[row.name]:
+        assert count(all_int8) == count(one_float) + 1 == len(names)
     assert error(ruined, all_int8) > 2 * row.limits.relative_error
     assert error(ruined, one_float) < row.limits.relative_error / 2
 
@@ -134,7 +157,7 @@ def test_names_that_mean_nothing():
     assert str(caught.value) == (
         "int8-dynamic: float_layers names 'block.0.mlp.fc1', and no int8 layer of the model has "
         "such a name: nearest: blocks.0.mlp.fc1, blocks.0.mlp.fc2; a name is the model's own, or a "
-        "glob such as '*fc1'"
+        "glob such as 'blocks.*.mlp.fc2'"
     )
     with pytest.raises(Unavailable, match="nothing to quantize: float_layers leaves all 3 layers"):
         quantized(names, with_float(row, "*.mlp.*", "head"))

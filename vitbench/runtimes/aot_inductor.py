@@ -15,6 +15,7 @@ import copy
 import json
 import platform
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -24,8 +25,9 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes import onednn, torch_common, torch_counts, torch_profile
+from vitbench.runtimes import onednn, torch_common, torch_counts, torch_profile, torchao_layers
 from vitbench.runtimes.base import Deployment, Placement, Variant
+from vitbench.runtimes.linear_layers import layer_record, linear_names, quantized
 from vitbench.runtimes.network import Network, observed
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import version as version
@@ -66,7 +68,7 @@ def suffix(_: Variant) -> str:
 
 def build(
     model: Model, variant: Variant, path: Path, calibration: NDArray[np.float32] | None
-) -> None:
+) -> dict[str, Any] | None:
     import torch
     from torch._inductor.utils import fresh_cache
 
@@ -83,20 +85,25 @@ def build(
     }
     if quantization == "pt2e-x86":
         suits(observed(module, shape), variant)  # of what a transform made, too
+    able = linear_names if quantization == "pt2e-x86" else torchao_layers.able
+    linears = able(module)
+    names = quantized(linears, variant) if quantization else []
     # Without gradients, or Inductor does not freeze. With files of its own, or two builds of one
     # architecture would write the same ones.
     with torch.no_grad(), fresh_cache():
         if quantization in ("torchao-weight", "torchao-dynamic"):
-            module = _torchao(module, quantization)
+            module = _torchao(module, variant)
         program = _export(module, shape)
         if quantization == "pt2e-x86":
-            program = _export(_pt2e(program.module(), calibration), shape)
+            left = [name for name in linears if name not in names]
+            program = _export(_pt2e(program.module(), calibration, left), shape)
         torch._inductor.aoti_compile_and_package(
             program, package_path=str(path), inductor_configs=options
         )
-    if quantization:
-        linears = sum(isinstance(each, torch.nn.Linear) for each in model.module.modules())
-        _require_int8(path, quantization, linears)
+    if quantization is None:
+        return None
+    _require_int8(path, quantization, len(names))
+    return layer_record(model.module, linears, variant)
 
 
 def _export(module: Any, shape: tuple[int, ...]) -> Any:
@@ -118,23 +125,24 @@ def _export(module: Any, shape: tuple[int, ...]) -> Any:
     return program
 
 
-def _torchao(module: Any, quantization: str) -> Any:
+def _torchao(module: Any, variant: Variant) -> Any:
     """A copy whose linear layers are torchao's."""
     from torchao.quantization import (
         Int8DynamicActivationInt8WeightConfig,
         Int8WeightOnlyConfig,
-        quantize_,
     )
 
-    weight_only = quantization == "torchao-weight"
+    weight_only = variant.options["quantization"] == "torchao-weight"
     config = Int8WeightOnlyConfig if weight_only else Int8DynamicActivationInt8WeightConfig
     module = copy.deepcopy(module)
-    quantize_(module, config(set_inductor_config=False))  # the process's settings are not its own
+    # The process's settings are not its own.
+    torchao_layers.quantize(module, config(set_inductor_config=False), variant)
     return module
 
 
-def _pt2e(module: Any, calibration: NDArray[np.float32] | None) -> Any:
-    """An exported module with quantized linear layers, their ranges as in these images."""
+def _pt2e(module: Any, calibration: NDArray[np.float32] | None, left: Collection[str]) -> Any:
+    """An exported module with quantized linear layers, but for those `left`, their ranges as in
+    these images."""
     import torch
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
     from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
@@ -146,6 +154,8 @@ def _pt2e(module: Any, calibration: NDArray[np.float32] | None) -> Any:
         reduce_range="avx512_vnni" not in torch_common.capabilities()
     )
     quantizer = x86.X86InductorQuantizer().set_module_type_qconfig(torch.nn.Linear, config)
+    for name in left:
+        quantizer.set_module_name_qconfig(name, None)
     prepared = prepare_pt2e(module, quantizer)
     for images in torch.from_numpy(calibration).split(8):
         prepared(images)

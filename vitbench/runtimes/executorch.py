@@ -13,7 +13,7 @@ the largest batch from the start, and an image takes longer at every batch size 
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
+from vitbench.runtimes.linear_layers import layer_record, linear_names
 
 # What must not be left to ExecuTorch's own kernels, which are made to be small.
 PRODUCTS = (
@@ -64,7 +65,7 @@ def build(
     variant: Variant,
     path: Path,
     _: NDArray[np.float32] | None,
-) -> None:
+) -> dict[str, Any] | None:
     import torch
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
@@ -74,12 +75,18 @@ def build(
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     aten, image = torch.ops.aten, (torch.zeros(1, *model.architecture["image"]),)
     plain = {aten.scaled_dot_product_attention.default: _attention, aten.unbind.int: _unbind}
+    record = None
     with torch.no_grad():
         program = torch.export.export(model.module, image).run_decompositions(plain)
         # A bias that the network puts together of parameters (EVA, BEiT) must be a constant.
         program = constant_prop_pass(program)
         if variant.precision == "int8" and not variant.transform:
-            program = torch.export.export(_quantize(program.module(), image), image)
+            graph = program.module()
+            layers = {_linear_layer(node) for node in graph.graph.nodes}
+            names = [name for name in linear_names(model.module) if name in layers]
+            record = layer_record(model.module, names, variant)
+            kept = {*names}.difference(record["quantized_names"])
+            program = torch.export.export(_quantize(graph, image, kept), image)
         edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner()])
     called = [node for node in edge.exported_program().graph.nodes if node.op == "call_function"]
     names = sorted({node.target.__name__ for node in called})
@@ -91,6 +98,7 @@ def build(
         )
     with path.open("wb") as file:
         edge.to_executorch().write_to_file(file)
+    return record
 
 
 def load(placement: Placement) -> Deployment:
@@ -195,8 +203,18 @@ def _unbind(tensor: Any, dim: int = 0) -> list[Any]:
     return [tensor.narrow(dim, part, 1).reshape(shape) for part in range(parts)]
 
 
-def _quantize(module: Any, image: tuple[Any]) -> Any:
-    """Dynamic int8 linear layers, weights by channel."""
+def _linear_layer(node: Any) -> str | None:
+    """The name of the layer whose weight a linear node of an exported module multiplies by; None of
+    another node."""
+    import torch
+
+    if node.target != torch.ops.aten.linear.default:
+        return None
+    return str(node.args[1].target).removesuffix(".weight")
+
+
+def _quantize(module: Any, image: tuple[Any], left: Collection[str]) -> Any:
+    """Dynamic int8 linear layers, weights by channel; the layers of these names are `left`."""
     import torch
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
         XNNPACKQuantizer,
@@ -206,6 +224,7 @@ def _quantize(module: Any, image: tuple[Any]) -> Any:
 
     recipe = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=True)
     quantizer = XNNPACKQuantizer().set_operator_type(torch.ops.aten.linear.default, recipe)
+    quantizer.set_filter_function(lambda node: _linear_layer(node) not in left)
     prepared = prepare_pt2e(module, quantizer)
     prepared(*image)
     return convert_pt2e(prepared)

@@ -10,13 +10,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vitbench.errors import Unavailable
-from vitbench.runtimes import torch_common, torch_counts, torch_profile, torch_state
+from vitbench.models import Model
+from vitbench.runtimes import (
+    eager,
+    torch_common,
+    torch_counts,
+    torch_profile,
+    torch_state,
+    torchao_layers,
+)
 from vitbench.runtimes.base import Deployment, Placement, Variant
-from vitbench.runtimes.eager import build as build
 from vitbench.runtimes.eager import suffix as suffix
+from vitbench.runtimes.linear_layers import FLOAT_LAYERS, layer_record
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import version as version
 
@@ -45,6 +57,15 @@ def supports(variant: Variant, device: str) -> None:
             )
 
 
+def build(
+    model: Model, variant: Variant, path: Path, images: NDArray[np.float32] | None
+) -> dict[str, Any]:
+    layers = eager.build(model, variant, path, images)
+    if "quantization" not in variant.options:
+        return layers
+    return layer_record(model.module, torchao_layers.able(model.module), variant)
+
+
 def quantize(module: Any, variant: Variant) -> None:
     """torchao's int8 or fp8 linear layers in place: a scale per token and per output channel."""
     from torchao import quantization as torchao
@@ -55,7 +76,7 @@ def quantize(module: Any, variant: Variant) -> None:
         config = torchao.Float8DynamicActivationFloat8WeightConfig(
             granularity=torchao.PerRow(), set_inductor_config=False
         )
-    torchao.quantize_(module, config)
+    torchao_layers.quantize(module, config, variant)
 
 
 def load(placement: Placement) -> Deployment:
@@ -98,6 +119,13 @@ def loading_code(placement: Placement) -> str:
             "fp8": "Float8DynamicActivationFloat8WeightConfig(granularity=torchao.PerRow())",
         }[variant.precision]
         code += "\nfrom torchao import quantization as torchao"
-        code += f"\ntorchao.quantize_(model.cuda(), torchao.{config})"
+        wanted = ""
+        if globs := variant.options.get(FLOAT_LAYERS):
+            code += f"\nfrom fnmatch import fnmatchcase\nglobs = {list(globs)}"
+            wanted = (
+                ", lambda layer, name: isinstance(layer, torch.nn.Linear)"
+                " and not any(fnmatchcase(name, glob) for glob in globs)"
+            )
+        code += f"\ntorchao.quantize_(model.cuda(), torchao.{config}{wanted})"
     mode = variant.options.get("mode")
     return code + f"\nmodel = torch.compile(model, dynamic=False, fullgraph=True, mode={mode!r})"

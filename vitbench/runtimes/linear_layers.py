@@ -84,7 +84,7 @@ def quantized(names: Sequence[str], variant: Variant) -> list[str]:
     """Those of the layers that can be quantized which a recipe does: all but its `float_layers`.
 
     A name is one of `Module.named_modules`; in a glob `*` takes dots too. Raises UserError for one
-    that meets none of `names`, and Unavailable where no layer is left to quantize.
+    that meets none of `names`, and Unavailable where that leaves no layer to quantize.
     """
     found = list(names)
     for glob in variant.options.get(FLOAT_LAYERS, ()):
@@ -93,14 +93,22 @@ def quantized(names: Sequence[str], variant: Variant) -> list[str]:
             raise UserError(
                 f"{variant.name}: float_layers names {glob!r}, and no int8 layer of the model has "
                 f"such a name: {near(glob, names)}; a name is the model's own, or a glob such as "
-                f"'*{names[0].rpartition('.')[2]}'"
+                "'blocks.*.mlp.fc2'"
             )
         found = [name for name in found if name not in met]
-    if not found:
+    if names and not found:
         raise Unavailable(
             f"there is nothing to quantize: float_layers leaves all {len(names)} layers in float"
         )
     return found
+
+
+def linear_names(module: Any) -> list[str]:
+    """The names of all linear layers, those of derived classes too, in the order of the network."""
+    import torch
+
+    every = module.named_modules()
+    return [name for name, each in every if isinstance(each, torch.nn.Linear)]
 
 
 def layer_record(module: Any, names: Collection[str], variant: Variant) -> dict[str, Any]:
@@ -109,10 +117,7 @@ def layer_record(module: Any, names: Collection[str], variant: Variant) -> dict[
     `quantized_layers` and `float_layers` are numbers of linear layers; `float_by_option` is how
     many of the latter `float_layers` names. `quantized_names` may have another kind of layer too.
     """
-    import torch
-
-    found = quantized(list(names), variant)
-    every = {name for name, each in module.named_modules() if isinstance(each, torch.nn.Linear)}
+    found, every = quantized(list(names), variant), {*linear_names(module)}
     return {
         "quantized_layers": len(every.intersection(found)),
         "float_layers": len(every.difference(found)),

@@ -12,7 +12,8 @@ bits: eight-bit weights overflow them, which tripled the error of DeiT-Tiny's lo
 weights cannot. So every CPU computes the same integers.
 """
 
-from collections.abc import Sequence
+import ast
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,10 +27,16 @@ PRODUCTS = ("MatMul", "Gemm")
 # What the CPU's optimiser makes of a quantized product.
 INTEGER_PRODUCTS = ("DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QGemm")
 CALIBRATION_BATCH = 1
+SCOPES = "pkg.torch.onnx.name_scopes"
+"""The exporter's note on a node: a list of the names of modules, from the outermost."""
 
 
-def write(module: Any, image: Sequence[int], path: Path) -> None:
-    """Export a torch module that takes images (N, *image) to one file, weights included."""
+def write(module: Any, image: Sequence[int], path: Path) -> dict[str, str]:
+    """Export a torch module that takes images (N, *image) to one file, weights included.
+
+    Returns the name of the linear layer that each product with a constant weight is of, by the name
+    of its node.
+    """
     import onnx
     import torch
 
@@ -43,13 +50,42 @@ def write(module: Any, image: Sequence[int], path: Path) -> None:
         output_names=[OUTPUT],
         dynamic_shapes=({0: torch.export.Dim("batch")},),
     )
-    # The exporter notes the source lines of every part, with their paths on this machine.
     proto = program.model_proto
     graph = proto.graph
+    found = linear_layers(module, graph)
+    # The exporter notes the source lines of every part, with their paths on this machine.
     for part in (proto, graph, *graph.node, *graph.initializer, *graph.value_info):
         part.ClearField("metadata_props")
     drop_shapes_of_weights(graph)
     onnx.save(proto, path)
+    return found
+
+
+def linear_layers(module: Any, graph: Any) -> dict[str, str]:
+    """The name of the linear layer that a product of an exported graph is of, by its node's name.
+
+    The exporter notes the modules that a node was called in. Where the network reads the weight of
+    a layer itself, the layer is not among them: then it is the one with that weight.
+    """
+    import torch
+    from onnx.numpy_helper import to_array
+
+    linears = {n: each for n, each in module.named_modules() if isinstance(each, torch.nn.Linear)}
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    found: dict[str, str] = {}
+    for node in graph.node:
+        if node.op_type not in PRODUCTS or node.input[1] not in constants:
+            continue
+        notes = {note.key: note.value for note in node.metadata_props}
+        scopes = ast.literal_eval(notes.get(SCOPES, "[]"))
+        names = [name for name in scopes if name in linears]
+        if not names:
+            weight = torch.from_numpy(to_array(constants[node.input[1]]).copy())
+            either = (weight, weight.T)
+            names = [n for n, x in linears.items() if any(torch.equal(w, x.weight) for w in either)]
+        if names:
+            found[node.name] = names[-1]
+    return found
 
 
 def drop_shapes_of_weights(graph: Any) -> None:
@@ -64,8 +100,11 @@ def drop_shapes_of_weights(graph: Any) -> None:
     graph.value_info.extend(kept)
 
 
-def quantize(plain: Path, path: Path, calibration: NDArray[np.float32] | None) -> None:
-    """Write the int8 form of a graph: static where there are calibration images, else dynamic.
+def quantize(
+    plain: Path, path: Path, calibration: NDArray[np.float32] | None, left: Collection[str] = ()
+) -> None:
+    """Write the int8 form of a graph: static where there are calibration images, else dynamic. The
+    nodes of these names are `left` in float.
 
     Raises RuntimeError unless what the CPU executes has integers in every linear layer.
     """
@@ -78,7 +117,7 @@ def quantize(plain: Path, path: Path, calibration: NDArray[np.float32] | None) -
     attention = [node.name for node in products if node.input[1] not in constants]
     common: dict[str, Any] = {
         "op_types_to_quantize": list(PRODUCTS),
-        "nodes_to_exclude": attention,
+        "nodes_to_exclude": [*attention, *left],
         "per_channel": True,
         "reduce_range": True,
         "weight_type": ort.QuantType.QInt8,
@@ -99,7 +138,7 @@ def quantize(plain: Path, path: Path, calibration: NDArray[np.float32] | None) -
         )
     executed = _executed(path)
     found = sum(executed.count(name) for name in INTEGER_PRODUCTS)
-    wanted = len(products) - len(attention)
+    wanted = len(products) - len(attention) - len(left)
     if found != wanted or not wanted:
         raise RuntimeError(f"onnxruntime executes {found} of {wanted} linear layers in int8")
 

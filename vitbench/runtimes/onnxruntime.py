@@ -19,6 +19,7 @@ from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes import onnx_graph
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
+from vitbench.runtimes.linear_layers import layer_record, linear_names, quantized
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 WARM_CALLS, PROFILED_CALLS = 2, 5
@@ -52,15 +53,19 @@ def suffix(_: Variant) -> str:
 
 def build(
     model: Model, variant: Variant, path: Path, calibration: NDArray[np.float32] | None
-) -> None:
-    image = model.architecture["image"]
+) -> dict[str, Any] | None:
+    module, image = model.module, model.architecture["image"]
     if "quantization" not in variant.options:
-        onnx_graph.write(model.module, image, path)
-        return
+        onnx_graph.write(module, image, path)
+        return None
     with TemporaryDirectory() as folder:
         plain = Path(folder) / "plain.onnx"
-        onnx_graph.write(model.module, image, plain)
-        onnx_graph.quantize(plain, path, calibration)
+        layers = onnx_graph.write(module, image, plain)
+        names = [name for name in linear_names(module) if name in layers.values()]
+        int8 = {*quantized(names, variant)}
+        left = [node for node, layer in layers.items() if layer not in int8]
+        onnx_graph.quantize(plain, path, calibration, left)
+    return layer_record(module, names, variant)
 
 
 def options(threads: int) -> Any:

@@ -25,9 +25,12 @@ from numpy.typing import NDArray
 from vitbench.errors import Unavailable
 from vitbench.models import Model
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
+from vitbench.runtimes.linear_layers import layer_record, linear_names
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 FLOAT = ("Convolution", "ScaledDotProductAttention")
+# Where a file says how many products of linear layers are float by the recipe.
+FLOAT_PRODUCTS = ["vitbench", "float_products"]
 PROFILED_CALLS = 5
 
 
@@ -57,7 +60,7 @@ def suffix(_: Variant) -> str:
 
 def build(
     model: Model, variant: Variant, path: Path, calibration: NDArray[np.float32] | None
-) -> None:
+) -> dict[str, Any] | None:
     import openvino
     import torch
 
@@ -68,13 +71,36 @@ def build(
         example_input=torch.zeros(2, *image),
         input=[openvino.PartialShape([-1, *image])],
     )
+    record = None
     if variant.precision == "int8" and not variant.transform:
-        graph = _quantized(graph, calibration)
+        layers = _linear_layers(graph)
+        names = [name for name in linear_names(model.module) if name in layers.values()]
+        record = layer_record(model.module, names, variant)
+        int8 = record["quantized_names"]
+        left = [node for node, layer in layers.items() if layer not in int8]
+        graph = _quantized(graph, calibration, left)
+        graph.set_rt_info(len(left), FLOAT_PRODUCTS)
     # Weights in float16, the default, would change the numbers.
     openvino.save_model(graph, path, compress_to_fp16=False)
+    return record
 
 
-def _quantized(graph: Any, images: Any) -> Any:
+def _linear_layers(graph: Any) -> dict[str, str]:
+    """The name of the linear layer that a product with a constant weight is of, by its node's name.
+
+    The constant has the name of the weight in the module, after `self.`.
+    """
+    found: dict[str, str] = {}
+    for node in graph.get_ordered_ops():
+        if node.get_type_name() == "MatMul":
+            weight = node.input_value(1).get_node().get_friendly_name()
+            if weight.startswith("self.") and weight.endswith(".weight"):
+                found[node.get_friendly_name()] = weight[len("self.") : -len(".weight")]
+    return found
+
+
+def _quantized(graph: Any, images: Any, left: list[str]) -> Any:
+    """Nodes of these names are `left` in float."""
     import nncf
 
     return nncf.quantize(
@@ -83,7 +109,7 @@ def _quantized(graph: Any, images: Any) -> Any:
         model_type=nncf.ModelType.TRANSFORMER,
         preset=nncf.QuantizationPreset.PERFORMANCE,
         subset_size=len(images),
-        ignored_scope=nncf.IgnoredScope(types=list(FLOAT), validate=False),
+        ignored_scope=nncf.IgnoredScope(names=left, types=list(FLOAT), validate=False),
         advanced_parameters=nncf.AdvancedQuantizationParameters(
             overflow_fix=nncf.OverflowFix.ENABLE,
             smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(convolution=-1, matmul=-1),
@@ -210,7 +236,8 @@ def compiled(graph: Any, shape: list[int], placement: Placement, profile: bool =
             if layer["layerType"].astype(str).startswith("FullyConnected")
         ]
         kept = sum(kernel.endswith("i8") for kernel in linear)
-        if not linear or kept < len(linear):
+        left = int(graph.get_rt_info(FLOAT_PRODUCTS).astype(int))
+        if not kept or kept < len(linear) - left:
             raise RuntimeError(f"{kept} of {len(linear)} linear layers are int8 once compiled")
     return made.create_infer_request()
 

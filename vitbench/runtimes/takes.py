@@ -72,22 +72,37 @@ TAKES: Mapping[str, Takes] = {
             "mode": ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"),
             "quantization": ("torchao",),
             "rest": ("fp32", "bf16", "fp16"),
+            FLOAT_LAYERS: LAYER_NAMES,
         },
         "quantization",
     ),
     "aot_inductor": Takes(
         ("fp32", "int8"),
-        {"quantization": ("torchao-weight", "torchao-dynamic", "pt2e-x86")},
+        {
+            "quantization": ("torchao-weight", "torchao-dynamic", "pt2e-x86"),
+            FLOAT_LAYERS: LAYER_NAMES,
+        },
         "quantization",
         ("pt2e-x86",),
     ),
     "onnxruntime": Takes(
-        ("fp32", "int8"), {"quantization": ("dynamic", "static")}, "quantization", ("static",)
+        ("fp32", "int8"),
+        {"quantization": ("dynamic", "static"), FLOAT_LAYERS: LAYER_NAMES},
+        "quantization",
+        ("static",),
     ),
     "openvino": Takes(
-        ("fp32", "bf16", "int8"), {"rest": ("fp32", "bf16")}, "rest", calibrates=True
+        ("fp32", "bf16", "int8"),
+        {"rest": ("fp32", "bf16"), FLOAT_LAYERS: LAYER_NAMES},
+        "rest",
+        calibrates=True,
+        of_transforms=False,
     ),
-    "executorch": Takes(("fp32", "int8"), {"quantization": ("dynamic",)}),
+    "executorch": Takes(
+        ("fp32", "int8"),
+        {"quantization": ("dynamic",), FLOAT_LAYERS: LAYER_NAMES},
+        of_transforms=False,
+    ),
     "tuned": Takes(("int8",), {FLOAT_LAYERS: LAYER_NAMES}),
 }  # fmt: skip
 
