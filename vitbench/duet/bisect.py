@@ -82,7 +82,7 @@ def bisect(line: Sequence[Commit], duets: Duets, wanted: str | None = None) -> B
     whole, case = tuple(line), duets.case.id
     with duets.open(line[0]) as good:
         duets.say(f"bad {line[-1]} against good {line[0]}: {_commits(len(line) - 1)}")
-        ends, bad_failed = duets.compare(good, line[-1])
+        ends, bad_failed = duets.compare(good, line[-1], explain=len(line) == 2)
         duets.say(f"{ends.state}: {ends.sentence}")
         if ends.state not in CHANGES.values() or (wanted and ends.state != wanted):
             return Bisected(case, whole, ends, wanted)
@@ -112,7 +112,7 @@ def _confirm(narrowed: Narrowed, duets: Duets) -> Verdict:
     left = ERROR_OF_STEPS - sum(step.error for step in narrowed.steps)
     alpha = min(duets.rule.alpha, left) if left > 0 else duets.rule.alpha
     with duets.open(narrowed.before) as before:
-        return replace(duets, rule=replace(duets.rule, alpha=alpha)).compare(before, first)[0]
+        return replace(duets, rule=replace(duets.rule, alpha=alpha)).compare(before, first, True)[0]
 
 
 def _commits(count: int) -> str:

@@ -12,7 +12,6 @@ from vitbench.duet.bisect_search import Half, Step
 from vitbench.duet.play import Duet
 from vitbench.duet.rule import Rule, null_arm_excess
 from vitbench.duet.sides import Side
-from vitbench.duet.verdicts import conclude
 from vitbench.errors import UserError, WorkerFailed
 from vitbench.judge.verdict import Verdict
 from vitbench.measure.options import Options
@@ -44,11 +43,12 @@ class Duets:
         """Those that are left, at least 0."""
         return max(0.0, (self.deadline - time.monotonic()) / 60)
 
-    def compare(self, base: Side, commit: Commit) -> tuple[Verdict, bool]:
+    def compare(self, base: Side, commit: Commit, explain: bool) -> tuple[Verdict, bool]:
         """The verdict of a commit as head against a base that is checked out, and whether head
-        failed to build, to verify or to answer."""
+        failed to build, to verify or to answer. `explain`: as of Duet."""
         with self.open(commit) as side:
-            duet = Duet({"base": base, "head": side}, self.options, self.say)
+            sides = {"base": base, "head": side}
+            duet = Duet(sides, self.options, self.say, explain=explain)
             (verdict,) = duet.run([self.case], self.rule, self.minutes)
         return verdict, self.case.id in duet.progress.head_failures
 
@@ -58,7 +58,7 @@ class HalfwayDuet(Duet):
     ratio, at the error probability `level` for either side."""
 
     def __init__(self, sides: Mapping[str, Side], duets: Duets, bound: float, level: float) -> None:
-        super().__init__(sides, duets.options, duets.say)
+        super().__init__(sides, duets.options, duets.say, explain=False)
         self.bound, self.level = bound, level
 
     def open_cases(self, cases: Sequence[Case], rule: Rule) -> list[Case]:
@@ -74,9 +74,6 @@ class HalfwayDuet(Duet):
         )
         off = null_arm_excess(null, math.log1p(rule.limit(case.id)))
         return side_of(found, self.bound, off, rule.planned, self.level)
-
-    def _verdicts(self, cases: Sequence[Case], rule: Rule) -> list[Verdict]:
-        return conclude(self.played(cases), rule)  # which operators grew is asked at the end alone
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from vitbench.duet.bisect import CHANGES, Bisected
 from vitbench.judge.verdict import Verdict
+from vitbench.show.structure import structure_words
 
 ADJECTIVES = {"SLOWER": "slower", "FASTER": "faster", "DRIFTED": "drifted"}
 
@@ -28,6 +29,7 @@ def _result(found: Bisected) -> Iterator[str]:
             f"first {adjective} commit: {found.first}{_own_change(found)}; "
             f"{_error(found.comparisons, found.ends)}"
         )
+        yield from _explained(found)
         yield from _notes(found)
     elif found.contradicted and found.confirmed:
         yield (
@@ -59,6 +61,13 @@ def _own_change(found: Bisected) -> str:
     if own.low is not None and own.high is not None:
         interval = f" [{own.low * 100:+.1f} %, {own.high * 100:+.1f} %]"
     return f", {own.change * 100:+.1f} %{interval}"
+
+
+def _explained(found: Bisected) -> Iterator[str]:
+    """The comparison with the commit before, and what is executed otherwise."""
+    if found.confirmed and found.ends.state != "DRIFTED":
+        yield f"{found.confirmed.state}: {found.confirmed.sentence}"
+        yield from structure_words(found.confirmed)
 
 
 def _error(comparisons: int, ends: Verdict) -> str:

@@ -34,7 +34,8 @@ VERIFY_SECONDS = 3600.0
 
 
 class Duet:
-    """Two sides and the cases they play. `say` receives a line whenever something long begins."""
+    """Two sides and the cases they play. `say` receives a line whenever something long begins.
+    Without `explain`, neither structures nor the operators of slower cases are looked at."""
 
     def __init__(
         self,
@@ -42,11 +43,13 @@ class Duet:
         options: Options,
         say: Callable[[str], None] = lambda _: None,
         turn_seconds: float = TURN_SECONDS,
+        explain: bool = True,
     ) -> None:
         self.sides = {**sides, "null": sides["base"]}
         self.options = options
         self.say = say
         self.turn_seconds = turn_seconds
+        self.explain = explain
         self.progress = Progress()
         self._leases = Leases()  # of artifacts: who prepared one ends before others load it
 
@@ -71,7 +74,8 @@ class Duet:
             return [Verdict(case.id, "INCOMPARABLE", why) for case in cases]
         with tempfile.TemporaryDirectory(prefix="vitbench-duet-") as folder:
             self.prepare(cases, Path(folder))
-            compare_structures(self.arm, cases, self.progress, self.say)
+            if self.explain:
+                compare_structures(self.arm, cases, self.progress, self.say)
             deadline = time.monotonic() + minutes * 60
             number, longest, left = 0, 0.0, self.open_cases(cases, rule)
             while left and number < rule.planned:
@@ -115,6 +119,8 @@ class Duet:
 
     def _verdicts(self, cases: Sequence[Case], rule: Rule) -> list[Verdict]:
         found = conclude(self.played(cases), rule)
+        if not self.explain:
+            return found
         found = [with_structure(verdict, self.progress) for verdict in found]
         return explain_slower(found, self._loads, self.arm, self.say)
 
