@@ -72,6 +72,10 @@ for line in sys.stdin:
         error = {{"kind": "UserError", "message": "there is no verb 'structure': hello, load"}}
         print(json.dumps({{"error": error}}), flush=True)
         continue
+    if verb == "contents":  # as of an older vitbench
+        error = {{"kind": "UserError", "message": "there is no verb 'contents': hello"}}
+        print(json.dumps({{"error": error}}), flush=True)
+        continue
     prepared = {{**PREPARED, "load": {{"variant": name, "images": images}}}}
     given = {{
         "hello": {{"protocol": PROTOCOL, "vitbench": "9.9", "versions": {{}}, "variables": {{}}}},

@@ -5,13 +5,18 @@ import os
 import shutil
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
+from tests.unit.test_conclude import answer as made
 from vitbench.duet.identical import Same, Unlike, compare, find_identical
 from vitbench.duet.installed import packages
+from vitbench.duet.progress import Progress
+from vitbench.duet.rule import Rule
+from vitbench.duet.sides import Side
+from vitbench.duet.verdicts import SIDES, Played, conclude
 from vitbench.errors import UserError
+from vitbench.judge.verdict import exit_code
 
 OPENED = ("acme/vision.py", "acme/settings.yaml", "acme/current", "acme/not-there.yaml")
 
@@ -52,7 +57,11 @@ def contents(trees, names=OPENED, listings=(), head=(), **parts):
 def test_equal_trees_are_identical(trees):
     found = compare(contents(trees))
     assert isinstance(found, Same)
-    assert "1 packages, and the same 2 files of the repository were opened" in found.sentence
+    assert (
+        "variables and packages (1); and the files of the repository that were opened are the "
+        in (found.sentence)
+    )
+    assert found.sentence.endswith("same (2)")
 
 
 @pytest.mark.parametrize(
@@ -170,28 +179,66 @@ def test_packages_are_compared_by_version_and_files(tmp_path):
     assert editable["acme"] == f"1.0 in {sys.prefix}"
 
 
-PREPARED = {
-    "artifact": {"sha256": "aa"}, "weights": "bb", "labels": "cc", "predictions": {"sample": "dd"},
-    "load": {},
-}  # fmt: skip
+CASE = "m/v/cpu/b1"
 
 
-def found_by(answer, head=PREPARED, cases=("m/v/cpu/b1", "m/w/cpu/b1")):
-    """What is found where an arm answers `contents` by `answer`, and how often it is asked."""
-    asked = []
+def found_by(tmp_path, answer, head=None, more=None, state="KEPT"):
+    """The progress of two cases where an arm answers `contents` by `answer`; what was said; how
+    often an arm was asked."""
+    asked, said = [], []
 
     class Arm:
         def ask(self, request, _):
             asked.append(request)
-            return answer()
+            return answer(request)
 
     @contextmanager
     def arms(sides):
         yield {side: Arm() for side in sides}
 
-    prepared = {"base": PREPARED, "head": head}
-    places = {side: Path(side) for side in prepared}
-    return find_identical(cases, lambda _: prepared, places, arms, lambda _: None), len(asked)
+    cases, progress = [CASE, "m/w/cpu/b1"], Progress()
+    sides = {side: Side(side, "python", tmp_path, tree=tmp_path / side) for side in SIDES}
+    for side, tree in sides.items():
+        (tree.tree / "acme").mkdir(parents=True, exist_ok=True)
+        own = head if side == "head" and head else {}
+        prepared = {**made(state), "artifact": {"sha256": "aa"}, "weights": "b", "load": {}, **own}
+        progress.prepared[side] = dict.fromkeys(cases, prepared)
+    if more:
+        more(tmp_path)
+    played = Played(cases, progress.prepared, {"base": {}, "head": {}}, {}, {})
+    find_identical(played, sides, arms, progress, said.append)
+    return progress, said, len(asked)
+
+
+def whole(request):
+    """What an arm says that opened one file."""
+    return {
+        "parts": {"packages": {"torch": "2"}}, "tree": request["tree"], "names": ["acme/a.yaml"],
+        "listings": [], "links": [], "taken": [], "doubts": [],
+    }  # fmt: skip
+
+
+def test_an_identical_case_is_the_same_and_is_not_timed(tmp_path):
+    progress, _, asked = found_by(tmp_path, whole)
+    verdict = progress.identical[CASE]
+    assert (verdict.state, verdict.figures["identical"]) == ("SAME", True)
+    assert asked == 4  # two cases of two sides, each in an arm of its own
+    assert not progress.notes
+    played = Played([CASE], progress.prepared, {"base": {}, "head": {}}, {}, {},
+                    identical=progress.identical)  # fmt: skip
+    assert not played.timed(CASE)
+    (concluded,) = conclude(played, Rule())
+    assert (concluded.state, concluded.sentence) == ("SAME", verdict.sentence)
+    assert concluded.figures["identical"]
+    assert exit_code([concluded]) == 0
+
+
+def test_what_is_broken_alike_on_both_sides_is_not_identical(tmp_path):
+    progress, _, asked = found_by(tmp_path, whole, state="BROKEN")
+    assert not asked
+    played = Played([CASE], progress.prepared, {"base": {}, "head": {}}, {}, {},
+                    identical=progress.identical)  # fmt: skip
+    assert conclude(played, Rule())[0].state == "INCOMPARABLE"
 
 
 @pytest.mark.parametrize(
@@ -199,22 +246,33 @@ def found_by(answer, head=PREPARED, cases=("m/v/cpu/b1", "m/w/cpu/b1")):
     [
         ({"artifact": {"sha256": "a0"}}, "the artifact"),
         ({"labels": "c0"}, "the set of labels"),
-        ({"predictions": {"sample": "d0"}}, "the set of images, or an answer to one, (sample)"),
+        ({"predictions": {**made()["predictions"], "sample": "d0"}}, "(sample)"),
     ],
 )
-def test_what_prepared_otherwise_is_not_asked_for_its_contents(part, words):
-    found, asked = found_by(dict, {**PREPARED, **part})
-    assert set(found.differences.values()) == {f"not the same: {words}"}
-    assert not found.identical
+def test_what_prepared_otherwise_is_not_asked_for_its_contents(tmp_path, part, words):
+    progress, said, asked = found_by(tmp_path, whole, part)
+    assert words in said[0]
+    assert not progress.identical
+    assert not progress.notes
     assert not asked
 
 
-def test_an_arm_that_does_not_know_the_question_is_asked_once():
-    def refuse():
+def test_where_other_packages_are_declared_nothing_is_identical(tmp_path):
+    def declare(folder):
+        (folder / "head" / "requirements.txt").write_text("torch==2.14.1\n")
+
+    progress, said, asked = found_by(tmp_path, whole, more=declare)
+    assert said == ["no case is identical: other packages are declared in requirements.txt"]
+    assert not progress.identical
+    assert not asked
+
+
+def test_an_arm_that_does_not_know_the_question_is_asked_once(tmp_path):
+    def refuse(_):
         raise UserError("there is no verb 'contents': hello, prepare")
 
-    found, asked = found_by(refuse)
-    assert not found.identical
+    progress, _, asked = found_by(tmp_path, refuse)
+    assert not progress.identical
     assert asked == 2  # of both sides
-    (note,) = found.notes
-    assert "timed, since contents do not show whether base and head are identical" in note
+    (note,) = progress.notes
+    assert note.startswith(f"{CASE}: timed, since contents do not show")

@@ -26,7 +26,22 @@ def every(sentence="why"):
 
 
 def test_every_state_has_its_place():
-    assert set(ACT_FIRST) == {*VERDICTS, "KEPT", "BROKEN", "UNPROVEN", "UNJUDGED"}
+    states = {*VERDICTS, "KEPT", "BROKEN", "UNPROVEN", "UNJUDGED"}
+    assert set(ACT_FIRST) == states | {"SAME (identical)"}
+
+
+def test_a_case_that_is_identical_is_said_so_everywhere():
+    found = [
+        Verdict("m/v/cpu/b1", "SAME", "nothing to time", figures={"identical": True}),
+        Verdict("m/w/cpu/b1", "SAME", "timed"),
+    ]
+    lines = verdicts_text(found).splitlines()
+    assert lines[0] == "SAME              m/w/cpu/b1: timed"
+    assert lines[1] == "SAME (identical)  m/v/cpu/b1: nothing to time"
+    assert lines[-1] == "2 cases: 1 SAME, 1 SAME (identical)"
+    assert "| SAME (identical) | m/v/cpu/b1 |" in markdown(found)
+    assert "SAME (identical): nothing to time" in junit(found)
+    assert annotations(found) == []
 
 
 def test_the_line_of_counts():

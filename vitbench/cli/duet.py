@@ -75,10 +75,10 @@ def play(chosen: argparse.Namespace) -> int:
 
     with sides_of(_asked(chosen, options)) as sides:
         other, this = sides["base"], sides["head"]
-        duet = Duet(sides, options, say)
+        duet = Duet(sides, options, say, shortcut=not chosen.no_shortcut)
         throttling = Throttling()
         verdicts = duet.run(found, rule, chosen.minutes, keep)
-    notes = [*other.notes, *throttling.notes()]
+    notes = [*other.notes, *duet.progress.notes, *throttling.notes()]
     code = exit_code(verdicts, strict)
     compared = f"{this.label} against {other.label}"
     print(compared, verdicts_text(verdicts, notes), sep="\n")

@@ -173,6 +173,12 @@ OPTIONS = (
         check=share,
     ),
     Option(
+        "--no-shortcut",
+        (PYTEST, DUET),
+        "duet: also time the cases whose contents are the same in base and head",
+        flag=True,
+    ),
+    Option(
         "--blocks-max",
         COMPARED,
         "duet: at most this many blocks of fresh processes (default: 20)",

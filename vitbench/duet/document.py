@@ -17,7 +17,7 @@ def document(
     verdicts: Sequence[Verdict] = (),
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What was compared with what, how, and the verdicts. `notes` come after those of base.
+    """What was compared with what, how, and the verdicts. `notes` come last.
 
     `base_commit`, and `merge_base_of`, the branch that base is the merge-base with, are None where
     there is no such.
@@ -30,7 +30,7 @@ def document(
         "merge_base_of": base.merge_base_of or None,
         "head": head.label,
         "head_commit": head.commit or None,
-        "notes": [*base.notes, *notes],
+        "notes": [*base.notes, *progress.notes, *notes],
         "tolerance": rule.tolerance,
         "planned": rule.planned,
         "versions": progress.versions,

@@ -12,59 +12,49 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.duet.conversation import Conversation
+from vitbench.duet.dependencies import changed
 from vitbench.duet.play_case import LOAD_SECONDS, in_parallel
+from vitbench.duet.progress import Progress
 from vitbench.duet.same_files import Tree, differing, other_links
+from vitbench.duet.sides import Side
+from vitbench.duet.verdicts import SIDES, Played
 from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.judge.verdict import Verdict
 
-SIDES = ("base", "head")
+NO_VERB = "there is no verb"
+"""What an arm says that does not know a question."""
 Arms = Callable[[Sequence[str]], AbstractContextManager[Mapping[str, Conversation]]]
 Sided = Mapping[str, Mapping[str, Any]]
 """By side."""
 
 
-@dataclass(frozen=True)
-class Shortcuts:
-    """`identical`: the verdicts of the cases that are the same, by id. `notes`: why cases are timed
-    though no difference was found. `differences`: why the others are timed, by id."""
-
-    identical: Mapping[str, Verdict]
-    notes: tuple[str, ...]
-    differences: Mapping[str, str]
-
-
 def find_identical(
-    cases: Sequence[str],
-    prepared: Callable[[str], Sided],
-    trees: Mapping[str, Path],
+    played: Played,
+    sides: Mapping[str, Side],
     arms: Arms,
+    progress: Progress,
     say: Callable[[str], None],
-) -> Shortcuts:
-    """Compares each case by contents, in fresh arms. `prepared`: what each side answered to
-    `prepare`; `trees`: the folder of each side's project."""
-    identical, doubts, differences = dict[str, Verdict](), dict[str, list[str]](), dict[str, str]()
-    for case in cases:
-        answers = prepared(case)
-        other = _first_part(*(_known(answers[side]) for side in SIDES))
-        if other:
-            differences[case] = f"not the same: {other}"
-            continue
-        say(f"comparing the contents of {case}")
-        try:
-            found = compare(_ask(answers, trees, arms))
-        except (Unavailable, UserError, WorkerFailed) as reason:
-            doubts.setdefault(str(reason), []).append(case)
-            if "there is no verb" in str(reason):  # an older vitbench, which answers all cases so
-                break
-            continue
+) -> None:
+    """Fills `progress.identical`, of the cases that would be timed; and `progress.notes`, where no
+    difference is found and yet a case has to be timed. Each case is compared in fresh `arms`."""
+    trees = {side: sides[side].tree for side in SIDES}
+    if declared := changed(trees["base"], trees["head"]):
+        say(f"no case is identical: other packages are declared in {', '.join(declared)}")
+        return
+    doubts = dict[str, list[str]]()
+    for case in filter(played.timed, played.cases):
+        answers = {side: played.prepared[side][case] for side in SIDES}
+        found = _found(case, answers, trees, arms, say)
         if isinstance(found, Same):
-            identical[case] = Verdict(case, "SAME", found.sentence, figures={"identical": True})
-        elif found.doubt:
+            figures = {"identical": True}
+            progress.identical[case] = Verdict(case, "SAME", found.sentence, figures=figures)
+            continue
+        say(f"{case} is timed: {found.difference or found.doubt}")
+        if found.doubt:
             doubts.setdefault(found.doubt, []).append(case)
-        else:
-            differences[case] = found.difference
-    notes = tuple(_note(why, few) for why, few in doubts.items())
-    return Shortcuts(identical, notes, differences)
+        if NO_VERB in found.doubt:  # of an older vitbench, which answers so to all cases
+            break
+    progress.notes += [_note(why, few) for why, few in doubts.items()]
 
 
 @dataclass(frozen=True)
@@ -103,10 +93,23 @@ def compare(contents: Sided) -> Same | Unlike:
         return Unlike(doubt=doubts[0])
     count = sum(now.is_file(name) for name in names)
     return Same(
-        "nothing to time: base and head have the same artifact, recipe, images, answers, variables "
-        f"and {len(head['parts']['packages'])} packages, and the same {_files(count)} of the "
-        "repository were opened"
+        "nothing to time: base and head have the same artifact, recipe, images, labels, answers, "
+        f"variables and packages ({len(head['parts']['packages'])}); and the files of the "
+        f"repository that were opened are the same ({count})"
     )
+
+
+def _found(
+    case: str, answers: Sided, trees: Mapping[str, Path], arms: Arms, say: Callable[[str], None]
+) -> "Same | Unlike":
+    """`answers`: what each side answered to `prepare`."""
+    if other := _first_part(*(_known(answers[side]) for side in SIDES)):
+        return Unlike(f"not the same: {other}")
+    say(f"comparing the contents of {case}")
+    try:
+        return compare(_ask(answers, trees, arms))
+    except (Unavailable, UserError, WorkerFailed) as reason:
+        return Unlike(doubt=str(reason))
 
 
 def _ask(answers: Sided, trees: Mapping[str, Path], arms: Arms) -> dict[str, Any]:
@@ -124,8 +127,8 @@ def _ask(answers: Sided, trees: Mapping[str, Path], arms: Arms) -> dict[str, Any
 def _known(prepared: Mapping[str, Any]) -> dict[str, Any]:
     """What is compared of an answer to `prepare`."""
     return {
-        "the artifact": prepared["artifact"]["sha256"],
-        "the set of weights": prepared["weights"],
+        "the artifact": prepared.get("artifact", {}).get("sha256"),
+        "the set of weights": prepared.get("weights"),
         "the set of labels": prepared.get("labels"),
         "the set of images, or an answer to one,": prepared["predictions"],
     }
@@ -150,7 +153,3 @@ def _others(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[str]:
 def _note(why: str, cases: Sequence[str]) -> str:
     few = cases[0] if len(cases) == 1 else f"{cases[0]} and {len(cases) - 1} more"
     return f"{few}: timed, since contents do not show whether base and head are identical: {why}"
-
-
-def _files(count: int) -> str:
-    return f"{count} file{'' if count == 1 else 's'}"

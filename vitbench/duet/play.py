@@ -13,6 +13,7 @@ from vitbench.duet.block import Block
 from vitbench.duet.block_verdicts import decided, judge_blocks
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.handshake import handshake
+from vitbench.duet.identical import find_identical
 from vitbench.duet.lacking import incomparable
 from vitbench.duet.play_case import HeadAnswersOtherwise, in_parallel, play_case
 from vitbench.duet.prepare import prepare_by
@@ -35,7 +36,8 @@ VERIFY_SECONDS = 3600.0
 
 class Duet:
     """Two sides and the cases they play. `say` receives a line whenever something long begins.
-    Without `explain`, neither structures nor the operators of slower cases are looked at."""
+    Without `explain`, neither structures nor the operators of slower cases are looked at. With
+    `shortcut`, cases are not timed whose contents are the same on both sides."""
 
     def __init__(
         self,
@@ -44,12 +46,14 @@ class Duet:
         say: Callable[[str], None] = lambda _: None,
         turn_seconds: float = TURN_SECONDS,
         explain: bool = True,
+        shortcut: bool = False,
     ) -> None:
         self.sides = {**sides, "null": sides["base"]}
         self.options = options
         self.say = say
         self.turn_seconds = turn_seconds
         self.explain = explain
+        self.shortcut = shortcut
         self.progress = Progress()
         self._leases = Leases()  # of artifacts: who prepared one ends before others load it
 
@@ -74,6 +78,8 @@ class Duet:
             return [Verdict(case.id, "INCOMPARABLE", why) for case in cases]
         with tempfile.TemporaryDirectory(prefix="vitbench-duet-") as folder:
             self.prepare(cases, Path(folder))
+            if self.shortcut:
+                find_identical(self.played(cases), self.sides, self.arms, self.progress, self.say)
             if self.explain:
                 compare_structures(self.arm, cases, self.progress, self.say)
             deadline = time.monotonic() + minutes * 60
@@ -115,6 +121,7 @@ class Duet:
             known.blocks,
             known.head_failures,
             known.incomparable,
+            identical=known.identical,
         )
 
     def _verdicts(self, cases: Sequence[Case], rule: Rule) -> list[Verdict]:
@@ -179,9 +186,7 @@ class Duet:
         turned = [*cases[number % len(cases) :], *cases[: number % len(cases)]]
         names = [*ARMS[number % len(ARMS) :], *ARMS[: number % len(ARMS)]]
         with ExitStack() as stack:
-            # Started by this thread: Linux ends them with the thread that did (die_with_parent).
-            arms = {name: stack.enter_context(self._start(name)) for name in names}
-            in_parallel(lambda name: self._hello(name, arms[name], None), names)
+            arms = stack.enter_context(self.arms(names))
             for case in turned:
                 try:
                     block = self._play(number, case, arms)
@@ -212,6 +217,15 @@ class Duet:
             known = self.progress.outputs.setdefault(case.id, {})
             known[name] = added(compared, known.get(name))
         return block
+
+    @contextmanager
+    def arms(self, names: Sequence[str]) -> Iterator[dict[str, Conversation]]:
+        """Fresh workers, by name, that speak our protocol."""
+        with ExitStack() as stack:
+            # Started by this thread: Linux ends them with the thread that did (die_with_parent).
+            arms = {name: stack.enter_context(self._start(name)) for name in names}
+            in_parallel(lambda name: self._hello(name, arms[name], None), names)
+            yield arms
 
     @contextmanager
     def arm(self, name: str, options: Options | None = None) -> Iterator[Conversation]:

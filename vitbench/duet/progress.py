@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vitbench.duet.block import Block
+from vitbench.judge.verdict import Verdict
 
 
 @dataclass
@@ -17,7 +18,8 @@ class Progress:
     finished blocks. `outputs`: which outputs of the timed calls were compared, by case and arm.
     `structures`: lines on what base and head execute otherwise, by case; [] where it is the same.
     `units`: how much extra work is planted into head. `waited_seconds`: how long this duet waited
-    for other timings on this machine.
+    for other timings on this machine. `identical`: the verdicts of the cases that need no timing.
+    `notes`: what people should know of the comparison.
     """
 
     prepared: dict[str, dict[str, Any]] = field(default_factory=lambda: {"base": {}, "head": {}})
@@ -31,3 +33,5 @@ class Progress:
     structures: dict[str, list[str]] = field(default_factory=dict)
     units: dict[str, int] = field(default_factory=dict)
     waited_seconds: float = 0.0
+    identical: dict[str, Verdict] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)

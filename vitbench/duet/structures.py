@@ -22,12 +22,13 @@ def compare_structures(
     progress: Progress,
     say: Callable[[str], None],
 ) -> None:
-    """Fill `progress.structures` for the cases that both sides have prepared.
+    """Fill `progress.structures` for the cases that both sides have prepared and that differ.
 
     The arms are fresh and time nothing. Where a structure cannot be had, the only line says why.
     An arm of an older vitbench counts nothing: that is said once.
     """
-    both = [case for case in cases if all(case.id in progress.prepared[side] for side in SIDES)]
+    open_cases = [case for case in cases if case.id not in progress.identical]
+    both = [c for c in open_cases if all(c.id in progress.prepared[side] for side in SIDES)]
     if not both:
         return
     with ExitStack() as stack:

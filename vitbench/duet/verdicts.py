@@ -34,6 +34,7 @@ class Played:
     `unavailable`: by side, why that side cannot run a case. `stopped`: why a case has no more
     blocks. `head_failures`: the error of head, where head failed to build, to verify or to answer.
     `incomparable`: why a case must not be compared, whatever the sides answer.
+    `identical`: the verdicts of the cases that need no timing: their contents are the same.
     """
 
     cases: Sequence[str]
@@ -43,6 +44,7 @@ class Played:
     blocks: Mapping[str, Sequence[Block]]
     head_failures: Mapping[str, str] = field(default_factory=dict)
     incomparable: Mapping[str, str] = field(default_factory=dict)
+    identical: Mapping[str, Verdict] = field(default_factory=dict)
 
     def broken(self, side: str, case: str) -> bool:
         return bool(self.prepared[side][case]["agreement"]["state"] == "BROKEN")
@@ -68,13 +70,15 @@ class Played:
         )
 
     def timed(self, case: str) -> bool:
-        """Whether it is to be timed: comparable, and no block of it failed."""
-        return self.comparable(case) and case not in self.stopped
+        """Whether it is to be timed: comparable, not identical, and no block of it failed."""
+        done = case in self.stopped or case in self.identical
+        return self.comparable(case) and not done
 
     @property
     def judged(self) -> dict[str, Sequence[Block]]:
         """The blocks of the comparable cases; a case that stopped has those finished before."""
-        found = {c: self.blocks.get(c, []) for c in self.cases if self.comparable(c)}
+        cases = [c for c in self.cases if self.comparable(c) and c not in self.identical]
+        found = {c: self.blocks.get(c, []) for c in cases}
         return {c: blocks for c, blocks in found.items() if blocks or c not in self.stopped}
 
     @cached_property
@@ -101,7 +105,10 @@ def conclude(played: Played, rule: Rule) -> list[Verdict]:
     drift = drift_of(played.compared)
     timed = {case: _seen(verdict, played, drift) for case, verdict in timed.items()}
     found = [
-        played.drifted.get(case) or _stopped(case, played, timed) or _untimed(case, played)
+        played.identical.get(case)
+        or played.drifted.get(case)
+        or _stopped(case, played, timed)
+        or _untimed(case, played)
         for case in played.cases
     ]
     return [_with_images(_with_transforms(verdict, played), played) for verdict in found]

@@ -15,6 +15,7 @@ from vitbench.show.structure import structure_of, structure_words, summary
 ALWAYS_FAIL = ("SLOWER", "DRIFTED", "LARGER", "BROKEN")
 FAIL_IF_STRICT = ("INCONCLUSIVE", "MISSING", "UNPROVEN")
 SKIPPED = ("NEW", "INCOMPARABLE", "UNJUDGED")
+IDENTICAL = "SAME (identical)"
 ACT_FIRST = (
     *ALWAYS_FAIL,
     *FAIL_IF_STRICT,
@@ -23,6 +24,7 @@ ACT_FIRST = (
     "NEW",
     "INCOMPARABLE",
     "SAME",
+    IDENTICAL,
     "KEPT",
 )
 """What a reader has to act on comes first."""
@@ -49,10 +51,16 @@ class Judged(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
+def shown(verdict: Judged) -> str:
+    """The state as people read it: IDENTICAL where contents were compared and nothing timed."""
+    same = verdict.state == "SAME" and verdict.to_json().get("figures", {}).get("identical")
+    return IDENTICAL if same else verdict.state
+
+
 def counts(verdicts: Sequence[Judged], noun: str = "case") -> str:
     """One line: "6 cases: 1 SLOWER, 1 INCONCLUSIVE, 4 SAME"."""
     # A verdict named "contracts" is on all of them, and is none of them.
-    found = Counter(verdict.state for verdict in verdicts if verdict.case != f"{noun}s")
+    found = Counter(shown(verdict) for verdict in verdicts if verdict.case != f"{noun}s")
     counted = ", ".join(f"{found[state]} {state}" for state in ACT_FIRST if found[state])
     return f"{found.total()} {noun}{'' if found.total() == 1 else 's'}: {counted or 'none'}"
 
@@ -60,10 +68,10 @@ def counts(verdicts: Sequence[Judged], noun: str = "case") -> str:
 def verdicts_text(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = "case") -> str:
     """A line for each, the ones to act on first, then notes and the count."""
     found = _ordered(verdicts)
-    wide = max((len(each.state) for each in found), default=0)
+    wide = max((len(shown(each)) for each in found), default=0)
     lines = []
     for each in found:
-        lines.append(f"{each.state:{wide}}  {_line(each.case)}: {_line(each.sentence)}")
+        lines.append(f"{shown(each):{wide}}  {_line(each.case)}: {_line(each.sentence)}")
         lines += [f"{'':{wide}}  {_line(words)}" for words in structure_words(each)]
     below = filter(None, (summary(verdicts), counts(verdicts, noun)))
     return "\n".join([*lines, *(f"note: {_line(note)}" for note in notes), *below])
@@ -84,7 +92,7 @@ def markdown(
     lines = [first, "", "| state | case | why |", "| --- | --- | --- |"]
     structure = []
     for each in _ordered(verdicts):
-        mark = f"**{each.state}**" if each.state in ALWAYS_FAIL else each.state
+        mark = f"**{each.state}**" if each.state in ALWAYS_FAIL else shown(each)
         lines.append(f"| {mark} | {_escaped(each.case)} | {_escaped(each.sentence)} |")
         structure += [f"- {_escaped(f'{each.case}: {line}')}" for line in structure_of(each) or ()]
     if structure:
@@ -117,7 +125,7 @@ def junit(
         place = {"classname": f"vitbench.{name}.{model}", "name": rest or model}
         case = ElementTree.SubElement(suite, "testcase", place)
         sentence = _line(each.sentence)
-        whole = "\n".join([f"{each.state}: {sentence}", *map(_line, structure_words(each))])
+        whole = "\n".join([f"{shown(each)}: {sentence}", *map(_line, structure_words(each))])
         if each.state in ALWAYS_FAIL or (each.state in FAIL_IF_STRICT and inconclusive_fails):
             found = ElementTree.SubElement(case, "failure", type=each.state, message=sentence)
             found.text = whole
@@ -196,7 +204,7 @@ def nothing_words(nothing: Uncompared, markup: bool = False) -> str:
 
 
 def _ordered(verdicts: Sequence[Judged]) -> list[Judged]:
-    return sorted(verdicts, key=lambda each: ACT_FIRST.index(each.state))
+    return sorted(verdicts, key=lambda each: ACT_FIRST.index(shown(each)))
 
 
 def _line(words: str) -> str:
