@@ -43,6 +43,7 @@ DINO3 = {**VIT, "num_register_tokens": 2}
 LEVIT = {
     "image_size": 32, "hidden_sizes": [16, 32, 48], "num_attention_heads": [1, 2, 3],
     "depths": [1, 1, 1], "key_dim": [8, 8, 8], "patch_size": 16,
+    "initializer_range": 0.4,  # smaller ones give logits of nothing but 0
 }  # fmt: skip
 MORE = {
     "swinv2": ("Swinv2ForImageClassification", SWIN, "ViTImageProcessor", SQUARE),

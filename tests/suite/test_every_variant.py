@@ -21,11 +21,8 @@ QUICK = [name for name in NAMES if name not in COMPILED]
 # Of each runtime that builds in a moment, and of each that takes 10 s a model.
 OF_FAMILIES = [n for n in FIRST if n in QUICK and variant(n).runtime != "executorch"]
 SLOW = [n for n in FIRST if n not in OF_FAMILIES]
-# Where a recipe does not keep its limits on a family, as a user is told: SigLIP's pooling head asks
-# with a query that is no image's, and NNCF leaves that layer in float32; MobileViT is 16 wide here.
+# Where a recipe does not keep its limits on a family, as a user is told: MobileViT is 16 wide here.
 KNOWN = {
-    ("tower-siglip", "openvino-int8"): "15 of 16 linear layers are int8 once compiled",
-    ("tower-whole-siglip", "openvino-int8"): "15 of 16 linear layers are int8 once compiled",
     ("mobilevit", "tuned-int8"): "error 0.1",
 }
 

@@ -51,3 +51,55 @@ def test_without_them_the_weights_become_integers(exported, tmp_path):
     onnx_graph.quantize(tmp_path / "plain.onnx", tmp_path / "int8.onnx", None)
     weights = onnx.load(tmp_path / "int8.onnx").graph.initializer
     assert [192, 20] in [list(t.dims) for t in weights if t.data_type == onnx.TensorProto.INT8]
+
+
+def test_a_product_that_is_the_same_for_all_images_is_no_int8_layer(tmp_path):
+    """As of a learnt query, repeated for each image: a session computes it once, in float."""
+    make, value = onnx.helper, onnx.helper.make_tensor_value_info
+    random = np.random.default_rng(0)
+    shapes = {"query": (1, 16), "wq": (16, 8), "wk": (24, 8), "wo": (8, 4)}
+    graph = make.make_graph(
+        [
+            make.make_node("Shape", ["images"], ["n"], "shape", end=1),
+            make.make_node("Concat", ["n", "one"], ["many"], "many", axis=0),
+            make.make_node("Expand", ["query", "many"], ["queries"], "expand"),
+            make.make_node("MatMul", ["queries", "wq"], ["q"], "asks"),
+            make.make_node("MatMul", ["images", "wk"], ["k"], "answers"),
+            make.make_node("Mul", ["q", "k"], ["both"], "mul"),
+            make.make_node("MatMul", ["both", "wo"], ["logits"], "head"),
+        ],
+        "pool",
+        [value("images", 1, ["batch", 24])],
+        [value("logits", 1, ["batch", 4])],
+        [
+            *(
+                onnx.numpy_helper.from_array(random.normal(size=shape).astype(np.float32), name)
+                for name, shape in shapes.items()
+            ),
+            onnx.numpy_helper.from_array(np.ones(1, np.int64), "one"),
+        ],
+    )
+    opset = [make.make_opsetid("", onnx_graph.OPSET)]
+    made = make.make_model(graph, opset_imports=opset, ir_version=10)
+    onnx.save(made, tmp_path / "plain.onnx")
+    assert onnx_graph.fixed_products(made.graph) == {"asks"}
+    onnx_graph.quantize(tmp_path / "plain.onnx", tmp_path / "int8.onnx", None)
+    weights = onnx.load(tmp_path / "int8.onnx").graph.initializer
+    integers = [list(t.dims) for t in weights if t.data_type == onnx.TensorProto.INT8]
+    assert sorted(dims for dims in integers if len(dims) == 2) == [[8, 4], [24, 8]]
+
+
+def test_openvino_s_products_of_no_image_are_found():
+    openvino = pytest.importorskip("openvino", reason="openvino is in the extra runtimes")
+    from openvino import opset13 as ops
+
+    from vitbench.runtimes.openvino import _fixed
+
+    images = ops.parameter([-1, 24], np.float32, name="images")
+    query = ops.broadcast(np.ones((1, 24), np.float32), ops.shape_of(images))
+    asks = ops.matmul(query, np.ones((24, 8), np.float32), False, False)
+    answers = ops.matmul(images, np.ones((24, 8), np.float32), False, False)
+    asks.set_friendly_name("asks")
+    answers.set_friendly_name("answers")
+    graph = openvino.Model([ops.multiply(asks, answers)], [images])
+    assert _fixed(graph) == ["asks"]

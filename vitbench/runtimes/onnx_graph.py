@@ -73,8 +73,9 @@ def linear_layers(module: Any, graph: Any) -> dict[str, str]:
     linears = {n: each for n, each in module.named_modules() if isinstance(each, torch.nn.Linear)}
     constants = {tensor.name: tensor for tensor in graph.initializer}
     found: dict[str, str] = {}
+    fixed = fixed_products(graph)
     for node in graph.node:
-        if node.op_type not in PRODUCTS or node.input[1] not in constants:
+        if node.op_type not in PRODUCTS or node.input[1] not in constants or node.name in fixed:
             continue
         notes = {note.key: note.value for note in node.metadata_props}
         scopes = ast.literal_eval(notes.get(SCOPES, "[]"))
@@ -85,6 +86,19 @@ def linear_layers(module: Any, graph: Any) -> dict[str, str]:
             names = [n for n, x in linears.items() if any(torch.equal(w, x.weight) for w in either)]
         if names:
             found[node.name] = names[-1]
+    return found
+
+
+def fixed_products(graph: Any) -> set[str]:
+    """The names of the products that are the same for all images: a session computes them once,
+    when it is made, in float."""
+    other, found = {each.name for each in graph.input}, set[str]()
+    for node in graph.node:
+        # How many images there are says nothing of them.
+        if node.op_type not in ("Shape", "Size") and not other.isdisjoint(node.input):
+            other.update(node.output)
+        elif node.op_type in PRODUCTS:
+            found.add(node.name)
     return found
 
 
@@ -114,10 +128,13 @@ def quantize(
     graph = onnx.load(plain).graph
     constants = {tensor.name for tensor in graph.initializer}
     products = [node for node in graph.node if node.op_type in PRODUCTS]
-    attention = [node.name for node in products if node.input[1] not in constants]
+    fixed = fixed_products(graph)
+    others = [  # attention's own, and those of no image
+        each.name for each in products if each.input[1] not in constants or each.name in fixed
+    ]
     common: dict[str, Any] = {
         "op_types_to_quantize": list(PRODUCTS),
-        "nodes_to_exclude": [*attention, *left],
+        "nodes_to_exclude": [*others, *left],
         "per_channel": True,
         "reduce_range": True,
         "weight_type": ort.QuantType.QInt8,
@@ -138,7 +155,7 @@ def quantize(
         )
     executed = _executed(path)
     found = sum(executed.count(name) for name in INTEGER_PRODUCTS)
-    wanted = len(products) - len(attention) - len(left)
+    wanted = len(products) - len(others) - len(left)
     if found != wanted or not wanted:
         raise RuntimeError(f"onnxruntime executes {found} of {wanted} linear layers in int8")
 

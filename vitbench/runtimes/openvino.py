@@ -77,7 +77,7 @@ def build(
         names = [name for name in linear_names(model.module) if name in layers.values()]
         record = layer_record(model.module, names, variant)
         int8 = record["quantized_names"]
-        left = [node for node, layer in layers.items() if layer not in int8]
+        left = [node for node, layer in layers.items() if layer not in int8] + _fixed(graph)
         graph = _quantized(graph, calibration, left)
         graph.set_rt_info(len(left), FLOAT_PRODUCTS)
     # Weights in float16, the default, would change the numbers.
@@ -88,14 +88,30 @@ def build(
 def _linear_layers(graph: Any) -> dict[str, str]:
     """The name of the linear layer that a product with a constant weight is of, by its node's name.
 
-    The constant has the name of the weight in the module, after `self.`.
+    The constant has the name of the weight in the module, after `self.`. One whose input is the
+    same for all images is left out: NNCF leaves that in float, too.
     """
     found: dict[str, str] = {}
+    fixed = _fixed(graph)
     for node in graph.get_ordered_ops():
-        if node.get_type_name() == "MatMul":
+        if node.get_type_name() == "MatMul" and node.get_friendly_name() not in fixed:
             weight = node.input_value(1).get_node().get_friendly_name()
             if weight.startswith("self.") and weight.endswith(".weight"):
                 found[node.get_friendly_name()] = weight[len("self.") : -len(".weight")]
+    return found
+
+
+def _fixed(graph: Any) -> list[str]:
+    """The names of the products that are the same for all images, as of a learnt query."""
+    other, found = set[str](), []
+    for node in graph.get_ordered_ops():
+        name, kind = node.get_friendly_name(), node.get_type_name()
+        inputs = [each.get_node().get_friendly_name() for each in node.input_values()]
+        # How many images there are says nothing of them.
+        if kind == "Parameter" or (kind != "ShapeOf" and not other.isdisjoint(inputs)):
+            other.add(name)
+        elif kind == "MatMul":
+            found.append(name)
     return found
 
 
