@@ -9,7 +9,9 @@ from vitbench.measure.options import Options
 from vitbench.project.project import Project, read_project
 
 
-def asked(against, start, root=None, texts=(), tip=False, base_artifacts=()):
+def asked(
+    against, start, root=None, texts=(), tip=False, base_artifacts=(), seconds=60.0, say=print
+):
     """Of the project at `root`, which is `start` unless given; the command is given in `start`."""
 
     def read(project: Project) -> Options:
@@ -22,7 +24,9 @@ def asked(against, start, root=None, texts=(), tip=False, base_artifacts=()):
 
     root = Path(root or start)
     project = read_project(root / "pyproject.toml", root)
-    return Asked(against, Path(start), project, read(project), read, tip, base_artifacts)
+    return Asked(
+        against, Path(start), project, read(project), read, tip, base_artifacts, seconds, say
+    )
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from tests.helpers.documents import (
     lost_references,
     missing_files,
 )
+from vitbench.pyproject import KEYS
 from vitbench.runtimes import RUNTIMES
 
 
@@ -71,8 +72,7 @@ def test_a_workflow_of_a_document_is_yaml(block):
 
 @pytest.mark.parametrize("block", blocks("toml"))
 def test_settings_of_a_document_are_toml(block):
-    known = {"contracts", "history_since", "models", "variants"}
-    assert set(tomllib.loads(block)["tool"]["vitbench"]) <= known
+    assert set(tomllib.loads(block)["tool"]["vitbench"]) <= set(KEYS)
 
 
 def test_python_of_a_document_runs(monkeypatch, capsys):

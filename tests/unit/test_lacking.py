@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.repositories import pointer
 from vitbench.case import Case
 from vitbench.duet.lacking import incomparable
-from vitbench.duet.sides import Side
+from vitbench.duet.sides import Side, head
 from vitbench.measure.options import Options
 from vitbench.models import ModelSpec
 from vitbench.runtimes.base import Variant
@@ -37,7 +37,7 @@ def options(tree):
 def asked(options, tree, lacking=(), *names):
     cases = [Case("mine", name, "cpu", 1) for name in names or ("fp32", "shipped")]
     base = Side("base", "python", tree, tree=tree, options=options, lacking=dict(lacking))
-    return incomparable(cases, base)
+    return incomparable(cases, {"base": base, "head": head()})
 
 
 def test_an_artifact_that_base_does_not_have(options, tree):
@@ -78,6 +78,9 @@ def test_what_is_known_of_an_artifact_is_said(options, tree):
 
 def test_a_model_that_base_cannot_have(options, tree):
     cases = [Case("mine", "fp32", "cpu", 1), Case("other", "fp32", "cpu", 1)]
-    base = Side("base", "python", tree, tree=tree, options=options, models={"mine": "out.pth is"})
-    assert incomparable(cases, base) == {"mine/fp32/cpu/b1": "out.pth is"}
-    assert incomparable(cases, replace(base, options=None)) == {}
+    base = Side("base", "python", tree, tree=tree, options=options, lacking={},
+                models={"mine": "out.pth is"})  # fmt: skip
+    assert incomparable(cases, {"base": base, "head": head()}) == {"mine/fp32/cpu/b1": "out.pth is"}
+    # What the user's own tree lacks is a fault, and a verdict of its own.
+    own = replace(base, lacking=None)
+    assert incomparable(cases, {"base": own, "head": own}) == {}

@@ -34,8 +34,9 @@ CASE = "m/int8-dynamic/cpu/b1"
 FIRST = {DUET: ["--against=x"], PREDICT: ["image"], PACKAGE: ["fp32", "--output=x"], AA_RUN: [],
          BISECT: ["good", "bad", f"--case={CASE}"], BLAME: [CASE], MIXED: [CASE]}  # fmt: skip
 """What a command wants besides."""
-BESIDE = {"against", "against_tip", "base_artifact", "no_shortcut", "tolerance", "blocks_max",
-          "minutes", "inconclusive", "markdown", "report", "reports"}  # fmt: skip
+BESIDE = {"against", "against_tip", "base_artifact", "prepare_seconds", "no_shortcut",
+          "tolerance", "blocks_max", "minutes", "inconclusive", "markdown", "report",
+          "reports"}  # fmt: skip
 """Of the rule of a duet, and of where report and page go: neither says how a model is built."""
 SINGULAR = {"model": "models", "variant": "variants", "batch": "batches",
             "cache_limit": "cache_limit_bytes", "build_memory": "build_memory_bytes",

@@ -69,7 +69,7 @@ def search(chosen: argparse.Namespace) -> int:
     def read(project: "Project") -> "Options":
         return options_for(BISECT, given, project)
 
-    asked = Asked("", here, project, read(project), read)
+    asked = Asked("", here, project, read(project), read, say=say)
     with commits_of(asked) as commits:
 
         @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.chosen import chosen_cases
 from vitbench.cli.options import DUET
-from vitbench.cli.parsing import add, path_of
+from vitbench.cli.parsing import add, checked, path_of
 from vitbench.cli.session import options_for, say
 from vitbench.errors import UserError
 from vitbench.judge.contracts import own_tolerances, read_contracts, unused_tolerances
@@ -47,6 +47,7 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.show.headline import UNFINISHED, headline
     from vitbench.show.verdicts import annotations, junit, markdown, verdicts_text
 
+    _prepare_head(chosen)
     options, found = chosen_cases(DUET, chosen)
     known = catalogue_of(options.project_variants).device_kinds()
     rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found, known))
@@ -100,6 +101,15 @@ def play(chosen: argparse.Namespace) -> int:
     return code
 
 
+def _prepare_head(chosen: argparse.Namespace) -> None:
+    from vitbench.duet.prepare_head import prepare_head
+    from vitbench.project.project import project_at
+
+    values, here = checked(DUET, vars(chosen)), Path.cwd()
+    seconds = values["prepare_seconds"]
+    prepare_head(chosen.against, here, project_at(here), chosen.against_tip, seconds, say)
+
+
 def _asked(chosen: argparse.Namespace, options: "Options") -> "Asked":
     from vitbench.duet.asked import Asked
     from vitbench.project.project import project_at
@@ -116,6 +126,8 @@ def _asked(chosen: argparse.Namespace, options: "Options") -> "Asked":
         read,
         chosen.against_tip,
         chosen.base_artifact,
+        chosen.prepare_seconds,
+        say,
     )
 
 

@@ -164,6 +164,15 @@ OPTIONS = (
         repeatable=True,
     ),
     Option(
+        "--prepare-seconds",
+        (PYTEST, DUET),
+        "duet: how long the project's command prepare may take in each tree (default: 600)",
+        "S",
+        type=float,
+        default=600.0,
+        check=positive,
+    ),
+    Option(
         "--tolerance",
         COMPARED,
         "duet: the change that matters (default: 0.03, which is 3 %%)",

@@ -14,6 +14,8 @@ class Asked:
     relative paths start. `read` gives the options of the same command line for a project: `options`
     are those for `project`, which is head's. `tip`: of a branch, base is its newest commit and not
     the merge-base with head. `base_artifacts`: the values of `--base-artifact`.
+    `prepare_seconds`: how long the command `prepare` may take in a tree; None: the command does not
+    run. `say` gets its lines.
     """
 
     against: str
@@ -23,3 +25,5 @@ class Asked:
     read: Callable[[Project], Options]
     tip: bool = False
     base_artifacts: Sequence[str] = ()
+    prepare_seconds: float | None = 600.0
+    say: Callable[[str], None] = lambda _: None

@@ -68,3 +68,7 @@ def with_artifacts(
         replace(row, artifact=str(given[name])) if name in given else row
         for name, row in found.items()
     )
+
+
+def artifact_notes(given: Mapping[str, Path]) -> tuple[str, ...]:
+    return tuple(f"base's file of {name} is {path.name}" for name, path in given.items())

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vitbench.duet.asked import Asked
-from vitbench.duet.base_artifacts import given_artifacts, with_artifacts
+from vitbench.duet.base_artifacts import artifact_notes, given_artifacts, with_artifacts
 from vitbench.duet.own_paths import OwnPaths
 from vitbench.duet.untracked import Untracked
 from vitbench.errors import UserError
@@ -52,8 +52,9 @@ def options_of_base(asked: Asked, tree: Path, files: Untracked) -> BaseOptions:
         raise UserError(f"--against={asked.against}: in base's files: {words}") from error
     rows = with_artifacts(options.project_variants, asked.project.variants, given)
     options = replace(options, project_variants=rows)
-    taken = tuple(f"base's file of {name} is {path.name}" for name, path in given.items())
-    return BaseOptions(options, (*notes, *taken, *files.notes()), files.lacking, missing)
+    return BaseOptions(
+        options, (*notes, *artifact_notes(given), *files.notes()), files.lacking, missing
+    )
 
 
 def _named_alike(base: Options, head: Options) -> Options:

@@ -143,7 +143,7 @@ class Duet:
         `stopped`, a case that head fails at into `head_failures`. The other cases go on.
         """
         seconds = self.options.build_seconds + VERIFY_SECONDS
-        self.progress.incomparable |= incomparable(cases, self.sides["base"])
+        self.progress.incomparable |= incomparable(cases, self.sides)
         for side in ("base", "head"):
             mine = folder / side
             mine.mkdir()

@@ -12,9 +12,29 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from vitbench.duet.asked import Asked
 from vitbench.errors import UserError
+from vitbench.project.prepare import command_of
+from vitbench.pyproject import NAME
 
 POLL_SECONDS = 0.1
+
+
+def prepare_base(asked: Asked, root: Path, who: str) -> tuple[str, ...]:
+    """Runs the command that base's own file has, in `root`, the project in the tree of `who`. A
+    note where head has a command and base has none. Raises UserError."""
+    if asked.prepare_seconds is None:
+        return ()
+    try:
+        command = command_of(root / NAME)
+    except UserError as error:
+        words = str(error).replace(f"{root}/", "")
+        raise UserError(f"--against={asked.against}: in base's files: {words}") from error
+    if command:
+        run_prepare(command, who, root, asked.prepare_seconds, asked.say)
+    elif asked.project.prepare:
+        return (f"{who} has no prepare in its [tool.vitbench]: nothing was built in its tree",)
+    return ()
 
 
 def run_prepare(

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from vitbench import environment
 from vitbench.duet.asked import Asked
+from vitbench.duet.base_artifacts import artifact_notes, given_artifacts, with_artifacts
 from vitbench.duet.base_options import options_of_base
 from vitbench.duet.dependencies import packages_note
 from vitbench.duet.own_paths import below
-from vitbench.duet.revision import CODE, base_of, changed_files, commit_of, git, refs
+from vitbench.duet.prepare_command import prepare_base
+from vitbench.duet.revision import CODE, Base, base_of, changed_files, commit_of, git, refs
 from vitbench.duet.submodules import fill
 from vitbench.duet.untracked import Untracked
 from vitbench.duet.work_tree import checked_out
@@ -38,8 +40,8 @@ class Side:
     was given in head's. `options`: what is built, verified and timed; None: what the duet says.
     `path`: the entries of PYTHONPATH; None: those of this process. `top` is the root of the work
     tree, where base is a revision; `commit` and `merge_base_of` as revision.Base has them, of head
-    the commit that is checked out. `lacking` says why a file of this side is not here, by its path,
-    `models` why a model cannot be meant, by the model's name.
+    the commit that is checked out. `lacking` says why a file of this side's commit is not here, by
+    its path, and is None of the user's own tree; `models` why a model cannot be meant, by name.
     """
 
     label: str
@@ -54,7 +56,7 @@ class Side:
     top: Path | None = None
     commit: str = ""
     merge_base_of: str = ""
-    lacking: Mapping[Path, str] = field(default_factory=dict)
+    lacking: Mapping[Path, str] | None = None
     models: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -95,12 +97,12 @@ def base(asked: Asked, code: Path) -> Iterator[Side]:
     if interpreter.is_file() and _interpreter(interpreter):
         _no_revision(against, project)
         same = "base and head are one environment" if _running(interpreter) else ""
-        yield _of_head(Side(f"environment {path.name}", str(interpreter), code, (), same), asked)
+        yield _beside(Side(f"environment {path.name}", str(interpreter), code, (), same), asked)
     elif path.is_dir() and (path / "vitbench").is_dir():
         _no_revision(against, project)
         folder = _with_arm(path, against)
         other = Side(f"checkout {path.name}", sys.executable, folder, (), _same_files(folder))
-        yield _of_head(other, asked)
+        yield _beside(other, asked)
     elif path.exists() and not _revision(against, project):
         if path.is_file():
             raise UserError(
@@ -119,6 +121,17 @@ def base(asked: Asked, code: Path) -> Iterator[Side]:
 def _of_head(side: Side, asked: Asked) -> Side:
     """A side that has head's project."""
     return replace(side, tree=asked.project.root, cwd=asked.start, options=asked.options)
+
+
+def _beside(side: Side, asked: Asked) -> Side:
+    """Another environment or checkout, which has head's project but for the artifacts of base."""
+    given = given_artifacts(asked.base_artifacts, asked.project.variants, asked.start)
+    own = asked.options.project_variants
+    options = replace(
+        asked.options, project_variants=with_artifacts(own, asked.project.variants, given)
+    )
+    found, same = _of_head(side, asked), "" if given else side.same
+    return replace(found, options=options, notes=(*side.notes, *artifact_notes(given)), same=same)
 
 
 def _checked_out(side: Side, asked: Asked) -> Side:
@@ -148,19 +161,35 @@ def _revision_of(asked: Asked, code: Path) -> Iterator[Side]:
 
     Its vitbench is head's, too, unless that lies in the same repository.
     """
-    against, project = asked.against, asked.project.root
-    found, here = base_of(against, project, asked.tip), commit_of("HEAD", against, project)
-    top = _top(project)
-    changed, notes, same = _changed(asked.project, top), found.notes, ""
+    found = standing(asked.against, asked.project, asked.tip)
+    same = "" if asked.base_artifacts else found.same
+    if same:
+        asked = replace(asked, prepare_seconds=None)
+    label = f"{asked.against} ({found.commit[:10]})"
+    with side_of_commit(asked, found.commit, label, code) as side:
+        own = (*found.notes, *side.notes)
+        yield replace(side, notes=own, same=same, merge_base_of=found.merge_base_of)
+
+
+@dataclass(frozen=True)
+class Standing(Base):
+    """`same`: why base is the same as head; empty where the two differ."""
+
+    same: str = ""
+
+
+def standing(against: str, project: Project, tip: bool) -> Standing:
+    """The commit of base, what a person should know of both sides, and whether they differ. Raises
+    UserError as `base_of`."""
+    root = project.root
+    found, here = base_of(against, root, tip), commit_of("HEAD", against, root)
+    changed, notes, same = _changed(project, _top(root)), found.notes, ""
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         notes += (f"head has uncommitted changes: {', '.join(changed[:3])}{more}",)
-    elif found.commit == here and not asked.base_artifacts:
+    elif found.commit == here:
         same = f"base and head are one commit, {here[:10]}, and no file is changed"
-    label = f"{against} ({found.commit[:10]})"
-    with side_of_commit(asked, found.commit, label, code) as side:
-        own = (*notes, *side.notes)
-        yield replace(side, notes=own, same=same, merge_base_of=found.merge_base_of)
+    return Standing(found.commit, notes, found.merge_base_of, same)
 
 
 @contextmanager
@@ -168,13 +197,16 @@ def commits_of(asked: Asked) -> Iterator[Callable[[str, str], AbstractContextMan
     """What checks out a commit, as a side with a label; usable until the context ends."""
     with _code_of_head() as code:
         yield lambda commit, label: side_of_commit(
-            replace(asked, against=label), commit, label, code
+            replace(asked, against=label), commit, label, code, label
         )
 
 
 @contextmanager
-def side_of_commit(asked: Asked, commit: str, label: str, code: Path) -> Iterator[Side]:
-    """A commit of the repository that holds the project, in a work tree of its own."""
+def side_of_commit(
+    asked: Asked, commit: str, label: str, code: Path, who: str = "base"
+) -> Iterator[Side]:
+    """A commit of the repository that holds the project, in a work tree of its own. `who` is the
+    side for people."""
     against, project = asked.against, asked.project.root
     top = _top(project)
     with checked_out(commit, top) as tree:
@@ -182,6 +214,7 @@ def side_of_commit(asked: Asked, commit: str, label: str, code: Path) -> Iterato
         root = tree / (below(project.resolve(), top) or "")
         if not root.is_dir():
             raise UserError(f"--against={against}: base has no folder {root.relative_to(tree)}")
+        notes += prepare_base(asked, root, who)
         own = _own_vitbench(top, tree)
         if own is not None:
             code = _with_arm(own, against)
@@ -245,6 +278,15 @@ def _own_vitbench(top: Path, tree: Path) -> Path | None:
         if within is not None and _top(CHECKOUT) == top and (tree / within / PACKAGE.name).is_dir():
             return tree / within
     return None
+
+
+def names_revision(against: str, start: Path, project: Path) -> bool:
+    """Whether base is a revision of the project's repository, and so a tree of its own. What is
+    neither that nor anything else, `base` refuses."""
+    path = environment.absolute(against, start, "--against")
+    interpreter = path if path.is_file() else path / "bin" / "python"
+    other = interpreter.is_file() and _interpreter(interpreter)
+    return not other and not (path / "vitbench").is_dir() and _revision(against, project)
 
 
 def _no_revision(against: str, project: Path) -> None:

@@ -12,6 +12,7 @@ from vitbench.models import ModelSpec, parse_spec, unique
 from vitbench.packages import MODELS, by_name
 from vitbench.project.models import read_models, spec_of
 from vitbench.project.packages import package_model
+from vitbench.project.prepare import prepare_of
 from vitbench.project.values import Definition
 from vitbench.project.variants import read_variants
 from vitbench.pyproject import NAME, find_pyproject, read_pyproject
@@ -24,6 +25,7 @@ class Project:
     """`root` is where relative paths of its tables start. From `import_roots` the project's own
     code is imported. `models` are rows: a file of theirs is looked for when a run takes the model.
     `find` says which file is taken for a path of these tables or of an option.
+    `prepare` is a command of the shell that builds in a tree what git does not track; "" for none.
     """
 
     root: Path
@@ -31,6 +33,7 @@ class Project:
     models: Mapping[str, Definition] = field(default_factory=dict)
     variants: tuple[Variant, ...] = ()
     find: Find = as_named
+    prepare: str = ""
 
     def chosen(self, texts: Sequence[str], start: Path) -> tuple[ModelSpec, ...]:
         """The models that values of `--model` name: the project's, those of packages, and others by
@@ -114,7 +117,7 @@ def read_project(
     models = read_models(read)
     roots = _roots(root, pythonpath or _of_pytest(read.whole, root))
     variants = read_variants(read, list(models), start, find)
-    return Project(start, roots, models, variants, find)
+    return Project(start, roots, models, variants, find, prepare_of(read))
 
 
 def _roots(root: Path, pythonpath: Sequence[Path]) -> tuple[Path, ...]:

@@ -1,0 +1,27 @@
+"""The command `prepare` in head's tree, which is the user's own."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from vitbench.duet.ending import cleaning_first
+from vitbench.duet.prepare_command import run_prepare
+from vitbench.duet.sides import names_revision, standing
+from vitbench.project.project import Project
+
+
+def prepare_head(
+    against: str,
+    start: Path,
+    project: Project,
+    tip: bool,
+    seconds: float,
+    say: Callable[[str], None],
+) -> None:
+    """Runs head's command, where base is a revision that differs from head, before anything of head
+    is read: what the tree has may be built from an older state of the code. Raises UserError.
+    """
+    if not project.prepare or not names_revision(against, start, project.root):
+        return
+    if not standing(against, project, tip).same:
+        with cleaning_first():
+            run_prepare(project.prepare, "head", project.root, seconds, say)
