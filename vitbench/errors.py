@@ -17,12 +17,17 @@ class WrongOutputs(UserError):  # noqa: N818 - it names what was seen
     """What is timed does not answer what was verified. The message names what differs."""
 
 
+class Incomparable(UserError):  # noqa: N818 - like Unavailable, it names a state
+    """A case of a duet must not be compared. The message is the reason."""
+
+
 class WorkerFailed(Exception):  # noqa: N818 - like Unavailable, it names what happened
     """A worker died, came too late or answered nonsense: one sentence for a person to read."""
 
 
 ACROSS_PROCESSES: Mapping[str, type[Exception]] = {
-    each.__name__: each for each in (UserError, Unavailable, WrongOutputs, WorkerFailed)
+    each.__name__: each
+    for each in (UserError, Unavailable, WrongOutputs, Incomparable, WorkerFailed)
 }
 """Exceptions that a worker's parent raises as the worker raised them, by name."""
 

@@ -39,6 +39,7 @@ def play(chosen: argparse.Namespace) -> int:
     """Base and head side by side. Returns 1 for a regression or drift, 3 where it cannot tell, 2
     where nothing was compared."""
     from vitbench.duet.document import document
+    from vitbench.duet.lost import lost_cases
     from vitbench.duet.play import Duet
     from vitbench.duet.progress import Progress
     from vitbench.duet.rule import Rule
@@ -78,7 +79,7 @@ def play(chosen: argparse.Namespace) -> int:
         other, this = sides["base"], sides["head"]
         duet = Duet(sides, options, say, shortcut=not chosen.no_shortcut)
         throttling = Throttling()
-        verdicts = duet.run(found, rule, chosen.minutes, keep)
+        verdicts = duet.run(found, rule, chosen.minutes, keep) + lost_cases(found, sides)
     notes = [*other.notes, *duet.progress.notes, *throttling.notes()]
     code = exit_code(verdicts, strict)
     compared = f"{this.label} against {other.label}"

@@ -24,7 +24,7 @@ from vitbench.duet.sides import Side
 from vitbench.duet.structures import compare_structures, with_structure
 from vitbench.duet.turns import ARMS
 from vitbench.duet.verdicts import Played, conclude
-from vitbench.errors import Unavailable, UserError, WorkerFailed
+from vitbench.errors import Incomparable, Unavailable, UserError, WorkerFailed
 from vitbench.judge.verdict import NOTHING, Verdict
 from vitbench.measure.options import Options
 from vitbench.measure.outputs import added
@@ -152,8 +152,16 @@ class Duet:
             while left:
                 with self.arm(side, options) as arm:
                     left = prepare_by(
-                        arm, side, left, mine, seconds, self.progress, self._leases, self.say
-                    )
+                        arm, side, left, mine, seconds, self.progress, self._leases, self.say,
+                        self._trees(side),
+                    )  # fmt: skip
+
+    def _trees(self, side: str) -> dict[str, str] | None:
+        """The work trees of base and the other side, where base is a revision."""
+        own, other = self.sides["base"].top, self.sides["head"].top
+        if side != "base" or own is None or other is None:
+            return None
+        return {"own": str(own), "other": str(other)}
 
     def _known(self, side: str, cases: Sequence[Case]) -> list[Case]:
         """The cases that can be compared and whose model a side has. The others of these go into
@@ -193,6 +201,9 @@ class Duet:
                     self.progress.blocks.setdefault(case.id, []).append(block)
                 except (Unavailable, UserError, WorkerFailed) as reason:
                     told = f"block {number + 1}: {reason}"
+                    if isinstance(reason, Incomparable):
+                        self.progress.incomparable[case.id] = str(reason)
+                        continue
                     self.progress.stopped[case.id] = told
                     if isinstance(reason, HeadAnswersOtherwise):
                         self.progress.head_failures[case.id] = told

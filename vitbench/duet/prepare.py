@@ -1,6 +1,6 @@
 """One worker prepares the cases of a side: it builds and verifies them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from vitbench.build.eviction import hold
@@ -8,7 +8,7 @@ from vitbench.build.locks import Leases
 from vitbench.case import Case
 from vitbench.duet.conversation import Conversation, WorkerLost
 from vitbench.duet.progress import Progress
-from vitbench.errors import Unavailable, UserError, WorkerFailed
+from vitbench.errors import Incomparable, Unavailable, UserError, WorkerFailed
 
 
 def prepare_by(
@@ -20,19 +20,23 @@ def prepare_by(
     progress: Progress,
     leases: Leases,
     say: Callable[[str], None],
+    trees: Mapping[str, str] | None = None,
 ) -> list[Case]:
     """Fill `progress` with the cases of a side. Returns the cases that are left, where the worker
     was lost.
 
-    Images and verified logits go to `folder`. `leases` keep each artifact in the cache.
+    Images and verified logits go to `folder`. `leases` keep each artifact in the cache. `trees`:
+    the work trees `own` and `other`, where the side must import nothing of the other.
     """
     for index, case in enumerate(cases):
         say(f"{side}: preparing {case.id}")
-        request = {"verb": "prepare", "case": case.id, "folder": str(folder)}
+        request = {"verb": "prepare", "case": case.id, "folder": str(folder), "trees": trees}
         try:
             answer = arm.ask(request, patience_seconds)
             progress.prepared[side][case.id] = answer
             hold(Path(answer["load"].get("path", "")), leases)
+        except Incomparable as reason:
+            progress.incomparable[case.id] = str(reason)
         except Unavailable as reason:
             progress.unavailable[side][case.id] = str(reason)
         except (UserError, WorkerFailed) as reason:

@@ -7,7 +7,7 @@ is `hello`, whose answer has the version.
 Protocol history; both ends must speak the same.
   1  hello, prepare, load, turn, drop, operators, extra. (Later: the answer to hello names the
      options that this end knows. An end that does not name them refuses others by a TypeError.
-     Later: contents, and `labels` in the answer to prepare; structure.)
+     Later: contents, and `labels` in the answer to prepare; structure; `trees` in a request.)
 """
 
 import hashlib
@@ -26,6 +26,7 @@ from vitbench import __version__, environment, team_code, variables
 from vitbench.build.worker import die_with_parent
 from vitbench.case import Case
 from vitbench.duet.planted import extra_work, with_extra
+from vitbench.duet.strays import Strays
 from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.outputs import Reading, Witness, one_of_each
@@ -63,10 +64,11 @@ class Arm:
 
     def prepare(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Build and verify a case. Its images and their verified logits go to `folder`; the answer
-        has what `load` needs."""
+        has what `load` needs. Raises Incomparable where it imports from the other of `trees`."""
         import numpy as np
 
         case, session = Case.parse(request["case"]), self._session
+        strays = Strays(request.get("trees"))
         if case.variant not in session.catalogue.names:
             raise Unavailable(f"there is no variant {case.variant!r} in this version")
         verification = session.verify(case)
@@ -78,9 +80,12 @@ class Arm:
             np.save(images, session.first_batch(case))
         verified = images.with_name(f"{images.stem}-{case.variant}-{case.device}".replace(":", "-"))
         np.save(f"{verified}.npy", verification.first_output)
+        placement = session.placement(case)
+        strays.refuse(placement)
         return {
             "load": {
-                **session.placement(case).to_json(),
+                **placement.to_json(),
+                "trees": request.get("trees"),
                 "images": str(images),
                 "case": case.id,
                 "verified": f"{verified}.npy",
@@ -108,11 +113,12 @@ class Arm:
         """Load a prepared case and warm it up: three calls, or two where those take a second.
 
         `extra` units of real work are planted into each call (0: none). Raises WrongOutputs where
-        the case does not answer what was verified. `seed` draws the turns that are compared, too.
+        the case does not answer what was verified, Incomparable as `prepare`. `seed` draws the
+        turns that are compared, too.
         """
         if self._records:
             raise UserError("this worker records what is opened: it times nothing")
-        self._loaded = None
+        self._loaded, strays = None, Strays(request.get("trees"))
         deployment, images = self._deployment(request)
         deployment = with_extra(deployment, request.get("extra", 0))
         witness, answers = _witness(request), []
@@ -123,6 +129,7 @@ class Arm:
                 output, seconds = self._clock.call(deployment, staged)
                 taken.append(seconds)
                 answers.append(deployment.read(output))
+        strays.refuse(placement_of(request))
         witness.begin(answers)
         self._loaded = deployment, staged, witness, one_of_each(6, request.get("seed", 0))
         return {"seconds": min(taken)}
