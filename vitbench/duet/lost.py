@@ -9,6 +9,9 @@ from vitbench.judge.verdict import Verdict
 from vitbench.measure.options import Options
 from vitbench.pyproject import NAME
 
+LOST = "lost"
+"""Among the figures of such a verdict: head does not know the case."""
+
 
 def lost_cases(cases: Sequence[Case], sides: Mapping[str, Side]) -> list[Verdict]:
     """MISSING, for each case whose model or variant base's tables have and head's do not.
@@ -20,7 +23,7 @@ def lost_cases(cases: Sequence[Case], sides: Mapping[str, Side]) -> list[Verdict
     if base is None or head is None:
         return []
     return [
-        Verdict(case.id, "MISSING", f"base has this case, head has {words}")
+        Verdict(case.id, "MISSING", f"base has this case, head has {words}", figures={LOST: True})
         for case, words in _lost(cases, base, head)
     ]
 

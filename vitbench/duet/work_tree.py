@@ -1,5 +1,7 @@
 """A commit of a repository, checked out beside it in a temporary work tree."""
 
+import fcntl
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,14 +29,31 @@ def checked_out(commit: str, repository: Path) -> Iterator[Path]:
     """
     with cleaning_first(), tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         tree = Path(folder).resolve()
-        _forget_abandoned(repository)
         try:
-            git(repository, *_NO_HOOKS, "worktree", "add", "--detach", str(tree), commit)
+            with _alone(repository):
+                _forget_abandoned(repository)
+                git(repository, *_NO_HOOKS, "worktree", "add", "--detach", str(tree), commit)
             yield tree
         finally:
-            with suppress(UserError):  # the folder goes anyway; the verdicts must still be printed
+            # The folder goes anyway, and the verdicts must still be printed.
+            with suppress(UserError), _alone(repository):
                 git(repository, "worktree", "remove", "--force", str(tree))
             tree.mkdir(exist_ok=True)  # whoever made it removes it
+
+
+@contextmanager
+def _alone(repository: Path) -> Iterator[None]:
+    """While no other duet adds or removes a work tree: git removes the folder of all of them with
+    the last, also where another git is about to write into it."""
+    folder = os.open(
+        Path(repository, git(repository, "rev-parse", "--git-common-dir")), os.O_RDONLY
+    )
+    try:
+        with suppress(OSError):  # of a file system without locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _forget_abandoned(repository: Path) -> None:
