@@ -23,8 +23,10 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
+from vitbench.runtimes import executorch_counts
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 from vitbench.runtimes.linear_layers import layer_record, linear_names
+from vitbench.structure import Counters
 
 # What must not be left to ExecuTorch's own kernels, which are made to be small.
 PRODUCTS = (
@@ -71,8 +73,7 @@ def build(
     from executorch.exir import to_edge_transform_and_lower
     from executorch.exir.passes.constant_prop_pass import constant_prop_pass
 
-    # Lowering runs `flatc`, which lies beside the interpreter whether or not the shell knows it.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    _find_flatc()  # which lowering runs
     aten, image = torch.ops.aten, (torch.zeros(1, *model.architecture["image"]),)
     plain = {aten.scaled_dot_product_attention.default: _attention, aten.unbind.int: _unbind}
     record = None
@@ -144,6 +145,21 @@ def deployment(
 def operators(*_: Any) -> list[Operator]:
     """None: what ExecuTorch can record of a call is compiled out of its released wheels."""
     raise Unavailable("executorch's wheels are built without its event tracer")
+
+
+def structure(placement: Placement, images: NDArray[np.float32]) -> Counters:
+    return counted(placement, len(images))
+
+
+def counted(placement: Placement, calls: int) -> Counters:
+    """By the program, which is executed so many times."""
+    _find_flatc()
+    return executorch_counts.counted(placement.path, calls)
+
+
+def _find_flatc() -> None:
+    """`flatc` lies beside the interpreter, whether or not the shell knows it."""
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def loading_code(placement: Placement) -> str:

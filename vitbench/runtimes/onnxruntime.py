@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes import onnx_graph
+from vitbench.runtimes import onnx_counts, onnx_graph
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 from vitbench.runtimes.linear_layers import layer_record, linear_names, quantized
+from vitbench.structure import Counters
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 WARM_CALLS, PROFILED_CALLS = 2, 5
@@ -154,28 +155,55 @@ def profiled(
     device = placement.device
     if device != "cpu":
         raise Unavailable(f"onnxruntime's profiler times what is launched on {device}, not its end")
-    with TemporaryDirectory() as folder:
-        profiling = options(placement.threads)
-        profiling.enable_profiling = True
-        profiling.profile_file_prefix = str(Path(folder) / "profile")
-        session = opened(placement, profiling)
-        made = deploy(session, device)
-        staged = made.stage(images)
-        for _ in range(WARM_CALLS + PROFILED_CALLS):
-            made(staged)
-        events = json.loads(Path(session.end_profiling()).read_text("utf-8"))
-    start = sorted(each["ts"] for each in events if each["name"] == "model_run")[WARM_CALLS]
     microseconds: Counter[str] = Counter()
     calls: Counter[str] = Counter()
-    for event in events:
-        if event.get("cat") == "Node" and event["ts"] >= start:
-            name = event["args"]["op_name"]
-            microseconds[name] += event["dur"]
-            calls[name] += 1
+    profiling = options(placement.threads)
+    for event in _nodes(placement, images, deploy, profiling, PROFILED_CALLS):
+        name = event["args"]["op_name"]
+        microseconds[name] += event["dur"]
+        calls[name] += 1
     return [
         Operator(name, microseconds[name] * 1e-6 / PROFILED_CALLS, count / PROFILED_CALLS)
         for name, count in calls.items()
     ]
+
+
+def structure(placement: Placement, images: NDArray[np.float32]) -> Counters:
+    return counted(placement, images, deployment)
+
+
+def counted(
+    placement: Placement, images: NDArray[np.float32], deploy: Callable[[Any, str], Deployment]
+) -> Counters:
+    """As `profiled`, of one call and without its times; on every device."""
+    settings = options(placement.threads)
+    settings.log_severity_level = 3  # it warns that the optimised file suits this kind of CPU only
+    with TemporaryDirectory() as folder:
+        optimised = Path(folder) / "optimised.onnx"
+        settings.optimized_model_filepath = str(optimised)
+        nodes = _nodes(placement, images, deploy, settings, 1)
+        return onnx_counts.counted(nodes, optimised, placement.path)
+
+
+def _nodes(
+    placement: Placement,
+    images: NDArray[np.float32],
+    deploy: Callable[[Any, str], Deployment],
+    settings: Any,
+    calls: int,
+) -> list[dict[str, Any]]:
+    """The profiler's events of nodes in the last `calls` calls of a session with these settings."""
+    with TemporaryDirectory() as folder:
+        settings.enable_profiling = True
+        settings.profile_file_prefix = str(Path(folder) / "profile")
+        session = opened(placement, settings)
+        made = deploy(session, placement.device)
+        staged = made.stage(images)
+        for _ in range(WARM_CALLS + calls):
+            made(staged)
+        events = json.loads(Path(session.end_profiling()).read_text("utf-8"))
+    start = sorted(each["ts"] for each in events if each["name"] == "model_run")[WARM_CALLS]
+    return [each for each in events if each.get("cat") == "Node" and each["ts"] >= start]
 
 
 def loading_code(placement: Placement) -> str:

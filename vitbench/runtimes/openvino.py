@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
+from vitbench.runtimes import openvino_counts
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 from vitbench.runtimes.linear_layers import layer_record, linear_names
+from vitbench.structure import Counters
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
 FLOAT = ("Convolution", "ScaledDotProductAttention")
@@ -174,6 +176,11 @@ def deployment(
 def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
     graph = read(placement.path)
     return profiled(compiled(graph, list(images.shape), placement, profile=True), images)
+
+
+def structure(placement: Placement, images: NDArray[np.float32]) -> Counters:
+    request = compiled(read(placement.path), list(images.shape), placement)
+    return openvino_counts.counted(request.get_compiled_model())
 
 
 def profiled(request: Any, images: NDArray[Any]) -> list[Operator]:

@@ -15,6 +15,9 @@ from vitbench.structure.groups import derived
 
 # Of what a model is made, by the source in its architecture.
 LIBRARIES = {"timm": ("timm",), "hf": ("transformers",)}
+# Whose artifacts have as many bytes whatever the weights and the build: those of weights alone.
+# TorchScript, ONNX, OpenVINO and ExecuTorch write equal constants once, and names that they number.
+EXACT_BYTES = ("eager", "inductor")
 ANY_LIBRARY = ("timm", "torchvision", "transformers")
 
 
@@ -34,10 +37,12 @@ def structure_of(
         raise Unavailable(f"the runtime {placement.variant.runtime} has no verb structure")
     found: Counters = count(placement, images)
     module = skeleton(placement.architecture).eval()
+    row = placement.variant
+    exact = {"bytes": artifact_bytes} if row.runtime in EXACT_BYTES and not row.transform else {}
     counters = {
         **derived(found.get("operators", {})),
         **found,
-        "artifact": {"bytes": artifact_bytes, **found.get("artifact", {})},
+        "artifact": {**exact, **found.get("artifact", {})},
         "arithmetic": {"FLOPs": flops_of(module, placement.image)},
     }
     return Structure(_key(placement, len(images), version), counters)

@@ -83,7 +83,7 @@ def _count(node: Any, operators: Counter[str], views: Counter[str], memory: Coun
     within = bool(sum(_count(child, operators, views, memory) for child in node.children))
     if kind != "TorchOp" or "::" not in node.name:
         return within
-    name = _OURS.sub("vitbench::int8_", node.name)
+    name = _OURS.sub("vitbench::", node.name)
     short = name.removeprefix("aten::")
     if short in VIEWS:
         views[short] += 1

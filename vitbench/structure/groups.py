@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 _QUANTIZE = re.compile(
-    r"^(de)?quantizelinear|^dynamicquantizelinear|fakequantize|(^|[:_.])(de)?quantize_|choose_qparams"
+    r"^(de)?quantizelinear|^dynamicquantizelinear|fakequantize|(^|[:_.])(de)?quantize_"
+    r"|choose_qparams|^convert .*\bq\w*int8"
 )
 GROUPS: Mapping[str, re.Pattern[str]] = {
     group: re.compile(pattern)
@@ -17,7 +18,8 @@ GROUPS: Mapping[str, re.Pattern[str]] = {
         "convolution": r"conv(?!ert)",
         "normalisation": r"norm|mvn",
         "activation": r"gelu|silu|relu|tanh|\berf\b|sigmoid",
-        "elementwise": r"^(add|mul|sub|div|eltwise|sqrt|rsqrt|pow|exp\b|mean|sum|scale|biasadd)",
+        "elementwise": r"^(add|mul|multiply|sub|subtract|div|divide|eltwise|r?sqrt|pow|exp|mean"
+        r"|sum|scale|biasadd)_?(?=\W|$)",
         "copies": r"copy|cat\b|concat|reorder|convert|cast|transpose|permute|gather|slice|split"
         r"|reshape|expand|broadcast|tile|fill|zero",
     }.items()
@@ -25,7 +27,7 @@ GROUPS: Mapping[str, re.Pattern[str]] = {
 """By group, what the name of an operator matches, in lower case; the first that fits counts."""
 
 OTHER = "other operators"
-_INT8 = re.compile(r"quantized|integer|qgemm|qlinear|int_mm|int8|uint8|\b[iu]8\b|qd8|qs8|qc8|qb4w")
+_INT8 = re.compile(r"quantized|integer|quantizematmul|qgemm|qlinear|int_mm|int8|_[iu]8\b")
 
 
 def group_of(name: str) -> str:

@@ -16,6 +16,7 @@ from vitbench.runtimes.foreign.description import described
 from vitbench.runtimes.foreign.fit import toml
 from vitbench.runtimes.foreign.opened import Reader
 from vitbench.runtimes.foreign.torch_files import AOT_INDUCTOR, LITE, TORCHSCRIPT
+from vitbench.structure import Counters
 
 __all__ = [
     "READERS",
@@ -28,6 +29,7 @@ __all__ = [
     "loading_code",
     "operators",
     "require_definition",
+    "structure",
     "toml",
 ]
 
@@ -98,6 +100,10 @@ def load(placement: Placement) -> Deployment:
 
 def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
     return READERS[placement.variant.runtime].operators(placement, images)
+
+
+def structure(placement: Placement, images: NDArray[np.float32]) -> Counters:
+    return READERS[placement.variant.runtime].structure(placement, images)
 
 
 def loading_code(placement: Placement) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import UserError
@@ -14,6 +15,7 @@ from vitbench.runtimes.foreign.description import described
 from vitbench.runtimes.foreign.feed import Feed
 from vitbench.runtimes.foreign.kinds import backends
 from vitbench.runtimes.foreign.opened import Opened, Output, Port
+from vitbench.structure import Counters
 
 endings: tuple[str, ...] = (".pte",)
 SCALAR_TYPES = {0: "uint8", 5: "float16", 6: "float32", 15: "bfloat16"}  # c10::ScalarType
@@ -71,6 +73,11 @@ def _port(number: int, meta: Any) -> Port:
 
 
 operators = executorch.operators
+
+
+def structure(placement: Placement, images: NDArray[np.float32]) -> Counters:
+    a_call = described(placement.variant.input, placement.variant.name).batch or 1
+    return executorch.counted(placement, len(images) // a_call)
 
 
 def loading_code(placement: Placement) -> str:

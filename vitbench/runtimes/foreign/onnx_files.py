@@ -1,6 +1,6 @@
 """ONNX files, with their weights inside or in files beside them, in ONNX Runtime."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from vitbench.runtimes.base import Deployment, Operator, Placement
 from vitbench.runtimes.foreign.description import described
 from vitbench.runtimes.foreign.feed import Feed, feed
 from vitbench.runtimes.foreign.opened import Opened, Output, Port
+from vitbench.structure import Counters
 
 endings: tuple[str, ...] = (".onnx",)
 TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
@@ -87,6 +88,15 @@ def _deployed(session: Any, device: str, name: str, make: Feed, output: Output) 
 
 
 def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
+    return onnxruntime.profiled(placement, images, _deploying(placement))
+
+
+def structure(placement: Placement, images: NDArray[np.float32]) -> Counters:
+    return onnxruntime.counted(placement, images, _deploying(placement))
+
+
+def _deploying(placement: Placement) -> Callable[[Any, str], Deployment]:
+    """What makes the Deployment of a session of this file, on a device."""
     found = described(placement.variant.input, placement.variant.name)
     make = feed(found, placement.image, placement.path.name)
 
@@ -94,7 +104,7 @@ def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operato
         name = session.get_inputs()[0].name
         return _deployed(session, device, name, make, found.output or 0)
 
-    return onnxruntime.profiled(placement, images, deploy)
+    return deploy
 
 
 def loading_code(placement: Placement) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitbench.runtimes.base import Deployment, Operator, Placement
 from vitbench.runtimes.foreign.feed import Feed
+from vitbench.structure import Counters
 
 Output = str | int
 """The name of an output; of a file of torch, a key or a number from 0."""
@@ -55,6 +56,9 @@ class Reader(Protocol):
 
     def operators(self, placement: Placement, images: NDArray[np.float32], /) -> list[Operator]:
         """As `Runtime.operators`; `images` are as the model takes them."""
+
+    def structure(self, placement: Placement, images: NDArray[np.float32], /) -> Counters:
+        """As `Counting.structure`; `images` are as the model takes them."""
 
     def loading_code(self, placement: Placement, /) -> str:
         """Python that loads the file without vitbench, at most ten lines, ending in `model`."""

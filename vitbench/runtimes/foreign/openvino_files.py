@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import UserError
-from vitbench.runtimes import openvino
+from vitbench.runtimes import openvino, openvino_counts
 from vitbench.runtimes.base import Deployment, Operator, Placement
 from vitbench.runtimes.foreign import onnx_files
 from vitbench.runtimes.foreign.description import Description, described
 from vitbench.runtimes.foreign.feed import Feed, feed
 from vitbench.runtimes.foreign.opened import Opened, Output, Port
+from vitbench.structure import Counters
 
 endings: tuple[str, ...] = (".xml", ".onnx")
 TYPES = {"f32": "float32", "f16": "float16", "u8": "uint8"}
@@ -87,6 +88,13 @@ def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operato
     return openvino.profiled(
         openvino.compiled(graph, list(array.shape), placement, profile=True), array
     )
+
+
+def structure(placement: Placement, images: NDArray[np.float32]) -> Counters:
+    found = described(placement.variant.input, placement.variant.name)
+    shape = _shape(found, placement.image, len(images))
+    request = openvino.compiled(openvino.read(placement.path), shape, placement)
+    return openvino_counts.counted(request.get_compiled_model())
 
 
 def loading_code(placement: Placement) -> str:

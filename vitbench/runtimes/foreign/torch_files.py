@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable, UserError
-from vitbench.runtimes import torch_common, torch_profile
+from vitbench.runtimes import torch_common, torch_counts, torch_profile
 from vitbench.runtimes.base import Deployment, Operator, Placement
 from vitbench.runtimes.foreign.description import described
 from vitbench.runtimes.foreign.feed import Feed, feed
 from vitbench.runtimes.foreign.kinds import require_torch
 from vitbench.runtimes.foreign.opened import Opened, Output
+from vitbench.structure import Counters
 
 # Names of what a CPU can do: AOTInductor's, and torch.cpu's where they differ.
 CAPABILITIES = {"avx512": "avx512_f"}
@@ -56,10 +57,15 @@ class TorchFiles:
         return Opened(None, answers, lambda make, output: _deployed(call, placement, make, output))
 
     def operators(self, placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
+        return torch_profile.operators(self._deployment(placement), placement.device, images)
+
+    def structure(self, placement: Placement, images: NDArray[np.float32]) -> Counters:
+        return torch_counts.counters(lambda: self._deployment(placement), placement.device, images)
+
+    def _deployment(self, placement: Placement) -> Deployment:
         found = described(placement.variant.input, placement.variant.name)
         make = feed(found, placement.image, placement.path.name)
-        made = self.open(placement).deploy(make, found.output or 0)
-        return torch_profile.operators(made, placement.device, images)
+        return self.open(placement).deploy(make, found.output or 0)
 
     def loading_code(self, placement: Placement) -> str:
         lines = ["import torch"]
