@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from vitbench.judge.verdict import Verdict
-from vitbench.plugin import against
+from vitbench.plugin import against, page
 from vitbench.plugin.options import EXIT_INCONCLUSIVE
 
 OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
@@ -70,3 +70,38 @@ def test_a_case_that_head_has_lost_is_no_test_and_still_fails_the_run():
 def test_a_run_without_a_duet_and_a_list_of_tests_are_left_alone():
     assert end(name=None) == OK
     assert end(collectonly=True) == OK
+
+
+def paged(folder, name="page.md", against="main"):
+    option = SimpleNamespace(
+        vitbench_against=against, vitbench_markdown=name, vitbench_inconclusive="fail"
+    )
+    return SimpleNamespace(option=option, invocation_params=SimpleNamespace(dir=folder))
+
+
+KNOWN = {"head": "this checkout", "base": "main (abc)", "notes": ["a note"]}
+
+
+def test_the_page_of_an_earlier_run_is_not_taken_for_this_one(tmp_path):
+    file, config = tmp_path / "page.md", paged(tmp_path)
+    file.write_text("**PASSED**")
+    page.prepare(config)
+    assert file.read_text().startswith("**NOTHING WAS COMPARED: the run ended before its verdicts")
+    assert page.write_page(config, [], None) == "", "no duet was played"
+    assert "the run ended before its verdicts" in file.read_text()
+    assert page.write_page(config, [verdict("SLOWER", blocks=4, tolerance=0.03)], KNOWN) == ""
+    first, *_, last = file.read_text().splitlines()
+    assert first == (
+        "**FAILED: this checkout against main (abc)** (1 case: 1 SLOWER; 4 blocks a case, "
+        "tolerance 3.0%)"
+    )
+    assert last == "- a note"
+
+
+def test_a_page_that_cannot_be_written_or_is_of_no_duet(tmp_path):
+    with pytest.raises(pytest.UsageError, match="it is the page of a duet: add --against=REV"):
+        page.prepare(paged(tmp_path, against=None))
+    (tmp_path / "page.md").mkdir()
+    with pytest.raises(pytest.UsageError, match=r"--markdown: .*page\.md"):
+        page.prepare(paged(tmp_path))
+    assert page.write_page(paged(tmp_path), [], KNOWN).startswith("--markdown: ")
