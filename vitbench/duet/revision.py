@@ -185,6 +185,8 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
 
 def _hint(name: str, root: Path) -> str:
     """What may help where git knows no such revision."""
+    if _run(root, "rev-parse", "--verify", "--quiet", "HEAD").returncode:
+        return "; this repository has no commit yet"
     remote, _, branch = name.partition("/")
     if branch and remote in git(root, "remote").split():
         return f"; git fetch {remote} {branch}:refs/remotes/{name} brings it{_shallow(root)}"

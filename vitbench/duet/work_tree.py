@@ -15,6 +15,11 @@ from vitbench.errors import UserError
 PREFIX = "vitbench-base-"
 # Hooks are the user's, for work trees of the user's own: one may install, ask or fail.
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
+_NO_LFS = tuple(
+    part
+    for setting in ("smudge=cat", "process=", "required=false")
+    for part in ("-c", f"filter.lfs.{setting}")
+)
 _ABANDONED_SECONDS = 24 * 3600.0
 
 
@@ -32,13 +37,27 @@ def checked_out(commit: str, repository: Path) -> Iterator[Path]:
         try:
             with _alone(repository):
                 _forget_abandoned(repository)
-                git(repository, *_NO_HOOKS, "worktree", "add", "--detach", str(tree), commit)
+                _add(repository, tree, commit)
             yield tree
         finally:
             # The folder goes anyway, and the verdicts must still be printed.
             with suppress(UserError), _alone(repository):
                 git(repository, "worktree", "remove", "--force", str(tree))
             tree.mkdir(exist_ok=True)  # whoever made it removes it
+
+
+def _add(repository: Path, tree: Path, commit: str) -> None:
+    """Where Git LFS cannot fetch a file, as without a network, its pointers stay in the tree: what
+    is on this machine is taken by its digest, and what a run does not read need not be there."""
+    adding = ("worktree", "add", "-q", "--detach", str(tree), commit)
+    try:
+        git(repository, *_NO_HOOKS, *adding)
+    except UserError as error:
+        if "lfs" not in str(error).lower():
+            raise
+        with suppress(UserError):
+            git(repository, "worktree", "remove", "--force", str(tree))
+        git(repository, *_NO_HOOKS, *_NO_LFS, *adding)
 
 
 @contextmanager
