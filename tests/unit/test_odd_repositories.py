@@ -13,7 +13,9 @@ from vitbench.errors import UserError
 def test_a_repository_without_a_commit(tmp_path):
     empty = Repository(tmp_path / "empty")
     for name in ("HEAD", "main"):
-        with pytest.raises(UserError, match=r"bad revision .*; this repository has no commit yet\)"):
+        with pytest.raises(
+            UserError, match=r"bad revision .*; this repository has no commit yet\)"
+        ):
             base_of(name, empty.folder)
 
 
