@@ -150,6 +150,17 @@ MUTANTS = [
            "import math\n", "import math\nimport vitbench.errors\n", "unit/test_house.py"),
     Mutant("import rule: torch at the top", "show/verdicts.py",
            "import html\n", "import html\nimport torch\n", "unit/test_house.py"),
+    Mutant("build: its memory is not watched", "build/ask.py",
+           "used_bytes(process.pid) > memory_bytes", "False", "suite/test_build_memory.py"),
+    Mutant("build: a failed one is tried again", "build/builds.py",
+           "self._failed[key] = failure", "pass", "suite/test_build_memory.py"),
+    Mutant("build: no runtime is asked what it takes", "build/builds.py",
+           "        suits(self._networks[name], recipe)", "", "suite/test_build_memory.py"),
+    Mutant("onnx: a product of no image is an int8 layer", "runtimes/onnx_graph.py",
+           "            found.add(node.name)", "            pass", "unit/test_onnx_graph.py"),
+    Mutant("convit: only a module that was called is looked at", "runtimes/linear_layers.py",
+           "    return [name for name in names if name not in read]", "    return names",
+           "suite/test_linear_layers.py"),
 ]  # fmt: skip
 
 
