@@ -53,7 +53,7 @@ def play(side, options):  # noqa: F811
             opened.remove(at)
 
         deadline = time.monotonic() + minutes * 60
-        duets = Duets(CASE, options, Rule(planned=6), deadline, open_commit, lambda _: None)
+        duets = Duets(CASE, options, Rule(planned=6), deadline, open_commit, lambda _: None, False)
         found = bisect(line, duets, wanted)
         assert not opened, "every commit is closed"
         return found

@@ -48,7 +48,8 @@ COMMITS, SLOWER, EXTRA = 8, 5, 12
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory):
-    """Commits 0 to 8: the fifth does more in `forward`, and the third cannot be imported."""
+    """Commits 0 to 8: the fifth does more in `forward`, the third cannot be imported, and the
+    others change nothing that is executed."""
     folder = tmp_path_factory.mktemp("team")
     git(folder, "init", "-qb", "main")
     (folder / "acme").mkdir()
@@ -57,7 +58,8 @@ def repository(tmp_path_factory):
     for number in range(COMMITS + 1):
         text = MODEL.replace("EXTRA = 0", f"EXTRA = {EXTRA}") if number >= SLOWER else MODEL
         broken = "raise ImportError\n" if number == 3 else ""
-        (folder / "acme/model.py").write_text(f"{text}\n# commit {number}\n{broken}")
+        (folder / "acme/model.py").write_text(f"{text}\n{broken}")
+        (folder / "README.md").write_text(f"commit {number}\n")
         git(folder, "add", "-A")
         git(folder, "commit", "-qm", f"commit {number}")
     return folder
@@ -95,6 +97,8 @@ def test_the_planted_commit_is_found(repository, tmp_path):
     found = json.loads(file.read_text())
     assert found["first"]["subject"] == f"commit {SLOWER}"
     assert found["confirmed"]["state"] == "SLOWER"
+    blocks = {each["subject"]: each["blocks"] for each in found["steps"]}
+    assert blocks["commit 4"] == 0, "its contents are those of commit 0"
     assert [each for each in state(repository) if "__pycache__" not in each] == before
 
 

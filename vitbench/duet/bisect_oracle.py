@@ -29,7 +29,7 @@ HALVES = {1: Half.AFTER, -1: Half.BEFORE, 0: Half.UNDECIDED}
 @dataclass(frozen=True)
 class Duets:
     """How commits are compared: a case, by a rule, each until `deadline` (time.monotonic) at
-    most."""
+    most. `shortcut`: as of Duet."""
 
     case: Case
     options: Options
@@ -37,6 +37,7 @@ class Duets:
     deadline: float
     open: Open
     say: Say
+    shortcut: bool = True
 
     @property
     def minutes(self) -> float:
@@ -48,7 +49,7 @@ class Duets:
         failed to build, to verify or to answer. `explain`: as of Duet."""
         with self.open(commit) as side:
             sides = {"base": base, "head": side}
-            duet = Duet(sides, self.options, self.say, explain=explain)
+            duet = Duet(sides, self.options, self.say, explain=explain, shortcut=self.shortcut)
             (verdict,) = duet.run([self.case], self.rule, self.minutes)
         return verdict, self.case.id in duet.progress.head_failures
 
@@ -58,7 +59,7 @@ class HalfwayDuet(Duet):
     ratio, at the error probability `level` for either side."""
 
     def __init__(self, sides: Mapping[str, Side], duets: Duets, bound: float, level: float) -> None:
-        super().__init__(sides, duets.options, duets.say, explain=False)
+        super().__init__(sides, duets.options, duets.say, explain=False, shortcut=duets.shortcut)
         self.bound, self.level = bound, level
 
     def open_cases(self, cases: Sequence[Case], rule: Rule) -> list[Case]:
@@ -122,7 +123,7 @@ class Oracle:
         failed = case.id in duet.progress.head_failures
         if verdict.state == "DRIFTED" and failed == self.bad_failed:
             return Step(commit, Half.AFTER, verdict.sentence, SUITE_LEVEL * (not failed))
-        if failed or case.id not in duet.progress.prepared["head"]:
+        if failed or verdict.state in ("INCOMPARABLE", "MISSING"):
             return Step(commit, Half.SKIPPED, verdict.sentence)
         words = "the predictions are those of the good commit, as far as the images show"
         return Step(commit, Half.BEFORE, words, SUITE_LEVEL * (not self.bad_failed))
