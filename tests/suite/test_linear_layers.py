@@ -9,7 +9,15 @@ import torch
 from vitbench import models
 from vitbench.errors import Unavailable
 from vitbench.models.base import Model, ModelSpec, Weights
-from vitbench.runtimes import RUNTIMES, Placement, aot_inductor, load, torchscript, variant
+from vitbench.runtimes import (
+    RUNTIMES,
+    Placement,
+    aot_inductor,
+    executorch,
+    load,
+    torchscript,
+    variant,
+)
 from vitbench.runtimes.linear_layers import layer_record, replaceable, require_call
 from vitbench.runtimes.network import observed
 
@@ -203,6 +211,21 @@ def test_a_network_that_fails_with_replaced_layers_says_how():
         require_call(Strict(), IMAGE)
     assert str(caught.value).endswith("TypeError: linear(): argument 'weight' must be Tensor, not "
                                       "method")  # fmt: skip
+
+
+def test_executorch_takes_no_convolution_of_three_dimensions():
+    class Cube(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.patches = torch.nn.Conv3d(1, 4, (3, 8, 8))
+
+        def forward(self, images):
+            return self.patches(images[:, None]).flatten(2).mean(-1)
+
+    recipe = variant("executorch-fp32")
+    with pytest.raises(Unavailable, match=r"^XNNPACK does not take aten\.conv3d\.default of this"):
+        executorch.suits(observed(Cube(), IMAGE), recipe)
+    executorch.suits(observed(torch.nn.Conv2d(3, 4, 8), IMAGE), recipe)
 
 
 class Unscriptable(torch.nn.Module):

@@ -26,6 +26,7 @@ from vitbench.models import Model
 from vitbench.runtimes import executorch_counts
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 from vitbench.runtimes.linear_layers import layer_record, linear_names
+from vitbench.runtimes.network import Network
 from vitbench.structure import Counters
 
 # What must not be left to ExecuTorch's own kernels, which are made to be small.
@@ -37,6 +38,7 @@ PRODUCTS = (
     "aten.convolution.",
     "quantized_decomposed.",
 )
+NO_KERNEL = ("aten.conv3d.", "aten.conv_transpose3d.")
 # XNNPACK keeps a pointer to the one pool of threads that it was loaded with.
 _loaded: WeakSet[Any] = WeakSet()
 
@@ -56,6 +58,20 @@ def version() -> str:
 def supports(variant: Variant, device: str) -> None:
     if device != "cpu":
         raise Unavailable(f"{variant.name} is made for the CPU, not for {device}")
+
+
+def suits(network: Network, _: Variant) -> None:
+    """Raises Unavailable for operators that XNNPACK has no kernel of, whatever their weights."""
+    _require_none([name for name in sorted(network.operators) if name.startswith(NO_KERNEL)])
+
+
+def _require_none(left: list[str]) -> None:
+    """Raises Unavailable where an operator is left to ExecuTorch's own kernels."""
+    if left:
+        raise Unavailable(
+            f"XNNPACK does not take {', '.join(left)} of this model: ExecuTorch's own kernels, "
+            "which are made to be small and not fast, would compute that"
+        )
 
 
 def suffix(_: Variant) -> str:
@@ -92,11 +108,9 @@ def build(
     called = [node for node in edge.exported_program().graph.nodes if node.op == "call_function"]
     names = sorted({node.target.__name__ for node in called})
     left = [name for name in names if name.startswith(PRODUCTS)]
-    if left or "executorch_call_delegate" not in names:
-        raise Unavailable(
-            f"XNNPACK does not take {', '.join(left) or 'any operator'} of this model: ExecuTorch's"
-            " own kernels, which are made to be small and not fast, would compute that"
-        )
+    if "executorch_call_delegate" not in names:
+        left = ["any operator"]
+    _require_none(left)
     with path.open("wb") as file:
         edge.to_executorch().write_to_file(file)
     return record
