@@ -16,6 +16,7 @@ from vitbench.report.row import OurRow, TimedRow
 REFERENCE_DRIFT = 0.30
 """Identical runs differ by 15 to 25 % on a shared machine: docs/results.md, Noise."""
 GROWN = 3
+LEAST_SHARE = 0.1
 Rows = Mapping[str, Mapping[str, OurRow]]
 """Benchmarks by case id and group."""
 
@@ -72,7 +73,8 @@ def grown(head: TimedRow, base: TimedRow, change: float) -> str:
 
     Profiles are taken apart from timing, and at another speed of the machine: so an operator's
     share of each profile is taken, times 1 + change for the head. The differences add up to
-    `change`. Without both profiles the words say how to get them.
+    `change`. One profile of each run knows no noise: only what has a tenth of the change is named.
+    Without both profiles the words say how to get them.
     """
     ours, theirs = (_shares(each) for each in (head, base))
     if not ours or not theirs:
@@ -81,8 +83,14 @@ def grown(head: TimedRow, base: TimedRow, change: float) -> str:
         name: (1 + change) * ours.get(name, 0.0) - theirs.get(name, 0.0) for name in ours | theirs
     }
     most = sorted(more, key=lambda name: -more[name])[:GROWN]
-    parts = [f"{name} {more[name] * 100:+.1f} %" for name in most if more[name] > 0]
-    return f"; changes by operator, in shares of the baseline's time: {', '.join(parts)}"
+    enough = [name for name in most if more[name] >= LEAST_SHARE * change]
+    if not enough:
+        return "; no operator of the profiles has a tenth of the change"
+    parts = [f"{name} {more[name] * 100:+.1f} %" for name in enough]
+    return (
+        "; changes by operator, in shares of the baseline's time, by one profile of each run: "
+        f"{', '.join(parts)}"
+    )
 
 
 def _shares(row: TimedRow) -> dict[str, float]:
