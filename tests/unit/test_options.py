@@ -67,6 +67,7 @@ def test_each_option_reaches_the_options_of_a_run():
     assert idle == []
     assert {SINGULAR.get(o.dest, o.dest) for o in OPTIONS} - BESIDE == known - {
         "import_roots",
+        "tree",
         "project_variants",
     }
 

@@ -39,13 +39,15 @@ class Images(Protocol):
 class BuildSettings:
     """What a build is given: the `weights` that the user chose, the threads of the CPU, and how
     long and how large its process may become; None is the default of this machine. From
-    `import_roots`, folders, a project's own code is imported."""
+    `import_roots`, folders, a project's own code is imported; `tree` is the digest of the files
+    that it may read, or empty."""
 
     weights: str | None
     threads: int
     seconds: float
     memory_bytes: int | None
     import_roots: tuple[str, ...] = ()
+    tree: str = ""
 
 
 class Builds:
@@ -94,7 +96,9 @@ class Builds:
     def _built(self, key: Case, recipe: Variant, model: Model) -> Artifact:
         calibration = self._calibration(key.model) if recipe.calibrated else None
         return self._cache.get(
-            identity.of_artifact(model, recipe, calibration.sha256 if calibration else None),
+            identity.of_artifact(
+                model, recipe, calibration.sha256 if calibration else None, self._settings.tree
+            ),
             runtime(recipe.runtime).suffix(recipe),
             lambda path: self._build(model, recipe, path, calibration),
         )

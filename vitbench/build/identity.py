@@ -23,8 +23,11 @@ FEEDING = "vitbench.measure.agreement"
 JUDGING = "vitbench.judge.agreement"
 
 
-def of_artifact(model: Model, recipe: Variant, calibration: str | None) -> dict[str, Any]:
-    """All that a built file depends on; `calibration` is its sample's digest, if it has one.
+def of_artifact(
+    model: Model, recipe: Variant, calibration: str | None, tree: str = ""
+) -> dict[str, Any]:
+    """All that a built file depends on; `calibration` is its sample's digest, if it has one, and
+    `tree` that of the files that a project's code may read, if such code takes part.
 
     The CPU too: code is compiled for it, and without VNNI recipes quantise to fewer bits. Not the
     number of threads: whatever it is, the file is one that this recipe makes.
@@ -35,6 +38,7 @@ def of_artifact(model: Model, recipe: Variant, calibration: str | None) -> dict[
         "weights": model.weights.sha256,
         "calibration": calibration,
         "suffix": runtime(recipe.runtime).suffix(recipe),
+        **_tree(tree, model.architecture.get("code"), recipe),
     }
 
 
@@ -50,16 +54,24 @@ def of_copy(model: Model, row: Variant, files: Mapping[str, str], outputs: int) 
 
 
 def of_logits(
-    case: Case, recipe: Variant, artifact: str, sample: str, threads: int, code: str | None = None
+    case: Case,
+    recipe: Variant,
+    artifact: str,
+    sample: str,
+    threads: int,
+    code: str | None = None,
+    tree: str = "",
 ) -> dict[str, Any]:
     """All that the logits of a case depend on; `artifact` and `sample` are digests, and `code` that
     of the user's code that makes the module again, if any does: a file may have weights alone.
+    `tree` is as of `of_artifact`.
 
     One file may be executed in several ways, so the recipe counts as well, and what compiles or
     quantizes when a file is loaded.
     """
     return {
         **({"model": code} if code else {}),
+        **_tree(tree, code, recipe),
         **_conditions(recipe, BUILDING, FEEDING),
         "artifact": artifact,
         "device": case.device,
@@ -101,6 +113,10 @@ def of_agreement(
         "synthetic": synthetic,
         "bounds": environment.installed("scipy"),
     }
+
+
+def _tree(tree: str, code: str | None, recipe: Variant) -> dict[str, str]:
+    return {"tree": tree} if tree and (code or recipe.transform) else {}
 
 
 def _conditions(recipe: Variant, *modules: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,12 +44,14 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.duet.progress import Progress
     from vitbench.duet.rule import Rule
     from vitbench.duet.sides import sides_of
+    from vitbench.duet.tree_digest import of_head
     from vitbench.measure.throttled import Throttling
     from vitbench.show.headline import UNFINISHED, headline
     from vitbench.show.verdicts import annotations, junit, markdown, verdicts_text
 
     _prepare_head(chosen)
     options, found = chosen_cases(DUET, chosen)
+    options = replace(options, tree=of_head(Path.cwd()))
     known = catalogue_of(options.project_variants).device_kinds()
     rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found, known))
     strict = chosen.inconclusive == "fail"

@@ -19,7 +19,7 @@ from vitbench.runtimes import Variant
 
 _PATHS = ("images", "labels", "calibration", "cache")
 _SPARED = (
-    "cache_limit_bytes", "thumbnails", "import_roots", "project_variants", "models.origin",
+    "cache_limit_bytes", "thumbnails", "import_roots", "project_variants", "models.origin", "tree",
 )  # fmt: skip
 FACTORY = "models.source=py"
 """Said by an end that can make a model of a factory, as if it were an option."""
@@ -29,7 +29,8 @@ FACTORY = "models.source=py"
 class Options:
     """What a user chose, checked. `rebuild` is a token of this run, or None to use the cache.
     `project_variants` are the project's own, whole; from the folders `import_roots` its code is
-    imported.
+    imported; `tree` is the digest of the files that it may read, where two states of a tree are
+    compared.
 
     Each new option has a default: the other end of a duet may be of a version without it.
     """
@@ -55,6 +56,7 @@ class Options:
     thumbnails: bool = True
     import_roots: tuple[Path, ...] = ()
     project_variants: tuple[Variant, ...] = ()
+    tree: str = ""
 
     @classmethod
     def names(cls) -> list[str]:

@@ -61,6 +61,7 @@ class Session:
                 options.build_seconds,
                 options.build_memory_bytes,
                 tuple(map(str, options.import_roots)),
+                options.tree,
             ),
             self.require,
             self.model,
@@ -171,4 +172,5 @@ class Session:
     def _logits(self, case: Case, sample: str) -> dict[str, Any]:
         recipe, sha256 = self.require(case), self.artifact(case).sha256
         code = self.model(case.model).architecture.get("code")
-        return identity.of_logits(case, recipe, sha256, sample, self.options.threads, code)
+        threads, tree = self.options.threads, self.options.tree
+        return identity.of_logits(case, recipe, sha256, sample, threads, code, tree)
