@@ -68,6 +68,38 @@ def test_each_side_builds_in_its_own_tree(team):
     assert (team.folder / "app/build/vit.xml").read_text() == "<net of head>"
 
 
+LENDING = """[tool.vitbench]
+prepare = "python export.py"
+[tool.vitbench.models]
+mine = "vit_tiny_patch16_224@build/model.pth"
+"""
+READING = """from pathlib import Path
+print(Path("build/model.pth").read_text())
+"""
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_the_command_finds_the_checkpoint_that_both_take_from_head(team, writes):
+    """As a copy: what base's command writes is base's, and head's file stays."""
+    team.git("checkout", "-q", "main")
+    team.write("app/pyproject.toml", LENDING)
+    writing = "Path('build/model.pth').write_text('of base')" if writes else ""
+    team.write("app/export.py", READING + writing)
+    team.commit_all()
+    team.git("checkout", "-qb", "next")
+    team.write("app/build/model.pth", "of head")
+    team.write("app/new.py", "")
+    said = []
+    with base("main", team.folder / "app", say=said.append) as side:
+        assert said[-1] == "base: prepare: of head"
+        (mine,) = side.options.models
+        assert Path(mine.path).read_text() == ("of base" if writes else "of head")
+        shared = [note for note in side.notes if "app/build/model.pth (checkpoint)" in note]
+        assert len(shared) == (0 if writes else 1)
+        assert side.lacking == {}
+    assert (team.folder / "app/build/model.pth").read_text() == "of head"
+
+
 def test_a_base_without_the_command_builds_nothing(team):
     """The first change that has it."""
     team.git("checkout", "-q", "main")

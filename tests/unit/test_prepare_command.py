@@ -15,7 +15,7 @@ from vitbench.errors import UserError
 
 def prepared(command, folder, seconds=30.0):
     said = []
-    run_prepare(command, "base", folder, seconds, said.append)
+    run_prepare(command, "base", folder, folder / "head", seconds, said.append)
     return said
 
 
@@ -33,8 +33,12 @@ def gone(pid):
 
 
 def test_it_runs_in_the_tree_of_the_side(tmp_path):
-    said = prepared("pwd; printf 'half\\rdone'; echo built > file", tmp_path)
-    assert said[1:] == [f"base: prepare: {tmp_path.resolve()}", "base: prepare: done"]
+    said = prepared("pwd; echo $VITBENCH_HEAD; printf 'half\\rdone'; echo built > file", tmp_path)
+    assert said[1:] == [
+        f"base: prepare: {tmp_path.resolve()}",
+        f"base: prepare: {tmp_path}/head",
+        "base: prepare: done",
+    ]
     assert (tmp_path / "file").read_text() == "built\n"
 
 
@@ -87,7 +91,7 @@ def test_an_interrupt_ends_it(tmp_path):
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        run_prepare("echo $$ > pid; echo begun; sleep 60", "base", tmp_path, 60, say)
+        run_prepare("echo $$ > pid; echo begun; sleep 60", "base", tmp_path, tmp_path, 60, say)
     thread.join()
     assert gone(int((tmp_path / "pid").read_text()))
 

@@ -1,6 +1,7 @@
 """The options of base: the same command line, for the project as base's tree has it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def options_of_base(asked: Asked, tree: Path, files: Untracked) -> BaseOptions:
     return BaseOptions(
         options, (*notes, *artifact_notes(given), *files.notes()), files.lacking, missing
     )
+
+
+def lend_models(asked: Asked, tree: Path, files: Untracked) -> None:
+    """Copies what models of base take from head, so far as git does not track it, into base's tree.
+    What cannot be meant is left to whoever reads the options."""
+    files.copies, find = True, OwnPaths(files)
+    with suppress(UserError):
+        project = read_project(tree / NAME, tree, start=asked.project.root, find=find)
+        asked.read(_meant(project, asked)[0])
+    files.copies = False
+    files.lacking.clear()  # the command may bring it
+    files.from_head.clear()
 
 
 def _named_alike(base: Options, head: Options) -> Options:

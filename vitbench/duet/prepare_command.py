@@ -12,35 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from vitbench.duet.asked import Asked
 from vitbench.errors import UserError
-from vitbench.project.prepare import command_of
-from vitbench.pyproject import NAME
 
 POLL_SECONDS = 0.1
 
 
-def prepare_base(asked: Asked, root: Path, who: str) -> tuple[str, ...]:
-    """Runs the command that base's own file has, in `root`, the project in the tree of `who`. A
-    note where head has a command and base has none. Raises UserError."""
-    if asked.prepare_seconds is None:
-        return ()
-    try:
-        command = command_of(root / NAME)
-    except UserError as error:
-        words = str(error).replace(f"{root}/", "")
-        raise UserError(f"--against={asked.against}: in base's files: {words}") from error
-    if command:
-        run_prepare(command, who, root, asked.prepare_seconds, asked.say)
-    elif asked.project.prepare:
-        return (f"{who} has no prepare in its [tool.vitbench]: nothing was built in its tree",)
-    return ()
-
-
 def run_prepare(
-    command: str, side: str, folder: Path, seconds: float, say: Callable[[str], None]
+    command: str, side: str, folder: Path, head: Path, seconds: float, say: Callable[[str], None]
 ) -> None:
     """Runs a command of the shell in `folder`, the root of the project in the tree of a side.
+    VITBENCH_HEAD names `head`, that root in head's tree.
 
     `python` is the interpreter of this process, where the command does not say otherwise. `say`
     gets each line that the command prints. All that it started ends with it, and with this call.
@@ -49,7 +30,7 @@ def run_prepare(
     where, deadline, last = f"prepare in {side} ({command})", time.monotonic() + seconds, ""
     say(f"{side}: prepare: {command}")
     with tempfile.TemporaryFile() as output:  # a pipe would stay open while something goes on
-        process = _started(command, where, folder, output)
+        process = _started(command, where, folder, head, output)
         lines = _Lines(output.fileno())
         try:
             status = None
@@ -74,7 +55,7 @@ def run_prepare(
 
 
 def _started(
-    command: str, where: str, folder: Path, output: IO[bytes]
+    command: str, where: str, folder: Path, head: Path, output: IO[bytes]
 ) -> "subprocess.Popen[bytes]":
     try:
         return subprocess.Popen(
@@ -83,7 +64,7 @@ def _started(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=_environment(),
+            env={**_environment(), "VITBENCH_HEAD": str(head)},
             start_new_session=True,
         )
     except OSError as error:

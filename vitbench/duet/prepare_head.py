@@ -24,4 +24,4 @@ def prepare_head(
         return
     if not standing(against, project, tip).same:
         with cleaning_first():
-            run_prepare(project.prepare, "head", project.root, seconds, say)
+            run_prepare(project.prepare, "head", project.root, project.root, seconds, say)

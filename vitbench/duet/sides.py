@@ -14,7 +14,7 @@ from vitbench.duet.base_artifacts import artifact_notes, given_artifacts, with_a
 from vitbench.duet.base_options import options_of_base
 from vitbench.duet.dependencies import packages_note
 from vitbench.duet.own_paths import below
-from vitbench.duet.prepare_command import prepare_base
+from vitbench.duet.prepare_base import prepare_base
 from vitbench.duet.revision import CODE, Base, base_of, changed_files, commit_of, git, refs
 from vitbench.duet.submodules import fill
 from vitbench.duet.untracked import Untracked
@@ -214,11 +214,12 @@ def side_of_commit(
         root = tree / (below(project.resolve(), top) or "")
         if not root.is_dir():
             raise UserError(f"--against={against}: base has no folder {root.relative_to(tree)}")
-        notes += prepare_base(asked, root, who)
+        files = Untracked(top, tree)
+        notes += prepare_base(asked, root, files, who)
         own = _own_vitbench(top, tree)
         if own is not None:
             code = _with_arm(own, against)
-        read = options_of_base(asked, root, Untracked(top, tree))
+        read = options_of_base(asked, root, files)
         notes += (*read.notes, *packages_note(root, project))
         within = below(asked.start.resolve(), top)
         cwd = asked.start if within is None else tree / within

@@ -12,6 +12,7 @@ from vitbench.errors import UserError
 from vitbench.lfs import Pointer, pointer_of
 
 ARTIFACT = "artifact"
+Stamp = tuple[tuple[str, int, int, int], ...]
 NAMED = 3
 """So many paths are named in a note."""
 
@@ -25,10 +26,15 @@ class Untracked:
     serves both sides and goes into `from_head`; but an artifact is what is compared, so head's is
     never base's. `lacking` says, by path, why base's file is known to be another than head's, and
     is not here.
+
+    With `copies`, what base takes lies in its tree as a copy, so that a command there may read and
+    write the file: `lent` are copies of what is head's, which is head's still if nobody wrote it.
     """
 
     head: Path
     base: Path
+    copies: bool = False
+    lent: dict[Path, Stamp] = field(default_factory=dict)
     from_head: dict[Path, str] = field(default_factory=dict)
     lacking: dict[Path, str] = field(default_factory=dict)
 
@@ -38,6 +44,9 @@ class Untracked:
         It may exist nowhere: whoever asks may only want to know whether it does.
         """
         own = self.base / within
+        if own.exists() and self._is_lent(within):
+            self.from_head[within] = what
+            return self.head / within
         if own.is_dir():
             return self._complete(within, what)
         found = self._unpointed(within) if own.exists() else self._elsewhere(within, what)
@@ -68,10 +77,10 @@ class Untracked:
         if md5 and md5.endswith(dvc.FOLDER):
             same = theirs.exists() and md5 == dvc.recorded(self.head, within, self.head)
             if same:
-                return _linked(theirs, own)
+                return self._brought(theirs, own)
         elif md5:
             if theirs.is_file() and dvc.md5_of(theirs) == md5:
-                return _linked(theirs, own)
+                return self._brought(theirs, own)
             if found := dvc.cached(self.head, md5):
                 return _copied(found, own)
         if md5:
@@ -83,8 +92,10 @@ class Untracked:
             return own
         if md5:
             self.lacking[theirs.resolve()] = self.lacking[own]
-        else:
-            self.from_head[within] = what
+            return theirs
+        self.from_head[within] = what
+        if self.copies:
+            self.lent[within] = _stamp(_copied(theirs, own))
         return theirs
 
     def _unpointed(self, within: Path) -> Path:
@@ -95,7 +106,7 @@ class Untracked:
             return own
         theirs = self.head / within
         if theirs.is_file() and _sha256(theirs) == found.sha256:
-            return _linked(theirs, own)
+            return self._brought(theirs, own)
         if stored := self._stored(found):
             return _copied(stored, own)
         self.lacking[own.resolve()] = (
@@ -112,11 +123,13 @@ class Untracked:
                 self.lacking[own.resolve()] = self.lacking[file.resolve()]
         for name in self._others(within) if theirs.is_dir() else ():
             inner = self.base / name
+            if self._is_lent(name):
+                self.from_head[name] = what
             if inner.exists():
                 continue
             found = self._elsewhere(name, what)
-            if found != inner:
-                _linked(found, inner)
+            if found != inner and not inner.exists():
+                self._brought(found, inner)
             if why := self.lacking.get(inner):
                 self.lacking[own.resolve()] = why
         return own
@@ -139,6 +152,13 @@ class Untracked:
         except UserError:
             return []
         return [Path(name) for name in listed.split("\0") if name]
+
+    def _is_lent(self, within: Path) -> bool:
+        """Whether base's tree has a copy of head's file that nobody wrote since."""
+        return within in self.lent and self.lent[within] == _stamp(self.base / within)
+
+    def _brought(self, source: Path, target: Path) -> Path:
+        return (_copied if self.copies else _linked)(source, target)
 
     def _stored(self, pointer: Pointer) -> Path | None:
         """The file that a pointer stands for, in the store of Git LFS on this machine."""
@@ -163,8 +183,18 @@ def _copied(source: Path, target: Path) -> Path:
     """A copy: the store of another tool keeps its files under digests, without their names."""
     target.unlink(missing_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
     return target
+
+
+def _stamp(path: Path) -> Stamp:
+    """What changes when somebody writes a file, or one of a folder."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    found = [(str(each), each.stat()) for each in files if each.is_file()]
+    return tuple((name, each.st_ino, each.st_size, each.st_mtime_ns) for name, each in found)
 
 
 def _sha256(path: Path) -> str:
