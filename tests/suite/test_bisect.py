@@ -22,9 +22,11 @@ UNBUILT = "raised:prepare"
 
 
 @pytest.fixture
-def play(side, options):  # noqa: F811
+def play(side, options, monkeypatch):  # noqa: F811
     """Bisect commits: of each the seconds that its arm says, or FAULT:VERB as its arm fails, or
     "gone" where it cannot be checked out, or "other" where its predictions are wrong."""
+
+    monkeypatch.setattr("vitbench.duet.profiling.ROUNDS", 3)  # each starts three processes
 
     def make(*commits, wanted=None, minutes=10.0):
         line = [Commit(f"{at}" * 40, f"commit {at}") for at in range(len(commits))]
