@@ -5,6 +5,7 @@ it goes when it was measured.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ from vitbench.measure.timing_lock import timing_alone
 from vitbench.measure.verification import AGREEMENT_REFERENCE
 from vitbench.runtimes import Deployment, Placement, Variant, load, runtime
 from vitbench.runtimes.linear_layers import FLOAT_LAYERS
+from vitbench.runtimes.parts import SharedParts
 from vitbench.runtimes.takes import misfit
 
 QUANTIZED = "quantized_names"
@@ -51,6 +53,7 @@ class Bench:
         self._session, self.case = session, case
         self.recipe = require_blamable(session.require(case))
         self._folder = TemporaryDirectory(prefix="vitbench-blame-")
+        self._parts = SharedParts()
         self._count = 0
         self._names: tuple[str, ...] | None = None
 
@@ -62,8 +65,8 @@ class Bench:
         """The int8 layers of the recipe, as the network names them. Raises UserError where there
         are none, or the runtime does not say which."""
         if self._names is None:
-            placement, found = self._built(self.recipe)
-            self._remove(placement)
+            placement, found = self.built(self.recipe)
+            self.remove(placement)
             if QUANTIZED not in found:
                 raise UserError(
                     f"{self.case.id}: the runtime {self.recipe.runtime} does not say which layers "
@@ -87,11 +90,11 @@ class Bench:
         and a bug of this recipe alone: others may be measured still."""
         start = perf_counter()
         try:
-            placement, _ = self._built(with_floats(self.recipe, self._ordered(floats)))
+            placement, _ = self.built(with_floats(self.recipe, self._ordered(floats)))
             try:
-                return self._measured(load(placement), floats, rows, start)
+                return self.measured(load(placement), floats, rows, start)
             finally:
-                self._remove(placement)
+                self.remove(placement)
         except (Unavailable, UserError, WorkerFailed) as error:
             return Refusal(floats, str(error))
         except Exception as error:  # a library's, of a mix of layers that it never saw
@@ -101,7 +104,7 @@ class Bench:
         """Seconds of calls of the recipe with these layers in float, and of the recipe as it is, in
         pairs, alone on this machine."""
         rows = [with_floats(self.recipe, self._ordered(floats)), self.recipe]
-        placements = [self._built(row)[0] for row in rows]
+        placements = [self.built(row)[0] for row in rows]
         turns = [load(placement) for placement in placements]
         images = self._session.first_batch(self.case)
         case, reference = ((turn, turn.stage(images)) for turn in turns)
@@ -110,13 +113,13 @@ class Bench:
             rounds = pairs.rounds_for(seconds, pairs.warm_up(), LEAST_ROUNDS)
             taken = plain_rounds(pairs, rounds)
         for placement in placements:
-            self._remove(placement)
+            self.remove(placement)
         return taken, pairs.reference_seconds
 
     def _ordered(self, floats: frozenset[str]) -> list[str]:
         return [name for name in self.layers() if name in floats] if floats else []
 
-    def _built(self, recipe: Variant) -> tuple[Placement, dict[str, Any]]:
+    def built(self, recipe: Variant) -> tuple[Placement, dict[str, Any]]:
         """A fresh file of a recipe, and what its build said of the layers."""
         session, case = self._session, self.case
         model = session.model(case.model)
@@ -126,20 +129,27 @@ class Bench:
         self._count += 1
         path = folder / f"artifact{found.suffix(recipe)}"
         images = session.inputs.calibration(case.model).images if recipe.calibrated else None
-        layers = built(found, model, recipe, path, images) or {}
+        shared = self._parts
+        if recipe.transform:  # which may change the module in place
+            model, shared = replace(model, module=deepcopy(model.module)), SharedParts()
+        with shared.shared():
+            layers = built(found, model, recipe, path, images) or {}
         roots = tuple(map(str, session.options.import_roots))
         threads = session.options.threads
         return Placement(path, recipe, case.device, model.architecture, threads, roots), layers
 
     @staticmethod
-    def _remove(placement: Placement) -> None:
+    def remove(placement: Placement) -> None:
+        """Of what was built, with all that lies beside it."""
         for file in placement.path.parent.iterdir():
             file.unlink()
         placement.path.parent.rmdir()
 
-    def _measured(
+    def measured(
         self, deployment: Deployment, floats: frozenset[str], rows: Sequence[int], start: float
     ) -> Trial:
+        """What a deployment answers to the images of these numbers. `start`: when its build began,
+        by `perf_counter`."""
         session, case = self._session, self.case
         model, sample = session.model(case.model), only(self.sample, rows)
         measured = compare(

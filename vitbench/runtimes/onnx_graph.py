@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.runtimes import parts
+
 OPSET = 20  # the first with GELU as one operator
 INPUT, OUTPUT = "images", "logits"
 PRODUCTS = ("MatMul", "Gemm")
@@ -38,6 +40,14 @@ def write(module: Any, image: Sequence[int], path: Path) -> dict[str, str]:
     of its node.
     """
     import onnx
+
+    proto, found = parts.once("ONNX graph", module, lambda: _exported(module, image))
+    onnx.save(proto, path)
+    return dict(found)
+
+
+def _exported(module: Any, image: Sequence[int]) -> tuple[Any, dict[str, str]]:
+    """The graph, and what `write` returns."""
     import torch
 
     program = torch.onnx.export(
@@ -57,8 +67,7 @@ def write(module: Any, image: Sequence[int], path: Path) -> dict[str, str]:
     for part in (proto, graph, *graph.node, *graph.initializer, *graph.value_info):
         part.ClearField("metadata_props")
     drop_shapes_of_weights(graph)
-    onnx.save(proto, path)
-    return found
+    return proto, found
 
 
 def linear_layers(module: Any, graph: Any) -> dict[str, str]:

@@ -14,7 +14,7 @@ which on DeiT-Tiny makes the error of the logits a sixth (0.024 of them instead 
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes import openvino_counts
+from vitbench.runtimes import openvino_counts, parts
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 from vitbench.runtimes.linear_layers import layer_record, linear_names
 from vitbench.structure import Counters
@@ -64,15 +64,9 @@ def build(
     model: Model, variant: Variant, path: Path, calibration: NDArray[np.float32] | None
 ) -> dict[str, Any] | None:
     import openvino
-    import torch
 
-    image = model.architecture["image"]
-    # Two images, so that no dimension of the trace is taken for the constant one.
-    graph = openvino.convert_model(
-        model.module,
-        example_input=torch.zeros(2, *image),
-        input=[openvino.PartialShape([-1, *image])],
-    )
+    module, image = model.module, model.architecture["image"]
+    graph = parts.once("OpenVINO graph", module, lambda: _traced(module, image)).clone()
     record = None
     if variant.precision == "int8" and not variant.transform:
         layers = _linear_layers(graph)
@@ -85,6 +79,18 @@ def build(
     # Weights in float16, the default, would change the numbers.
     openvino.save_model(graph, path, compress_to_fp16=False)
     return record
+
+
+def _traced(module: Any, image: Sequence[int]) -> Any:
+    import openvino
+    import torch
+
+    # Two images, so that no dimension of the trace is taken for the constant one.
+    return openvino.convert_model(
+        module,
+        example_input=torch.zeros(2, *image),
+        input=[openvino.PartialShape([-1, *image])],
+    )
 
 
 def _linear_layers(graph: Any) -> dict[str, str]:
