@@ -72,6 +72,14 @@ def test_what_grew_is_named_and_what_grew_by_little_is_not():
     )
 
 
+def test_what_operators_do_not_explain_is_the_rest():
+    found = with_operators(slower(0.010), recorded({"linear": 0.010}, {"linear": 0.002}, 1e-6))
+    assert "Operators that grew: linear 12 ms (was 10)" in found.sentence
+    assert (
+        "A call takes +10 ms, its operators +2 ms [+2, +2]: the rest lies outside" in found.sentence
+    )
+
+
 def test_growth_inside_the_noise_is_not_named_and_not_said_to_lie_elsewhere():
     profiles = recorded({"linear": 0.010, "gelu": 0.002}, {"linear": 0.001}, 0.003)
     found = with_operators(slower(0.001), profiles)

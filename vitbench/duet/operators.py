@@ -69,8 +69,9 @@ def with_operators(verdict: Verdict, profiles: Profiles) -> Verdict:
     found = f"{_signed(together.seconds)} ms [{_signed(together.low)}, {_signed(together.high)}]"
     if together.high < slower / 2:
         parts.append(
-            f"A call takes {_signed(slower)} ms, its operators {found}: the time lies outside of "
-            "the operators that the profiler sees (Python, copies, sleeping, the runtime itself)"
+            f"A call takes {_signed(slower)} ms, its operators {found}: the "
+            f"{'rest' if grown else 'time'} lies outside of the operators that the profiler sees "
+            "(Python, copies, sleeping, the runtime itself)"
         )
     elif not grown:
         parts.append(
