@@ -43,7 +43,8 @@ def near(name: str, names: Iterable[str]) -> str:
 def in_short(error: BaseException) -> str:
     """What an error says first, on one line of at most 300 characters; more than its first line
     where that is a mere heading, and its kind where it says nothing."""
-    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # colours of a terminal
+    lines = [" ".join(line.split()) for line in plain.splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
     words = lines[0] if len(lines[0]) >= 40 else " ".join(lines)

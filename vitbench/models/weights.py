@@ -40,7 +40,8 @@ def seeded() -> Iterator[None]:
 
 
 def synthesize(make: Callable[[], Any]) -> Any:
-    """A module with seeded weights and a few outlier channels in its residual stream.
+    """A module with seeded weights and a few outlier channels in its residual stream. No linear
+    layer has weights of nothing but 0.
 
     Outliers are a bias on the second linear layer of the MLP (four times as many inputs as
     outputs) of a block a third of the way in, so that every later layer sees them. They do not yet
@@ -50,6 +51,10 @@ def synthesize(make: Callable[[], Any]) -> Any:
 
     with seeded():
         module = make()
+        for layer in module.modules():
+            # As timm's Hiera begins: logits that are all 0 would agree with any others.
+            if isinstance(layer, torch.nn.Linear) and not layer.weight.any():
+                torch.nn.init.trunc_normal_(layer.weight, std=0.02)
         mlps = [
             layer
             for layer in module.modules()

@@ -212,18 +212,18 @@ def _attention(
 
     if dropout:
         raise RuntimeError("attention drops weights at random, in eval mode too")
-    heads = query.shape[:2]
+    lead = query.shape[:-2]  # images, heads, and of Hiera windows
     if enable_gqa:
-        key, value = (x.repeat_interleave(heads[1] // x.shape[1], 1) for x in (key, value))
+        key, value = (x.repeat_interleave(lead[-1] // x.shape[-3], -3) for x in (key, value))
     if causal:
-        mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool).tril()
-    query, key, value = (x.flatten(0, 1) for x in (query, key, value))
+        mask = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
+    query, key, value = (x.flatten(0, -3) for x in (query, key, value))
     scores = (query * (scale or query.shape[-1] ** -0.5)).bmm(key.transpose(1, 2))
     if mask is not None:
-        mask = mask.expand(*heads, *scores.shape[1:]).flatten(0, 1)
+        mask = mask.expand(*lead, *scores.shape[1:]).flatten(0, -3)
         masked = mask.dtype == torch.bool
         scores = scores.masked_fill(~mask, float("-inf")) if masked else scores + mask
-    return scores.softmax(-1).bmm(value).unflatten(0, heads)
+    return scores.softmax(-1).bmm(value).unflatten(0, lead)
 
 
 def _unbind(tensor: Any, dim: int = 0) -> list[Any]:

@@ -13,7 +13,8 @@ weights cannot. So every CPU computes the same integers.
 """
 
 import ast
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.errors import Unavailable, in_short
 from vitbench.runtimes import parts
 
 OPSET = 20  # the first with GELU as one operator
@@ -37,7 +39,7 @@ def write(module: Any, image: Sequence[int], path: Path) -> dict[str, str]:
     """Export a torch module that takes images (N, *image) to one file, weights included.
 
     Returns the name of the linear layer that each product with a constant weight is of, by the name
-    of its node.
+    of its node. Raises Unavailable, with the reason, where torch's exporter does not take it.
     """
     import onnx
 
@@ -50,16 +52,22 @@ def _exported(module: Any, image: Sequence[int]) -> tuple[Any, dict[str, str]]:
     """The graph, and what `write` returns."""
     import torch
 
-    program = torch.onnx.export(
-        module,
-        # Two images, so that no dimension of the graph is taken for the constant one.
-        (torch.zeros(2, *image),),
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=[INPUT],
-        output_names=[OUTPUT],
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-    )
+    try:
+        with _attention_of_four_dimensions():
+            program = torch.onnx.export(
+                module,
+                # Two images, so that no dimension of the graph is taken for the constant one.
+                (torch.zeros(2, *image),),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+            )
+    except torch.onnx.OnnxExporterError as error:
+        while error.__cause__:  # what it says itself is how to report it
+            error = error.__cause__
+        raise Unavailable(f"torch.onnx cannot export the model: {in_short(error)}") from error
     proto = program.model_proto
     graph = proto.graph
     found = linear_layers(module, graph)
@@ -68,6 +76,28 @@ def _exported(module: Any, image: Sequence[int]) -> tuple[Any, dict[str, str]]:
         part.ClearField("metadata_props")
     drop_shapes_of_weights(graph)
     return proto, found
+
+
+@contextmanager
+def _attention_of_four_dimensions() -> Iterator[None]:
+    """Meanwhile attention is called with one leading dimension before the heads: the exporter takes
+    no more, and Hiera has images and windows there."""
+    import torch
+
+    functional = torch.nn.functional
+    plain = functional.scaled_dot_product_attention
+
+    def attention(query: Any, key: Any, value: Any, *more: Any, **options: Any) -> Any:
+        if query.dim() <= 4 or more or options.get("attn_mask") is not None:
+            return plain(query, key, value, *more, **options)
+        flat = (each.flatten(0, -4) for each in (query, key, value))
+        return plain(*flat, **options).unflatten(0, query.shape[:-3])
+
+    functional.scaled_dot_product_attention = attention
+    try:
+        yield
+    finally:
+        functional.scaled_dot_product_attention = plain
 
 
 def linear_layers(module: Any, graph: Any) -> dict[str, str]:
