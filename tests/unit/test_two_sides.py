@@ -110,6 +110,9 @@ def test_a_link_leads_to_a_path_and_is_not_followed_itself(tmp_path):
         ({"src/acme.py": ""}, ["src"]),
         ({"lib/acme.py": "", "pyproject.toml": PY + '[tool.pytest.ini_options]\npythonpath="lib"'},
          ["lib"]),
+        ({"lib/acme.py": "", "pytest.ini": "[pytest]\npythonpath = lib more"}, ["lib", "more"]),
+        ({"lib/acme.py": "", "setup.cfg": "[tool:pytest]\npythonpath = lib"}, ["lib"]),
+        ({"acme.py": "", "tox.ini": "[testenv]\npythonpath = lib"}, [""]),
     ],
 )  # fmt: skip
 def test_code_is_imported_from_base_s_own_roots(tmp_path, files, roots):

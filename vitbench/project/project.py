@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from vitbench.environment import Find, as_named
 from vitbench.errors import UserError
@@ -13,6 +12,7 @@ from vitbench.packages import MODELS, by_name
 from vitbench.project.models import read_models, spec_of
 from vitbench.project.packages import package_model
 from vitbench.project.prepare import prepare_of
+from vitbench.project.pythonpath import pythonpath_of
 from vitbench.project.values import Definition
 from vitbench.project.variants import read_variants
 from vitbench.pyproject import NAME, find_pyproject, read_pyproject
@@ -104,18 +104,18 @@ def read_project(
     find: Find = as_named,
 ) -> Project:
     """The project of a pyproject.toml, if it has one, whose code lies below `root`. `pythonpath` is
-    what pytest says of it; where that is empty, the file's own setting of pytest counts, then
-    `src/`, then the root. Relative paths of its tables start at `start`, which is `root` unless
+    what pytest says of it; where that is empty, pytest's files in `root` are read, then `src/`
+    counts, then the root. Relative paths of its tables start at `start`, which is `root` unless
     given, and `find` says which file is taken for a path.
 
     Raises UserError for what cannot be meant in it.
     """
     start = root if start is None else start
+    roots = _roots(root, pythonpath or pythonpath_of(root))
     if path is None or not path.is_file():
-        return Project(start, _roots(root, pythonpath), find=find)
+        return Project(start, roots, find=find)
     read = read_pyproject(path, "models and variants")
     models = read_models(read)
-    roots = _roots(root, pythonpath or _of_pytest(read.whole, root))
     variants = read_variants(read, list(models), start, find)
     return Project(start, roots, models, variants, find, prepare_of(read))
 
@@ -123,17 +123,3 @@ def read_project(
 def _roots(root: Path, pythonpath: Sequence[Path]) -> tuple[Path, ...]:
     source = root / "src"
     return tuple(pythonpath) or ((source,) if source.is_dir() else (root,))
-
-
-def _of_pytest(whole: Mapping[str, Any], root: Path) -> list[Path]:
-    """`pythonpath` of `[tool.pytest]` or `[tool.pytest.ini_options]`; [] where it has none."""
-    table = _table(_table(whole, "tool"), "pytest")
-    given = table.get("pythonpath", _table(table, "ini_options").get("pythonpath", []))
-    names = given.split() if isinstance(given, str) else given
-    return [root / str(name) for name in names] if isinstance(names, list) else []
-
-
-def _table(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A table of another tool: empty where it is none, which that tool says itself."""
-    found = whole.get(key, {})
-    return found if isinstance(found, dict) else {}
