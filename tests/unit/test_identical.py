@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ from vitbench.duet.progress import Progress
 from vitbench.duet.rule import Rule
 from vitbench.duet.sides import Side
 from vitbench.duet.verdicts import SIDES, Played, conclude
+from vitbench.duet.worker import Arm
 from vitbench.errors import UserError
 from vitbench.judge.verdict import exit_code
 
@@ -276,3 +278,14 @@ def test_an_arm_that_does_not_know_the_question_is_asked_once(tmp_path):
     assert asked == 2  # of both sides
     (note,) = progress.notes
     assert note.startswith(f"{CASE}: timed, since contents do not show")
+
+
+def test_an_arm_that_times_has_no_recorder():
+    """A hook cannot be removed: who records times nothing, and nothing else imports it."""
+    arm = Arm()
+    arm._records = True
+    with pytest.raises(UserError, match="this worker records what is opened: it times nothing"):
+        arm.load({})
+    code = "import vitbench.duet.worker, sys; print('vitbench.duet.opened' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    assert done.stdout == "False\n"

@@ -107,12 +107,12 @@ def _found(
         return Unlike(f"not the same: {other}")
     say(f"comparing the contents of {case}")
     try:
-        return compare(_ask(answers, trees, arms))
+        return compare(ask_contents(answers, trees, arms))
     except (Unavailable, UserError, WorkerFailed) as reason:
         return Unlike(doubt=str(reason))
 
 
-def _ask(answers: Sided, trees: Mapping[str, Path], arms: Arms) -> dict[str, Any]:
+def ask_contents(answers: Sided, trees: Mapping[str, Path], arms: Arms) -> dict[str, Any]:
     """What a fresh arm of each side says of a case."""
     places = {"head_tree": str(trees["head"])}
     with arms(SIDES) as both:
@@ -125,12 +125,13 @@ def _ask(answers: Sided, trees: Mapping[str, Path], arms: Arms) -> dict[str, Any
 
 
 def _known(prepared: Mapping[str, Any]) -> dict[str, Any]:
-    """What is compared of an answer to `prepare`."""
+    """What is compared of an answer to `prepare`; `tolerance` follows from the recipe's limits."""
+    answers = {n: value for n, value in prepared["predictions"].items() if n != "tolerance"}
     return {
         "the artifact": prepared.get("artifact", {}).get("sha256"),
         "the set of weights": prepared.get("weights"),
         "the set of labels": prepared.get("labels"),
-        "the set of images, or an answer to one,": prepared["predictions"],
+        "the set of images, or an answer to one,": answers,
     }
 
 
