@@ -22,7 +22,7 @@ from vitbench.duet.conversation import Conversation
 from vitbench.duet.play import Duet
 from vitbench.duet.play_case import in_parallel
 from vitbench.duet.rule import Rule
-from vitbench.duet.sides import Side
+from vitbench.duet.side import Side
 from vitbench.duet.turns import ARMS, rounds_for, take_turns
 from vitbench.errors import UserError, WorkerFailed
 from vitbench.judge.verdict import exit_code

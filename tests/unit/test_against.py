@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.helpers.asked import base
-from vitbench.duet import sides
-from vitbench.duet.sides import Side, head
+from vitbench.duet import side
+from vitbench.duet.side import Side, head
 from vitbench.errors import UserError
 
 
@@ -42,8 +42,8 @@ def test_an_environment_gets_the_code_of_head_and_none_of_its_packages(tmp_path,
     (installed / "vitbench" / "duet").mkdir(parents=True)
     (installed / "vitbench" / "duet" / "worker.py").touch()
     (installed / "torch.py").touch()
-    monkeypatch.setattr(sides, "CHECKOUT", None)
-    monkeypatch.setattr(sides, "PACKAGE", installed / "vitbench")
+    monkeypatch.setattr(side, "CHECKOUT", None)
+    monkeypatch.setattr(side, "PACKAGE", installed / "vitbench")
     with base(sys.prefix, tmp_path) as found:
         folder = found.folder
         assert [each.name for each in folder.iterdir()] == ["vitbench"]

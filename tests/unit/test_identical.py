@@ -14,7 +14,7 @@ from vitbench.duet.identical import Same, Unlike, compare, find_identical
 from vitbench.duet.installed import packages
 from vitbench.duet.progress import Progress
 from vitbench.duet.rule import Rule
-from vitbench.duet.sides import Side
+from vitbench.duet.side import Side
 from vitbench.duet.verdicts import SIDES, Played, conclude
 from vitbench.duet.worker import Arm
 from vitbench.errors import UserError

@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.repositories import pointer
 from vitbench.case import Case
 from vitbench.duet.lacking import incomparable
-from vitbench.duet.sides import Side, head
+from vitbench.duet.side import Side, head
 from vitbench.measure.options import Options
 from vitbench.models import ModelSpec
 from vitbench.runtimes.base import Variant

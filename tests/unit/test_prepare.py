@@ -11,7 +11,7 @@ from vitbench.case import Case
 from vitbench.cli.main import main
 from vitbench.duet.lacking import incomparable
 from vitbench.duet.prepare_head import prepare_head
-from vitbench.duet.sides import head
+from vitbench.duet.side import head
 from vitbench.errors import UserError
 from vitbench.project.project import read_project
 

@@ -8,7 +8,8 @@ import pytest
 from tests.helpers.asked import base
 from tests.helpers.repositories import Repository
 from vitbench.cli.main import main
-from vitbench.duet import sides
+from vitbench.duet import side as duet_side
+from vitbench.duet import side_of_commit, sides
 from vitbench.duet.revision import base_of, changed_files
 from vitbench.errors import UserError
 
@@ -167,8 +168,9 @@ def test_untracked_code_of_a_project_is_a_change_and_other_files_are_none(tmp_pa
 @pytest.fixture
 def here(forked, monkeypatch):
     """The repository of the project, in which this vitbench is taken to lie, too."""
-    for name in ("ROOT", "CHECKOUT"):
-        monkeypatch.setattr(sides, name, forked.folder)
+    monkeypatch.setattr(sides, "ROOT", forked.folder)
+    for module in (duet_side, side_of_commit):
+        monkeypatch.setattr(module, "CHECKOUT", forked.folder)
     return forked
 
 
@@ -227,7 +229,8 @@ def test_a_path_that_is_called_like_a_branch_is_refused(here, tmp_path):
 def test_vitbench_may_lie_in_a_folder_of_a_repository(tmp_path, monkeypatch):
     repository = Repository(tmp_path / "r")
     repository.commit("tools/vitbench/duet/worker.py", "README.md")
-    monkeypatch.setattr(sides, "CHECKOUT", repository.folder / "tools")
+    for module in (duet_side, side_of_commit):
+        monkeypatch.setattr(module, "CHECKOUT", repository.folder / "tools")
     with base("HEAD~1", tmp_path, repository.folder) as side:
         assert side.folder.name == "tools"
         assert (side.folder / "vitbench" / "duet" / "worker.py").is_file()

@@ -16,7 +16,7 @@ from vitbench.report.files import write
 
 if TYPE_CHECKING:
     from vitbench.duet.bisect_commits import Commit
-    from vitbench.duet.sides import Side
+    from vitbench.duet.side import Side
     from vitbench.measure.options import Options
     from vitbench.project.project import Project
 
@@ -50,7 +50,7 @@ def search(chosen: argparse.Namespace) -> int:
     from vitbench.duet.bisect_oracle import Duets
     from vitbench.duet.bisect_words import bisected_text
     from vitbench.duet.rule import Rule
-    from vitbench.duet.sides import commits_of
+    from vitbench.duet.side_of_commit import commits_of
     from vitbench.project.project import project_at
 
     if chosen.json:

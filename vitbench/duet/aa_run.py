@@ -12,7 +12,7 @@ from vitbench import __version__, environment
 from vitbench.case import Case
 from vitbench.duet.aa_recording import NOTHING_PLANTED, logs_of, read_blocks
 from vitbench.duet.play import Duet
-from vitbench.duet.sides import head
+from vitbench.duet.side import head
 from vitbench.errors import UserError
 from vitbench.measure.options import Options
 from vitbench.report.files import write

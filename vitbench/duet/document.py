@@ -5,7 +5,7 @@ from typing import Any
 
 from vitbench.duet.progress import Progress
 from vitbench.duet.rule import Rule
-from vitbench.duet.sides import Side
+from vitbench.duet.side import Side
 from vitbench.judge.verdict import Verdict
 
 

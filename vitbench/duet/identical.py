@@ -16,7 +16,7 @@ from vitbench.duet.dependencies import changed
 from vitbench.duet.play_case import LOAD_SECONDS, in_parallel
 from vitbench.duet.progress import Progress
 from vitbench.duet.same_files import Tree, differing, other_links
-from vitbench.duet.sides import Side
+from vitbench.duet.side import Side
 from vitbench.duet.verdicts import SIDES, Played
 from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.judge.verdict import Verdict

@@ -20,7 +20,7 @@ from vitbench.duet.prepare import prepare_by
 from vitbench.duet.profiling import explain_slower
 from vitbench.duet.progress import Progress
 from vitbench.duet.rule import Rule
-from vitbench.duet.sides import Side
+from vitbench.duet.side import Side
 from vitbench.duet.structures import compare_structures, with_structure
 from vitbench.duet.turns import ARMS
 from vitbench.duet.verdicts import Played, conclude

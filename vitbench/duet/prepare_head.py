@@ -5,7 +5,8 @@ from pathlib import Path
 
 from vitbench.duet.ending import cleaning_first
 from vitbench.duet.prepare_command import run_prepare
-from vitbench.duet.sides import names_revision, standing
+from vitbench.duet.side_of_commit import standing
+from vitbench.duet.sides import names_revision
 from vitbench.project.project import Project
 
 
