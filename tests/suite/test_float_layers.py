@@ -13,7 +13,7 @@ from vitbench import models
 from vitbench.errors import Unavailable, UserError
 from vitbench.models.base import Model, ModelSpec, Weights
 from vitbench.runtimes import RUNTIMES, Placement, load, operators, variant
-from vitbench.runtimes.linear_layers import quantized, replaceable
+from vitbench.runtimes.linear_layers import linear_names, quantized, replaceable
 from vitbench.runtimes.onnx_graph import INTEGER_PRODUCTS
 
 RUINED = "blocks.1.mlp.fc2"
@@ -38,12 +38,17 @@ class Source:
 @pytest.fixture(scope="module")
 def ruined():
     """The model, whose `RUINED` layer int8 ruins."""
-    module = Source.skeleton(ARCHITECTURE).requires_grad_(False)
-    module.get_submodule(RUINED).weight.mul_(20)  # so that the logits depend on it
-    ruin(module, RUINED)
+    model = model_of(ARCHITECTURE)
+    model.module.get_submodule(RUINED).weight.mul_(20)  # so that the logits depend on it
+    ruin(model.module, RUINED)
+    return model
+
+
+def model_of(architecture):
+    module = Source.skeleton(architecture).requires_grad_(False)
     spec = ModelSpec("m", "small", "m", None, "m")
     weights = Weights("seeded", "0", None, True, "planted")
-    return Model(spec, module, ARCHITECTURE, None, (), weights, scriptable=True)
+    return Model(spec, module, architecture, None, (), weights, scriptable=True)
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +56,7 @@ def source(monkeypatch):
     monkeypatch.setattr(models, "SOURCES", {**models.SOURCES, "small": Source})
 
 
-def built(model, row, folder):
+def built(model, row, folder, images=IMAGES):
     """What the runtime says of the layers, and where the artifact lies."""
     runtime = RUNTIMES[row.runtime]
     try:
@@ -61,7 +66,7 @@ def built(model, row, folder):
         pytest.skip(f"unavailable: {reason}")
     folder.mkdir()
     path = folder / f"artifact{runtime.suffix(row)}"
-    layers = runtime.build(model, row, path, IMAGES if row.calibrated else None)
+    layers = runtime.build(model, row, path, images if row.calibrated else None)
     return layers, Placement(path, row, "cpu", model.architecture, 1)
 
 
@@ -73,12 +78,12 @@ def error(model, placement):
     return np.linalg.norm(found - wanted) / np.linalg.norm(wanted)
 
 
-def profiled(*names):
-    """Counts the products of a profile whose names contain one of these."""
+def profiled(pattern):
+    """Counts the operators of a profile by their names."""
 
-    def count(placement):
-        found = operators(placement, IMAGES[:1])
-        return sum(each.calls for each in found if any(name in each.name for name in names))
+    def count(placement, images=IMAGES):
+        found = operators(placement, images[:1])
+        return sum(each.calls for each in found if re.search(pattern, each.name))
 
     return count
 
@@ -86,7 +91,7 @@ def profiled(*names):
 def compiled(pattern):
     """Counts a pattern in the code that AOTInductor generated."""
 
-    def count(placement):
+    def count(placement, _=IMAGES):
         with ZipFile(placement.path) as package:
             names = [name for name in package.namelist() if name.endswith(".wrapper.cpp")]
             return sum(len(re.findall(pattern, package.read(name).decode())) for name in names)
@@ -96,15 +101,15 @@ def compiled(pattern):
 
 INT8 = profiled("quantized::linear_dynamic")
 QLINEAR = compiled(r"_qlinear_pointwise\w*\(")
-ORT = profiled(*INTEGER_PRODUCTS)
-OPENVINO = profiled("i8")
+ORT = profiled("|".join(INTEGER_PRODUCTS))
+OPENVINO = profiled("FullyConnected.*i8$")
 # How often an int8 product is executed in a call, by variant; None where nothing tells.
 PRODUCTS = {
     "int8-dynamic": INT8,
     "int8-dynamic-qnnpack": INT8,
     "scripted-int8": INT8,
     "lite-int8": INT8,
-    "tuned-int8": lambda placement: profiled("vitbench_")(placement) - 2,  # without attention
+    "tuned-int8": profiled("vitbench_.*::linear"),
     "ort-int8-dynamic": ORT,
     "ort-int8-static": ORT,
     "openvino-int8": OPENVINO,
@@ -146,6 +151,24 @@ def test_the_layer_named_is_float_in_what_is_executed(ruined, tmp_path, row):
         assert count(all_int8) == count(one_float) + 1 == len(names)
     assert error(ruined, all_int8) > 2 * row.limits.relative_error
     assert error(ruined, one_float) < row.limits.relative_error / 2
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["ort-int8-dynamic", "openvino-int8", "executorch-int8-dynamic"])
+def test_a_layer_whose_weight_the_network_reads_has_its_name_in_a_graph(tmp_path, name):
+    """EVA-02 multiplies by `attn.qkv.weight` itself."""
+    image = [3, 56, 56]
+    arguments = {**ARCHITECTURE["arguments"], "img_size": 56}
+    eva = {**ARCHITECTURE, "name": "eva02_tiny_patch14_224", "arguments": arguments, "image": image}
+    model = model_of(eva)
+    images = np.random.default_rng(0).normal(size=(4, *image)).astype(np.float32)
+    row = with_float(variant(name), "blocks.1.attn.qkv")
+    layers, placement = built(model, row, tmp_path / "part", images)
+    names = linear_names(model.module)
+    assert "blocks.1.attn.qkv" in names
+    assert layers["quantized_names"] == [each for each in names if each != "blocks.1.attn.qkv"]
+    if count := PRODUCTS[name]:
+        assert count(placement, images) == len(names) - 1
 
 
 def test_names_that_mean_nothing():
