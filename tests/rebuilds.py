@@ -1,8 +1,8 @@
 """`python -m tests.rebuilds`: whether two builds of one recipe execute the same, to the last count.
 
-Every variant that runs on this CPU is built several times, in two processes, each time with other
-weights, and its structure is counted each time with other images; all are compared with the first.
-Prints a line for each variant, ends with 1 where there is a difference.
+Every variant that runs on this CPU is built five times in each of two processes, each time with
+other weights, and loaded twice; its structure is counted each time with other images, and all are
+compared with the first. Prints a line for a variant, ends with 1 where there is a difference.
 
 A whole run takes an hour: `--variant=GLOB` and `--builds=N` make it shorter. The model is a ViT of
 two blocks for 32 x 32 pixels, whose layers are those of a large one.
@@ -14,14 +14,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 SPEC_ARGS = {"img_size": 32, "depth": 2, "embed_dim": 32, "num_heads": 2}
 IMAGE = (3, 32, 32)
+PROCESSES, LOADS = 2, 2
 
 
 def structures(name: str, builds: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -50,63 +50,73 @@ def structures(name: str, builds: int, seed: int) -> Iterator[dict[str, Any]]:
             made.build(model, row, path, calibration)
             size = sum(each.stat().st_size for each in Path(folder).iterdir())
             placement = Placement(path, row, "cpu", model.architecture, 2)
-            for _ in range(2):
+            for _ in range(LOADS):
                 images = random.standard_normal((1, *IMAGE), np.float32)
                 yield structure(placement, images, size).to_json()
 
 
-def of_processes(name: str, builds: int, processes: int) -> Iterator[dict[str, Any]]:
-    """As `structures`, in so many processes. Raises RuntimeError with what one printed last."""
-    for seed in range(processes):
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.rebuilds", f"--one={name}", f"--builds={builds}",
-             f"--seed={seed}"],
-            capture_output=True, text=True, check=False,
-            env={**os.environ, "PYTHONHASHSEED": str(seed)},
-        )  # fmt: skip
-        found = [line for line in done.stdout.splitlines() if line.startswith('{"key"')]
-        if done.returncode or not found:
-            raise RuntimeError((done.stderr.strip() or "nothing was printed").splitlines()[-1])
-        yield from (json.loads(line) for line in found)
+def count_all(names: Sequence[str], builds: int, seed: int) -> Iterator[dict[str, Any]]:
+    """In this process: all structures of all these variants, or why one has none."""
+    for name in names:
+        try:
+            for found in structures(name, builds, seed):
+                yield {"variant": name, "structure": found}
+        except Exception as error:  # whatever a library does: the other variants go on
+            yield {"variant": name, "error": f"{type(error).__name__}: {error}".splitlines()[0]}
+
+
+def in_process(names: Sequence[str], builds: int, seed: int) -> Iterator[dict[str, Any]]:
+    """`count_all` in a process of its own, as it goes on."""
+    command = [sys.executable, "-m", "tests.rebuilds", *(f"--variant={name}" for name in names)]
+    with subprocess.Popen(
+        [*command, f"--builds={builds}", f"--one={seed}"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env={**os.environ, "PYTHONHASHSEED": str(seed)},
+    ) as running:  # fmt: skip
+        yield from (json.loads(x) for x in running.stdout or () if x.startswith('{"variant"'))
+
+
+def compare(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The lines on what differs between the first structure and any other, each once."""
+    from vitbench.structure import Structure, differences
+
+    first, *others = (Structure.from_json(each) for each in found)
+    return sorted({line for other in others for line in differences(first, other)})
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.rebuilds")
     parser.add_argument("--variant", action="append", default=[])
-    parser.add_argument("--builds", type=int, default=10, help="of each variant, in all processes")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--builds", type=int, default=5, help="of a variant, in each process")
+    parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.one:
-        for each in structures(chosen.one, chosen.builds, chosen.seed):
-            print(json.dumps(each), flush=True)
-        return 0
 
     from vitbench.runtimes import VARIANTS
-    from vitbench.structure import Structure, differences
 
     globs = chosen.variant or ["*"]
-    names = [v.name for v in VARIANTS if "cpu" in v.devices]
-    failed = 0
-    for name in names:
-        if not any(fnmatch(name, glob) for glob in globs):
-            continue
-        began = time.monotonic()
-        try:
-            found = [
-                Structure.from_json(each) for each in of_processes(name, -(-chosen.builds // 2), 2)
-            ]
-        except RuntimeError as reason:
-            print(f"{name}: not counted: {reason}", flush=True)
-            continue
-        lines = sorted({line for each in found[1:] for line in differences(found[0], each)})
-        failed += bool(lines)
-        seconds = time.monotonic() - began
-        print(
-            f"{name}: {len(lines)} differences in {len(found)} counts ({seconds:.0f} s)", flush=True
-        )
-        for line in lines:
-            print(f"  {line}", flush=True)
+    rows = [row.name for row in VARIANTS if "cpu" in row.devices]
+    names = [name for name in rows if any(fnmatch(name, glob) for glob in globs)]
+    if chosen.one is not None:
+        for each in count_all(names, chosen.builds, chosen.one):
+            print(json.dumps(each), flush=True)
+        return 0
+    known: dict[str, list[dict[str, Any]]] = {}
+    failed = False
+    for seed in range(PROCESSES):
+        for each in in_process(names, chosen.builds, seed):
+            name = each["variant"]
+            if "error" in each:
+                print(f"{name}: not counted: {each['error']}", flush=True)
+                continue
+            known.setdefault(name, []).append(each["structure"])
+            if len(known[name]) % (LOADS * chosen.builds) == 0:
+                lines = compare(known[name])
+                failed |= bool(lines)
+                counts = len(known[name])
+                print(f"{name}: {len(lines)} differences in {counts} counts", flush=True)
+                print(*(f"  {line}\n" for line in lines), sep="", end="", flush=True)
+    missing = [name for name in names if name not in known]
+    print(f"{len(known)} variants counted; none of {', '.join(missing) or 'the others'}")
     return 1 if failed else 0
 
 

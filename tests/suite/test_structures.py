@@ -1,15 +1,28 @@
 """What real runtimes execute, counted: what must be seen, and what must not."""
 
 import re
+import subprocess
+import sys
 from dataclasses import replace
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 
+from tests.conftest import ROOT
 from tests.rebuilds import SPEC_ARGS
 from vitbench.errors import Unavailable
 from vitbench.models import ModelSpec, load_model
-from vitbench.runtimes import Placement, runtime, structure, torch_common, torch_counts, variant
+from vitbench.runtimes import (
+    VARIANTS,
+    Placement,
+    aot_counts,
+    runtime,
+    structure,
+    torch_common,
+    torch_counts,
+    variant,
+)
 from vitbench.runtimes import onnxruntime as ort
 from vitbench.runtimes import openvino as ov
 from vitbench.runtimes.structures import structure_of
@@ -74,6 +87,36 @@ def test_a_linear_layer_that_is_float_again_is_seen(counted, name):
         "linear: 9 x quantized::linear_dynamic became 1 x addmm + 8 x quantized::linear_dynamic"
         in lines
     )
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ort-int8-dynamic", "products: 4 float + 9 int8 became 5 float + 8 int8"),
+        ("openvino-int8", "products: 9 int8 became 1 float + 8 int8"),
+        ("executorch-int8-dynamic", "products: 4 float + 9 int8 became 5 float + 8 int8"),
+        ("tuned-int8", "products: 10 int8 became 1 float + 9 int8"),
+    ],
+)
+def test_a_linear_layer_that_another_runtime_leaves_in_float_is_seen(counted, name, words):
+    base, again = counted(name), counted(name, noise=0.1)
+    assert differences(base, again) == []
+    assert words in differences(base, counted(name, float_layers=["blocks.0.mlp.fc1"]))
+
+
+@pytest.mark.thorough
+def test_no_build_of_any_variant_differs_from_another():
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.rebuilds"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    kept = [row.name for row in VARIANTS if "cpu" in row.devices]
+    found = [name for name in kept if f"{name}: 0 differences in 20 counts" in done.stdout]
+    left = [name for name in kept if f"{name}: not counted: Unavailable" in done.stdout]
+    assert {*found, *left} == {*kept}, done.stdout
+    assert "fp32" in found
 
 
 def compiled(forward):
@@ -148,6 +191,33 @@ def onnx_file(path, opset=20, layers=2):
     found = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
     onnx.save(found, path)
     return path
+
+
+WRAPPER = """
+extern "C"  void  cpp_fused_gelu_1(const float* in_ptr0, float* out_ptr0);
+void* cpp_fused_gelu_1{nullptr};
+void Model::run_impl(AtenTensorHandle* input_handles) {
+    cpp_fused_gelu_1((const float*)(arg0_1.data_ptr()), (float*)(buf0.data_ptr()), s77);
+    AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_cpu__LINEAR(buf1, buf0));
+    cpp_fused_gelu_2((const float*)(buf1.data_ptr()), (float*)(buf2.data_ptr()), s77);
+    AOTI_TORCH_ERROR_CODE_CHECK(aoti_torch_cpu_addmm_out(buf3, buf2));
+}
+"""
+
+
+def test_a_package_of_aot_inductor_is_counted_by_its_code(tmp_path):
+    found = []
+    for name in ("qlinear_pointwise", "linear_pointwise"):
+        with ZipFile(tmp_path / f"{name}.pt2", "w") as package:
+            package.writestr("m/data/x.wrapper.cpp", WRAPPER.replace("LINEAR", name))
+        counters = aot_counts.counted(tmp_path / f"{name}.pt2")
+        assert counters["kernels"] == {"cpp_fused_gelu": 2}
+        found.append(Structure(KEY, {**derived(counters["operators"]), **counters}))
+    assert differences(found[0], found[0]) == []
+    assert differences(*found) == [
+        "linear: 1 x qlinear_pointwise became 1 x linear_pointwise",
+        "products: 1 float + 1 int8 became 2 float",
+    ]
 
 
 KEY = Structure.from_json(

@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes import onednn, torch_common, torch_counts, torch_profile, torchao_layers
+from vitbench.runtimes import aot_counts, onednn, torch_common, torch_profile, torchao_layers
 from vitbench.runtimes.base import Deployment, Placement, Variant
 from vitbench.runtimes.linear_layers import layer_record, linear_names, quantized
 from vitbench.runtimes.network import Network, observed
 from vitbench.runtimes.torch_common import calling_code as calling_code
 from vitbench.runtimes.torch_common import version as version
+from vitbench.structure import Counters
 
 ONEDNN = ("torchao-dynamic", "pt2e-x86")
 
@@ -196,7 +197,10 @@ def load(placement: Placement) -> Deployment:
 
 
 operators = torch_profile.profiled(load)
-structure = torch_counts.counted(load)
+
+
+def structure(placement: Placement, _: NDArray[np.float32]) -> Counters:
+    return aot_counts.counted(placement.path)
 
 
 def loading_code(placement: Placement) -> str:

@@ -112,6 +112,8 @@ def _forget_compiled() -> None:
     if dynamo := sys.modules.get("torch._dynamo"):
         dynamo.reset()
         dynamo.utils.counters.clear()
+    if metrics := sys.modules.get("torch._inductor.metrics"):
+        metrics.reset()
 
 
 def _compiled() -> dict[str, int]:
@@ -121,11 +123,16 @@ def _compiled() -> dict[str, int]:
         return {}
     counters = dynamo.utils.counters
     compiled = dynamo.convert_frame.FRAME_COMPILE_COUNTER
-    return {
+    found = {
         "graphs": counters["stats"]["unique_graphs"],
         "breaks": sum(counters["graph_break"].values()),
         "recompilations": sum(count - 1 for count in compiled.values()),
     }
+    if metrics := sys.modules.get("torch._inductor.metrics"):
+        # Inductor's cache on disk keeps both, and gives them back.
+        found["generated kernels"] = metrics.generated_kernel_count
+        found["vector kernels"] = metrics.generated_cpp_vec_kernel_count
+    return found
 
 
 def _on_device(events: Any) -> dict[str, Counter[str]]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable, UserError
-from vitbench.runtimes import torch_common, torch_counts, torch_profile
+from vitbench.runtimes import aot_counts, torch_common, torch_counts, torch_profile
 from vitbench.runtimes.base import Deployment, Operator, Placement
 from vitbench.runtimes.foreign.description import described
 from vitbench.runtimes.foreign.feed import Feed, feed
@@ -60,6 +60,8 @@ class TorchFiles:
         return torch_profile.operators(self._deployment(placement), placement.device, images)
 
     def structure(self, placement: Placement, images: NDArray[np.float32]) -> Counters:
+        if self._kind == "AOTInductor":
+            return aot_counts.counted(placement.path)
         return torch_counts.counters(lambda: self._deployment(placement), placement.device, images)
 
     def _deployment(self, placement: Placement) -> Deployment:
