@@ -82,6 +82,18 @@ def test_the_commands_name_the_layer_and_write_a_recipe_without_it(tmp_path, mon
     assert [each["identity"]["recipe"][1] for each in made] == ["fp32"]  # none of the search
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("variant", ["ort-int8-dynamic", "tuned-int8", "openvino-int8"])
+def test_a_layer_alone_in_int8_and_all_but_one_are_measured_on_other_runtimes(variant, tmp_path):
+    """The head too, which is another operator than the other layers in an ONNX graph."""
+    bench = Bench(*session(tmp_path, variant, images=8, place=5))
+    names, rows = frozenset(bench.layers()), range(8)
+    assert {*PLACES, "head"} <= names
+    harmless = [frozenset({PLACES[5]}), names - {"head"}, names - {PLACES[4]}]
+    for broken in (frozenset(), names - {PLACES[5]}):
+        assert bench.ask(broken, rows).error > 3 * max(bench.ask(x, rows).error for x in harmless)
+
+
 def test_a_recipe_without_int8_layers_to_free_is_refused_in_a_sentence():
     for variant, words in {
         "fp32": "fp32 computes in fp32: it has no int8 layer",

@@ -103,3 +103,25 @@ def test_openvino_s_products_of_no_image_are_found():
     answers.set_friendly_name("answers")
     graph = openvino.Model([ops.multiply(asks, answers)], [images])
     assert _fixed(graph) == ["asks"]
+
+
+def test_a_gemm_is_left_in_float_by_its_name(tmp_path):
+    """The quantizer makes a MatMul of another name of it first."""
+    values = np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32)
+    weights = [onnx.numpy_helper.from_array(values, name) for name in ("one", "two")]
+    weights.append(onnx.numpy_helper.from_array(values[0], "bias"))
+    nodes = [
+        onnx.helper.make_node("MatMul", ["images", "one"], ["hidden"], "product"),
+        onnx.helper.make_node("Gemm", ["hidden", "two", "bias"], ["logits"], "head"),
+    ]
+    sides = [
+        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 16])]
+        for name in ("images", "logits")
+    ]
+    graph = onnx.helper.make_graph(nodes, "g", *sides, weights)
+    opset = [onnx.helper.make_opsetid("", onnx_graph.OPSET)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset), tmp_path / "plain.onnx")
+    for left in ([], ["head"], ["product"]):
+        onnx_graph.quantize(tmp_path / "plain.onnx", tmp_path / "int8.onnx", None, left)
+        kinds = [node.op_type for node in onnx.load(tmp_path / "int8.onnx").graph.node]
+        assert kinds.count("MatMulInteger") == 2 - len(left)

@@ -173,7 +173,8 @@ def quantize(
     ]
     common: dict[str, Any] = {
         "op_types_to_quantize": list(PRODUCTS),
-        "nodes_to_exclude": [*others, *left],
+        # A Gemm becomes a MatMul of another name before the names are looked up.
+        "nodes_to_exclude": [*others, *left, *(f"{name}_MatMul" for name in left)],
         "per_channel": True,
         "reduce_range": True,
         "weight_type": ort.QuantType.QInt8,
