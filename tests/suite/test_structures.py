@@ -90,19 +90,11 @@ def test_a_linear_layer_that_is_float_again_is_seen(counted, name):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("ort-int8-dynamic", "products: 4 float + 9 int8 became 5 float + 8 int8"),
-        ("openvino-int8", "products: 9 int8 became 1 float + 8 int8"),
-        ("executorch-int8-dynamic", "products: 4 float + 9 int8 became 5 float + 8 int8"),
-        ("tuned-int8", "products: 10 int8 became 1 float + 9 int8"),
-    ],
-)
-def test_a_linear_layer_that_another_runtime_leaves_in_float_is_seen(counted, name, words):
-    base, again = counted(name), counted(name, noise=0.1)
+def test_a_linear_layer_that_an_exported_graph_leaves_in_float_is_seen(counted):
+    base, again = counted("ort-int8-dynamic"), counted("ort-int8-dynamic", noise=0.1)
     assert differences(base, again) == []
-    assert words in differences(base, counted(name, float_layers=["blocks.0.mlp.fc1"]))
+    lines = differences(base, counted("ort-int8-dynamic", float_layers=["blocks.0.mlp.fc1"]))
+    assert "products: 4 float + 9 int8 became 5 float + 8 int8" in lines
 
 
 @pytest.mark.thorough
