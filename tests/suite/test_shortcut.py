@@ -207,7 +207,7 @@ def test_a_change_of_what_is_opened_has_to_be_timed(team, recorded, change):
 PREPARED = {
     "requirements": (
         "requirements.txt", "torch>2\n", "other packages are declared in requirements.txt"),
-    "a limit": ("pyproject.toml", SETTINGS.format(limit=0.8), "recipe (limits)"),
+    "a limit": ("pyproject.toml", SETTINGS.format(limit=0.8), "recipe (limits (agreement))"),
     "a file of labels": ("labels.txt", "a\nb\nc\ne\n", "labels"),
 }  # fmt: skip
 
