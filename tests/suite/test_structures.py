@@ -150,7 +150,8 @@ def plain(_, x):
 @pytest.mark.filterwarnings("ignore")
 def test_a_graph_break_and_a_recompilation_are_seen():
     base = compiled(plain)
-    assert base.counters["graph"] == {"graphs": 1, "breaks": 0, "recompilations": 0}
+    graph = {name: count for name, count in base.counters["graph"].items() if count}
+    assert graph == {"graphs": 1}
     assert differences(base, compiled(plain)) == []
     lines = differences(base, compiled(broken))
     assert re.fullmatch(r"graph, breaks: 0 became [12]", lines[0])
