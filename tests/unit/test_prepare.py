@@ -144,6 +144,7 @@ def test_a_command_that_fails_ends_the_duet_with_its_last_line(team, monkeypatch
 
 def test_pytest_prepares_head_before_a_duet_alone(team, pytester, monkeypatch):
     """A run without a duet, and a list of its tests, build nothing."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     monkeypatch.chdir(team.folder / "app")
     team.write("app/conftest.py", (ROOT / "conftest.py").read_text())  # loads the plugin
     team.write("app/test_latency.py", "from vitbench.benchmarks.test_latency import *\n")

@@ -79,3 +79,11 @@ def test_an_environment_in_the_tree_is_no_code_of_the_project(tmp_path):
     strays = Strays({"own": str(tmp_path), "other": sys.prefix})
     assert strays.found(["numpy:array"]) == []
     assert Strays(None).found(["numpy:array"]) == []
+
+
+def test_a_tree_in_the_folder_of_an_environment_is_the_project_s(trees, monkeypatch):
+    """As of a container whose sources lie below the folder that Python is installed in."""
+    monkeypatch.setattr(sys, "prefix", str(trees))
+    monkeypatch.syspath_prepend(trees / "head")
+    strays = Strays({"own": str(trees / "base"), "other": str(trees / "head")})
+    assert strays.found(["acme:f"]) == ["acme (acme/__init__.py)"]

@@ -72,7 +72,7 @@ def test_an_empty_history_is_a_warning_until_the_day_that_was_agreed(gate, since
     assert (said in out) is fails
     assert ('history_since = "2026-07-04"' in out) is (since is None)  # two weeks later
     assert f"::{'error' if fails else 'warning'} title=nothing was compared::" in out
-    assert page.startswith("**nothing was compared**: ")
+    assert "\n**nothing was compared**: " in page
     assert suite.get("tests") == "3"
     (case,) = [each for each in suite if each.get("name") == "something was compared"]
     assert [each.tag for each in case] == ["failure" if fails else "skipped"]
@@ -203,7 +203,7 @@ def test_a_baseline_that_is_not_there_is_told_in_every_output(gate, option):
     code, out, page, suite, told = gate(head(), option)
     assert code == 4
     assert "::error title=nothing was compared::" in out
-    assert page.startswith("**nothing was compared**: ")
+    assert "\n**nothing was compared**: " in page
     assert (suite.get("tests"), suite.get("failures")) == ("1", "1")
     assert told["fails"] is True
 

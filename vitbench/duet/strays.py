@@ -42,7 +42,7 @@ class Strays:
         names = [each.partition(":")[0] for each in references]
         imported = dict(_files(() if references else self._before)) | dict(_sought(names))
         own, other = (os.path.realpath(self._trees[each]) for each in ("own", "other"))
-        apart = [own, *_environment()]
+        apart = [own, *_environment(other)]
         return [
             f"{name} ({Path(file).relative_to(other).as_posix()})"
             for name, file in sorted(imported.items())
@@ -81,10 +81,12 @@ def _sought(names: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield name, os.path.realpath(spec.origin)
 
 
-def _environment() -> list[str]:
-    """Where Python, what is installed and vitbench lie: a project's tree may hold them."""
+def _environment(tree: str) -> list[str]:
+    """Where Python, what is installed and vitbench lie, as far as a project's tree holds them. An
+    environment that holds the tree says nothing of it."""
     paths = {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), str(PACKAGE)}
-    return [os.path.realpath(each) for each in paths]
+    places = (os.path.realpath(each) for each in paths)
+    return [each for each in places if each != tree and _below(each, [tree])]
 
 
 def _below(file: str, folders: Sequence[str]) -> bool:
