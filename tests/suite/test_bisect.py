@@ -1,6 +1,7 @@
 """A bisection with arms that speak the protocol and take as long as told, and over real commits."""
 
 import json
+import math
 import subprocess
 import time
 from contextlib import contextmanager
@@ -13,10 +14,11 @@ from tests.suite.test_duet import options, side  # noqa: F401
 from tests.unit.test_conclude import answer
 from vitbench.duet.bisect import bisect
 from vitbench.duet.bisect_commits import Commit, line_between
-from vitbench.duet.bisect_oracle import Duets
+from vitbench.duet.bisect_oracle import Duets, halfway
 from vitbench.duet.bisect_words import bisected_text
 from vitbench.duet.rule import Rule
 from vitbench.errors import UserError
+from vitbench.judge.verdict import Verdict
 
 UNBUILT = "raised:prepare"
 
@@ -77,6 +79,20 @@ def test_the_first_slower_commit_is_found_with_its_change_and_the_error(play):
         f"{found.comparisons} comparisons together is at most 5 %"
     )
     assert json.loads(json.dumps(found.to_json()))["first"]["subject"] == "commit 3"
+
+
+@pytest.mark.parametrize(
+    ("change", "low", "high", "half"),
+    [
+        (0.531, 0.228, 0.910, 0.228),  # seen, of a true change of 0.10
+        (-0.2, -0.3, -0.1, -0.1),
+        (0.1, -0.02, 0.3, 0.1),
+        (0.1, None, None, 0.1),
+    ],
+)
+def test_the_bound_of_a_step_is_half_of_what_the_ends_show_at_least(change, low, high, half):
+    ends = Verdict(CASE.id, "SLOWER", "", change, low, high)
+    assert halfway(ends) == pytest.approx(math.log1p(half) / 2)
 
 
 def test_commits_that_cannot_be_decided_are_a_range(play):

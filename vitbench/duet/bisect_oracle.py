@@ -26,6 +26,18 @@ Open = Callable[[Commit], AbstractContextManager[Side]]
 HALVES = {1: Half.AFTER, -1: Half.BEFORE, 0: Half.UNDECIDED}
 
 
+def halfway(ends: Verdict) -> float:
+    """Half of the least change that the ends show, a log ratio: of the near end of their interval.
+
+    The estimate itself was looked at until it was large enough, so it is rather too large: on a
+    noisy machine half of it may lie beyond the true change, and all commits would be before it.
+    """
+    change = ends.change or 0.0
+    near = ends.low if change > 0 else ends.high
+    shown = near is not None and near * change > 0
+    return math.log1p(near if shown and near is not None else change) / 2
+
+
 @dataclass(frozen=True)
 class Duets:
     """How commits are compared: a case, by a rule, each until `deadline` (time.monotonic) at
@@ -100,10 +112,10 @@ class Oracle:
             return Step(commit, Half.SKIPPED, str(reason))
 
     def _by_times(self, commit: Commit, side: Side, level: float) -> Step:
-        """By half of the change of the ends. What changed by steps lies on one side of it, too."""
+        """By `halfway`. What changed by steps lies on one side of it, too."""
         case, sign = self.duets.case, 1 if self.ends.state == "SLOWER" else -1
         rule = replace(self.duets.rule, planned=2 * self.duets.rule.planned)
-        bound = math.log1p(self.ends.change or 0.0) / 2
+        bound = halfway(self.ends)
         duet = HalfwayDuet({"base": self.good, "head": side}, self.duets, bound, level)
         (verdict,) = duet.run([case], rule, self.duets.minutes)
         if verdict.figures.get("identical"):
