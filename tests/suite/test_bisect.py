@@ -134,6 +134,9 @@ def test_what_the_ends_show_is_searched_for(play, commits, wanted, code, words):
 def test_where_time_is_up_the_rest_is_a_range(play):
     found = play(0.01, 0.01, 0.011, minutes=0.0)
     assert found.code == 3, bisected_text(found)
+    words = bisected_text(found)
+    assert "undecided: it is not shown whether the bad commit is slower than the good one" in words
+    assert "nothing to find" not in words
 
 
 def git(folder, *words):

@@ -378,7 +378,7 @@ def test_waiting_for_others_is_no_time_of_the_duet(options, monkeypatch):
     (found,) = duet.run([GOOD], Rule(), minutes=1.5)
     assert found.figures["blocks"] == 4
     assert duet.progress.waited_seconds == 300
-    assert told[-1] == "no more blocks: another one would end after 1.5 minutes"
+    assert told[-1] == "no more blocks: another one would end after the 1.5 minutes of --minutes"
 
 
 def test_two_duets_at_once_take_turns(side, options):

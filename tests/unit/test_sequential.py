@@ -122,7 +122,7 @@ def block(change=0.0, null=0.0, noise=0.0, seed=0, seconds=0.02):
         (0.08, 0.0, "SLOWER", "at a false-alarm rate of 1% for the whole suite"),
         (-0.08, 0.0, "FASTER", "at least -"),
         (0.02, 0.0, "INCONCLUSIVE", "the blocks show neither a change nor that it is within 3.0%"),
-        (0.08, 0.05, "INCONCLUSIVE", "the null arm, which compares base with itself"),
+        (0.08, 0.05, "INCONCLUSIVE", "this machine is too noisy just now"),
     ],
 )
 def test_each_verdict_says_why(change, null, state, words):
@@ -168,6 +168,29 @@ def test_a_case_may_have_its_own_tolerance():
     blocks = [block(0.04, noise=0.001, seed=seed) for seed in range(20)]
     assert judge_blocks({"case": blocks}, Rule())["case"].state == "SLOWER"
     assert judge_blocks({"case": blocks}, Rule(own={"case": 0.06}))["case"].state == "SAME"
+
+
+def test_times_and_percentage_of_a_sentence_fit():
+    """The times are over both base arms, and over the blocks that the change rests on."""
+    blocks = [block(0.08, null=0.1, noise=0.01, seed=seed, seconds=0.02) for seed in range(9)]
+    blocks.append(block(2.0, seconds=0.5))  # a burst, which is cut off
+    found = judge_blocks({"case": blocks}, Rule(tolerance=0.12))["case"]
+    base, head = (found.figures[f"{side}_median_seconds"] for side in ("base", "head"))
+    assert head / base - 1 == pytest.approx(found.change, abs=0.005)
+    assert f"(both base arms {base * 1e3:.4g} ms, head {head * 1e3:.4g} ms; 10" in found.sentence
+    assert base == pytest.approx(0.02 * math.exp(0.05), rel=0.01)
+
+
+@pytest.mark.parametrize("null", [0.0, 0.15])
+def test_an_interval_outside_the_tolerance_that_is_not_enough_for_all_cases_says_so(null):
+    blocks = [block(1.4 + 0.15 * (-1) ** seed, null, seed=seed) for seed in range(7)]
+    cases = {f"case {at}": blocks if not at else [block(0.0)] for at in range(400)}
+    found = judge_blocks(cases, Rule())["case 0"]
+    assert found.state == "INCONCLUSIVE", found.sentence
+    assert found.low > 0.5
+    assert "SLOWER at an error rate of 1% for the whole suite needs more blocks" in found.sentence
+    assert ("although base differs from itself by" in found.sentence) == bool(null)
+    assert "blocks would decide" in found.sentence
 
 
 def test_both_bases_count_in_the_change():

@@ -74,7 +74,8 @@ def search(chosen: argparse.Namespace) -> int:
 
         @contextmanager
         def checked_out(commit: "Commit") -> "Iterator[Side]":
-            with commits(commit.id, commit.short) as side:
+            role = {line[0].id: "good ", line[-1].id: "bad "}.get(commit.id, "commit ")
+            with commits(commit.id, f"{role}{commit.short}") as side:
                 yield side
 
         rule = Rule(chosen.tolerance, chosen.blocks_max)

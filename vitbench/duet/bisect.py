@@ -7,7 +7,7 @@ from typing import Any
 from vitbench.duet.bisect_commits import Commit
 from vitbench.duet.bisect_oracle import Duets, Oracle
 from vitbench.duet.bisect_search import Half, Narrowed, search
-from vitbench.judge.verdict import INCONCLUSIVE, NOTHING_COMPARABLE, PASS, Verdict
+from vitbench.judge.verdict import INCONCLUSIVE, NOTHING_COMPARABLE, PASS, UNDECIDED, Verdict
 
 CHANGES = {"slower": "SLOWER", "faster": "FASTER", "drift": "DRIFTED"}
 """What can be searched for, and the verdict that shows it."""
@@ -51,8 +51,7 @@ class Bisected:
     def code(self) -> int:
         """0: found; 2: there is nothing to find; 3: undecided, or a range of commits."""
         if self.narrowed is None:
-            undecided = self.ends.state in ("INCONCLUSIVE", "MISSING")
-            return INCONCLUSIVE if undecided else NOTHING_COMPARABLE
+            return INCONCLUSIVE if self.ends.state in UNDECIDED else NOTHING_COMPARABLE
         return PASS if self.first else INCONCLUSIVE
 
     def to_json(self) -> dict[str, Any]:
@@ -81,8 +80,9 @@ def bisect(line: Sequence[Commit], duets: Duets, wanted: str | None = None) -> B
     """
     whole, case = tuple(line), duets.case.id
     with duets.open(line[0]) as good:
-        duets.say(f"bad {line[-1]} against good {line[0]}: {_commits(len(line) - 1)}")
-        ends, bad_failed = duets.compare(good, line[-1], explain=len(line) == 2)
+        between = _commits(len(line) - 1)
+        duets.say(f"bad {line[-1]}, as head, against good {line[0]}, as base: {between}")
+        ends, bad_failed = duets.compare(good, line[-1], profile=len(line) == 2)
         duets.say(f"{ends.state}: {ends.sentence}")
         if ends.state not in CHANGES.values() or (wanted and ends.state != wanted):
             return Bisected(case, whole, ends, wanted)

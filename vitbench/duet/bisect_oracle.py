@@ -56,12 +56,23 @@ class Duets:
         """Those that are left, at least 0."""
         return max(0.0, (self.deadline - time.monotonic()) / 60)
 
-    def compare(self, base: Side, commit: Commit, explain: bool) -> tuple[Verdict, bool]:
-        """The verdict of a commit as head against a base that is checked out, and whether head
-        failed to build, to verify or to answer. `explain`: as of Duet."""
+    def naming(self, sides: Mapping[str, Side]) -> Say:
+        """Says lines of a duet that begin with a side's name, with the side's commit in its place:
+        the user gave GOOD and BAD."""
+
+        def say(words: str) -> None:
+            name, colon, rest = words.partition(":")
+            self.say(f"{sides[name].label}:{rest}" if colon and name in sides else words)
+
+        return say
+
+    def compare(self, base: Side, commit: Commit, profile: bool) -> tuple[Verdict, bool]:
+        """The verdict of a commit as head against a base that is checked out, with what both
+        execute, and whether head failed to build, to verify or to answer. `profile`: as of Duet."""
         with self.open(commit) as side:
             sides = {"base": base, "head": side}
-            duet = Duet(sides, self.options, self.say, explain=explain, shortcut=self.shortcut)
+            say = self.naming(sides)
+            duet = Duet(sides, self.options, say, shortcut=self.shortcut, profile=profile)
             (verdict,) = duet.run([self.case], self.rule, self.minutes)
         return verdict, self.case.id in duet.progress.head_failures
 
@@ -71,7 +82,8 @@ class HalfwayDuet(Duet):
     ratio, at the error probability `level` for either side."""
 
     def __init__(self, sides: Mapping[str, Side], duets: Duets, bound: float, level: float) -> None:
-        super().__init__(sides, duets.options, duets.say, explain=False, shortcut=duets.shortcut)
+        say = duets.naming(sides)
+        super().__init__(sides, duets.options, say, explain=False, shortcut=duets.shortcut)
         self.bound, self.level = bound, level
 
     def open_cases(self, cases: Sequence[Case], rule: Rule) -> list[Case]:

@@ -12,7 +12,9 @@ ADJECTIVES = {"SLOWER": "slower", "FASTER": "faster", "DRIFTED": "drifted"}
 def bisected_text(found: Bisected) -> str:
     """The ends, a line for each commit that was asked, and what follows."""
     good, bad = found.line[0], found.line[-1]
-    lines = [f"{found.case}: {bad} against {good}, {len(found.line) - 1} commits"]
+    count = len(found.line) - 1
+    between = f"{count} commit{'' if count == 1 else 's'}"
+    lines = [f"{found.case}: bad (head) is {bad}, good (base) is {good}; {between}"]
     lines.append(f"{found.ends.state}: {found.ends.sentence}")
     steps = found.narrowed.steps if found.narrowed else ()
     lines += [f"{step.half.value:9}  {step.commit}: {step.sentence}" for step in steps]
@@ -21,7 +23,8 @@ def bisected_text(found: Bisected) -> str:
 
 def _result(found: Bisected) -> Iterator[str]:
     if found.narrowed is None:
-        yield f"nothing to find: {_nothing(found)}"
+        yield from structure_words(found.ends)
+        yield _nothing(found)
         return
     adjective, first = ADJECTIVES[found.ends.state], found.narrowed.first
     if found.first:
@@ -44,11 +47,28 @@ def _result(found: Bisected) -> Iterator[str]:
 
 
 def _nothing(found: Bisected) -> str:
-    if found.wanted and found.ends.state in CHANGES.values():
-        return f"the bad commit is {ADJECTIVES[found.ends.state]}, not {ADJECTIVES[found.wanted]}"
-    if found.ends.state == "SAME":
-        return "good and bad are the same within the tolerance"
-    return f"the comparison of good and bad is {found.ends.state}"
+    """Why no commit between was asked for. Only what is shown to be the same is nothing to find."""
+    state = found.ends.state
+    if found.wanted and state in CHANGES.values():
+        return (
+            f"nothing to find: the bad commit is {ADJECTIVES[state]}, not "
+            f"{ADJECTIVES[found.wanted]}"
+        )
+    if state == "SAME":
+        return "nothing to find: good and bad are the same within the tolerance"
+    if state == "MISSING":
+        return "undecided: the bad commit cannot run this case: give a BAD that can"
+    if state != "INCONCLUSIVE":
+        return "nothing was compared: give a GOOD and a BAD that can both run this case"
+    if not found.ends.figures.get("blocks"):
+        return "undecided: good and bad were not timed, so no commit between was searched for"
+    needed = found.ends.figures.get("blocks_to_decide") or 0
+    blocks = f" and --blocks-max={needed}" if needed > found.ends.figures["planned"] else ""
+    return (
+        "undecided: it is not shown whether the bad commit is slower than the good one, so no "
+        f"commit between was searched for. Give more --minutes{blocks}, on a quieter machine, or "
+        "commits that are further apart"
+    )
 
 
 def _own_change(found: Bisected) -> str:

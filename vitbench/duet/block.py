@@ -26,6 +26,12 @@ class Block:
         return np.asarray(head - (base + null) / 2)
 
     @property
+    def medians(self) -> tuple[float, float]:
+        """Seconds of base, the median of what `rounds` holds head against, and those of head."""
+        base = np.sqrt(np.multiply(self.base, self.null))
+        return float(np.median(base)), float(np.median(self.head))
+
+    @property
     def change(self) -> float:
         """Median of `rounds`."""
         return float(np.median(self.rounds))

@@ -34,10 +34,15 @@ TURN_SECONDS = 120.0
 VERIFY_SECONDS = 3600.0
 
 
+def _limit(minutes: float) -> str:
+    rounded = f"{minutes:.1f}".removesuffix(".0")
+    return f"the {rounded} minute{'' if rounded == '1' else 's'} of --minutes"
+
+
 class Duet:
     """Two sides and the cases they play. `say` receives a line whenever something long begins.
-    Without `explain`, neither structures nor the operators of slower cases are looked at. With
-    `shortcut`, cases are not timed whose contents are the same on both sides."""
+    Without `explain`, no structures are compared; without `profile`, no operators of slower cases.
+    With `shortcut`, cases are not timed whose contents are the same on both sides."""
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class Duet:
         turn_seconds: float = TURN_SECONDS,
         explain: bool = True,
         shortcut: bool = False,
+        profile: bool = True,
     ) -> None:
         self.sides = {**sides, "null": sides["base"]}
         self.options = options
@@ -54,6 +60,7 @@ class Duet:
         self.turn_seconds = turn_seconds
         self.explain = explain
         self.shortcut = shortcut
+        self.profile = profile
         self.progress = Progress()
         self._leases = Leases()  # of artifacts: who prepared one ends before others load it
 
@@ -86,7 +93,7 @@ class Duet:
             number, longest, left = 0, 0.0, self.open_cases(cases, rule)
             while left and number < rule.planned:
                 if number and time.monotonic() + longest > deadline:
-                    self.say(f"no more blocks: another one would end after {minutes:g} minutes")
+                    self.say(f"no more blocks: another one would end after {_limit(minutes)}")
                     break
                 try:
                     taken, waited = self.alone(number, left)
@@ -129,6 +136,8 @@ class Duet:
         if not self.explain:
             return found
         found = [with_structure(verdict, self.progress) for verdict in found]
+        if not self.profile:
+            return found
         return explain_slower(found, self._loads, self.arm, self.say)
 
     def _loads(self, case: str) -> dict[str, dict[str, Any]]:

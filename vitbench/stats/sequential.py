@@ -36,7 +36,7 @@ class Blocks:
         count = len(logs)
         if count < 2:
             return cls(count, float(logs.mean()) if count else 0.0, math.inf)
-        cut, kept = _cut(count), count - 2 * _cut(count)
+        cut, kept = cut_off(count), count - 2 * cut_off(count)
         middle = logs[cut : count - cut]
         squares = float(np.clip(logs, middle[0], middle[-1]).var() * count)
         return cls(count, float(middle.mean()), math.sqrt(squares / (kept * (kept - 1))))
@@ -44,7 +44,7 @@ class Blocks:
     @property
     def degrees(self) -> int:
         """Degrees of freedom of the error."""
-        return self.count - 2 * _cut(self.count) - 1
+        return self.count - 2 * cut_off(self.count) - 1
 
     @property
     def sd(self) -> float | None:
@@ -69,7 +69,7 @@ class Blocks:
         return margin if margin < _NOTHING else math.inf
 
 
-def _cut(count: int) -> int:
+def cut_off(count: int) -> int:
     """How many blocks are cut off at either end."""
     return int(TRIMMED * count)
 
