@@ -38,8 +38,17 @@ def test_what_was_accepted_is_kept_and_what_changed_is_broken(project, capsys):
 
     assert "UNPROVEN: no baseline: " in said(code=3)
     file = project / f"reports/structure/{CASE}.json"
-    assert f"{file}: written" in said("--accept", code=0)
-    assert "KEPT: what a call executes is what " in said(code=0)
+    (project / ".gitignore").write_text("reports/\n")
+    first = said("--accept", code=0)
+    assert f"{file}: written\nWARNING: git ignores {file}, so CI will not find" in first
+    (project / ".gitignore").write_text("reports/history/\n")
+    assert "WARNING" not in said("--accept", code=0)
+    only = said(code=0)
+    assert only.startswith("KEPT: what a call executes is what ")
+    assert only.count("\n") == 1
+    whole = said("--verbose", code=0)
+    assert whole.endswith(only)
+    assert "\noperators: " in whole
     report = project / "report.json"
     options = ["--benchmark-only", "--pyargs", "vitbench.benchmarks.test_latency",
                "--variant=fp32", "--threads=1", "--seconds=0.2", "--verify-images=16",

@@ -20,7 +20,7 @@ from tests.helpers.documents import commands
 from vitbench import __version__
 from vitbench.cli.main import main
 from vitbench.errors import UserError
-from vitbench.init.installing import of_direct_url
+from vitbench.init.installing import Requirement, of_direct_url
 from vitbench.init.plan import WORKFLOWS, plan
 from vitbench.init.table import table
 from vitbench.judge.contracts import read_contracts
@@ -153,11 +153,72 @@ def test_a_pyproject_is_kept_byte_for_byte(project, before):
     assert file.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_project_that_pip_can_install_is_installed_too(project, capsys):
-    (project / "pyproject.toml").write_text('[project]\nname = "acme"\nversion = "1"\n')
-    said(capsys)
-    text = (project / ".github/workflows/vitbench.yml").read_text()
-    assert f"pip install 'vitbench[suite]=={__version__}' -e .\n" in text
+PLAIN = '[project]\nname = "acme"\nversion = "1"\n'
+NEEDS = PLAIN + 'dependencies = ["numpy>=1 ; python_version > \\"3\\"", "torch"]\n'
+BUILT = '[build-system]\nrequires = ["setuptools"]\n'
+
+
+@pytest.mark.parametrize(
+    ("pyproject", "files", "end"),
+    [
+        ("", (), ""),
+        (PLAIN, (), ""),  # of several folders, setuptools takes none for the package
+        (PLAIN + BUILT, (), " -e ."),
+        (PLAIN + '[tool.setuptools]\npackages = ["acme"]\n', (), " -e ."),
+        (PLAIN, ("setup.py",), " -e ."),
+        ("", ("requirements.txt",), " -r requirements.txt"),
+        (NEEDS, ("requirements.txt",), " -r requirements.txt"),
+        (NEEDS + BUILT, ("requirements.txt",), " -r requirements.txt -e ."),
+        (NEEDS, (), " -r /tmp/dependencies.txt"),
+    ],
+)
+@pytest.mark.parametrize("host", ["github", "gitlab"])
+def test_what_of_the_project_a_workflow_installs(project, host, pyproject, files, end):
+    (project / "pyproject.toml").write_text(pyproject)
+    for name in files:
+        (project / name).touch()
+    assert main(["init", f"--ci={host}"]) == 0
+    install = f"python -m pip install 'vitbench[suite]=={__version__}'{end}"
+    for file in WORKFLOWS[host].values():
+        if "comment" not in file:
+            assert install in steps(project / file)
+
+
+def test_dependencies_without_their_project_are_read_when_the_workflow_runs(project):
+    (project / "pyproject.toml").write_text(NEEDS)
+    assert main(["init", "--ci=github"]) == 0
+    read = next(each for each in steps(project / WORKFLOWS["github"]["github.yml"]))
+    done = subprocess.run(
+        ["sh", "-c", read.partition(" > /tmp")[0]], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == 'numpy>=1 ; python_version > "3"\ntorch\n'
+
+
+@pytest.mark.parametrize("host", ["github", "gitlab"])
+def test_a_run_prepares_what_git_does_not_track(project, host):
+    command = 'python -c "print(1)"  # build: all\necho ü'
+    file = project / "pyproject.toml"
+    file.write_text(f"[tool.vitbench]\nprepare = {json.dumps(command)}\n")
+    assert main(["init", f"--ci={host}"]) == 0
+    found = steps(project / WORKFLOWS[host][f"{host}.yml"])
+    assert (
+        found.index(command) == found.index("pytest --benchmark-only --junit-xml=vitbench.xml") - 1
+    )
+    assert found.count(command) == 1, "the duet runs it itself"
+    file.write_text("[tool.vitbench]\n")
+    (project / WORKFLOWS[host][f"{host}.yml"]).unlink()
+    assert main(["init", f"--ci={host}"]) == 0
+    assert command not in steps(project / WORKFLOWS[host][f"{host}.yml"])
+
+
+def test_which_vitbench_a_workflow_installs_is_said_again(project, capsys, monkeypatch):
+    wanted = Requirement("vitbench[suite]==9", "the workflow installs vitbench==9 from an index")
+    monkeypatch.setattr("vitbench.init.plan.requirement", lambda: wanted)
+    assert wanted.remark in said(capsys)
+    assert wanted.remark in said(capsys)
+    file = project / ".github/workflows/vitbench.yml"
+    file.write_text(file.read_text().replace("vitbench[suite]==9", "./wheels/vitbench.whl"))
+    assert wanted.remark not in said(capsys), "it installs another one"
 
 
 def link(path: Path, target: Path) -> None:
@@ -325,8 +386,8 @@ def steps(path: Path) -> list[str]:
     if "jobs" in found:
         (job,) = found["jobs"].values()
         return [step["run"] for step in job["steps"] if "run" in step]
-    (job,) = found.values()
-    return [*job["before_script"], *job["script"]]
+    return [line for job in found.values() for part in ("before_script", "script")
+            for line in job.get(part, ())]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -339,12 +400,13 @@ def test_each_command_of_a_workflow_parses(project, pytestconfig, host, file):
     assert main(["init", f"--ci={host}"]) == 0
     registered = pytestconfig._parser.optparser
     found = commands(file, "```sh\n" + "\n".join(steps(project / file)) + "\n```\n")
-    assert [each.words[0] for each in found] == ["python", "pytest", "vitbench"]
-    assert [wrong(each, registered) for each in found] == [""] * 3
+    duet = ["pytest"] * (host == "gitlab")
+    assert [each.words[0] for each in found] == ["python", "pytest", "vitbench", *duet]
+    assert [wrong(each, registered) for each in found] == [""] * len(found)
     text = (project / file).read_text().replace("--benchmark-only", "--benchmark-once")
     (project / file).write_text(text.replace("--baseline=", "--base="))
     planted = commands(file, "```sh\n" + "\n".join(steps(project / file)) + "\n```\n")
-    assert [bool(wrong(each, registered)) for each in planted] == [False, True, True]
+    assert [bool(wrong(each, registered)) for each in planted] == [False] + [True] * len(found[1:])
     assert not re.search(r"\b[A-Z]+_(COMMAND|VERSION)\b", text)
     for kept in ("reports/history", "cache", "vitbench.xml" if host == "gitlab" else "*.xml"):
         assert kept in text
@@ -361,6 +423,17 @@ def test_the_duet_of_a_pull_request_parses_and_has_no_right(project, pytestconfi
     assert "--markdown=vitbench-duet.md" in both[1].words
     assert not any("${{" in each for each in steps(project / file)), "no text of others in a shell"
     assert "secrets." not in (project / file).read_text()
+
+
+def test_a_merge_request_is_compared_with_its_base(project):
+    assert main(["init", "--ci=gitlab"]) == 0
+    found = yaml.safe_load((project / ".gitlab/vitbench.yml").read_text())
+    duet, run = found["vitbench-duet"], found["vitbench"]
+    assert duet["variables"] == {"GIT_DEPTH": "0"}
+    assert '--against="origin/$CI_MERGE_REQUEST_TARGET_BRANCH_NAME"' in duet["script"][0]
+    assert duet["rules"] == [{"if": run["rules"][0]["if"]}], "there is no base elsewhere"
+    assert duet["artifacts"]["reports"]["junit"] in duet["script"][0]
+    assert {duet["extends"], run["extends"]} == {".vitbench"} < found.keys()
 
 
 def comment(project):

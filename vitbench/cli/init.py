@@ -31,6 +31,7 @@ def init_project(chosen: argparse.Namespace) -> int:
     """Writes what is missing, says of each file whether it was, and what to run next."""
     from vitbench.init.plan import plan
     from vitbench.models.spec import parse_specs
+    from vitbench.report.ignored import warning
 
     root = Path.cwd()
     specs = parse_specs(chosen.model, root)
@@ -45,7 +46,8 @@ def init_project(chosen: argparse.Namespace) -> int:
             continue
         file.write()
         print(f"{file.name}: written")
-    for sentence in made.remarks:
+    remarks = [*made.remarks, warning([file.path for file in made.files])]
+    for sentence in filter(None, remarks):
         print(sentence)
     if not all(find_spec(name) for name in ("torch", "pytest_benchmark")):
         print(f"this environment lacks what a run needs: {install('suite')}")

@@ -23,24 +23,30 @@ def register(commands: Any) -> None:
         "--accept", action="store_true", help="write it into the file of accepted structures"
     )
     add(parser, STRUCTURE)
+    parser.add_argument(
+        "--verbose", action="store_true", help="print all counts, also where they are as accepted"
+    )
     parser.add_argument("--json", type=path_of, metavar="FILE", help="also write all counts")
     parser.set_defaults(run=show_structure)
 
 
 def show_structure(chosen: argparse.Namespace) -> int:
-    """Prints the counts, then how they differ from the accepted ones. Returns 0 where they do not,
-    or are accepted now; 1 where they do, 3 where none are accepted for these conditions."""
+    """Prints how the counts differ from the accepted ones; before that all counts, where none are
+    accepted for these conditions or --verbose asks for them. Returns 0 where they do not differ, or
+    are accepted now; 1 where they do, 3 where none are accepted."""
     from vitbench.judge.structures import compare, read, with_accepted
     from vitbench.report.files import write
+    from vitbench.report.ignored import warning
 
     session, case = case_session(STRUCTURE, chosen)
     file = _file(case.id)
     known = read(file, case.id)  # a damaged file is told before anything is built
     found = session.structure(case)
-    print("\n".join(_lines(found)))
     if chosen.json:
         write(chosen.json, json.dumps(found.to_json(), indent=1) + "\n")
     compared = compare(found, file, case.id)
+    if chosen.verbose or compared.state == "UNPROVEN":
+        print("\n".join(_lines(found)))
     if not chosen.accept:
         print(f"{compared.state}: {compared.sentence}")
         return CODES[compared.state]
@@ -49,6 +55,8 @@ def show_structure(chosen: argparse.Namespace) -> int:
     file.parent.mkdir(parents=True, exist_ok=True)
     write(file, with_accepted(known, found, case.id))
     print(f"{file}: written")
+    if told := warning([file]):
+        print(told)
     return PASS
 
 

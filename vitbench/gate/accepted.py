@@ -11,6 +11,7 @@ from vitbench.gate.rename import Renames, renamed
 from vitbench.report.decode import text_of
 from vitbench.report.fields import TIMED
 from vitbench.report.files import write
+from vitbench.report.ignored import warning
 from vitbench.report.machine import alone, class_of, differing, fingerprint, machine, origin, taken
 from vitbench.report.reader import read_report, rows, run_of
 from vitbench.report.sound import is_ours, left_out
@@ -64,7 +65,8 @@ def benchmarks_of_model(report: Mapping[str, Any], model: str) -> list[dict[str,
 
 
 def accept(path: Path, folder: Path, selected: bool = False) -> str:
-    """Make the report the baseline of each of its models; says what that replaces.
+    """Make the report the baseline of each of its models; says what that replaces, and whether git
+    ignores what was written.
 
     `selected`: also a report that somebody chose the cases of. Raises UserError for one without
     that, for a report that is damaged, incomplete, without timings or with a failed case, and where
@@ -91,6 +93,7 @@ def accept(path: Path, folder: Path, selected: bool = False) -> str:
         text = text_of(path) if whole else json.dumps(only(report, model))
         write(target, text)
         told.append(f"{target} is now {origin(report)}{replaced}")
+    told += filter(None, [warning([*targets.values()])])
     return "\n".join(told)
 
 

@@ -10,6 +10,13 @@ from typing import Any
 from vitbench import __version__
 from vitbench.init.pytest_settings import PytestSettings
 
+DEPENDENCIES = "/tmp/dependencies.txt"
+READ_DEPENDENCIES = (
+    'python -c \'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]'
+    '["dependencies"], sep="\\n")\''
+)
+"""Prints a requirement a line. pip installs no dependencies without their project."""
+
 
 @dataclass(frozen=True)
 class Requirement:
@@ -48,14 +55,25 @@ def of_direct_url(found: dict[str, Any]) -> Requirement:
     )
 
 
-def install_command(wanted: Requirement, installable: bool) -> str:
-    words = ["python", "-m", "pip", "install", wanted.text, *(["-e", "."] if installable else [])]
-    return shlex.join(words)
+def install_commands(wanted: Requirement, folder: Path, pyproject: dict[str, Any]) -> list[str]:
+    """The shell lines that install vitbench, and of the project what it declares: `folder` is the
+    project's, `pyproject` what its pyproject.toml has. Its code is imported from its folders, so it
+    is itself installed only where it says how it is built."""
+    words = ["python", "-m", "pip", "install", wanted.text]
+    listed = (folder / "requirements.txt").is_file()
+    words += ["-r", "requirements.txt"] if listed else []
+    if is_installable(folder, pyproject):
+        return [shlex.join([*words, "-e", "."])]
+    if listed or not pyproject.get("project", {}).get("dependencies"):
+        return [shlex.join(words)]
+    return [f"{READ_DEPENDENCIES} > {DEPENDENCIES}", shlex.join([*words, "-r", DEPENDENCIES])]
 
 
-def is_installable(folder: Path, project: dict[str, Any]) -> bool:
-    """Whether pip can install the folder, whose pyproject.toml has these tables."""
-    return bool(project.keys() & {"project", "build-system"}) or (folder / "setup.py").is_file()
+def is_installable(folder: Path, pyproject: dict[str, Any]) -> bool:
+    """Whether the project says how it is built. Of one that does not, setuptools takes each folder
+    for a package, and refuses several."""
+    declared = pyproject.get("tool", {}).get("setuptools", {}).keys() & {"packages", "py-modules"}
+    return "build-system" in pyproject or bool(declared) or (folder / "setup.py").is_file()
 
 
 def pytest_command(settings: PytestSettings | None) -> str:

@@ -1,9 +1,10 @@
 """All that `vitbench init` writes into a folder, and what it says of the folder."""
 
 import ast
+import json
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,8 +12,8 @@ from pathlib import Path
 from vitbench.errors import UserError
 from vitbench.init.files import Planned
 from vitbench.init.installing import (
-    install_command,
-    is_installable,
+    Requirement,
+    install_commands,
     pytest_command,
     requirement,
 )
@@ -66,10 +67,15 @@ def plan(root: Path, models: Mapping[str, str], ci: str | None, today: date) -> 
     chosen = _host(root, top, ci)
     remarks.append(f"CI: {chosen.host or 'none'} ({chosen.why})")
     if chosen.host:
-        wanted = requirement()
-        install = install_command(wanted, is_installable(root, tomllib.loads(before.decode())))
-        ours = list(_workflow(root, chosen.host, install, command))
-        remarks += [wanted.remark] if wanted.remark and not ours[0].kept else []
+        wanted, pyproject = requirement(), tomllib.loads(before.decode())
+        prepare = pyproject.get("tool", {}).get("vitbench", {}).get("prepare")
+        commands = {
+            "INSTALL_COMMAND": install_commands(wanted, root, pyproject),
+            "PREPARE_COMMAND": [json.dumps(prepare, ensure_ascii=False)] if prepare else [],
+            "PYTEST_COMMAND": [command],
+        }
+        ours = list(_workflow(root, chosen.host, commands))
+        remarks += [wanted.remark] if wanted.remark and _installs(ours[0], wanted) else []
         remarks += _not_included(root / GITLAB) if chosen.host == "gitlab" else []
         files += ours
     for file in files:
@@ -152,19 +158,27 @@ def _host(root: Path, top: Path | None, ci: str | None) -> Guess:
     return found if top in (None, root) else Guess(None, inside)
 
 
-def _workflow(root: Path, host: str, install: str, command: str) -> Iterator[Planned]:
-    words = {
-        "PYTHON_VERSION": ".".join(map(str, sys.version_info[:2])),
-        "INSTALL_COMMAND": install,
-        "PYTEST_COMMAND": command,
-    }
+def _workflow(root: Path, host: str, commands: Mapping[str, Sequence[str]]) -> Iterator[Planned]:
+    """A line of a template with a name of `commands` becomes one for each of its commands."""
+    version = ".".join(map(str, sys.version_info[:2]))
     for template, name in WORKFLOWS[host].items():
         text = (TEMPLATES / template).read_text(encoding="utf-8")
-        for word, instead in words.items():
-            text = text.replace(word, instead)
-        yield Planned(root, name, text.encode())
+        lines = text.replace("PYTHON_VERSION", version).splitlines(keepends=True)
+        for word, each in commands.items():
+            lines = [made for line in lines for made in _filled(line, word, each)]
+        yield Planned(root, name, "".join(lines).encode())
     if host == "gitlab":
         yield Planned(root, GITLAB, INCLUDE.encode())
+
+
+def _filled(line: str, word: str, commands: Sequence[str]) -> list[str]:
+    return [line.replace(word, each) for each in commands] if word in line else [line]
+
+
+def _installs(workflow: Planned, wanted: Requirement) -> bool:
+    """Whether the workflow, written now or there already, installs what is wanted."""
+    text = workflow.path.read_bytes() if workflow.kept else workflow.content
+    return wanted.text.encode() in text
 
 
 def _not_included(file: Path) -> Iterator[str]:
