@@ -174,6 +174,11 @@ def test_a_merge_is_one_commit_of_the_line(repository):
         ("main", "main", "main and main are one commit, .*: there is nothing between"),
         ("main", "main~1", "main~1 is older than main: write the good commit first"),
         ("side", "main~2", "side is no ancestor of main~2: give one that is, such as their merge-"),
+        (
+            "side",
+            "main",
+            "side lies on a branch that was merged into main: give a commit of ma",
+        ),
         ("gone", "main", "gone is no commit here: git rev-parse failed: Needed a single revision"),
         ("", "main", "'' is no commit: give a revision of git"),
         ("--all", "main", "'--all' is no commit"),

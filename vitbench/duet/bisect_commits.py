@@ -9,11 +9,12 @@ from vitbench.errors import UserError
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit, its first line, and how many parents it has."""
+    """A commit, its first line, how many parents it has, and the first of them."""
 
     id: str
     subject: str
     parents: int = 1
+    first_parent: str = ""
 
     @property
     def short(self) -> str:
@@ -29,6 +30,7 @@ class Commit:
 def line_between(good: str, bad: str, root: Path) -> list[Commit]:
     """GOOD, then what came after it up to BAD, oldest first: a merge counts as one commit, its
     first parent's line goes on. Raises UserError, with git's reason, where there is no such line.
+    Of a GOOD on a branch that was merged there is none: what came before the merge lacks it.
     """
     ends = [_commit(name, root) for name in (good, bad)]
     if ends[0] == ends[1]:
@@ -46,7 +48,13 @@ def line_between(good: str, bad: str, root: Path) -> list[Commit]:
             f"{base[:10]}"
         )
     after = git(root, "rev-list", "--first-parent", "--reverse", f"{ends[0]}..{ends[1]}").split()
-    return [_described(each, root) for each in (ends[0], *after)]
+    line = [_described(each, root) for each in (ends[0], *after)]
+    if line[1].first_parent != ends[0]:
+        raise UserError(
+            f"{good} lies on a branch that was merged into {bad}: give a commit of {bad}'s own "
+            f"line of first parents, such as {line[1].first_parent[:10]}"
+        )
+    return line
 
 
 def _commit(name: str, root: Path) -> str:
@@ -71,4 +79,5 @@ def _merge_base(one: str, other: str, root: Path) -> str:
 def _described(commit: str, root: Path) -> Commit:
     words = git(root, "show", "--no-patch", "--format=%P%x00%s", commit)
     parents, _, subject = words.partition("\0")
-    return Commit(commit, subject, len(parents.split()))
+    every = parents.split()
+    return Commit(commit, subject, len(every), *every[:1])
