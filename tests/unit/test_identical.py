@@ -17,7 +17,7 @@ from vitbench.duet.rule import Rule
 from vitbench.duet.side import Side
 from vitbench.duet.verdicts import SIDES, Played, conclude
 from vitbench.duet.worker import Arm
-from vitbench.errors import UserError
+from vitbench.errors import UserError, WorkerFailed
 from vitbench.judge.verdict import exit_code
 
 OPENED = ("acme/vision.py", "acme/settings.yaml", "acme/current", "acme/not-there.yaml")
@@ -184,7 +184,7 @@ def test_packages_are_compared_by_version_and_files(tmp_path):
 CASE = "m/v/cpu/b1"
 
 
-def found_by(tmp_path, answer, head=None, more=None, state="KEPT"):
+def found_by(tmp_path, answer, head=None, more=None, state="KEPT", failing=False):
     """The progress of two cases where an arm answers `contents` by `answer`; what was said; how
     often an arm was asked."""
     asked, said = [], []
@@ -192,6 +192,8 @@ def found_by(tmp_path, answer, head=None, more=None, state="KEPT"):
     class Arm:
         def ask(self, request, _):
             asked.append(request)
+            if failing:
+                raise WorkerFailed("the worker failed")
             return answer(request)
 
     @contextmanager
@@ -251,12 +253,16 @@ def test_what_is_broken_alike_on_both_sides_is_not_identical(tmp_path):
         ({"predictions": {**made()["predictions"], "sample": "d0"}}, "(sample)"),
     ],
 )
-def test_what_prepared_otherwise_is_not_asked_for_its_contents(tmp_path, part, words):
+def test_of_what_prepared_otherwise_base_alone_is_asked_for_its_contents(tmp_path, part, words):
     progress, said, asked = found_by(tmp_path, whole, part)
-    assert words in said[0]
+    assert words in said[1]
     assert not progress.identical
+    assert not progress.incomparable
     assert not progress.notes
-    assert not asked
+    assert asked == 2  # of two cases
+    progress, _, asked = found_by(tmp_path / "failing", whole, part, failing=True)
+    assert not progress.notes  # the difference is known
+    assert asked == 2
 
 
 def test_where_other_packages_are_declared_nothing_is_identical(tmp_path):
@@ -264,9 +270,33 @@ def test_where_other_packages_are_declared_nothing_is_identical(tmp_path):
         (folder / "head" / "requirements.txt").write_text("torch==2.14.1\n")
 
     progress, said, asked = found_by(tmp_path, whole, more=declare)
-    assert said == ["no case is identical: other packages are declared in requirements.txt"]
+    assert said[0] == "no case is identical: other packages are declared in requirements.txt"
     assert not progress.identical
-    assert not asked
+    assert not progress.notes
+    assert asked == 2
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["equal", "other packages"])
+@pytest.mark.parametrize("text", ["head", "base"])
+def test_base_that_reads_another_file_of_head_is_not_compared(tmp_path, known, text):
+    def write(folder):
+        (folder / "base" / "acme" / "a.yaml").write_text("base")
+        (folder / "head" / "acme" / "a.yaml").write_text(text)
+        (folder / "head" / "acme" / "untracked.pth").write_text("of head alone")
+        if known:
+            (folder / "head" / "requirements.txt").write_text("torch==2.14.1")
+
+    def taken(request):
+        return {**whole(request), "names": [], "taken": ["acme/a.yaml", "acme/untracked.pth"]}
+
+    progress, _, _ = found_by(tmp_path, taken, more=write)
+    assert bool(progress.incomparable) is (text == "head")
+    if text == "head":
+        told = "base reads acme/a.yaml from head's tree, and its own tree has other contents there"
+        assert progress.incomparable[CASE].startswith(told)
+        assert not progress.identical
+    else:
+        assert bool(progress.identical) is not known
 
 
 def test_an_arm_that_does_not_know_the_question_is_asked_once(tmp_path):

@@ -18,11 +18,12 @@ from vitbench.build.code import NEUTRAL, PACKAGE, files
 from vitbench.build.files import beside, sha256
 from vitbench.duet.installed import packages
 from vitbench.duet.opened import OpenedFiles
+from vitbench.duet.same_files import repository_of
 from vitbench.runtimes import placement_of, runtime
 from vitbench.runtimes.registry import is_own
 
 RECORDING = frozenset(
-    f"vitbench.duet.{name}" for name in ("contents", "installed", "opened", "watch")
+    f"vitbench.duet.{name}" for name in ("contents", "installed", "opened", "same_files", "watch")
 )
 """The modules that are at work here and in no arm that times."""
 SIDES_OWN = ("PYTHONPATH", "PWD", "OLDPWD", "_", "SHLVL")
@@ -51,7 +52,7 @@ def contents_of(
             "images": sha256(Path(request["images"])),
             "Python": [sys.version, platform.machine()],
             "packages": packages(),
-            "variables": _variables(str(tree)),
+            "variables": _variables(str(tree), str(head_tree)),
             "GPUs": [] if request["device"] == "cpu" else environment.gpus(),
             "vitbench": _code(request),
             "outputs": hashlib.sha256(np.ascontiguousarray(outputs).tobytes()).hexdigest(),
@@ -63,13 +64,6 @@ def contents_of(
         "taken": sorted(opened.taken),
         "doubts": sorted(opened.doubts),
     }
-
-
-def repository_of(folder: Path) -> Path:
-    """The root of the work tree that a folder lies in: code may read beside its project. The folder
-    itself where it lies in none."""
-    found = (each for each in (folder, *folder.parents) if (each / ".git").exists())
-    return next(found, folder)
 
 
 def _given(request: Mapping[str, Any], tree: Path) -> dict[str, Any]:
@@ -87,13 +81,15 @@ def _given(request: Mapping[str, Any], tree: Path) -> dict[str, Any]:
     }
 
 
-def _variables(tree: str) -> dict[str, str]:
-    """Digests of the values of all variables, which may be secrets."""
-    return {
-        name: hashlib.sha256(value.replace(tree, "").encode(errors="surrogateescape")).hexdigest()
-        for name, value in os.environ.items()
-        if name not in SIDES_OWN
-    }
+def _variables(tree: str, head_tree: str) -> dict[str, str]:
+    """Digests of the values of all variables, which may be secrets. Both arms get the same ones;
+    what code sets to the folder of its own side counts as if it named head's."""
+
+    def digest(value: str) -> str:
+        named = value.replace(tree, head_tree)
+        return hashlib.sha256(named.encode(errors="surrogateescape")).hexdigest()
+
+    return {name: digest(value) for name, value in os.environ.items() if name not in SIDES_OWN}
 
 
 def _code(request: Mapping[str, Any]) -> dict[str, str]:

@@ -15,10 +15,10 @@ from vitbench.duet.conversation import Conversation
 from vitbench.duet.dependencies import changed
 from vitbench.duet.play_case import LOAD_SECONDS, in_parallel
 from vitbench.duet.progress import Progress
-from vitbench.duet.same_files import Tree, differing, other_links
+from vitbench.duet.same_files import Tree, differing, mixed, other_links, repository_of
 from vitbench.duet.side import Side
 from vitbench.duet.verdicts import SIDES, Played
-from vitbench.errors import Unavailable, UserError, WorkerFailed
+from vitbench.errors import Incomparable, Unavailable, UserError, WorkerFailed
 from vitbench.judge.verdict import Verdict
 
 NO_VERB = "there is no verb"
@@ -35,16 +35,22 @@ def find_identical(
     progress: Progress,
     say: Callable[[str], None],
 ) -> None:
-    """Fills `progress.identical`, of the cases that would be timed; and `progress.notes`, where no
-    difference is found and yet a case has to be timed. Each case is compared in fresh `arms`."""
+    """Fills `progress.identical`, of the cases that would be timed; `progress.incomparable`, where
+    base reads files of head's tree in place of its own; and `progress.notes`, where no difference
+    is found and yet a case has to be timed. Each case is compared in fresh `arms`."""
     trees = {side: sides[side].tree for side in SIDES}
-    if declared := changed(trees["base"], trees["head"]):
-        say(f"no case is identical: other packages are declared in {', '.join(declared)}")
-        return
+    declared = ", ".join(changed(trees["base"], trees["head"]))
+    if declared:
+        say(f"no case is identical: other packages are declared in {declared}")
     doubts = dict[str, list[str]]()
     for case in filter(played.timed, played.cases):
         answers = {side: played.prepared[side][case] for side in SIDES}
-        found = _found(case, answers, trees, arms, say)
+        try:
+            found = _found(case, answers, declared, trees, arms, say)
+        except Incomparable as reason:
+            say(f"{case} is not compared: {reason}")
+            progress.incomparable[case] = str(reason)
+            continue
         if isinstance(found, Same):
             figures = {"identical": True}
             progress.identical[case] = Verdict(case, "SAME", found.sentence, figures=figures)
@@ -73,8 +79,9 @@ class Unlike:
 
 
 def compare(contents: Sided) -> Same | Unlike:
-    """What follows from what the arms of both sides said of one case."""
+    """What follows from what the arms of both sides said of one case. Raises Incomparable."""
     base, head = (contents[side] for side in SIDES)
+    refuse_mixed(base, Path(head["tree"]))
     if other := _first_part(base["parts"], head["parts"]):
         return Unlike(f"not the same: {other}")
     then, now = (Tree(Path(each["tree"])) for each in (base, head))
@@ -99,29 +106,58 @@ def compare(contents: Sided) -> Same | Unlike:
     )
 
 
+def refuse_mixed(base: Mapping[str, Any], head_tree: Path) -> None:
+    """Raises Incomparable where base read another file of head's tree than its own tree has."""
+    if found := [*mixed(Tree(Path(base["tree"])), Tree(head_tree), base["taken"])]:
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise Incomparable(
+            f"base reads {', '.join(found[:3])}{more} from head's tree, and its own tree has other "
+            "contents there: an environment variable or an absolute path leads into head's tree. "
+            "Let the code find its files beside its own source file or in the working directory"
+        )
+
+
 def _found(
-    case: str, answers: Sided, trees: Mapping[str, Path], arms: Arms, say: Callable[[str], None]
+    case: str,
+    answers: Sided,
+    declared: str,
+    trees: Mapping[str, Path],
+    arms: Arms,
+    say: Callable[[str], None],
 ) -> "Same | Unlike":
-    """`answers`: what each side answered to `prepare`."""
-    if other := _first_part(*(_known(answers[side]) for side in SIDES)):
-        return Unlike(f"not the same: {other}")
+    """`answers`: what each side answered to `prepare`; `declared`: the files that declare other
+    packages. Where a difference is known, base alone is asked, for what it reads."""
+    other = _first_part(*(_known(answers[side]) for side in SIDES))
+    known = f"not the same: {other}" if other else ""
+    if declared:
+        known = f"other packages are declared in {declared}"
+    if known and trees["base"] == trees["head"]:
+        return Unlike(known)
     say(f"comparing the contents of {case}")
     try:
-        return compare(ask_contents(answers, trees, arms))
+        if not known:
+            return compare(ask_contents(answers, trees, arms))
+        base = ask_contents(answers, trees, arms, SIDES[:1])["base"]
+        refuse_mixed(base, repository_of(trees["head"]))
+    except Incomparable:
+        raise
     except (Unavailable, UserError, WorkerFailed) as reason:
-        return Unlike(doubt=str(reason))
+        return Unlike(known, "" if known else str(reason))
+    return Unlike(known)
 
 
-def ask_contents(answers: Sided, trees: Mapping[str, Path], arms: Arms) -> dict[str, Any]:
+def ask_contents(
+    answers: Sided, trees: Mapping[str, Path], arms: Arms, sides: Sequence[str] = SIDES
+) -> dict[str, Any]:
     """What a fresh arm of each side says of a case."""
     places = {"head_tree": str(trees["head"])}
-    with arms(SIDES) as both:
+    with arms(sides) as started:
 
         def contents(side: str) -> Any:
             given = {**answers[side]["load"], **places, "tree": str(trees[side])}
-            return both[side].ask({"verb": "contents", **given}, LOAD_SECONDS)
+            return started[side].ask({"verb": "contents", **given}, LOAD_SECONDS)
 
-        return dict(zip(SIDES, in_parallel(contents, SIDES), strict=True))
+        return dict(zip(sides, in_parallel(contents, sides), strict=True))
 
 
 def _known(prepared: Mapping[str, Any]) -> dict[str, Any]:

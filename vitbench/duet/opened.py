@@ -52,9 +52,11 @@ class OpenedFiles:
     def __init__(self, top: Path, head_top: Path, without: Iterable[Path] = ()) -> None:
         self.names, self.listings, self.links = set[str](), set[str](), set[str]()
         self.taken, self.doubts = set[str](), set[str]()
+        without = [*without]
         self._tops = _spellings(top)
         self._head_tops = _spellings(head_top) if head_top != top else ()
         self._without = _installed(self._tops, without)
+        self._head_without = _installed(self._head_tops, [*without, PACKAGE])
         self._top, self._on = top, False
         self._main = threading.get_ident()
 
@@ -89,6 +91,8 @@ class OpenedFiles:
                 path = importlib.util.source_from_cache(path)
         if name := self.name(path):
             self.names.add(name)
+        elif any(_below(path, each) for each in self._head_without):
+            return
         elif name := _relative(path, self._head_tops):
             self.taken.add(name)
 

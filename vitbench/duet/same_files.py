@@ -74,6 +74,20 @@ def differing(base: Tree, head: Tree, names: Iterable[str], taken: Iterable[str]
             yield name
 
 
+def repository_of(folder: Path) -> Path:
+    """The root of the work tree that a folder lies in: code may read beside its project. The folder
+    itself where it lies in none."""
+    found = (each for each in (folder, *folder.parents) if (each / ".git").exists())
+    return next(found, folder)
+
+
+def mixed(base: Tree, head: Tree, taken: Iterable[str]) -> Iterator[str]:
+    """Of what base took from head's tree, `taken`, what its own tree has otherwise."""
+    for name in sorted(taken):
+        if os.path.lexists(base.path(name)) and base.state(name) != head.state(name):
+            yield name
+
+
 def other_links(base: Tree, head: Tree, links: Iterable[str]) -> Iterator[str]:
     """The symbolic links of both trees that lead elsewhere: native code may have followed one."""
     for name in sorted(links):
