@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.helpers.repositories import Repository
 from tests.unit.test_conclude import answer
 from vitbench.case import Case
 from vitbench.cli.main import main
@@ -25,7 +26,7 @@ from vitbench.duet.rule import Rule
 from vitbench.duet.side import Side
 from vitbench.duet.turns import ARMS, rounds_for, take_turns
 from vitbench.errors import UserError, WorkerFailed
-from vitbench.judge.verdict import exit_code
+from vitbench.judge.verdict import NOTHING_COMPARABLE, exit_code
 from vitbench.measure.options import Options
 from vitbench.models import parse_specs
 
@@ -57,6 +58,10 @@ for line in sys.stdin:
             sys.exit(3)
         if FAULT == "wrong":
             error = {{"kind": "WrongOutputs", "message": "1 of 1 differ"}}
+            print(json.dumps({{"error": error}}), flush=True)
+            continue
+        if FAULT == "refused":
+            error = {{"kind": "UserError", "message": "No such file or directory: 'w/tiny.pth'"}}
             print(json.dumps({{"error": error}}), flush=True)
             continue
         if FAULT == "raised":
@@ -237,7 +242,32 @@ def test_a_base_that_breaks_down_is_no_base_to_pass_by(side, options):
     found = verdicts({"base": side("base", "killed", "prepare"), "head": side("head")}, options)
     assert found["good"].state == "SAME"
     assert found["bad"].state == "INCONCLUSIVE"
-    assert "the base worker (base) was killed by SIGKILL" in found["bad"].sentence
+    assert "base fails: the base worker (base) was killed by SIGKILL" in found["bad"].sentence
+
+
+@pytest.mark.parametrize(
+    ("tracked", "words"),
+    [
+        (False, "base's tree, and git does not track w/tiny.pth: name the file as `checkpoint` of"),
+        (True, "base's tree: base's commit does not have w/tiny.pth, which is new in head"),
+        (None, "base fails: No such file or directory: 'w/tiny.pth'"),
+    ],
+)
+def test_a_base_that_cannot_be_built_is_incomparable(side, options, tmp_path, tracked, words):
+    """No quieter machine would decide it. `tracked`: head's file; None: it has none."""
+    repository, tree = Repository(tmp_path / "r"), tmp_path / "tree"
+    tree.mkdir()
+    if tracked is not None:
+        repository.write("w/tiny.pth", "weights")
+    if tracked:
+        repository.commit_all()
+    base = replace(side("base", "refused", "prepare"), top=tree, cwd=tree)
+    head = replace(side("head"), top=repository.folder)
+    found = verdicts({"base": base, "head": head}, options)
+    assert (found["good"].state, found["bad"].state) == ("SAME", "INCOMPARABLE")
+    assert words in found["bad"].sentence
+    assert ("base's tree" in found["bad"].sentence) == (tracked is not None)
+    assert exit_code([found["bad"]]) == NOTHING_COMPARABLE, "it alone is not green"
 
 
 def test_a_worker_that_hangs_is_stopped(side, options):

@@ -15,6 +15,7 @@ from vitbench.duet.conversation import Conversation
 from vitbench.duet.handshake import handshake
 from vitbench.duet.identical import find_identical
 from vitbench.duet.lacking import incomparable
+from vitbench.duet.missing_file import missing_in_base
 from vitbench.duet.play_case import HeadAnswersOtherwise, in_parallel, play_case
 from vitbench.duet.prepare import prepare_by
 from vitbench.duet.profiling import explain_slower
@@ -148,8 +149,9 @@ class Duet:
     def prepare(self, cases: Sequence[Case], folder: Path) -> None:
         """Build and verify every case on both sides, and fill `progress`.
 
-        A case that a side cannot run goes into `unavailable`. A case that base fails at goes into
-        `stopped`, a case that head fails at into `head_failures`. The other cases go on.
+        A case that a side cannot run goes into `unavailable`. A case that base cannot build goes
+        into `incomparable`, one that its worker fails at into `stopped`, a case that head fails at
+        into `head_failures`. The other cases go on.
         """
         seconds = self.options.build_seconds + VERIFY_SECONDS
         self.progress.incomparable |= incomparable(cases, self.sides)
@@ -162,8 +164,11 @@ class Duet:
                 with self.arm(side, options) as arm:
                     left = prepare_by(
                         arm, side, left, mine, seconds, self.progress, self._leases, self.say,
-                        self._trees(side),
+                        self._trees(side), self._hint,
                     )  # fmt: skip
+
+    def _hint(self, error: str) -> str:
+        return missing_in_base(error, self.sides["base"], self.sides["head"])
 
     def _trees(self, side: str) -> dict[str, str] | None:
         """The work trees of base and the other side, where base is a revision."""

@@ -21,12 +21,14 @@ def prepare_by(
     leases: Leases,
     say: Callable[[str], None],
     trees: Mapping[str, str] | None = None,
+    hint: Callable[[str], str] = lambda _: "",
 ) -> list[Case]:
     """Fill `progress` with the cases of a side. Returns the cases that are left, where the worker
     was lost.
 
     Images and verified logits go to `folder`. `leases` keep each artifact in the cache. `trees`:
-    the work trees `own` and `other`, where the side must import nothing of the other.
+    the work trees `own` and `other`, where the side must import nothing of the other. `hint`:
+    what to add to an error of base, or "".
     """
     for index, case in enumerate(cases):
         say(f"{side}: preparing {case.id}")
@@ -40,9 +42,14 @@ def prepare_by(
         except Unavailable as reason:
             progress.unavailable[side][case.id] = str(reason)
         except (UserError, WorkerFailed) as reason:
-            # Nothing passes by a base that fails; where head fails, it has lost a case.
-            failures = progress.stopped if side == "base" else progress.head_failures
-            failures[case.id] = str(reason)
+            # Base's own fault leaves nothing to compare with, which is no noise. Nothing passes by
+            # a base whose worker fails; where head fails, it has lost a case.
+            if side == "head":
+                progress.head_failures[case.id] = str(reason)
+            else:
+                fault = isinstance(reason, UserError)
+                failures = progress.incomparable if fault else progress.stopped
+                failures[case.id] = f"base fails: {reason}{hint(str(reason))}"
             if isinstance(reason, WorkerLost):
                 return list(cases[index + 1 :])
     return []

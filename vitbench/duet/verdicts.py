@@ -102,7 +102,7 @@ class Played:
 def conclude(played: Played, rule: Rule) -> list[Verdict]:
     """A verdict for every case, in their order."""
     timed = judge_blocks(played.judged, rule)
-    drift = drift_of(played.compared)
+    drift = drift_of(played.compared, "base")
     timed = {case: _seen(verdict, played, drift) for case, verdict in timed.items()}
     found = [
         played.identical.get(case)
@@ -111,7 +111,9 @@ def conclude(played: Played, rule: Rule) -> list[Verdict]:
         or _untimed(case, played)
         for case in played.cases
     ]
-    return [_with_images(_with_transforms(verdict, played), played) for verdict in found]
+    for add in (_with_weights, _with_transforms, _with_images):
+        found = [add(verdict, played) for verdict in found]
+    return found
 
 
 def _with_images(verdict: Verdict, played: Played) -> Verdict:
@@ -120,6 +122,15 @@ def _with_images(verdict: Verdict, played: Played) -> Verdict:
     if found is None or not found.images:
         return verdict
     return replace(verdict, figures={**verdict.figures, "images": found.images})
+
+
+def _with_weights(verdict: Verdict, played: Played) -> Verdict:
+    """The verdict, whose sentence says that the sides have other weights."""
+    then, now = (played.prepared[side].get(verdict.case, {}).get("weights") for side in SIDES)
+    if not then or not now or then == now:
+        return verdict
+    words = f"The weights differ: sha256 {then[:12]} in base, {now[:12]} in head"
+    return replace(verdict, sentence=f"{verdict.sentence}. {words}")
 
 
 def _with_transforms(verdict: Verdict, played: Played) -> Verdict:
@@ -202,9 +213,7 @@ def _drifted(played: Played) -> dict[str, Verdict]:
             and played.has("base", case)
             and not played.broken("base", case)
         ):
-            found[case] = Verdict(
-                case, "DRIFTED", f"head fails at this case: {played.head_failures[case]}"
-            )
+            found[case] = Verdict(case, "DRIFTED", f"head fails: {played.head_failures[case]}")
         if not all(played.has(side, case) for side in SIDES) or played.broken("base", case):
             continue
         if played.other_head(case):
@@ -213,7 +222,7 @@ def _drifted(played: Played) -> dict[str, Verdict]:
             sentence = played.prepared["head"][case]["agreement"]["sentence"]
             why = f"the predictions of head are wrong: {sentence}"
             found[case] = Verdict(case, "DRIFTED", why)
-    sentences = drift_of(played.compared).drifted.items()
+    sentences = drift_of(played.compared, "base").drifted.items()
     return found | {case: Verdict(case, "DRIFTED", why) for case, why in sentences}
 
 

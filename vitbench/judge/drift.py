@@ -138,13 +138,14 @@ def compare_answers(
     return Comparison(pixels, len(shared), differ, flips, noun)
 
 
-def tested(found: Mapping[str, FlipCounts]) -> dict[str, tuple[str, float]]:
-    """What each case lost, in words, and its p-value among those of all cases (Holm)."""
+def tested(found: Mapping[str, FlipCounts], baseline: str) -> dict[str, tuple[str, float]]:
+    """What each case lost, in words, and its p-value among those of all cases (Holm). `baseline`:
+    what they are compared with, for people."""
     p_values = holm({case: each.p_value() for case, each in found.items()})
     return {
         case: (
             f"predictions drifted: of {each.images} images {each.lost} lost the {each.noun} of "
-            f"the baseline's float32, and {each.gained} gained it (exact McNemar test, "
+            f"{baseline}'s float32, and {each.gained} gained it (exact McNemar test, "
             f"p = {p_values[case]:.2g} for {len(found)} case{'s' * (len(found) > 1)})",
             p_values[case],
         )
@@ -162,11 +163,11 @@ class Drift:
     notes: tuple[str, ...]
 
 
-def drift_of(found: Mapping[str, Comparison]) -> Drift:
-    """What comparisons of all cases of a report mean together."""
+def drift_of(found: Mapping[str, Comparison], baseline: str = "the baseline") -> Drift:
+    """What comparisons of all cases of a report mean together. `baseline`: as of `tested`."""
     known = {case: each.flips for case, each in found.items() if each.flips is not None}
     sentences, doubtful, same = {}, {}, dict[str, list[str]]()
-    for case, (words, p) in tested(known).items():
+    for case, (words, p) in tested(known, baseline).items():
         if p <= SUITE_LEVEL:
             why = CHANGED.get(found[case].pixels)
             sentences[case] = f"{why}; {words}" if why else words
@@ -183,7 +184,9 @@ def drift_of(found: Mapping[str, Comparison]) -> Drift:
             continue
         proof = "which means nothing with synthetic weights"
         if case in known:
-            proof = f"which proves neither drift (p = {tested(known)[case][1]:.2g}) nor SAME"
+            proof = (
+                f"which proves neither drift (p = {tested(known, baseline)[case][1]:.2g}) nor SAME"
+            )
         doubtful[case] = (
             f"{why}; of {each.images} images {each.differ} have another {each.noun}, {proof}"
         )
