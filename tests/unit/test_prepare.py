@@ -1,5 +1,6 @@
 """`prepare = "COMMAND"`: which tree it runs in, when, and what of base is there then."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,12 +118,39 @@ def test_a_base_without_the_command_builds_nothing(team):
 
 def test_where_nothing_is_compared_nothing_is_built(team):
     assert head_prepared(team, "topic") == []
-    assert head_prepared(team, str(Path("/usr"))) == []
+    assert head_prepared(team, sys.prefix) == []
     with base("topic", team.folder / "app") as side:
         assert side.same
         assert not (side.tree / "build").exists()
     team.write("app/export.py", "print('changed')")
     assert head_prepared(team, "topic")[-1] == "head: prepare: changed"
+
+
+@pytest.mark.parametrize("prepare", [True, False])
+def test_a_base_that_does_not_exist_ends_a_run_before_it_begins(team, monkeypatch, capsys, prepare):
+    if not prepare:
+        team.write("app/pyproject.toml", TABLES.replace('prepare = "python export.py"', ""))
+    sentence = "--against=nosuch: neither a git revision here nor the path of an environment or a"
+    with pytest.raises(UserError, match=sentence):
+        head_prepared(team, "nosuch")
+    with pytest.raises(UserError, match="neither an environment"):
+        head_prepared(team, str(team.folder))
+    monkeypatch.chdir(team.folder / "app")
+    assert main(["duet", "--against=nosuch", "--model=py:no.such:module"]) == 4
+    assert sentence in capsys.readouterr().err
+
+
+def test_pytest_names_a_base_that_does_not_exist_and_writes_no_report(team, pytester, monkeypatch):
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    monkeypatch.chdir(team.folder / "app")
+    team.write("app/conftest.py", (ROOT / "conftest.py").read_text())  # loads the plugin
+    team.write("app/test_latency.py", "from vitbench.benchmarks.test_latency import *\n")
+    run = ["-pno:cacheprovider", "-pno:xdist", "--benchmark-only", "--against=nosuch"]
+    ended = pytester.runpytest_inprocess(*run, "--model=py:no.such:module")  # is not looked for
+    assert ended.ret == pytest.ExitCode.USAGE_ERROR
+    ended.stderr.fnmatch_lines(["ERROR: --against=nosuch: neither a git revision here nor*"])
+    assert "_pytest.outcomes" not in ended.stdout.str()
+    assert not list(team.folder.rglob("reports"))
 
 
 def test_a_command_that_fails_ends_the_duet_with_its_last_line(team, monkeypatch, capsys):

@@ -6,7 +6,7 @@ from pathlib import Path
 from vitbench.duet.ending import cleaning_first
 from vitbench.duet.prepare_command import run_prepare
 from vitbench.duet.side_of_commit import standing
-from vitbench.duet.sides import names_revision
+from vitbench.duet.sides import REVISION, meant
 from vitbench.project.project import Project
 
 
@@ -19,9 +19,11 @@ def prepare_head(
     say: Callable[[str], None],
 ) -> None:
     """Runs head's command, where base is a revision that differs from head, before anything of head
-    is read: what the tree has may be built from an older state of the code. Raises UserError.
+    is read: what the tree has may be built from an older state of the code. Raises UserError, first
+    of all where `against` names nothing.
     """
-    if not project.prepare or not names_revision(against, start, project.root):
+    kind, _ = meant(against, start, project.root, tip)
+    if not project.prepare or kind != REVISION:
         return
     if not standing(against, project, tip).same:
         with cleaning_first():

@@ -15,6 +15,9 @@ from vitbench.duet.side import ROOT, Side, code_of_head, head, with_arm
 from vitbench.duet.side_of_commit import labelled_by_commit, side_of_revision
 from vitbench.errors import UserError
 
+ENVIRONMENT, CHECKOUT, REVISION = "environment", "checkout", "revision"
+"""What base may be."""
+
 
 @contextmanager
 def sides_of(asked: Asked) -> Iterator[Mapping[str, Side]]:
@@ -36,36 +39,50 @@ def base(asked: Asked, code: Path) -> Iterator[Side]:
     revision (revision.base_of) of the repository that holds the project: a temporary work tree,
     removed at the end. Raises UserError where it is none of them, or both a path and a revision.
     """
-    against, project = asked.against, asked.project.root
+    kind, path = meant(asked.against, asked.start, asked.project.root, asked.tip)
+    if kind == ENVIRONMENT:
+        same = "base and head are one environment" if _running(path) else ""
+        label = f"environment {environment.absolute(asked.against, asked.start, '--against').name}"
+        yield _beside(Side(label, str(path), code, (), same), asked)
+    elif kind == CHECKOUT:
+        folder = with_arm(path, asked.against)
+        other = Side(f"checkout {path.name}", sys.executable, folder, (), _same_files(folder))
+        yield _beside(other, asked)
+    else:
+        with side_of_revision(asked, code) as side:
+            yield side
+
+
+def meant(against: str, start: Path, project: Path, tip: bool) -> tuple[str, Path]:
+    """Whether `--against` names an ENVIRONMENT, a CHECKOUT or a REVISION, as `base` has it; and the
+    interpreter, the folder, or the path that is none. Nothing is checked out or run but git. Raises
+    UserError as `base`."""
     if not against.strip():  # as of a variable that is not set
         raise UserError(
             f"--against={against}: the value is empty: give a revision, a checkout or an "
             "environment"
         )
-    path = environment.absolute(against, asked.start, "--against")
+    path = environment.absolute(against, start, "--against")
     interpreter = path if path.is_file() else path / "bin" / "python"
     if interpreter.is_file() and _interpreter(interpreter):
         _no_revision(against, project)
-        same = "base and head are one environment" if _running(interpreter) else ""
-        yield _beside(Side(f"environment {path.name}", str(interpreter), code, (), same), asked)
-    elif path.is_dir() and (path / "vitbench").is_dir():
+        return ENVIRONMENT, interpreter
+    if path.is_dir() and (path / "vitbench").is_dir():
         _no_revision(against, project)
-        folder = with_arm(path, against)
-        other = Side(f"checkout {path.name}", sys.executable, folder, (), _same_files(folder))
-        yield _beside(other, asked)
-    elif path.exists() and not _revision(against, project):
-        if path.is_file():
-            raise UserError(
-                f"--against={against}: this file is no Python interpreter: name an environment, "
-                "its bin/python, a checkout or a git revision"
-            )
-        raise UserError(
-            f"--against={against}: neither an environment (no bin/python in it) nor a checkout of "
-            "vitbench"
+        return CHECKOUT, path
+    try:
+        base_of(against, project, tip)
+    except UserError as error:
+        if not path.exists():
+            raise
+        what = (
+            "this file is no Python interpreter: name an environment, its bin/python, a checkout "
+            "or a git revision"
+            if path.is_file()
+            else "neither an environment (no bin/python in it) nor a checkout of vitbench"
         )
-    else:
-        with side_of_revision(asked, code) as side:
-            yield side
+        raise UserError(f"--against={against}: {what}") from error
+    return REVISION, path
 
 
 def _of_head(side: Side, asked: Asked) -> Side:
@@ -82,15 +99,6 @@ def _beside(side: Side, asked: Asked) -> Side:
     )
     found, same = _of_head(side, asked), "" if given else side.same
     return replace(found, options=options, notes=(*side.notes, *artifact_notes(given)), same=same)
-
-
-def names_revision(against: str, start: Path, project: Path) -> bool:
-    """Whether base is a revision of the project's repository, and so a tree of its own. What is
-    neither that nor anything else, `base` refuses."""
-    path = environment.absolute(against, start, "--against")
-    interpreter = path if path.is_file() else path / "bin" / "python"
-    other = interpreter.is_file() and _interpreter(interpreter)
-    return not other and not (path / "vitbench").is_dir() and _revision(against, project)
 
 
 def _no_revision(against: str, project: Path) -> None:
@@ -130,10 +138,3 @@ def _same_files(folder: Path) -> str:
         if len(commits) == 1 and not changed_files(folder) and not changed_files(ROOT):
             return f"base and head are one commit, {commits.pop()[:10]}, and no file is changed"
     return ""
-
-
-def _revision(against: str, project: Path) -> bool:
-    try:
-        return bool(base_of(against, project))
-    except UserError:
-        return False
