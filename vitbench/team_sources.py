@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def digest(module: str, roots: Sequence[Path], own: Sequence[Path] = ()) -> str:
     """SHA-256 of the names and texts of `files`."""
     found = hashlib.sha256()
     for name, file in files(module, roots, own).items():
-        found.update(name.encode() + b"\0" + _digest(file))
+        found.update(os.fsencode(name) + b"\0" + _digest(file))
     return found.hexdigest()
 
 

@@ -92,7 +92,7 @@ def test_a_package_that_is_nowhere(package):
         "p/nets.py": True, "p/__init__.py": True, "p/layers.py": True, "p/inner/deep.py": True,
         "p/inner/__init__.py": True, "other.py": True, "p/sizes.yaml": True,
         "p/scales.npz": True, "p/data/deep/scales.pt": True, "plain/m.py": True,
-        "plain/m.csv": True,
+        "plain/m.csv": True, "p/\udcff.txt": True,
         "p/train.py": False, "unused.py": False, "report.json": False, "p/nets.pyc": False,
     }.items(),
 )  # fmt: skip
@@ -103,6 +103,7 @@ def test_the_digest_is_of_what_the_module_imports(tmp_path, file, counts):
         "p/layers.py": "import other, plain.m\nfrom .inner import deep", "p/inner/deep.py": "x = 1",
         "p/__init__.py": "", "p/inner/__init__.py": "", "other.py": "not python (",
         "p/sizes.yaml": "", "p/train.py": "", "unused.py": "", "report.json": "", "p/nets.pyc": "",
+        "p/\udcff.txt": "",
     }.items():  # fmt: skip
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)

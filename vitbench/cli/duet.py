@@ -44,14 +44,16 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.duet.progress import Progress
     from vitbench.duet.rule import Rule
     from vitbench.duet.sides import sides_of
-    from vitbench.duet.tree_digest import of_head
+    from vitbench.duet.tree_digest import of_tree
     from vitbench.measure.throttled import Throttling
+    from vitbench.project.project import project_at
     from vitbench.show.headline import UNFINISHED, headline
     from vitbench.show.verdicts import annotations, junit, markdown, verdicts_text
 
     _prepare_head(chosen)
     options, found = chosen_cases(DUET, chosen)
-    options = replace(options, tree=of_head(Path.cwd()))
+    project = project_at(Path.cwd())
+    options = replace(options, tree=of_tree(project.root, project.import_roots))
     known = catalogue_of(options.project_variants).device_kinds()
     rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found, known))
     strict = chosen.inconclusive == "fail"

@@ -8,7 +8,7 @@ from pathlib import Path
 from vitbench.duet.asked import Asked
 from vitbench.duet.base_artifacts import artifact_notes, given_artifacts, with_artifacts
 from vitbench.duet.own_paths import OwnPaths
-from vitbench.duet.tree_digest import of_commit
+from vitbench.duet.tree_digest import of_tree
 from vitbench.duet.untracked import Untracked
 from vitbench.errors import UserError
 from vitbench.measure.options import Options
@@ -53,7 +53,7 @@ def options_of_base(asked: Asked, tree: Path, files: Untracked) -> BaseOptions:
         words = str(error).replace(f"{tree}/", "")
         raise UserError(f"--against={asked.against}: in base's files: {words}") from error
     rows = with_artifacts(options.project_variants, asked.project.variants, given)
-    digest = of_commit(tree, "HEAD")
+    digest = of_tree(tree, project.import_roots)
     options = replace(options, project_variants=rows, tree=digest)
     return BaseOptions(
         options, (*notes, *artifact_notes(given), *files.notes()), files.lacking, missing

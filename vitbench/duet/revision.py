@@ -6,7 +6,8 @@ Every function takes the folder of the repository. UserError has git's own reaso
 import os
 import re
 import subprocess
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -129,10 +130,10 @@ def changed_files(root: Path, code: Collection[str] = CODE, reports: str = "repo
     folder `reports` is data and no change. Raises UserError where git fails.
     """
     data = f":(exclude){reports}"
-    known = git(root, "diff", "--name-only", "-z", "HEAD", "--", ".", data)
-    unknown = git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", ".", data)
-    new = [name for name in unknown.split("\0") if name and _is_code(root, name, code)]
-    return [name for name in known.split("\0") if name] + new
+    known = names(root, "diff", "--name-only", "-z", "HEAD", "--", ".", data)
+    unknown = names(root, "ls-files", "-z", "--others", "--exclude-standard", "--", ".", data)
+    found = [*known, *(name for name in unknown if _is_code(root, name, code))]
+    return [os.fsencode(name).decode(errors="replace") for name in found]
 
 
 def _is_code(root: Path, name: str, folders: Collection[str]) -> bool:
@@ -146,15 +147,34 @@ def _is_code(root: Path, name: str, folders: Collection[str]) -> bool:
 def git(root: Path, *arguments: str) -> str:
     """What git prints. Raises UserError with its reason."""
     done = _run(root, *arguments)
+    _require_done(done, arguments)
+    return done.stdout.strip()
+
+
+def names(root: Path, *arguments: str) -> list[str]:
+    """The names that git prints with `-z`, as Python opens them: one that is no UTF-8, too. Raises
+    UserError with its reason."""
+    done = _run(root, *arguments, errors="surrogateescape")
+    _require_done(done, arguments)
+    return [name for name in done.stdout.split("\0") if name]
+
+
+def top_of(folder: Path) -> Path:
+    """The root of the work tree that a folder lies in, resolved. Raises UserError for none."""
+    done = _run(folder, "rev-parse", "--show-toplevel", errors="surrogateescape")
+    _require_done(done, ["rev-parse"])
+    return Path(done.stdout.removesuffix("\n")).resolve()
+
+
+def _require_done(done: subprocess.CompletedProcess[str], arguments: Sequence[str]) -> None:
     if done.returncode:
         words = list(arguments)
         while words[:1] == ["-c"]:
             del words[:2]
         raise UserError(f"git {words[0]} failed: {_reason(done) or 'it gave no reason'}")
-    return done.stdout.strip()
 
 
-def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _run(root: Path, *arguments: str, errors: str = "replace") -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             ["git", *arguments],
@@ -162,9 +182,9 @@ def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             env=_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
             check=False,
-            errors="replace",
+            encoding=sys.getfilesystemencoding(),
+            errors=errors,
         )
     except OSError as error:
         raise UserError(f"git cannot be run: {error.strerror}; --against REV needs it") from error
@@ -179,7 +199,7 @@ def _environment() -> dict[str, str]:
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
     """All that git printed, as a sentence: its later lines say what to do."""
-    said = " ".join(done.stderr.split())
+    said = " ".join(os.fsencode(done.stderr).decode(errors="replace").split())
     return re.sub(r"\b(fatal|error): ", "", said)
 
 

@@ -12,7 +12,7 @@ from vitbench.duet.base_options import options_of_base
 from vitbench.duet.dependencies import packages_note
 from vitbench.duet.own_paths import below
 from vitbench.duet.prepare_base import prepare_base
-from vitbench.duet.revision import CODE, Base, base_of, changed_files, commit_of, git
+from vitbench.duet.revision import CODE, Base, base_of, changed_files, commit_of, top_of
 from vitbench.duet.side import Side, code_of_head, with_arm
 from vitbench.duet.submodules import fill
 from vitbench.duet.untracked import Untracked
@@ -50,7 +50,7 @@ def standing(against: str, project: Project, tip: bool) -> Standing:
     UserError as `base_of`."""
     root = project.root
     found, here = base_of(against, root, tip), commit_of("HEAD", against, root)
-    changed, notes, same = _changed(project, _top(root)), found.notes, ""
+    changed, notes, same = _changed(project, top_of(root)), found.notes, ""
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         notes += (f"head has uncommitted changes: {', '.join(changed[:3])}{more}",)
@@ -75,7 +75,7 @@ def side_of_commit(
     """A commit of the repository that holds the project, in a work tree of its own. `who` is the
     side for people."""
     against, project = asked.against, asked.project.root
-    top = _top(project)
+    top = top_of(project)
     with checked_out(commit, top) as tree:
         notes = fill(tree, top)
         root = tree / (below(project.resolve(), top) or "")
@@ -111,7 +111,7 @@ def side_of_commit(
 
 def labelled_by_commit(side: Side, asked: Asked) -> Side:
     """Head, where base is a revision: its label has the commit."""
-    top, commit = _top(asked.project.root), commit_of("HEAD", asked.against, asked.project.root)
+    top, commit = top_of(asked.project.root), commit_of("HEAD", asked.against, asked.project.root)
     return replace(side, label=f"{side.label} ({commit[:10]})", top=top, commit=commit)
 
 
@@ -137,11 +137,6 @@ def _mapped(entry: str, top: Path, tree: Path) -> str:
     return str(tree / within) if within is not None and (tree / within).exists() else entry
 
 
-def _top(project: Path) -> Path:
-    """The root of the work tree that a folder lies in."""
-    return Path(git(project, "rev-parse", "--show-toplevel")).resolve()
-
-
 def _own_vitbench(top: Path, tree: Path) -> Path | None:
     """The folder of base's vitbench, where head's is a checkout in the same work tree `top`, as
     `tree` has it; None where vitbench comes from elsewhere."""
@@ -149,6 +144,10 @@ def _own_vitbench(top: Path, tree: Path) -> Path | None:
         return None
     with suppress(UserError):
         within = below(CHECKOUT.resolve(), top)
-        if within is not None and _top(CHECKOUT) == top and (tree / within / PACKAGE.name).is_dir():
+        if (
+            within is not None
+            and top_of(CHECKOUT) == top
+            and (tree / within / PACKAGE.name).is_dir()
+        ):
             return tree / within
     return None

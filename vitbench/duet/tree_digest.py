@@ -6,59 +6,160 @@ such code builds for one state of a tree is no artifact of another state.
 """
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from vitbench.duet.revision import git
+from vitbench.duet.own_paths import below
+from vitbench.duet.revision import SOURCES, git, names, top_of
 from vitbench.errors import UserError
+from vitbench.team_sources import DATA, LARGE
 
-_PROSE = {".md", ".rst"}
-_NEVER_READ = {"docs", "doc", "tests", "test", "reports", ".github", ".gitlab", "pyproject.toml"}
-
-
-def of_commit(root: Path, commit: str) -> str:
-    """SHA-256 of the names and contents of a commit. Raises UserError where git fails."""
-    rows = _rows(git(root, "ls-tree", "-r", "-z", "--full-tree", commit))
-    return _digest({name: f"{words[0]} {words[2]}" for words, name in rows})
+TOGETHER = 16 * LARGE
+"""So many bytes of files that git does not track are read."""
+_SUBMODULE = "160000"
+_MADE = "__pycache__"
 
 
-def of_head(root: Path) -> str:
-    """As `of_commit`, of the files as they lie in the work tree now; "" where git fails. What git
-    does not know counts by size and time, unless it is ignored."""
+def of_tree(project: Path, roots: Iterable[Path] = ()) -> str:
+    """SHA-256 of the names and contents of the files in the work tree that a project lies in, as
+    they are now; "" where that is no work tree of git. `roots` are the project's import roots.
+
+    Every file counts that git tracks, whatever git is told to overlook; so do the work trees of
+    submodules, and what git neither tracks nor ignores, but for the project's own `reports`. Of
+    what git ignores, files below an import root count; where that is the project's own folder or
+    one above it, what lies there is code only in part: folders with tracked Python, and data.
+    """
+    try:
+        top = top_of(project)
+    except UserError:
+        return ""
+    found = _tracked(top)
+    place = below(project.resolve(), top) or Path()
+    free = [
+        name
+        for name in names(top, "ls-files", "-z", "--others", "--exclude-standard")
+        if not Path(name).is_relative_to(place / "reports")
+    ]
+    within = {each for root in roots if (each := below(root.resolve(), top)) is not None}
+    ignored = (name for each in sorted(within) for name in _ignored(top, each, place, found))
+    return _digest(found | _untracked(top, {*free, *ignored}))
+
+
+def _tracked(top: Path) -> dict[str, str]:
+    """By its name, what each file of the index and each submodule is in the work tree."""
+    rows = list(_rows(names(top, "ls-files", "-s", "-z")))
+    found = {name: f"{words[0]} {words[1]}" for words, name in rows}
+    unwatched = [
+        row[2:]
+        for row in names(top, "ls-files", "-v", "-z")
+        if row[0] == "S" or row[0].islower()  # skip-worktree, assume-unchanged
+    ]
+    for name in (*_differing(top), *unwatched):
+        found.pop(name, None)
+        if state := _changed(top, name):
+            found[name] = state
+    for words, name in rows:
+        if words[0] == _SUBMODULE:
+            found[name] = f"{_SUBMODULE} {_nested(top / name)}"
+    return found
+
+
+def _differing(top: Path) -> list[str]:
+    """The files that are others than in the index. Without a filter that they need, those that were
+    touched."""
+    how = ("--name-only", "--no-renames", "--ignore-submodules=all", "-z")
+    try:
+        return names(top, "diff", *how)
+    except UserError:
+        return names(top, "diff-files", *how)
+
+
+def _changed(top: Path, name: str) -> str:
+    """What git would say of a file if it were added; "" for one that is not there."""
+    path = top / name
+    if path.is_symlink():
+        return f"120000 {os.readlink(path)}"
+    if not path.is_file():
+        return ""
+    mode = "100755" if path.stat().st_mode & 0o100 else "100644"
+    try:
+        return f"{mode} {git(top, 'hash-object', '--', name)}"
+    except UserError:  # as where a filter is not installed
+        return f"{mode} {_state(path, read=True)}"
+
+
+def _nested(folder: Path) -> str:
+    """Of the work tree of another repository; "" where none is there."""
     with suppress(UserError, OSError):
-        top = Path(git(root, "rev-parse", "--show-toplevel"))
-        rows = _rows(git(top, "ls-files", "-s", "-z"))
-        found = {name: f"{words[0]} {words[1]}" for words, name in rows}
-        for name in _names(git(top, "diff", "--name-only", "-z", "HEAD")):
-            path = top / name
-            found.pop(name, None)
-            if path.is_file():
-                mode = "100755" if path.stat().st_mode & 0o100 else "100644"
-                found[name] = f"{mode} {git(top, 'hash-object', '--', name)}"
-        for name in _names(git(top, "ls-files", "-z", "--others", "--exclude-standard")):
-            about = (top / name).lstat()
-            found[name] = f"{about.st_size} {about.st_mtime_ns}"
-        return _digest(found)
+        if (folder / ".git").exists():
+            free = names(folder, "ls-files", "-z", "--others", "--exclude-standard")
+            return _digest(_tracked(folder) | _untracked(folder, free))
     return ""
 
 
-def _rows(listed: str) -> Iterator[tuple[list[str], str]]:
-    for row in _names(listed):
+def _ignored(top: Path, root: Path, place: Path, tracked: Iterable[str]) -> Iterator[str]:
+    """What git ignores below an import root and a project's code may read; `place` is the project's
+    own folder."""
+    ignored = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard")
+    listed = names(top, *ignored, "--", str(root))
+    inner = [PurePosixPath(name).relative_to(root) for name in tracked if _lies_in(name, root)]
+    code = {path.parts[0] for path in inner if path.suffix == ".py" and len(path.parts) > 1}
+    for name in listed:
+        path = PurePosixPath(name).relative_to(root)
+        beside = len(path.parts) == 1 and path.suffix in DATA | SOURCES
+        if beside or path.parts[0] in code or not place.is_relative_to(root):
+            yield name
+
+
+def _lies_in(name: str, root: Path) -> bool:
+    return PurePosixPath(name).is_relative_to(root)
+
+
+def _untracked(top: Path, found: Iterable[str]) -> dict[str, str]:
+    """By its name, what a file is that git does not track: by contents, and by size and time where
+    it is larger than LARGE, or all others are more than TOGETHER."""
+    rows = [name for name in sorted(found) if _MADE not in PurePosixPath(name).parts]
+    sizes = {name: _size(top / name) for name in rows}
+    read = sum(size for size in sizes.values() if size <= LARGE) <= TOGETHER
+    return {
+        name: _nested(top / name)
+        if name.endswith("/")
+        else _state(top / name, read and size <= LARGE)
+        for name, size in sizes.items()
+    }
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _state(path: Path, read: bool) -> str:
+    try:
+        if not path.is_file():
+            return f"link {os.readlink(path)}"
+        found = path.stat()
+        mode = "x" if found.st_mode & 0o100 else "-"
+        return f"{mode} {_contents(path) if read else (found.st_size, found.st_mtime_ns)}"
+    except OSError:  # it has gone, or is no file
+        return ""
+
+
+def _contents(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rows(listed: Iterable[str]) -> Iterator[tuple[list[str], str]]:
+    for row in listed:
         about, _, name = row.partition("\t")
         yield about.split(), name
 
 
-def _names(listed: str) -> list[str]:
-    return [name for name in listed.split("\0") if name]
-
-
-def _digest(found: dict[str, str]) -> str:
-    rows = [f"{name}\0{found[name]}\n" for name in sorted(found) if _may_be_read(name)]
-    return hashlib.sha256("".join(rows).encode()).hexdigest()
-
-
-def _may_be_read(name: str) -> bool:
-    path = PurePosixPath(name)
-    made = path.suffix == ".pyc"
-    return path.suffix not in _PROSE and not made and not set(path.parts) & _NEVER_READ
+def _digest(found: Mapping[str, str]) -> str:
+    rows = "".join(f"{name}\0{found[name]}\n" for name in sorted(found))
+    return hashlib.sha256(rows.encode(errors="surrogateescape")).hexdigest()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vitbench.duet import dvc
-from vitbench.duet.revision import git
+from vitbench.duet.revision import git, names
 from vitbench.errors import UserError
 from vitbench.lfs import Pointer, pointer_of
 
@@ -148,10 +148,10 @@ class Untracked:
     def _others(self, within: Path) -> list[Path]:
         """The files below a folder of head that git does not track, ignored or not."""
         try:
-            listed = git(self.head, "ls-files", "-z", "--others", "--", str(within))
+            listed = names(self.head, "ls-files", "-z", "--others", "--", str(within))
         except UserError:
             return []
-        return [Path(name) for name in listed.split("\0") if name]
+        return [Path(name) for name in listed]
 
     def _is_lent(self, within: Path) -> bool:
         """Whether base's tree has a copy of head's file that nobody wrote since."""
