@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from vitbench.errors import UserError
 from vitbench.judge.verdict import Verdict
 from vitbench.plugin import against, page
 from vitbench.plugin.options import EXIT_INCONCLUSIVE
@@ -89,6 +90,11 @@ def test_the_page_of_an_earlier_run_is_not_taken_for_this_one(tmp_path):
     assert file.read_text().startswith("**NOTHING WAS COMPARED: the run ended before its verdicts")
     assert page.write_page(config, [], None) == "", "no duet was played"
     assert "the run ended before its verdicts" in file.read_text()
+    page.tell_end(config, UserError("no module <a>, see @me"))
+    assert file.read_text() == (
+        "**NOTHING WAS COMPARED: the run ended before its verdicts**: no module &lt;a&gt;, see "
+        "@\u200bme\n"
+    )
     assert page.write_page(config, [verdict("SLOWER", blocks=4, tolerance=0.03)], KNOWN) == ""
     first, *_, last = file.read_text().splitlines()
     assert first == (
@@ -96,6 +102,8 @@ def test_the_page_of_an_earlier_run_is_not_taken_for_this_one(tmp_path):
         "tolerance 3.0%)"
     )
     assert last == "- a note"
+    page.tell_end(config, UserError("too late"))
+    assert "too late" not in file.read_text(), "verdicts stay"
 
 
 def test_a_page_that_cannot_be_written_or_is_of_no_duet(tmp_path):

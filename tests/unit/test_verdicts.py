@@ -89,6 +89,18 @@ def test_a_page_says_first_what_was_compared_the_outcome_and_the_evidence():
     assert markdown([], head=nothing).startswith("**NOTHING WAS COMPARED: x** (0 cases: none)\n")
 
 
+def test_one_reason_of_all_cases_is_said_once():
+    found = [Verdict(f"m/v{at}/cpu/b1", "INCOMPARABLE", "one commit") for at in range(37)]
+    assert verdicts_text(found).splitlines() == [
+        "INCOMPARABLE  all 37 cases: one commit", "37 cases: 37 INCOMPARABLE",
+    ]  # fmt: skip
+    assert markdown(found).count("one commit") == 1
+    assert len(ElementTree.fromstring(junit(found))[0]) == 37
+    other = [*found, Verdict("m/w/cpu/b1", "INCOMPARABLE", "no file")]
+    assert verdicts_text(other).count("one commit") == 37, "which cases matters"
+    assert "m/v0/cpu/b1" in verdicts_text(found[:1])
+
+
 @pytest.mark.parametrize("fails", [True, False])
 def test_junit_is_well_formed_and_counts(fails):
     root = ElementTree.fromstring(junit(every(HOSTILE), fails))

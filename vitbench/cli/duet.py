@@ -12,7 +12,7 @@ from vitbench.cli.chosen import chosen_cases
 from vitbench.cli.options import DUET
 from vitbench.cli.parsing import add, checked, path_of
 from vitbench.cli.session import options_for, say
-from vitbench.errors import UserError
+from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.judge.contracts import own_tolerances, read_contracts, unused_tolerances
 from vitbench.judge.globs import check_globs
 from vitbench.judge.verdict import NOTHING, NOTHING_COMPARABLE, exit_code
@@ -37,7 +37,21 @@ def register(commands: Any) -> None:
 
 def play(chosen: argparse.Namespace) -> int:
     """Base and head side by side. Returns 1 for a regression or drift, 3 where it cannot tell, 2
-    where nothing was compared."""
+    where nothing was compared. An error that ends it stands on the page of `--markdown`, too."""
+    from vitbench.show import unfinished
+
+    page = Path(chosen.markdown) if chosen.markdown else None
+    if page is None:
+        return _played(chosen, page)
+    unfinished.begin(page)
+    try:
+        return _played(chosen, page)
+    except (UserError, Unavailable, WorkerFailed) as error:
+        unfinished.end(page, error)
+        raise
+
+
+def _played(chosen: argparse.Namespace, page: Path | None) -> int:
     from vitbench.duet.document import document
     from vitbench.duet.lost import lost_cases
     from vitbench.duet.play import Duet
@@ -47,7 +61,7 @@ def play(chosen: argparse.Namespace) -> int:
     from vitbench.duet.tree_digest import of_tree
     from vitbench.measure.throttled import Throttling
     from vitbench.project.project import project_at
-    from vitbench.show.headline import UNFINISHED, headline
+    from vitbench.show.headline import headline
     from vitbench.show.verdicts import annotations, junit, markdown, verdicts_text
 
     _prepare_head(chosen)
@@ -57,9 +71,6 @@ def play(chosen: argparse.Namespace) -> int:
     known = catalogue_of(options.project_variants).device_kinds()
     rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found, known))
     strict = chosen.inconclusive == "fail"
-    page = Path(chosen.markdown) if chosen.markdown else None
-    if page:
-        write(page, UNFINISHED)  # nobody may take that of an earlier run for this one's
 
     def content(progress: Progress, verdicts: "Sequence[Verdict]" = ()) -> dict[str, Any]:
         return {

@@ -61,6 +61,17 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
         raise config.stash[REFUSED]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """An error that ends the run of a duet before its first test stands on its page."""
+    try:
+        return (yield)
+    except pytest.UsageError as error:
+        if given(session.config).markdown and ACTIVE in session.config.stash:
+            import_module(f"{PARTS}page").tell_end(session.config, error)
+        raise
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """A run that is to write --report and has nothing to measure leaves none of an earlier run."""
     config = session.config

@@ -11,7 +11,8 @@ from vitbench.errors import UserError
 from vitbench.judge.verdict import Verdict, exit_code
 from vitbench.plugin.names import given
 from vitbench.report.files import write
-from vitbench.show.headline import UNFINISHED, headline
+from vitbench.show.headline import headline
+from vitbench.show.unfinished import begin, end
 from vitbench.show.verdicts import markdown
 
 
@@ -24,7 +25,7 @@ def prepare(config: pytest.Config) -> None:
     if not given(config).against:
         raise pytest.UsageError(f"--markdown={page}: it is the page of a duet: add --against=REV")
     try:
-        write(page, UNFINISHED)
+        begin(page)
     except UserError as error:
         raise pytest.UsageError(f"--markdown: {error}") from error
 
@@ -44,6 +45,13 @@ def write_page(
     except UserError as error:
         return f"--markdown: {error}"
     return ""
+
+
+def tell_end(config: pytest.Config, error: BaseException) -> None:
+    """The page of a run without verdicts says which error ended it."""
+    page = _page(config)
+    if page is not None and given(config).against:
+        end(page, error)
 
 
 def _page(config: pytest.Config) -> Path | None:

@@ -20,7 +20,6 @@ OUTCOMES = {
     USAGE: "BAD INPUT",
 }
 """The verdict of the whole, by exit code."""
-UNFINISHED = "**NOTHING WAS COMPARED: the run ended before its verdicts** (its log says why)\n"
 
 
 @dataclass(frozen=True)

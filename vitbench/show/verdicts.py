@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from xml.etree import ElementTree
 
 from vitbench.gate.uncompared import Uncompared
+from vitbench.judge.verdict import Verdict
 from vitbench.show.headline import Headline
 from vitbench.show.structure import structure_of, structure_words, summary
 
@@ -66,8 +67,9 @@ def counts(verdicts: Sequence[Judged], noun: str = "case") -> str:
 
 
 def verdicts_text(verdicts: Sequence[Judged], notes: Sequence[str] = (), noun: str = "case") -> str:
-    """A line for each, the ones to act on first, then notes and the count."""
-    found = _ordered(verdicts)
+    """A line for each, the ones to act on first, then notes and the count. What makes all of them
+    INCOMPARABLE is said once."""
+    found = _rows(verdicts)
     wide = max((len(shown(each)) for each in found), default=0)
     lines = []
     for each in found:
@@ -91,21 +93,21 @@ def markdown(
     first = headline_words(head, verdicts, noun) if head else f"**{counts(verdicts, noun)}**"
     lines = [first, "", "| state | case | why |", "| --- | --- | --- |"]
     structure = []
-    for each in _ordered(verdicts):
+    for each in _rows(verdicts):
         mark = f"**{each.state}**" if each.state in ALWAYS_FAIL else shown(each)
-        lines.append(f"| {mark} | {_escaped(each.case)} | {_escaped(each.sentence)} |")
-        structure += [f"- {_escaped(f'{each.case}: {line}')}" for line in structure_of(each) or ()]
+        lines.append(f"| {mark} | {escaped(each.case)} | {escaped(each.sentence)} |")
+        structure += [f"- {escaped(f'{each.case}: {line}')}" for line in structure_of(each) or ()]
     if structure:
         lines += ["", "What is executed differs:", "", *structure]
     below = [*notes, *filter(None, [summary(verdicts)])]
     if below:
-        lines += ["", *(f"- {_escaped(note)}" for note in below)]
+        lines += ["", *(f"- {escaped(note)}" for note in below)]
     return "\n".join(lines) + "\n"
 
 
 def headline_words(head: Headline, verdicts: Sequence[Judged], noun: str = "case") -> str:
     """One line of Markdown."""
-    words = f"**{head.outcome}: {_escaped(head.compared)}** ({counts(verdicts, noun)}"
+    words = f"**{head.outcome}: {escaped(head.compared)}** ({counts(verdicts, noun)}"
     return words + (f"; {head.evidence})" if head.evidence else ")")
 
 
@@ -199,8 +201,17 @@ def nothing_words(nothing: Uncompared, markup: bool = False) -> str:
     """One line that says so; `markup`: for a page of Markdown."""
     words = "nothing was compared"
     if markup:
-        return f"**{words}**: {_escaped(nothing.sentence)}\n"
+        return f"**{words}**: {escaped(nothing.sentence)}\n"
     return f"{words}: {_line(nothing.sentence)}"
+
+
+def _rows(verdicts: Sequence[Judged]) -> list[Judged]:
+    """What people read of each, in order; of several cases that are all INCOMPARABLE for the same
+    reason one row."""
+    reasons = {(each.state, each.sentence, *structure_words(each)) for each in verdicts}
+    if len(verdicts) > 1 and len(reasons) == 1 and verdicts[0].state == "INCOMPARABLE":
+        return [Verdict(f"all {len(verdicts)} cases", "INCOMPARABLE", verdicts[0].sentence)]
+    return _ordered(verdicts)
 
 
 def _ordered(verdicts: Sequence[Judged]) -> list[Judged]:
@@ -212,7 +223,7 @@ def _line(words: str) -> str:
     return "".join(char if char.isprintable() else " " for char in words)
 
 
-def _escaped(words: str) -> str:
+def escaped(words: str) -> str:
     """Plain text in a cell of Markdown: no HTML, no markup, no mention, no link takes effect."""
     plain = html.escape(_line(words), quote=False).translate(_PLAIN)
     return _ADDRESS.sub("\\g<0>\u200b", plain)
