@@ -9,6 +9,7 @@ from vitbench.cli import duet as cli_duet
 from vitbench.errors import UserError
 from vitbench.judge.contracts import Contract
 from vitbench.judge.globs import can_match, check_globs
+from vitbench.project.project import project_at
 from vitbench.runtimes.catalogue import catalogue_of
 
 KINDS = catalogue_of().device_kinds()
@@ -63,16 +64,19 @@ def test_what_can_match_none_names_its_line_and_what_is_near(glob, words):
 def test_a_duet_checks_the_globs_and_names_tolerances_for_none_of_its_cases(
     tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.chdir(tmp_path)
-    assert cli_duet._own([Case("mine", "fp32", "cpu", 1)], KINDS) == {}
+    (tmp_path / "tools").mkdir()
+    monkeypatch.chdir(tmp_path / "tools")
+    assert cli_duet._own(project_at(Path.cwd()), [Case("mine", "fp32", "cpu", 1)], KINDS) == {}
     text = '[tool.vitbench.contracts]\n"*/fp32/*" = ["tolerance = 5 %"]\n'
     text += '"*/scripted/*" = ["tolerance = 9 %"]\n'
-    Path("pyproject.toml").write_text(text)
-    assert cli_duet._own([Case("mine", "fp32", "cpu", 1)], KINDS) == {"mine/fp32/cpu/b1": 0.05}
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert cli_duet._own(project_at(Path.cwd()), [Case("mine", "fp32", "cpu", 1)], KINDS) == {
+        "mine/fp32/cpu/b1": 0.05
+    }
     assert "'*/scripted/*' (tolerance = 9 %) matches no case" in capsys.readouterr().err
-    Path("pyproject.toml").write_text(text.replace("scripted", "scriptd"))
+    (tmp_path / "pyproject.toml").write_text(text.replace("scripted", "scriptd"))
     with pytest.raises(UserError, match=r"pyproject.toml:3: .* matches no variant: nearest: scrip"):
-        cli_duet._own([Case("mine", "fp32", "cpu", 1)], KINDS)
+        cli_duet._own(project_at(Path.cwd()), [Case("mine", "fp32", "cpu", 1)], KINDS)
 
 
 def test_models_and_devices_of_a_run():

@@ -1,6 +1,7 @@
 """Which commit a revision names as base, in small repositories: merge-bases, and git's reasons."""
 
 import os
+import re
 import sys
 
 import pytest
@@ -71,6 +72,21 @@ def test_ranges_that_name_no_base_are_one_sentence(forked):
     for name in ("topic...main", "...main"):
         with pytest.raises(UserError, match=said):
             base_of(name, forked.folder)
+
+
+@pytest.mark.parametrize("name", ["^HEAD", "HEAD^!", "HEAD^@", "HEAD^-", "..", "^main"])
+def test_what_names_no_single_commit_is_refused_with_a_reason(forked, name):
+    with pytest.raises(UserError, match=rf"\(git: '{re.escape(name)}' is no single commit\)"):
+        base_of(name, forked.folder)
+
+
+def test_a_changed_file_whose_name_is_no_utf_8_can_be_printed(tmp_path):
+    repository = Repository(tmp_path / "r")
+    repository.write("acme/\udcff.txt", "then")
+    repository.commit_all()
+    repository.write("acme/\udcff.txt", "changed")
+    repository.write("acme/\udcfe.py", "new")
+    assert changed_files(repository.folder) == ["acme/\ufffd.txt", "acme/\ufffd.py"]
 
 
 def test_a_detached_head_has_a_merge_base_too(forked):

@@ -229,3 +229,18 @@ def test_labels_and_json_say_what_base_is(repository):
         assert sides["head"].label == f"this checkout ({repository.git('rev-parse', 'HEAD')[:10]})"
     with base("main", repository.folder, tip=True) as found:
         assert (found.label, found.commit, found.merge_base_of) == (f"main ({head[:10]})", head, "")
+
+
+@pytest.mark.parametrize("place", ["tools", "tools/deep", ".git"])
+def test_a_working_folder_that_base_cannot_have_is_one_sentence(repository, place):
+    root = repository.folder
+    repository.write("tools", "a file")
+    repository.commit_all("a file")
+    (root / "tools").unlink()
+    repository.write("tools/deep/run.py", "a folder")
+    repository.commit_all("a folder")
+    said = f"--against=HEAD~1: base cannot have the folder {place}, in which this command was"
+    with pytest.raises(UserError, match=said), base("HEAD~1", root / place, root):
+        pass
+    with base("HEAD~2", root / "tools", root) as side:
+        assert side.cwd.is_dir()

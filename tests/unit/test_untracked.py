@@ -8,6 +8,7 @@ import pytest
 from tests.helpers.repositories import Repository, pointer
 from vitbench.duet.revision import git
 from vitbench.duet.untracked import Untracked
+from vitbench.errors import UserError
 
 WEIGHTS, OTHER = b"weights of base", b"weights of head"
 MODEL = Path("out/model.pth")
@@ -150,3 +151,11 @@ def test_a_note_names_a_few_paths(untracked):
         write(untracked.head, f"out/{number}.pth", OTHER)
         untracked.take(Path(f"out/{number}.pth"), "checkpoint")
     assert "out/2.pth (checkpoint) and 2 more. " in untracked.notes()[0]
+
+
+def test_a_folder_of_head_that_is_a_file_in_base_is_one_sentence(untracked):
+    write(untracked.head, MODEL, WEIGHTS)
+    write(untracked.base, MODEL.parent, "a file")
+    untracked.copies = True
+    with pytest.raises(UserError, match=r"base has no room for .*: a folder of head is a file"):
+        untracked.take(MODEL, "checkpoint")

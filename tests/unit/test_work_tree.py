@@ -90,6 +90,26 @@ def test_only_abandoned_trees_of_duets_are_forgotten(repository, tmp_path):
     assert sorted(each.name for each in known.iterdir()) == ["mine", f"{PREFIX}new"]
 
 
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_tree_whose_adding_was_killed_is_forgotten_and_a_damaged_entry_stops_nothing(
+    repository, tmp_path, damaged
+):
+    names = [f"{PREFIX}{name}" for name in ("a", "b", "c")]
+    known = repository.folder / ".git" / "worktrees"
+    for name in names:
+        repository.git("worktree", "add", "-q", "--lock", "--detach", str(tmp_path / name))
+        subprocess.run(["rm", "-r", str(tmp_path / name)], check=True)
+    mine = ["worktree", "add", "-q", "--lock", "--detach", str(tmp_path / "mine")]
+    repository.git(*mine)
+    if damaged:
+        (known / names[1] / "gitdir").unlink()
+    for each in known.iterdir():
+        os.utime(each, (0, 0))
+    with checked_out("HEAD", repository.folder):
+        pass
+    assert sorted(each.name for each in known.iterdir()) == ["mine", *[names[1]] * damaged]
+
+
 def test_a_commit_that_is_not_there_is_one_sentence_of_git(repository):
     with (
         pytest.raises(UserError, match=r"git worktree failed: .*invalid reference: 1234567"),

@@ -16,6 +16,7 @@ from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.judge.contracts import own_tolerances, read_contracts, unused_tolerances
 from vitbench.judge.globs import check_globs
 from vitbench.judge.verdict import NOTHING, NOTHING_COMPARABLE, exit_code
+from vitbench.pyproject import NAME
 from vitbench.report.files import write
 from vitbench.runtimes.catalogue import catalogue_of
 
@@ -69,7 +70,7 @@ def _played(chosen: argparse.Namespace, page: Path | None) -> int:
     project = project_at(Path.cwd())
     options = replace(options, tree=of_tree(project.root, project.import_roots))
     known = catalogue_of(options.project_variants).device_kinds()
-    rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(found, known))
+    rule = Rule(chosen.tolerance, chosen.blocks_max, own=_own(project, found, known))
     strict = chosen.inconclusive == "fail"
 
     def content(progress: Progress, verdicts: "Sequence[Verdict]" = ()) -> dict[str, Any]:
@@ -147,13 +148,15 @@ def _asked(chosen: argparse.Namespace, options: "Options") -> "Asked":
     )
 
 
-def _own(found: "list[Case]", known: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """The tolerances that the pyproject.toml of the working directory sets for single cases."""
-    path = Path("pyproject.toml")
+def _own(
+    project: "Project", found: "list[Case]", known: Mapping[str, Sequence[str]]
+) -> dict[str, float]:
+    """The tolerances that the pyproject.toml of the project sets for single cases."""
+    path = project.root / NAME
     if not path.exists():
         return {}
     contracts, names = read_contracts(path), [case.id for case in found]
     check_globs(contracts, known, [case.model for case in found])
     for words in unused_tolerances(contracts, names):
-        say(f"{path}: {words}")
+        say(f"{NAME}: {words}")
     return own_tolerances(contracts, names)

@@ -16,6 +16,7 @@ from vitbench.errors import UserError
 
 _RANGE = re.compile(r"(?P<left>.*?)(?P<dots>\.{2,3})(?P<right>.*)", re.DOTALL)
 _OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REFS = ("refs/heads/", "refs/tags/", "refs/remotes/")
 _BRANCHES = ("refs/heads/", "refs/remotes/")
 CODE = ("vitbench", "fixtures", "benchmarks")
@@ -103,12 +104,13 @@ def commit_of(name: str, text: str, root: Path) -> str:
         # Of an older git the answer begins with the option.
         found = done.stdout.split()[-1]
         done = _run(root, "rev-parse", "--verify", "--end-of-options", f"{found}^{{commit}}")
-    if done.returncode == 0:
+    if done.returncode == 0 and _COMMIT.fullmatch(done.stdout.split()[-1]):
         return done.stdout.split()[-1]
     reason = _reason(done)
     if not reason:
-        reason = _reason(_run(root, "rev-list", "--max-count=1", "--end-of-options", name, "--"))
-        reason += _hint(name, root)
+        tried = _run(root, "rev-list", "--max-count=1", "--end-of-options", name, "--")
+        several = "" if tried.returncode else f"{name!r} is no single commit"
+        reason = (several or _reason(tried)) + ("" if several else _hint(name, root))
     raise UserError(
         f"--against={text}: neither a git revision here nor the path of an environment or a "
         f"checkout (git: {reason})"

@@ -90,7 +90,7 @@ def side_of_commit(
         notes += (*read.notes, *packages_note(root, project))
         within = below(asked.start.resolve(), top)
         cwd = asked.start if within is None else tree / within
-        cwd.mkdir(parents=True, exist_ok=True)  # of a folder that is new in head
+        _make(cwd, tree, against)
         path = tuple(_mapped(each, top, tree) for each in _entries())
         yield Side(
             label,
@@ -107,6 +107,17 @@ def side_of_commit(
             lacking=read.lacking,
             models=read.models,
         )
+
+
+def _make(folder: Path, tree: Path, against: str) -> None:
+    """A folder of the command that may be new in head."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # as below a file of base
+        raise UserError(
+            f"--against={against}: base cannot have the folder {folder.relative_to(tree)}, in "
+            f"which this command was started ({error.strerror}): start it in the project's own"
+        ) from error
 
 
 def labelled_by_commit(side: Side, asked: Asked) -> Side:

@@ -173,16 +173,25 @@ class Untracked:
 
 def _linked(source: Path, target: Path) -> Path:
     """A link in place of a file that is not there, or is a pointer."""
-    target.unlink(missing_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_room(target)
     target.symlink_to(source)
     return target
 
 
+def _make_room(target: Path) -> None:
+    """Raises UserError where a folder of head is a file in base."""
+    try:
+        target.unlink(missing_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"base has no room for {target} ({error.strerror}): a folder of head is a file there"
+        ) from error
+
+
 def _copied(source: Path, target: Path) -> Path:
     """A copy: the store of another tool keeps its files under digests, without their names."""
-    target.unlink(missing_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_room(target)
     if source.is_dir():
         shutil.copytree(source, target)
     else:

@@ -42,7 +42,7 @@ def checked_out(commit: str, repository: Path) -> Iterator[Path]:
         finally:
             # The folder goes anyway, and the verdicts must still be printed.
             with suppress(UserError), _alone(repository):
-                git(repository, "worktree", "remove", "--force", str(tree))
+                _remove(repository, tree)
             tree.mkdir(exist_ok=True)  # whoever made it removes it
 
 
@@ -56,8 +56,13 @@ def _add(repository: Path, tree: Path, commit: str) -> None:
         if "lfs" not in str(error).lower():
             raise
         with suppress(UserError):
-            git(repository, "worktree", "remove", "--force", str(tree))
+            _remove(repository, tree)
         git(repository, *_NO_HOOKS, *_NO_LFS, *adding)
+
+
+def _remove(repository: Path, tree: Path) -> None:
+    """Also one that git locked while it was added, and that was not finished."""
+    git(repository, "worktree", "remove", "--force", "--force", str(tree))
 
 
 @contextmanager
@@ -78,10 +83,10 @@ def _alone(repository: Path) -> Iterator[None]:
 def _forget_abandoned(repository: Path) -> None:
     """Has git forget the work trees of duets that were killed a day ago or earlier, and whose
     folders are gone. (`git worktree prune` would forget the user's, too.)"""
-    with suppress(UserError, OSError):
-        known = Path(repository, git(repository, "rev-parse", "--git-common-dir"), "worktrees")
-        for entry in known.glob(f"{PREFIX}*"):
+    known = Path(repository, git(repository, "rev-parse", "--git-common-dir"), "worktrees")
+    for entry in known.glob(f"{PREFIX}*"):
+        with suppress(UserError, OSError, ValueError):  # of one; the others are forgotten
             tree = Path((entry / "gitdir").read_text().strip()).parent
             old = time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS
             if old and not tree.exists():
-                git(repository, "worktree", "remove", "--force", str(tree))
+                _remove(repository, tree)

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -70,7 +71,7 @@ def _code_sha256(repo: str) -> str:
     kept = "_".join([*place.split("/"), revision.replace("/", "_") or "*"])
     digest, home = hashlib.sha256(), Path(torch.hub.get_dir())
     for file in sorted(file for folder in home.glob(kept) for file in folder.rglob("*.py")):
-        digest.update(file.relative_to(home).as_posix().encode() + file.read_bytes())
+        digest.update(os.fsencode(file.relative_to(home)) + file.read_bytes())
     return digest.hexdigest()
 
 
