@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
+from tests.helpers.repositories import Repository
 from vitbench.build.artifacts import LIMIT_BYTES
 from vitbench.cli.main import main
 from vitbench.errors import UserError
@@ -75,7 +76,9 @@ def test_a_version_of_before_this_option_takes_the_others(options):
     "command", ["predict x.png", "package fp32 -o out", "duet --against=HEAD", "aa-run"]
 )
 def test_every_command_that_takes_a_cache_takes_its_limit(capsys, command, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    repository = Repository(tmp_path / "r")
+    repository.commit("a")
+    monkeypatch.chdir(repository.folder)
     Image.new("RGB", (8, 8)).save("x.png")
     assert main([*command.split(), "--cache-limit=lots"]) == 4
     assert "--cache-limit=lots: not a size" in capsys.readouterr().err
