@@ -75,12 +75,66 @@ def zipped():
     import sys
     sys.path.insert(0, str(HERE / "more.zip"))
     import from_zip
+    sys.path.pop(0)
 
 def by_link(): (HERE / "current" / "settings.yaml").read_text()
 
 def link_alone(): os.readlink(HERE / "current")
 
 def probe(): return (HERE / "not-there.yaml").exists()
+
+def probe_in_folder():
+    folder = os.open(HERE, os.O_RDONLY)
+    try:
+        os.stat("not-there.yaml", dir_fd=folder)
+    except FileNotFoundError:
+        os.close(folder)
+
+def failing_open_in_folder():
+    folder = os.open(HERE, os.O_RDONLY)
+    try:
+        os.open("not-there.yaml", os.O_RDONLY, dir_fd=folder)
+    except FileNotFoundError:
+        os.close(folder)
+
+def executable(): return os.access(HERE / "settings.yaml", os.X_OK)
+
+def feature():
+    import importlib.util
+    return importlib.util.find_spec("acme.fast")
+
+def failing_import():
+    try:
+        import acme.faster
+    except ImportError:
+        pass
+
+def failing_top_import():
+    try:
+        import fastest
+    except ImportError:
+        pass
+
+def folder_of_imports():
+    import sys
+    sys.path.append(str(HERE / "plugins"))
+    try:
+        import fastest
+    except ImportError:
+        sys.path.pop()
+
+def resource():
+    from importlib.resources import files
+    return files("acme").joinpath("not-there.yaml").is_file()
+
+def modules():
+    import pkgutil
+    import acme
+    return list(pkgutil.iter_modules(acme.__path__))
+
+def resources():
+    from importlib.resources import files
+    return list(files("acme").iterdir())
 
 def failing_open():
     try:
@@ -99,6 +153,25 @@ def threaded():
 def process():
     import subprocess
     subprocess.run(["cat", str(HERE / "settings.yaml")], stdout=subprocess.DEVNULL)
+
+def spawned():
+    import multiprocessing
+    process = multiprocessing.get_context("spawn").Process(target=abs, args=(1,))
+    process.start()
+    process.join()
+
+def thread_goes_on():
+    import threading
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+def bare_thread():
+    import _thread, time
+    _thread.start_new_thread(time.sleep, (0.01,))
+
+def pooled():
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(text).result()
 
 def system(): os.system("true")
 
@@ -140,6 +213,7 @@ def main(tree: Path) -> None:
         found[name] = {
             kind: sorted(getattr(opened, kind)) for kind in ("names", "listings", "links", "doubts")
         }
+        found[name]["there"] = [each for each in found[name]["names"] if (tree / each).exists()]
     print(json.dumps(found))
 
 

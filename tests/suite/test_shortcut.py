@@ -24,6 +24,7 @@ pytestmark = pytest.mark.thorough
 
 FACTORY = """
 import ctypes
+import importlib.util
 import os
 import subprocess
 from pathlib import Path
@@ -39,6 +40,7 @@ HERE = Path(__file__).parent
 class Net(torch.nn.Module):
     def __init__(self):
         super().__init__()
+        self.calls = 0
         depth = int((HERE / "settings.yaml").read_text().split()[1])
         self.net = timm.create_model(
             "vit_tiny_patch16_224", img_size=32, depth=depth, embed_dim=48, num_classes=4
@@ -48,6 +50,9 @@ class Net(torch.nn.Module):
         from acme import inside
 
         (HERE / "in_call.txt").read_text()
+        self.calls += 1
+        if self.calls == 3:
+            (HERE / "third_call.txt").read_text()
         return self.net(images) + inside.NOTHING
 
 
@@ -59,6 +64,7 @@ def small():
         opened.get_tensor("x")
     (HERE / "current" / "note.txt").read_text()
     (HERE / "extra.yaml").exists()
+    importlib.util.find_spec("acme.fast")
     return Net(), {"input_size": (3, 32, 32), "mean": (0.5,) * 3, "std": (0.5,) * 3}
 """
 SETTINGS = """[project]
@@ -94,6 +100,7 @@ def team(tmp_path_factory):
     made.write(f"{here}/unused.py", "# once\n")
     made.write(f"{here}/settings.yaml", "depth: 2\n")
     made.write(f"{here}/in_call.txt", "1")
+    made.write(f"{here}/third_call.txt", "1")
     for name in ("mapped.bin", "native.bin"):
         made.write(f"{here}/{name}", bytes(range(4)))
     for name in ("v1", "v2"):
@@ -179,6 +186,12 @@ TIMED = {
         lambda here: (here / "inside.py").write_text("NOTHING = 0  # now\n"), "src/acme/inside.py"),
     "a file that the call reads": (
         lambda here: (here / "in_call.txt").write_text("2"), "src/acme/in_call.txt"),
+    "a file that the third call reads": (
+        lambda here: (here / "third_call.txt").write_text("2"), "src/acme/third_call.txt"),
+    "a module that was sought": (
+        lambda here: (here / "fast.py").touch(), "src/acme/fast.py"),
+    "an executable bit": (
+        lambda here: (here / "settings.yaml").chmod(0o755), "src/acme/settings.yaml"),
     "a memory map": (
         lambda here: (here / "mapped.bin").write_bytes(b"1234"), "src/acme/mapped.bin"),
     "a memory map of native code": (

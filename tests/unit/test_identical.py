@@ -98,10 +98,11 @@ def vanish(tree):
         (lambda tree: (tree / "acme" / "settings.yaml").write_text("depth: 3"), "settings.yaml"),
         (lambda tree: (tree / "acme" / "not-there.yaml").touch(), "acme/not-there.yaml"),
         (vanish, "acme/settings.yaml"),
+        (lambda tree: (tree / "acme" / "settings.yaml").chmod(0o755), "acme/settings.yaml"),
         (relink, "where the link acme/current leads"),
         (lambda tree: (tree / "acme" / "new.yaml").touch(), "the names in the folder acme"),
     ],
-    ids=["module", "data", "there now", "gone now", "link", "listing"],
+    ids=["module", "data", "there now", "gone now", "executable", "link", "listing"],
 )
 def test_what_was_opened_and_is_another_is_noticed(trees, change, words):
     change(trees["head"])

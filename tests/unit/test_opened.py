@@ -35,6 +35,15 @@ OPENS = {
     "by_link": ("current/settings.yaml", "v1/settings.yaml"),
     "link_alone": ("current",),
     "probe": ("not-there.yaml",),
+    "probe_in_folder": ("not-there.yaml",),
+    "failing_open_in_folder": ("not-there.yaml",),
+    "executable": ("settings.yaml",),
+    "feature": ("fast", "fast.py", "fast/__init__.py"),
+    "failing_import": ("faster", "faster.py", "faster/__init__.py"),
+    "failing_top_import": ("../fastest.py", "../fastest/__init__.py"),
+    "folder_of_imports": ("plugins",),
+    "resource": ("not-there.yaml",),
+    "pooled": ("settings.yaml",),
     "failing_open": ("not-there.yaml",),
     "threaded": ("settings.yaml",),
 }
@@ -42,12 +51,18 @@ OPENS = {
 DOUBTS = {
     "process": "the project's code starts a process",
     "system": "the project's code starts a process",
+    "spawned": "the project's code starts a process",
+    "thread_goes_on": "a thread of the project's code goes on after the call",
+    "bare_thread": "a thread of the project's code goes on after the call",
     "forked": "the project's code starts a process",
     "socket": "something is asked over the network",
     "library": "the project's code calls a native library by ctypes",
     "libc": "the project's code calls a native library by ctypes",
     "writing": "src/acme/log.txt is written",
 }
+
+
+LISTINGS = ("listing", "modules", "resources")
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +83,7 @@ def seen(tmp_path_factory):
     (here / "unused.py").touch()
     (here / "current").symlink_to("v1")
     _data(here)
-    names = json.dumps([*OPENS, *DOUBTS, "library_of_torch", "listing"])
+    names = json.dumps([*OPENS, *DOUBTS, "library_of_torch", *LISTINGS])
     command = [sys.executable, "-P", "-m", "tests.helpers.opening", str(tree), names]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
@@ -94,10 +109,10 @@ def _data(here: Path) -> None:
 
 @pytest.mark.parametrize("way", OPENS)
 def test_what_is_opened_is_known(seen, way):
-    expected = {f"src/acme/{name}" for name in OPENS[way]}
+    expected = {os.path.normpath(f"src/acme/{name}") for name in OPENS[way]}
     assert expected <= {*seen[way]["names"]}
     assert not seen[way]["doubts"]
-    data = {name for name in seen[way]["names"] if not name.endswith(".py")}
+    data = {name for name in seen[way]["there"] if not name.endswith(".py")}
     assert data <= expected | {"src/acme/v1", "src/acme", "src", "src/acme/current"}, data
     assert "src/acme/current" in seen[way]["links"]
 
@@ -115,13 +130,18 @@ def test_a_library_that_another_library_loads_is_opened(seen):
     assert "src/acme/libacme.so" in seen["library_of_torch"]["names"]
 
 
-def test_the_names_in_a_folder_are_read(seen):
-    assert seen["listing"]["listings"] == ["src/acme"]
+@pytest.mark.parametrize("way", LISTINGS)
+def test_the_names_in_a_folder_are_read(seen, way):
+    assert "src/acme" in seen[way]["listings"]
+    assert not seen[way]["doubts"]
+
+
+def test_what_lists_no_folder_has_no_listing(seen):
     # torch looks for its libraries in folders of its own below each import root.
     assert not any(seen[way]["listings"] for way in OPENS if "torch" not in way)
 
 
 def test_what_is_not_used_is_not_opened(seen):
-    every = {name for way in seen.values() for name in way["names"]}
+    every = {name for way in seen.values() for name in way["there"]}
     assert not every & {"README.md", "src/acme/unused.py"}
     assert "src/acme/ways.py" in seen["nothing"]["names"]  # imported before

@@ -23,9 +23,11 @@ from vitbench.runtimes import placement_of, runtime
 from vitbench.runtimes.registry import is_own
 
 RECORDING = frozenset(
-    f"vitbench.duet.{name}" for name in ("contents", "installed", "opened", "same_files", "watch")
+    f"vitbench.duet.{name}"
+    for name in ("contents", "installed", "opened", "probes", "same_files", "watch")
 )
 """The modules that are at work here and in no arm that times."""
+CALLS = 3
 SIDES_OWN = ("PYTHONPATH", "PWD", "OLDPWD", "_", "SHLVL")
 """Variables that say where files lie: what is found there counts."""
 
@@ -34,7 +36,7 @@ def contents_of(
     request: Mapping[str, Any], answer: Callable[[], NDArray[np.float32]]
 ) -> dict[str, Any]:
     """`parts`, which must be equal on both sides, by what a person calls them, and what was opened
-    (OpenedFiles) while `answer` loaded the case and called it once.
+    (OpenedFiles) while `answer` loaded the case and called it.
 
     `request`: what `prepare` answered as `load`, the side's folder `tree`, and head's, `head_tree`.
     """
@@ -64,6 +66,11 @@ def contents_of(
         "taken": sorted(opened.taken),
         "doubts": sorted(opened.doubts),
     }
+
+
+def answers_of_calls(call: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The answers of CALLS calls: what the first does, a later one may not, and the reverse."""
+    return np.stack([call() for _ in range(CALLS)])
 
 
 def _given(request: Mapping[str, Any], tree: Path) -> dict[str, Any]:

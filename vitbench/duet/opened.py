@@ -1,8 +1,8 @@
 """What code opens below a folder while it runs, and what it does that cannot be compared.
 
-Python's audit hook and four functions of `os` see what Python opens, lists and asks for, and
-processes and sockets; the kernel sees the files that other code opens (watch.py). A hook cannot be
-removed, so a process that records times nothing.
+Python's audit hook and wrapped functions (probes.py) see what Python opens, lists and asks for, and
+processes, threads and sockets; the kernel sees the files that other code opens (watch.py). A hook
+cannot be removed, so a process that records times nothing.
 """
 
 import importlib
@@ -15,11 +15,12 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import wraps
+from itertools import islice
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from vitbench.duet import probes
 from vitbench.duet.watch import Watch
 from vitbench.place import PACKAGE
 
@@ -36,7 +37,8 @@ UNSEEN: Mapping[str, str] = {
     "os.getxattr": "reads attributes of files",
     "os.listxattr": "reads attributes of files",
 }
-_IMPORTS = os.path.dirname(importlib.__file__)
+_METADATA = os.path.join(os.path.dirname(importlib.__file__), "metadata")
+_RECORDERS = (__file__, probes.__file__)
 _LIBRARY = sysconfig.get_path("stdlib")
 
 
@@ -59,11 +61,15 @@ class OpenedFiles:
         self._head_without = _installed(self._head_tops, [*without, PACKAGE])
         self._top, self._on = top, False
         self._main = threading.get_ident()
+        self._threads: list[threading.Thread | None] = []
 
     def record(self, act: Callable[[], Any]) -> Any:
         """What `act` returns; once in a process."""
         watch = Watch(self._top, self._without)
-        _report_probes(self._see)
+        probes.report_probes(self._see)
+        probes.report_searches(self._see, lambda folder: bool(self.name(os.path.join(folder, "_"))))
+        probes.report_processes(self._process)
+        probes.report_threads(self._thread)
         sys.addaudithook(self._hook)
         writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         self._on = True
@@ -71,6 +77,8 @@ class OpenedFiles:
             return act()
         finally:
             self._on, sys.dont_write_bytecode = False, writes
+            if any(each is None or each.is_alive() for each in self._threads):
+                self.doubts.add("a thread of the project's code goes on after the call")
             watch.stop()
             for path in (*watch.opened, *_imported(), *_mapped(), *_open_now()):
                 self._add(path)
@@ -110,7 +118,7 @@ class OpenedFiles:
             self.doubts.add(f"{event} cannot be recorded: {type(error).__name__}")
 
     def _heard(self, event: str, given: tuple[Any, ...]) -> None:
-        if event == "open":
+        if event in ("open", "os.chdir"):
             self._see(given[0])
         elif event == "import":
             self._see(given[1])
@@ -122,19 +130,31 @@ class OpenedFiles:
         elif event == "ctypes.dlopen":
             if os.sep in str(given[0]):  # else the system looks for it, and the kernel sees it
                 self._see(given[0])
-            code = next(code for code in _callers() if not _is_pythons(code.co_filename))
-            if self._is_project(code):
+            if self._calls():
                 self.doubts.add("the project's code calls a native library by ctypes")
-        elif event in PROCESSES and self._by_project():
-            self.doubts.add("the project's code starts a process")
+        elif event in PROCESSES:
+            self._process()
         elif event in SOCKETS:
             self.doubts.add("something is asked over the network")
         elif event in UNSEEN and self._by_project():
             self.doubts.add(f"the project's code {UNSEEN[event]}")
 
+    def _process(self) -> None:
+        if self._on and self._by_project():
+            self.doubts.add("the project's code starts a process")
+
+    def _thread(self, thread: threading.Thread | None) -> None:
+        if self._on and self._calls():
+            self._threads.append(thread)
+
+    def _calls(self) -> bool:
+        """Whether what happens is called by the project's code, by way of Python's own at most."""
+        callers = (code for code in _callers() if not _is_pythons(code.co_filename))
+        return any(map(self._is_project, islice(callers, 1)))
+
     def _list(self, folder: Any) -> None:
         """Python's import system lists folders for names that it then opens: that is no listing."""
-        if next(_callers()).co_filename.startswith(("<frozen importlib", _IMPORTS)):
+        if next(_callers()).co_filename.startswith(("<frozen importlib", _METADATA)):
             return
         if isinstance(folder, int):
             folder = os.readlink(f"/proc/self/fd/{folder}")
@@ -159,10 +179,10 @@ class OpenedFiles:
 
 
 def _callers() -> Iterator[CodeType]:
-    """What is being executed, the innermost first, without this file."""
+    """What is being executed, the innermost first, without what records."""
     frame: FrameType | None = sys._getframe(1)
     while frame:
-        if frame.f_code.co_filename != __file__:
+        if frame.f_code.co_filename not in _RECORDERS:
             yield frame.f_code
         frame = frame.f_back
 
@@ -171,29 +191,6 @@ def _is_pythons(file: str) -> bool:
     """Whether a module is one of Python's own."""
     own = file.startswith("<frozen") or _below(file, _LIBRARY)
     return own and not {"site-packages", "dist-packages"} & {*Path(file).parts}
-
-
-def _report_probes(see: Callable[[Any], None]) -> None:
-    """From now on `see` gets the path that code of Python asks the system for. No audit event says
-    that; what importing asks for does not count, and does not come by here."""
-
-    def reporting(function: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(function)
-        def asked(path: Any, *given: Any, **named: Any) -> Any:
-            if named.get("dir_fd") is None:
-                see(path)
-            return function(path, *given, **named)
-
-        return asked
-
-    kinds = (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks)
-    for name in ("stat", "lstat", "access", "readlink"):
-        before = getattr(os, name)
-        after = reporting(before)
-        setattr(os, name, after)
-        for kind in kinds:
-            if before in kind:
-                kind.add(after)
 
 
 def _spellings(folder: Path) -> tuple[str, ...]:

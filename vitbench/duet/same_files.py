@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,14 @@ class Tree:
         return os.path.join(self.top, name)
 
     def state(self, name: str) -> str:
-        """What a name is: the links on the way, then what they lead to; of a file its SHA-256."""
+        """What a name is: the links on the way, then what they lead to; of a file its SHA-256, and
+        whether its owner may execute it."""
         path = self.path(name)
         links = "".join(self.link(each) for each in _prefixes(name))
         if os.path.isfile(path):
             with open(path, "rb") as opened:
-                return links + hashlib.file_digest(opened, "sha256").hexdigest()
+                mode = " executable" if os.stat(path).st_mode & stat.S_IXUSR else ""
+                return links + hashlib.file_digest(opened, "sha256").hexdigest() + mode
         if os.path.isdir(path):
             return f"{links}folder"
         return f"{links}special" if os.path.exists(path) else f"{links}missing"

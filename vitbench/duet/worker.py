@@ -156,12 +156,16 @@ class Arm:
 
     def contents(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """All that decides how a prepared case executes (contents.py): it is loaded and called
-        once, recorded. The recorder slows what follows, so this worker loads no case for timing
-        any more."""
-        from vitbench.duet.contents import contents_of
+        three times, recorded. The recorder slows what follows, so this worker loads no case for
+        timing any more."""
+        from vitbench.duet.contents import answers_of_calls, contents_of
+
+        def answers() -> Any:
+            deployment, images = self._deployment(request)
+            return answers_of_calls(lambda: deployment.logits(images))
 
         self._records = True
-        return contents_of(request, lambda: load(placement_of(request)).logits(_images(request)))
+        return contents_of(request, answers)
 
     def operators(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Where the time of one call of a prepared case goes, the slowest operator first."""
