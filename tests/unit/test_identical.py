@@ -133,6 +133,17 @@ def test_an_untracked_file_that_both_took_from_head_is_one_file(trees):
     assert compare(given) == Unlike("not the same: model.pth")
     given["base"]["taken"] = ["model.pth"]
     assert isinstance(compare(given), Same)
+    for command in (["init", "-q"], ["add", "model.pth"]):
+        subprocess.run(["git", *command], cwd=trees["head"], check=True)
+    assert compare(given) == Unlike("not the same: model.pth")  # base's commit does not have it
+
+
+def test_what_base_has_of_head_by_a_link_is_not_mixed(trees):
+    (trees["head"] / "model.pth").write_text("weights")
+    (trees["base"] / "model.pth").symlink_to(trees["head"] / "model.pth")
+    given = contents(trees, names=["model.pth"])
+    given["base"]["taken"] = ["model.pth"]
+    assert isinstance(compare(given), Same)
 
 
 @pytest.mark.parametrize(

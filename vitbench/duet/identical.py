@@ -15,6 +15,7 @@ from vitbench.duet.conversation import Conversation
 from vitbench.duet.dependencies import changed
 from vitbench.duet.play_case import LOAD_SECONDS, in_parallel
 from vitbench.duet.progress import Progress
+from vitbench.duet.revision import git
 from vitbench.duet.same_files import Tree, differing, mixed, other_links, repository_of
 from vitbench.duet.side import Side
 from vitbench.duet.verdicts import SIDES, Played
@@ -89,7 +90,7 @@ def compare(contents: Sided) -> Same | Unlike:
     listings = {*base["listings"], *head["listings"]}
     for name in other_links(then, now, {*base["links"], *head["links"]}):
         return Unlike(f"not the same: where the link {name} leads")
-    for name in differing(then, now, names, base["taken"]):
+    for name in differing(then, now, names, {*base["taken"]} - _tracked(now.top, base["taken"])):
         return Unlike(f"not the same: {name}")
     for name in sorted(listings):
         if then.listing(name) != now.listing(name):
@@ -158,6 +159,13 @@ def ask_contents(
             return started[side].ask({"verb": "contents", **given}, LOAD_SECONDS)
 
         return dict(zip(sides, in_parallel(contents, sides), strict=True))
+
+
+def _tracked(top: Path, names: Sequence[str]) -> frozenset[str]:
+    """Which of these files the commit of a work tree has: base does not share them with head."""
+    if not names or not (top / ".git").exists():
+        return frozenset()
+    return frozenset(git(top, "ls-files", "-z", "--", *names).split("\0"))
 
 
 def _known(prepared: Mapping[str, Any]) -> dict[str, Any]:

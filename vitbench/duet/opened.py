@@ -159,9 +159,9 @@ class OpenedFiles:
         if isinstance(folder, int):
             folder = os.readlink(f"/proc/self/fd/{folder}")
         path = os.path.abspath(os.fsdecode(folder if folder is not None else "."))
-        if path in self._tops:
+        if path in (*self._tops, *self._head_tops):
             self.listings.add("")
-        elif name := self.name(path):
+        elif name := self.name(path) or _relative(path, self._head_tops):
             self.listings.add(name)
 
     def _by_project(self) -> bool:

@@ -24,15 +24,19 @@ class Tree:
     def state(self, name: str) -> str:
         """What a name is: the links on the way, then what they lead to; of a file its SHA-256, and
         whether its owner may execute it."""
-        path = self.path(name)
         links = "".join(self.link(each) for each in _prefixes(name))
+        executable = self.is_file(name) and os.stat(self.path(name)).st_mode & stat.S_IXUSR
+        return links + self.contents(name) + (" executable" if executable else "")
+
+    def contents(self, name: str) -> str:
+        """What a name leads to; of a file its SHA-256."""
+        path = self.path(name)
         if os.path.isfile(path):
             with open(path, "rb") as opened:
-                mode = " executable" if os.stat(path).st_mode & stat.S_IXUSR else ""
-                return links + hashlib.file_digest(opened, "sha256").hexdigest() + mode
+                return hashlib.file_digest(opened, "sha256").hexdigest()
         if os.path.isdir(path):
-            return f"{links}folder"
-        return f"{links}special" if os.path.exists(path) else f"{links}missing"
+            return "folder"
+        return "special" if os.path.exists(path) else "missing"
 
     def link(self, name: str) -> str:
         """Where a name leads that is a symbolic link, as text; else nothing."""
@@ -87,7 +91,7 @@ def repository_of(folder: Path) -> Path:
 def mixed(base: Tree, head: Tree, taken: Iterable[str]) -> Iterator[str]:
     """Of what base took from head's tree, `taken`, what its own tree has otherwise."""
     for name in sorted(taken):
-        if os.path.lexists(base.path(name)) and base.state(name) != head.state(name):
+        if os.path.lexists(base.path(name)) and base.contents(name) != head.contents(name):
             yield name
 
 
