@@ -5,8 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from vitbench.duet.bisect import Bisected
 from vitbench.duet.bisect_commits import Commit
 from vitbench.duet.bisect_search import Half, Step, search
+from vitbench.duet.bisect_words import bisected_text
+from vitbench.judge.verdict import Verdict
 from vitbench.stats.halves import side_of
 from vitbench.stats.sequential import Blocks
 
@@ -100,3 +103,21 @@ def test_doubt_of_the_null_arm_is_taken_off():
     found = Blocks(20, 0.11, 0.001)
     assert side_of(found, 0.1, 0.0, 20, 0.01) == 1
     assert side_of(found, 0.1, 0.02, 20, 0.01) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "words"),
+    [
+        ("SAME", 2, "nothing to find: good and bad are the same within the tolerance"),
+        ("INCONCLUSIVE", 3, "Give more --minutes and --blocks-max=40, on a quieter machine"),
+        ("MISSING", 3, "undecided: the bad commit cannot run this case"),
+        ("INCOMPARABLE", 2, "nothing was compared: give a GOOD and a BAD that can both run this"),
+    ],
+)
+def test_only_what_is_the_same_is_nothing_to_find(state, code, words):
+    figures = {"blocks": 3, "planned": 20, "blocks_to_decide": 40, "structure": ["2 x mul are new"]}
+    found = Bisected("c", tuple(line(3)), Verdict("c", state, "why", figures=figures), None)
+    *_, structure, last = bisected_text(found).splitlines()
+    assert (found.code, words in last) == (code, True), last
+    assert ("nothing to find" in last) == (state == "SAME")
+    assert structure == "structure: 2 x mul are new"
