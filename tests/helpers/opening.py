@@ -198,6 +198,12 @@ def libc():
     import ctypes
     ctypes.CDLL(None).getpid()
 
+def of_head():
+    head = HERE.parents[2] / "head"
+    (head / "conf" / "model.json").read_text()
+    (head / "conf" / "fast.json").exists()
+    os.listdir(head / "conf")
+
 def writing(): (HERE / "log.txt").write_text("x")
 """
 
@@ -208,10 +214,11 @@ def main(tree: Path) -> None:
 
     found = {}
     for name in json.loads(sys.argv[2]):
-        opened = OpenedFiles(tree, tree)
+        opened = OpenedFiles(tree, tree.with_name("head"))
         opened.record(getattr(acme.ways, name))
         found[name] = {
-            kind: sorted(getattr(opened, kind)) for kind in ("names", "listings", "links", "doubts")
+            kind: sorted(getattr(opened, kind))
+            for kind in ("names", "listings", "links", "taken", "doubts")
         }
         found[name]["there"] = [each for each in found[name]["names"] if (tree / each).exists()]
     print(json.dumps(found))

@@ -72,6 +72,8 @@ def seen(tmp_path_factory):
     here = tree / "src" / "acme"
     (here / "v1").mkdir(parents=True)
     (tree / ".git").mkdir()
+    (tree.with_name("head") / "conf").mkdir(parents=True)
+    (tree.with_name("head") / "conf" / "model.json").touch()
     (tree / "README.md").write_text("A project.")
     for name in ("settings.yaml", "v1/settings.yaml", "imported.json"):
         (here / name).write_text("depth: 2")
@@ -83,7 +85,7 @@ def seen(tmp_path_factory):
     (here / "unused.py").touch()
     (here / "current").symlink_to("v1")
     _data(here)
-    names = json.dumps([*OPENS, *DOUBTS, "library_of_torch", *LISTINGS])
+    names = json.dumps([*OPENS, *DOUBTS, "library_of_torch", "of_head", *LISTINGS])
     command = [sys.executable, "-P", "-m", "tests.helpers.opening", str(tree), names]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
@@ -139,6 +141,12 @@ def test_the_names_in_a_folder_are_read(seen, way):
 def test_what_lists_no_folder_has_no_listing(seen):
     # torch looks for its libraries in folders of its own below each import root.
     assert not any(seen[way]["listings"] for way in OPENS if "torch" not in way)
+
+
+def test_what_base_takes_from_heads_tree_is_known(seen):
+    assert {*seen["of_head"]["taken"]} == {"conf/model.json", "conf/fast.json"}
+    assert seen["of_head"]["listings"] == ["conf"]
+    assert not seen["text"]["taken"]
 
 
 def test_what_is_not_used_is_not_opened(seen):
