@@ -83,11 +83,14 @@ def outcomes(spec: str, names: list[str], layers: Path) -> dict[str, dict[str, A
 def _once(write: Any, folder: Path) -> Any:
     """`onnx_graph.write` of one model, whose module comes as copies."""
 
-    def again(module: Any, image: Any, path: Path) -> None:
+    layers: dict[str, str] = {}
+
+    def again(module: Any, image: Any, path: Path) -> dict[str, str]:
         kept = folder / "graph.onnx"
         if not kept.exists():
-            write(module, image, kept)
+            layers.update(write(module, image, kept))
         shutil.copy(kept, path)
+        return layers
 
     return again
 

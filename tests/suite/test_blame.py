@@ -1,6 +1,7 @@
 """Blame with real int8 layers: a layer that is planted broken is found in each of its places."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,9 +96,12 @@ def test_a_layer_alone_in_int8_and_all_but_one_are_measured_on_other_runtimes(va
 
 
 def test_a_recipe_without_int8_layers_to_free_is_refused_in_a_sentence():
-    for variant, words in {
-        "fp32": "fp32 computes in fp32: it has no int8 layer",
-        "pt2e-int8": "cannot leave single layers in float",
-    }.items():
+    fp32, int8 = (catalogue_of().variant(name) for name in ("fp32", "int8-dynamic"))
+    for recipe, words in (
+        (fp32, "fp32 computes in fp32: it has no int8 layer"),
+        (replace(int8, artifact="a.pt"), "int8-dynamic is a file that another tool built"),
+        (replace(int8, runtime="openvino", transform="acme:f"), "cannot leave single layers in fl"),
+    ):
         with pytest.raises(UserError, match=words):
-            require_blamable(catalogue_of().variant(variant))
+            require_blamable(recipe)
+    assert require_blamable(int8) is int8
