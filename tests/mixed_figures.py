@@ -14,6 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
+from vitbench import environment
 from vitbench.blame.asking import Asking
 from vitbench.blame.bench import Bench, with_floats
 from vitbench.blame.mixed import few, mixed
@@ -140,6 +141,7 @@ def main():
     parser.add_argument("--splits", type=int, default=0)
     parser.add_argument("--cache", type=Path)
     chosen = parser.parse_args()
+    environment.settle_idle_threads()
     for variant in chosen.variant:
         (splits if chosen.splits else figures)(chosen, variant)
 
