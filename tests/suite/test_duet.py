@@ -367,6 +367,7 @@ def test_a_full_disk_stops_no_duet(side, monkeypatch, tmp_path, capsys):
     """What cannot be written is said, the verdicts are printed, and the exit code says so."""
     sides = {"base": side("base"), "head": side("head")}
     monkeypatch.setattr("vitbench.duet.sides.sides_of", lambda _: nullcontext(sides))
+    monkeypatch.setattr("vitbench.duet.prepare_head.meant", lambda *_: ("checkout", tmp_path))
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -177,6 +177,7 @@ def test_pytest_prepares_head_before_a_duet_alone(team, pytester, monkeypatch):
     team.write("app/conftest.py", (ROOT / "conftest.py").read_text())  # loads the plugin
     team.write("app/test_latency.py", "from vitbench.benchmarks.test_latency import *\n")
     team.write("app/export.py", "raise SystemExit('no such model')")
+    team.write("app/pytest.ini", "[pytest]\n")  # else a checkout around it is the root
     run = ["-pno:cacheprovider", "-pno:xdist", "--benchmark-only", "--variant=fp32"]
     listed = pytester.runpytest_inprocess("--collect-only", "--against=main", *run)
     assert "prepare:" not in listed.stdout.str()
