@@ -296,7 +296,7 @@ def test_base_that_reads_another_file_of_head_is_not_compared(tmp_path, known, t
         (folder / "head" / "acme" / "a.yaml").write_text(text)
         (folder / "head" / "acme" / "untracked.pth").write_text("of head alone")
         for side in ("base", "head"):  # a work tree each, wherever the tests lie
-            (folder / side / ".git").mkdir(exist_ok=True)
+            subprocess.run(["git", "init", "-q", folder / side], check=True)
         if known:
             (folder / "head" / "requirements.txt").write_text("torch==2.14.1")
 
