@@ -55,3 +55,11 @@ def with_kind(error: BaseException) -> str:
     """As `in_short`, after the kind of the error: for one that nobody wrote for a person."""
     kind, words = type(error).__name__, in_short(error)
     return kind if words == kind else f"{kind}: {words}"
+
+
+def for_parent(error: Exception) -> dict[str, str]:
+    """What a worker tells its parent of an error: its `kind`, and a `message` of one line, which is
+    whole where the error is one of ACROSS_PROCESSES, and `in_short` of others."""
+    kind = type(error).__name__
+    meant = kind in ACROSS_PROCESSES
+    return {"kind": kind, "message": " ".join(str(error).split()) if meant else in_short(error)}

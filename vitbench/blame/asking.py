@@ -18,7 +18,7 @@ class Asking:
 
     def left(self) -> float:
         """Seconds until the time is up."""
-        return self.seconds - (self._now() - self._start)
+        return self.seconds - self.spent
 
     @property
     def spent(self) -> float:

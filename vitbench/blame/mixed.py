@@ -19,8 +19,8 @@ FEW = 0.25  # of the int8 layers
 @dataclass(frozen=True)
 class Mixed:
     """What was chosen, and how it is judged. `before` and `after` are the recipe as it is and the
-    chosen one on images that chose nothing. `needed`: whether there was something to mend; where
-    there was nothing, `mended` is None and `after` is `before`."""
+    chosen one on images that chose nothing. Where there was nothing to mend, `mended` is None and
+    `after` is `before`."""
 
     before: Trial
     after: Trial

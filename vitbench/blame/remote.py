@@ -3,12 +3,11 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from vitbench.blame.trial import Refusal, Trial
 from vitbench.case import Case
-from vitbench.duet.conversation import Conversation, WorkerLost
+from vitbench.duet.conversation import Conversation
 from vitbench.errors import WorkerFailed
 from vitbench.judge.agreement import Agreement
 from vitbench.measure.options import Options
@@ -31,12 +30,7 @@ class RemoteBench:
         self._open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._worker:
             self._worker.close()
 
@@ -66,7 +60,7 @@ class RemoteBench:
         request = {"verb": "ask", "floats": sorted(floats), "rows": list(rows)}
         try:
             found = self._asked(request)
-        except (WorkerLost, WorkerFailed) as error:
+        except WorkerFailed as error:
             return Refusal(floats, str(error))
         if found.pop("kind") == "Refusal":
             return Refusal(floats, found["reason"])

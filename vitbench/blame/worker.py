@@ -5,19 +5,16 @@ It reads a line of JSON a request, `{"verb": ..., ...}`, and answers with a line
 its build and its calls alone; and a build that crashes costs this process, not the search.
 """
 
-import json
-import os
 import sys
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from vitbench import environment
 from vitbench.blame.bench import Bench
-from vitbench.build.worker import die_before_parent, die_with_parent
+from vitbench.build.worker import die_before_parent
 from vitbench.case import Case
-from vitbench.errors import UserError, in_short
+from vitbench.duet.serving import say, serve
+from vitbench.errors import UserError
 
 
 class Service:
@@ -56,33 +53,11 @@ class Service:
         return list(self.bench.price(frozenset(request["floats"]), request["seconds"]))
 
 
-def say(text: str) -> None:
-    """Progress goes to stderr, whose last line is in the message where this process dies."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def main() -> int:
-    """Answer requests until stdin ends. What libraries print goes to stderr."""
-    die_with_parent()
+    """Answer requests until stdin ends."""
     die_before_parent()
-    environment.settle_idle_threads()
     service = Service()
-    verbs: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
-        "open": service.open,
-        "ask": service.ask,
-        "price": service.price,
-    }
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as reply:
-        os.dup2(2, 1)
-        for line in sys.stdin:
-            try:
-                request = json.loads(line)
-                answer = {"answer": verbs[request["verb"]](request)}
-            except Exception as error:
-                traceback.print_exc()
-                answer = {"error": {"kind": type(error).__name__, "message": in_short(error)}}
-            print(json.dumps(answer), file=reply, flush=True)
-    return 0
+    return serve({"open": service.open, "ask": service.ask, "price": service.price})
 
 
 if __name__ == "__main__":

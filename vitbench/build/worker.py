@@ -21,7 +21,7 @@ from typing import Any
 
 from vitbench import team_code
 from vitbench.build.memory import resident_bytes
-from vitbench.errors import ACROSS_PROCESSES, UserError, in_short
+from vitbench.errors import UserError, for_parent
 
 
 def build(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,9 +204,7 @@ def main() -> int:
             answer = VERBS[request["verb"]](request)
         except Exception as error:
             traceback.print_exc()
-            meant = type(error).__name__ in ACROSS_PROCESSES
-            message = " ".join(str(error).split()) if meant else in_short(error)
-            answer = {"error": {"kind": type(error).__name__, "message": message}}
+            answer = {"error": for_parent(error)}
         print(json.dumps(answer), file=reply)
     return 1 if "error" in answer else 0
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.codes import OK
@@ -10,6 +9,7 @@ from vitbench.cli.options import BLAME
 from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import case_session, say
 from vitbench.errors import UserError
+from vitbench.report.files import write
 
 if TYPE_CHECKING:
     from vitbench.blame.asking import Asking
@@ -57,9 +57,9 @@ def blame_layers(chosen: argparse.Namespace) -> int:
     if found.blamed:
         print(f"next: vitbench mixed {case.id}")
     if chosen.json:
-        chosen.json.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        write(chosen.json, json.dumps(known, indent=1) + "\n")
     if chosen.picture:
-        Path(chosen.picture).write_text(picture(known), encoding="utf-8")
+        write(chosen.picture, picture(known))
     return OK
 
 

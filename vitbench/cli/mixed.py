@@ -11,6 +11,7 @@ from vitbench.cli.options import MIXED
 from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import case_session, say
 from vitbench.errors import UserError
+from vitbench.report.files import write
 
 if TYPE_CHECKING:
     from vitbench.measure.session import Session
@@ -75,7 +76,7 @@ def mix(chosen: argparse.Namespace) -> int:
         known = mixed_record(found, case, len(bench.layers), most, seed, price)
     print(mixed_text(known))
     if chosen.json:
-        chosen.json.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        write(chosen.json, json.dumps(known, indent=1) + "\n")
     kept = found.mended is None or found.mended.kept
     if found.floats:
         text = lines(with_floats(recipe, found.floats), name)

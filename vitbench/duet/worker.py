@@ -12,20 +12,17 @@ Protocol history; both ends must speak the same.
 
 import hashlib
 import json
-import os
-import signal
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
-from typing import Any, NoReturn
+from typing import Any
 
-from vitbench import __version__, environment, team_code, variables
-from vitbench.build.worker import die_with_parent
+from vitbench import __version__, environment, variables
 from vitbench.case import Case
 from vitbench.duet.planted import extra_work, with_extra
+from vitbench.duet.serving import say, serve
 from vitbench.duet.strays import Strays
 from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
@@ -219,40 +216,10 @@ def _witness(request: Mapping[str, Any]) -> Witness:
     return Witness(request["case"], verified, limits, request["device"], reading)
 
 
-def say(text: str) -> None:
-    """Progress goes to stderr, whose last line is in the message where this process dies."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def _end(*_: Any) -> NoReturn:
-    sys.exit(143)
-
-
 def main() -> int:
-    """Answer requests until stdin ends. What libraries print goes to stderr."""
-    die_with_parent()
-    signal.signal(signal.SIGTERM, _end)  # an exception, so that workers of our own are ended
-    environment.settle_idle_threads()
+    """Answer requests until stdin ends."""
     arm = Arm()
-    verbs: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-        name: getattr(arm, name) for name in VERBS
-    }
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as reply:
-        os.dup2(2, 1)
-        for line in sys.stdin:
-            try:
-                request = json.loads(line)
-                if request.get("verb") not in verbs:
-                    raise UserError(f"there is no verb {request.get('verb')!r}: {', '.join(verbs)}")
-                if roots := request.get("import_roots"):
-                    team_code.use(roots)
-                answer = {"answer": verbs[request["verb"]](request)}
-            except Exception as error:
-                traceback.print_exc()
-                message = " ".join(str(error).split())
-                answer = {"error": {"kind": type(error).__name__, "message": message}}
-            print(json.dumps(answer), file=reply, flush=True)
-    return 0
+    return serve({name: getattr(arm, name) for name in VERBS})
 
 
 if __name__ == "__main__":

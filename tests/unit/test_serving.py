@@ -1,0 +1,55 @@
+"""Both ends of a worker that stays: what it says of errors, and that it leaves nothing behind."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from vitbench.duet.conversation import Conversation
+from vitbench.errors import UserError, WorkerFailed
+
+WORKER = """
+import sys, tempfile
+from pathlib import Path
+from vitbench.duet.serving import serve
+from vitbench.errors import UserError
+
+kept = []
+
+def make(request):
+    kept.append(tempfile.TemporaryDirectory(dir=request["folder"]))
+    Path(kept[-1].name, "artifact").write_text("large")
+    print("what a library prints")
+    return kept[-1].name
+
+def refuse(request):
+    raise UserError("x" * request["length"])
+
+def fail(_):
+    return [][1]
+
+sys.exit(serve({"make": make, "refuse": refuse, "fail": fail}))
+"""
+
+
+@pytest.fixture
+def worker():
+    with Conversation("the worker", (sys.executable, "-c", WORKER), ROOT) as found:
+        yield found
+
+
+def test_a_worker_that_is_closed_leaves_no_folder(worker, tmp_path):
+    made = Path(worker.ask({"verb": "make", "folder": str(tmp_path)}, 60))
+    assert (made / "artifact").is_file()
+    worker.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_reaches_the_other_end_whole(worker):
+    with pytest.raises(UserError, match=r"^x{900}$"):
+        worker.ask({"verb": "refuse", "length": 900}, 60)
+    with pytest.raises(WorkerFailed, match="failed with IndexError: list index out of range"):
+        worker.ask({"verb": "fail"}, 60)
+    with pytest.raises(UserError, match="there is no verb 'other': make, refuse, fail"):
+        worker.ask({"verb": "other"}, 60)
