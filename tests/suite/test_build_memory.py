@@ -175,6 +175,23 @@ def test_what_a_runtime_does_not_take_is_known_before_a_build(tmp_path, monkeypa
     assert not shown[0].fixed
 
 
+def test_a_network_that_cannot_be_called_once_is_left_to_its_build(tmp_path, monkeypatch):
+    """What its own code says is a sentence of the build, and no traceback of the run."""
+
+    def fake(*_, **__):
+        raise WorkerFailed("the build says why")
+
+    def call(*_):
+        raise ValueError("no single images")
+
+    monkeypatch.setattr(builds, "ask", fake)
+    model = "deit_tiny_patch16_224"
+    session = Session(Options(models=(parse_spec(model, ROOT),), threads=1, cache=tmp_path))
+    monkeypatch.setattr(session.model(model).module, "forward", call)
+    with pytest.raises(WorkerFailed, match=r"^the build says why$"):
+        session.artifact(Case(model, "int8-dynamic", "cpu", 8))
+
+
 def test_ranges_do_not_depend_on_how_many_images_are_taken_at_a_time(tmp_path, monkeypatch):
     onnx = pytest.importorskip("onnx", reason="onnx is in the extra runtimes")
     pytest.importorskip("onnxruntime", reason="onnxruntime is in the extra runtimes")

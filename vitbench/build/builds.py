@@ -68,7 +68,7 @@ class Builds:
         self._cache, self._settings, self._say = cache, settings, say
         self._require, self._model, self._calibration = require, model, calibration
         self._originals: dict[Case, Original] = {}
-        self._networks: dict[str, Network] = {}
+        self._networks: dict[str, Network | None] = {}
         self._failed: dict[Case, Unavailable | UserError | WorkerFailed] = {}
 
     def artifact(self, case: Case) -> Artifact:
@@ -146,8 +146,9 @@ class Builds:
             return
         name = model.spec.name
         if name not in self._networks:
-            self._networks[name] = observed(model.module, model.architecture["image"])
-        suits(self._networks[name], recipe)
+            self._networks[name] = _observed(model)
+        if network := self._networks[name]:
+            suits(network, recipe)
 
     def _build(
         self, model: Model, recipe: Variant, path: Path, calibration: Images | None
@@ -193,3 +194,11 @@ def _outputs(model: Model) -> int:
 
     with torch.inference_mode():
         return int(model.module(torch.zeros(1, *model.architecture["image"])).shape[-1])
+
+
+def _observed(model: Model) -> Network | None:
+    """None of a network that cannot be called so: its build says why."""
+    try:
+        return observed(model.module, model.architecture["image"])
+    except Exception:  # whatever the network's own code says of an image
+        return None
