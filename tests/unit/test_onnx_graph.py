@@ -93,7 +93,7 @@ def test_openvino_s_products_of_no_image_are_found():
     openvino = pytest.importorskip("openvino", reason="openvino is in the extra runtimes")
     from openvino import opset13 as ops
 
-    from vitbench.runtimes.openvino import _fixed
+    from vitbench.runtimes.openvino_graph import fixed
 
     images = ops.parameter([-1, 24], np.float32, name="images")
     query = ops.broadcast(np.ones((1, 24), np.float32), ops.shape_of(images))
@@ -102,7 +102,7 @@ def test_openvino_s_products_of_no_image_are_found():
     asks.set_friendly_name("asks")
     answers.set_friendly_name("answers")
     graph = openvino.Model([ops.multiply(asks, answers)], [images])
-    assert _fixed(graph) == ["asks"]
+    assert fixed(graph) == ["asks"]
 
 
 def test_a_gemm_is_left_in_float_by_its_name(tmp_path):

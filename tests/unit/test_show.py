@@ -5,7 +5,8 @@ import json
 import pytest
 
 from tests.helpers.reports import TINY, agreement_of, benchmark_of, ratio_of, report_of
-from vitbench.show.table import EMPTY, partly_quantized, table
+from vitbench.show.foundations import partly_quantized
+from vitbench.show.table import EMPTY, table
 
 OTHER = "vit_small_patch16_224"
 

@@ -27,7 +27,7 @@ def package_variant(chosen: argparse.Namespace) -> int:
     """Copies the verified artifact and its manifest. Refuses one whose limits are BROKEN."""
     from vitbench.build.package import package
     from vitbench.case import Case
-    from vitbench.show.table import partly_quantized
+    from vitbench.show.foundations import partly_quantized
 
     session, code = session_of(PACKAGE, chosen), OK
     recipe, models = session.catalogue.variant(chosen.variant), session.options.models

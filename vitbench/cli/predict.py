@@ -29,7 +29,7 @@ def predict_image(chosen: argparse.Namespace) -> int:
     """What the head makes of the outputs, by each variant. Returns 1 where a variant failed."""
     from vitbench.case import Case
     from vitbench.measure.images import changes_of, read_image
-    from vitbench.show.table import partly_quantized
+    from vitbench.show.foundations import partly_quantized
 
     image = read_image(chosen.image)
     for change in changes_of(image):

@@ -72,7 +72,7 @@ def _reasons(by_case: Mapping[str, str]) -> str:
 
 def _units(duet: Duet, case: Case, share: str) -> int:
     """Units of extra work that slow a case by `share`, measured in a worker of its own."""
-    with duet.arm("head") as arm:
+    with duet.arms.one("head") as arm:
         request = {"verb": "extra", "share": float(share)}
         prepared = duet.progress.prepared["head"][case.id]["load"]
         return int(arm.ask({**prepared, **request}, 600)["units"])

@@ -2,21 +2,21 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from vitbench.build.locks import Leases
 from vitbench.case import Case
+from vitbench.duet.arms import Arms
 from vitbench.duet.block import Block
 from vitbench.duet.block_verdicts import decided, judge_blocks
 from vitbench.duet.conversation import Conversation
-from vitbench.duet.handshake import handshake
 from vitbench.duet.identical import find_identical
 from vitbench.duet.lacking import incomparable
 from vitbench.duet.missing_file import missing_in_base
-from vitbench.duet.play_case import HeadAnswersOtherwise, in_parallel, play_case
+from vitbench.duet.play_case import HeadAnswersOtherwise, play_case
 from vitbench.duet.prepare import prepare_by
 from vitbench.duet.profiling import explain_slower
 from vitbench.duet.progress import Progress
@@ -55,7 +55,7 @@ class Duet:
         shortcut: bool = False,
         profile: bool = True,
     ) -> None:
-        self.sides = {**sides, "null": sides["base"]}
+        self.sides = sides
         self.options = options
         self.say = say
         self.turn_seconds = turn_seconds
@@ -63,6 +63,7 @@ class Duet:
         self.shortcut = shortcut
         self.profile = profile
         self.progress = Progress()
+        self.arms = Arms(sides, self.progress.versions)
         self._leases = Leases()  # of artifacts: who prepared one ends before others load it
 
     def run(
@@ -87,9 +88,11 @@ class Duet:
         with tempfile.TemporaryDirectory(prefix="vitbench-duet-") as folder:
             self.prepare(cases, Path(folder))
             if self.shortcut:
-                find_identical(self.played(cases), self.sides, self.arms, self.progress, self.say)
+                find_identical(
+                    self.played(cases), self.sides, self.arms.several, self.progress, self.say
+                )
             if self.explain:
-                compare_structures(self.arm, cases, self.progress, self.say)
+                compare_structures(self.arms.one, cases, self.progress, self.say)
             deadline = time.monotonic() + minutes * 60
             number, longest, left = 0, 0.0, self.open_cases(cases, rule)
             while left and number < rule.planned:
@@ -139,7 +142,7 @@ class Duet:
         found = [with_structure(verdict, self.progress) for verdict in found]
         if not self.profile:
             return found
-        return explain_slower(found, self._loads, self.arm, self.say)
+        return explain_slower(found, self._loads, self.arms.one, self.say)
 
     def _loads(self, case: str) -> dict[str, dict[str, Any]]:
         """What each arm needs to load a prepared case."""
@@ -161,7 +164,7 @@ class Duet:
             options = self.sides[side].options or self.options
             left = self._known(side, cases)
             while left:
-                with self.arm(side, options) as arm:
+                with self.arms.one(side, options) as arm:
                     left = prepare_by(
                         arm, side, left, mine, seconds, self.progress, self._leases, self.say,
                         self._trees(side), self._hint,
@@ -208,7 +211,7 @@ class Duet:
         turned = [*cases[number % len(cases) :], *cases[: number % len(cases)]]
         names = [*ARMS[number % len(ARMS) :], *ARMS[: number % len(ARMS)]]
         with ExitStack() as stack:
-            arms = stack.enter_context(self.arms(names))
+            arms = stack.enter_context(self.arms.several(names))
             for case in turned:
                 try:
                     block = self._play(number, case, arms)
@@ -223,7 +226,7 @@ class Duet:
                         self.progress.head_failures[case.id] = told
                     for name, arm in arms.items():
                         if arm.closed:
-                            arms[name] = stack.enter_context(self.arm(name))
+                            arms[name] = stack.enter_context(self.arms.one(name))
 
     def _play(self, number: int, case: Case, arms: Mapping[str, Conversation]) -> Block:
         """One case in every arm; what was compared of its outputs goes into `progress`."""
@@ -242,29 +245,3 @@ class Duet:
             known = self.progress.outputs.setdefault(case.id, {})
             known[name] = added(compared, known.get(name))
         return block
-
-    @contextmanager
-    def arms(self, names: Sequence[str]) -> Iterator[dict[str, Conversation]]:
-        """Fresh workers, by name, that speak our protocol."""
-        with ExitStack() as stack:
-            # Started by this thread: Linux ends them with the thread that did (die_with_parent).
-            arms = {name: stack.enter_context(self._start(name)) for name in names}
-            in_parallel(lambda name: self._hello(name, arms[name], None), names)
-            yield arms
-
-    @contextmanager
-    def arm(self, name: str, options: Options | None = None) -> Iterator[Conversation]:
-        """A worker of a side that speaks our protocol."""
-        with self._start(name) as arm:
-            self._hello(name, arm, options)
-            yield arm
-
-    def _start(self, name: str) -> Conversation:
-        side = self.sides[name]
-        return Conversation(
-            f"the {name} worker ({side.label})", side.command, side.folder, side.cwd, side.path
-        )
-
-    def _hello(self, name: str, arm: Conversation, options: Options | None) -> None:
-        """Learn who an arm is, and send it its options, if any."""
-        self.progress.versions[name] = handshake(arm, self.sides[name].label, options)

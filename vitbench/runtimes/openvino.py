@@ -2,19 +2,10 @@
 
 The file's batch is free, and its weights are float32 where they are not int8. A graph that is
 compiled with a free batch is 5 % slower at batch 1, so the first images of a size compile one.
-
-For int8, NNCF makes the linear layers int8: weights with a scale per output channel, activations
-with one for the tensor, fixed by calibration. The patch convolution, attention's own products and
-all between are in the precision that the option `rest` names. Three of NNCF's defaults are off,
-which on DeiT-Tiny makes the error of the logits a sixth (0.024 of them instead of 0.149):
-- The convolution and attention stay float, which alone halves it.
-- No SmoothQuant: what it takes from the activations' ranges, it adds to the weights'.
-- Weights have seven bits, activations are symmetric: without VNNI, x86 sums pairs of products in
-  saturating 16 bits, which eight bits reach. So every CPU computes the same.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,13 +15,12 @@ from numpy.typing import NDArray
 
 from vitbench.errors import Unavailable
 from vitbench.models import Model
-from vitbench.runtimes import openvino_counts, parts
+from vitbench.runtimes import openvino_counts, openvino_graph, parts
 from vitbench.runtimes.base import Deployment, Operator, Placement, Variant
 from vitbench.runtimes.linear_layers import layer_record, linear_names
 from vitbench.structure import Counters
 
 HINTS = {"fp32": "f32", "bf16": "bf16"}
-FLOAT = ("Convolution", "ScaledDotProductAttention")
 # Where a file says how many products of linear layers are float by the recipe.
 FLOAT_PRODUCTS = ["vitbench", "float_products"]
 PROFILED_CALLS = 5
@@ -66,79 +56,21 @@ def build(
     import openvino
 
     module, image = model.module, model.architecture["image"]
-    graph = parts.once("OpenVINO graph", module, lambda: _traced(module, image)).clone()
+    shared = parts.once("OpenVINO graph", module, lambda: openvino_graph.traced(module, image))
+    graph = shared.clone()
     record = None
     if variant.precision == "int8" and not variant.transform:
-        layers = _linear_layers(graph)
+        layers = openvino_graph.linear_layers(graph)
         names = [name for name in linear_names(model.module) if name in layers.values()]
         record = layer_record(model.module, names, variant)
         int8 = record["quantized_names"]
-        left = [node for node, layer in layers.items() if layer not in int8] + _fixed(graph)
-        graph = _quantized(graph, calibration, left)
+        left = [node for node, layer in layers.items() if layer not in int8]
+        left += openvino_graph.fixed(graph)
+        graph = openvino_graph.quantized(graph, calibration, left)
         graph.set_rt_info(len(left), FLOAT_PRODUCTS)
     # Weights in float16, the default, would change the numbers.
     openvino.save_model(graph, path, compress_to_fp16=False)
     return record
-
-
-def _traced(module: Any, image: Sequence[int]) -> Any:
-    import openvino
-    import torch
-
-    # Two images, so that no dimension of the trace is taken for the constant one.
-    return openvino.convert_model(
-        module,
-        example_input=torch.zeros(2, *image),
-        input=[openvino.PartialShape([-1, *image])],
-    )
-
-
-def _linear_layers(graph: Any) -> dict[str, str]:
-    """The name of the linear layer that a product with a constant weight is of, by its node's name.
-
-    The constant has the name of the weight in the module, after `self.`. One whose input is the
-    same for all images is left out: NNCF leaves that in float, too.
-    """
-    found: dict[str, str] = {}
-    fixed = _fixed(graph)
-    for node in graph.get_ordered_ops():
-        if node.get_type_name() == "MatMul" and node.get_friendly_name() not in fixed:
-            weight = node.input_value(1).get_node().get_friendly_name()
-            if weight.startswith("self.") and weight.endswith(".weight"):
-                found[node.get_friendly_name()] = weight[len("self.") : -len(".weight")]
-    return found
-
-
-def _fixed(graph: Any) -> list[str]:
-    """The names of the products that are the same for all images, as of a learnt query."""
-    other, found = set[str](), []
-    for node in graph.get_ordered_ops():
-        name, kind = node.get_friendly_name(), node.get_type_name()
-        inputs = [each.get_node().get_friendly_name() for each in node.input_values()]
-        # How many images there are says nothing of them.
-        if kind == "Parameter" or (kind != "ShapeOf" and not other.isdisjoint(inputs)):
-            other.add(name)
-        elif kind == "MatMul":
-            found.append(name)
-    return found
-
-
-def _quantized(graph: Any, images: Any, left: list[str]) -> Any:
-    """Nodes of these names are `left` in float."""
-    import nncf
-
-    return nncf.quantize(
-        graph,
-        nncf.Dataset([image[None] for image in images]),
-        model_type=nncf.ModelType.TRANSFORMER,
-        preset=nncf.QuantizationPreset.PERFORMANCE,
-        subset_size=len(images),
-        ignored_scope=nncf.IgnoredScope(names=left, types=list(FLOAT), validate=False),
-        advanced_parameters=nncf.AdvancedQuantizationParameters(
-            overflow_fix=nncf.OverflowFix.ENABLE,
-            smooth_quant_alphas=nncf.AdvancedSmoothQuantParameters(convolution=-1, matmul=-1),
-        ),
-    )
 
 
 def load(placement: Placement) -> Deployment:

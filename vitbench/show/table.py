@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
-from msgspec import UNSET
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -14,10 +13,10 @@ from rich.text import Text
 from vitbench.case import Case
 from vitbench.report.fields import FIELD
 from vitbench.report.reader import Row, rows, run_of
-from vitbench.report.row import Ratio, TimedRow
 from vitbench.report.schema import RunInfo
 from vitbench.report.sound import left_out
 from vitbench.show.columns import GAP, Column, column_width, columns, fitting
+from vitbench.show.foundations import rests_on
 
 EMPTY = "This report holds no vitbench benchmarks."
 INDENT = 2
@@ -56,13 +55,7 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
         ("Where the time goes (by each runtime's profiler, which slows it):", _operators(found)),
         (
             "Rests on:",
-            [
-                *_null_arms(found),
-                *_throttled(found),
-                *(_foundations(run) if run else ()),
-                *_of_the_user(found),
-                *_partly_quantized(found),
-            ],
+            rests_on(found, run),
         ),
         ("Columns that do not fit:", [", ".join(hidden)] if hidden else []),
     ):
@@ -73,24 +66,6 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
         for line in lines:
             _say(console, line, INDENT)
     return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").split("\n"))
-
-
-def partly_quantized(
-    quantized_layers: int = 0, float_layers: int = 0, float_by_option: int = 0
-) -> str | None:
-    """How many linear layers of an artifact stay in float, and why; None where none does."""
-    if not float_layers:
-        return None
-    reasons = []
-    if float_by_option:
-        reasons.append(f"the option float_layers leaves {float_by_option} in float")
-    if others := float_layers - float_by_option:
-        reasons.append(
-            f"the model reads the weights of the other{'s' if others > 1 else ''} itself, or "
-            "changes what they do"
-        )
-    whole = quantized_layers + float_layers
-    return f"{quantized_layers} of {whole} linear layers are int8; {', and '.join(reasons)}"
 
 
 def _text(words: str) -> Text:
@@ -162,100 +137,3 @@ def _operators(found: Sequence[Row]) -> Iterator[str]:
                 for each in operators[:SHOWN_OPERATORS]
             ]
             yield f"{row.case.id}: {whole * 1e3:.1f} ms: {', '.join(parts)}"
-
-
-def _null_arms(found: Sequence[Row]) -> Iterator[str]:
-    """What the run could see, by the reference paired with a second copy of itself."""
-    arms: dict[tuple[str, str], list[str]] = {}
-    for row in found:
-        if row.timed:
-            lines = arms.setdefault((row.case.model, row.case.device), [])
-            if row.timed.reference.null_arm:
-                lines.append(_null_arm(row.case, row.timed.ratio))
-    for (model, device), lines in arms.items():
-        yield from lines or [
-            f"no null arm of {model} on {device}: "
-            "this run does not tell how small a change it can see"
-        ]
-
-
-def _null_arm(case: Case, ratio: Ratio) -> str:
-    words = (
-        f"null arm of {case.model} on {case.device}, batch {case.batch} ({case.variant} against a "
-        f"second copy): {ratio.speedup:.3f}x"
-    )
-    low, high, detectable = ratio.low, ratio.high, ratio.detectable
-    if low is None or high is None or detectable is None:
-        return f"{words}; {ratio.rounds} rounds are too few for an interval"
-    words += (
-        f" [{low:.3f}, {high:.3f}] within this process; "
-        f"this run can see changes of about {detectable * 100:.1f} %"
-    )
-    if not low <= 1 <= high:
-        words += ". The interval leaves out 1, so this run is biased: two copies should be equal"
-    return words
-
-
-def _partly_quantized(found: Sequence[Row]) -> Iterator[str]:
-    """Once per variant and model, whose linear layers are not all quantized."""
-    lines: dict[tuple[str, str], None] = {}
-    for row in found:
-        for each in row.typed.values():
-            artifact = each.extra_info.artifact
-            if said := partly_quantized(
-                artifact.quantized_layers, artifact.float_layers, artifact.float_by_option
-            ):
-                lines[f"{row.case.model}/{row.case.variant}", said] = None
-    yield from (f"{case}: {said}" for case, said in lines)
-
-
-def _of_the_user(found: Sequence[Row]) -> Iterator[str]:
-    """Once per variant, whose recipe or file is the user's own: the state of its source or file."""
-    lines: dict[str, None] = {}
-    for row in found:
-        for each in row.typed.values():
-            artifact = each.extra_info.artifact
-            if made := artifact.transform:
-                source = f"{made.function}, source sha256 {made.sha256[:12]}"
-                lines[f"{row.case.variant}: transform {source}"] = None
-            elif artifact.build_seconds is None:
-                file = f"{artifact.suffix} file of another tool, sha256 {artifact.sha256[:12]}"
-                lines[f"{row.case.variant}: {file}"] = None
-    yield from lines
-
-
-def _throttled(found: Sequence[Row]) -> Iterator[str]:
-    """Each case whose rounds a quota of CPU time stopped: that is noise which no variant makes."""
-    for row in found:
-        for group, each in row.typed.items():
-            counted = each.extra_info.throttled if isinstance(each, TimedRow) else None
-            if counted and counted.periods:
-                yield (
-                    f"{row.case.id}: {group} is noisy: the quota of its cgroup stopped it "
-                    f"{counted.periods:,} times, for {counted.seconds:.2f} s of "
-                    f"{counted.of_seconds:.2f} s: raise the quota or lower --threads"
-                )
-
-
-def _foundations(run: RunInfo) -> Iterator[str]:
-    """Weights of each model, images, what static int8 was calibrated on, and threads."""
-    remarks = dict[str, None]()
-    for name, model in run.models.items():
-        weights = model.weights
-        synthetic = ", SYNTHETIC: agreement is shown, never claimed" if weights.synthetic else ""
-        yield (
-            f"{name}: {weights.origin} weights, sha256 {weights.sha256[:12]}{synthetic} "
-            f"({weights.note})"
-        )
-        yield from (f"{name}: {note}" for note in model.notes)
-        if model.images is not UNSET:
-            remarks.update(dict.fromkeys(model.images.remarks))
-        if model.calibration:
-            yield f"{name}: static int8 is {model.calibration.sentence}"
-    images = run.images
-    labelled = "labelled" if images.labelled else "without labels"
-    yield (
-        f"{images.count} images of {images.photographs} photographs, {labelled} "
-        f"({images.source}), sha256 {images.sha256[:12]}; threads: {run.threads}"
-    )
-    yield from remarks
