@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 from pathlib import Path
 
-from vitbench.duet.asked import Asked
+from vitbench.duet.base.asked import Asked
 from vitbench.duet.sides import sides_of
 from vitbench.measure.options import Options
 from vitbench.project.project import Project, read_project

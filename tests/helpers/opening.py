@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from vitbench.duet.opened import OpenedFiles
+from vitbench.duet.contents.opened import OpenedFiles
 
 PROJECT = """
 import os

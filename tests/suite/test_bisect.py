@@ -12,10 +12,10 @@ import pytest
 from tests.suite.test_duet import BAD as CASE  # whose arms may fail
 from tests.suite.test_duet import options, side  # noqa: F401
 from tests.unit.test_conclude import answer
-from vitbench.duet.bisect import bisect
-from vitbench.duet.bisect_commits import Commit, line_between
-from vitbench.duet.bisect_oracle import Duets, halfway
-from vitbench.duet.bisect_words import bisected_text
+from vitbench.duet.bisect.commits import Commit, line_between
+from vitbench.duet.bisect.oracle import Duets, halfway
+from vitbench.duet.bisect.run import bisect
+from vitbench.duet.bisect.words import bisected_text
 from vitbench.duet.rule import Rule
 from vitbench.errors import UserError
 from vitbench.judge.verdict import Verdict

@@ -18,12 +18,12 @@ from tests.helpers.repositories import Repository
 from tests.unit.test_conclude import answer
 from vitbench.case import Case
 from vitbench.cli.main import main
+from vitbench.duet.base.side import Side
 from vitbench.duet.block import Block
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.play import Duet
 from vitbench.duet.play_case import in_parallel
 from vitbench.duet.rule import Rule
-from vitbench.duet.side import Side
 from vitbench.duet.turns import ARMS, rounds_for, take_turns
 from vitbench.errors import UserError, WorkerFailed
 from vitbench.judge.verdict import NOTHING_COMPARABLE, exit_code
@@ -367,7 +367,7 @@ def test_a_full_disk_stops_no_duet(side, monkeypatch, tmp_path, capsys):
     """What cannot be written is said, the verdicts are printed, and the exit code says so."""
     sides = {"base": side("base"), "head": side("head")}
     monkeypatch.setattr("vitbench.duet.sides.sides_of", lambda _: nullcontext(sides))
-    monkeypatch.setattr("vitbench.duet.prepare_head.meant", lambda *_: ("checkout", tmp_path))
+    monkeypatch.setattr("vitbench.duet.base.prepare_head.meant", lambda *_: ("checkout", tmp_path))
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

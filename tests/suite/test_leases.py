@@ -19,7 +19,7 @@ from vitbench.build.entry import key
 from vitbench.build.eviction import evict, hold, lease_file, lock_file
 from vitbench.build.locks import Leases, acquire, locked
 from vitbench.case import Case
-from vitbench.duet.prepare import prepare_by
+from vitbench.duet.base.prepare import prepare_by
 from vitbench.duet.progress import Progress
 from vitbench.errors import UserError
 from vitbench.runtimes import Placement, variant

@@ -15,7 +15,7 @@ from tests.helpers.asked import asked
 from tests.helpers.repositories import Repository
 from vitbench.case import Case
 from vitbench.cli.main import main
-from vitbench.duet.identical import Same, Unlike, ask_contents, compare, find_identical
+from vitbench.duet.contents.identical import Same, Unlike, ask_contents, compare, find_identical
 from vitbench.duet.play import Duet
 from vitbench.duet.sides import sides_of
 from vitbench.duet.verdicts import SIDES

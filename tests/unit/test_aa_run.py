@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from vitbench.cli.main import main
-from vitbench.duet.aa_gates import gate, real_gates, resampled, rivals
-from vitbench.duet.aa_summary import lag_one, smallest_change, summarize, within_blocks
+from vitbench.duet.aa.gates import gate, real_gates, resampled, rivals
+from vitbench.duet.aa.summary import lag_one, smallest_change, summarize, within_blocks
 from vitbench.duet.block import Block
 from vitbench.duet.rule import Rule
 

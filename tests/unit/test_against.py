@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.helpers.asked import base
-from vitbench.duet import side
-from vitbench.duet.side import Side, head
+from vitbench.duet.base import side
+from vitbench.duet.base.side import Side, head
 from vitbench.errors import UserError
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vitbench.duet.base_artifacts import given_artifacts, with_artifacts
+from vitbench.duet.base.artifacts import given_artifacts, with_artifacts
 from vitbench.errors import UserError
 from vitbench.runtimes.base import Variant
 from vitbench.runtimes.variants import VARIANTS

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from vitbench.duet.bisect import Bisected
-from vitbench.duet.bisect_commits import Commit
-from vitbench.duet.bisect_search import Half, Step, search
-from vitbench.duet.bisect_words import bisected_text
+from vitbench.duet.bisect.commits import Commit
+from vitbench.duet.bisect.run import Bisected
+from vitbench.duet.bisect.search import Half, Step, search
+from vitbench.duet.bisect.words import bisected_text
 from vitbench.judge.verdict import Verdict
 from vitbench.stats.halves import side_of
 from vitbench.stats.sequential import Blocks

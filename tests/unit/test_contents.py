@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vitbench.duet.contents import _variables, answers_of_calls
+from vitbench.duet.contents.contents import _variables, answers_of_calls
 
 
 def test_variables_that_both_sides_get_are_equal_whatever_folder_they_name(monkeypatch):

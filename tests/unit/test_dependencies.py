@@ -2,7 +2,7 @@
 
 import pytest
 
-from vitbench.duet.dependencies import changed
+from vitbench.duet.base.dependencies import changed
 
 PROJECT = '[project]\nname = "acme"\nversion = "1"\ndependencies = ["torch>=2", "timm"]\n'
 UV_LOCK = """version = 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vitbench.duet import dvc
+from vitbench.duet.base import dvc
 
 OUT = """outs:
 - md5: d41d8cd98f00b204e9800998ecf8427e

@@ -123,8 +123,8 @@ def test_other_packages_are_said(team):
 
 def test_the_images_are_heads(team):
     """Tracked or not: on other images, predictions could not be compared."""
-    from vitbench.duet.own_paths import OwnPaths
-    from vitbench.duet.untracked import Untracked
+    from vitbench.duet.base.own_paths import OwnPaths
+    from vitbench.duet.base.untracked import Untracked
 
     base_tree = team.folder.with_name("base")
     (base_tree / "tracked").mkdir(parents=True)

@@ -51,7 +51,7 @@ MAY["blame"] = MAY["measure"] | {"measure", "duet", "init"}
 DUET_READERS = tuple(
     f"vitbench/duet/{name}.py"
     for name in (
-        "aa_gates", "aa_recording", "aa_summary", "block", "block_verdicts", "operators", "rule",
+        "aa/gates", "aa/recording", "aa/summary", "block", "block_verdicts", "operators", "rule",
         "verdicts",
     )
 )  # fmt: skip

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 import pytest
 
 from tests.unit.test_conclude import answer as made
-from vitbench.duet.identical import Same, Unlike, compare, find_identical
-from vitbench.duet.installed import packages
+from vitbench.duet.base.side import Side
+from vitbench.duet.contents.identical import Same, Unlike, compare, find_identical
+from vitbench.duet.contents.installed import packages
 from vitbench.duet.progress import Progress
 from vitbench.duet.rule import Rule
-from vitbench.duet.side import Side
 from vitbench.duet.verdicts import SIDES, Played, conclude
 from vitbench.duet.worker import Arm
 from vitbench.errors import UserError, WorkerFailed
@@ -330,6 +330,6 @@ def test_an_arm_that_times_has_no_recorder():
     arm._records = True
     with pytest.raises(UserError, match="this worker records what is opened: it times nothing"):
         arm.load({})
-    code = "import vitbench.duet.worker, sys; print('vitbench.duet.opened' in sys.modules)"
+    code = "import vitbench.duet.worker, sys; print('vitbench.duet.contents.opened' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert done.stdout == "False\n"

@@ -6,8 +6,8 @@ import pytest
 
 from tests.helpers.repositories import pointer
 from vitbench.case import Case
-from vitbench.duet.lacking import incomparable
-from vitbench.duet.side import Side, head
+from vitbench.duet.base.lacking import incomparable
+from vitbench.duet.base.side import Side, head
 from vitbench.measure.options import Options
 from vitbench.models import ModelSpec
 from vitbench.runtimes.base import Variant

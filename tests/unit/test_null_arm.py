@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from vitbench.duet.aa_gates import gate
-from vitbench.duet.aa_recording import logs_of, read_blocks
+from vitbench.duet.aa.gates import gate
+from vitbench.duet.aa.recording import logs_of, read_blocks
 from vitbench.duet.block import Block
 from vitbench.duet.block_verdicts import judge_blocks
 from vitbench.duet.rule import Rule, states_of

@@ -6,7 +6,7 @@ import pytest
 
 from tests.helpers.asked import base
 from tests.helpers.repositories import Repository, pointer
-from vitbench.duet.revision import base_of, changed_files, git
+from vitbench.duet.base.revision import base_of, changed_files, git
 from vitbench.errors import UserError
 
 

@@ -10,9 +10,9 @@ from tests.helpers.asked import asked, base
 from tests.helpers.repositories import Repository
 from vitbench.case import Case
 from vitbench.cli.main import main
-from vitbench.duet.lacking import incomparable
-from vitbench.duet.prepare_head import prepare_head
-from vitbench.duet.side import head
+from vitbench.duet.base.lacking import incomparable
+from vitbench.duet.base.prepare_head import prepare_head
+from vitbench.duet.base.side import head
 from vitbench.errors import UserError
 from vitbench.project.project import read_project
 

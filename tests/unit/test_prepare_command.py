@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vitbench.duet.prepare_command import run_prepare
+from vitbench.duet.base.prepare_command import run_prepare
 from vitbench.errors import UserError
 
 

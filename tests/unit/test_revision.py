@@ -9,9 +9,10 @@ import pytest
 from tests.helpers.asked import base
 from tests.helpers.repositories import Repository
 from vitbench.cli.main import main
-from vitbench.duet import side as duet_side
-from vitbench.duet import side_of_commit, sides
-from vitbench.duet.revision import base_of, changed_files
+from vitbench.duet import sides
+from vitbench.duet.base import commit as side_of_commit
+from vitbench.duet.base import side as duet_side
+from vitbench.duet.base.revision import base_of, changed_files
 from vitbench.errors import UserError
 
 

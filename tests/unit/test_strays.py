@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from vitbench.duet.strays import Strays
+from vitbench.duet.base.strays import Strays
 
 FOUND = """
 import sys
 from vitbench import team_code
-from vitbench.duet.strays import Strays
+from vitbench.duet.base.strays import Strays
 strays = Strays({"own": sys.argv[1], "other": sys.argv[2]})
 team_code.use([sys.argv[1]])
 if sys.argv[3] != "-":

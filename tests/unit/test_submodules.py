@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from tests.helpers.repositories import Repository
-from vitbench.duet.submodules import fill
+from vitbench.duet.base.submodules import fill
 from vitbench.errors import UserError
 
 FILE = ("-c", "protocol.file.allow=always")

@@ -5,9 +5,9 @@ import os
 import pytest
 
 from tests.helpers.repositories import Repository
-from vitbench.duet import tree_digest
-from vitbench.duet.tree_digest import of_tree
-from vitbench.duet.work_tree import checked_out
+from vitbench.duet.base import tree_digest
+from vitbench.duet.base.tree_digest import of_tree
+from vitbench.duet.base.work_tree import checked_out
 
 NAMES = ["conf/act.conf", "acme/a.py", "README.md", "pyproject.toml", "tests/test_a.py",
          "conf/test/model.json", "acme/doc/vocab.txt", "acme/reports/layers.json",

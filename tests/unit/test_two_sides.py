@@ -8,8 +8,8 @@ import pytest
 from tests.helpers.asked import asked, base
 from tests.helpers.repositories import Repository
 from vitbench.case import Case
-from vitbench.duet.lost import lost_cases
-from vitbench.duet.own_paths import below
+from vitbench.duet.base.lost import lost_cases
+from vitbench.duet.base.own_paths import below
 from vitbench.duet.sides import sides_of
 from vitbench.errors import UserError
 from vitbench.place import CHECKOUT, PACKAGE

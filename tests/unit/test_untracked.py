@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.repositories import Repository, pointer
-from vitbench.duet.revision import git
-from vitbench.duet.untracked import Untracked
+from vitbench.duet.base.revision import git
+from vitbench.duet.base.untracked import Untracked
 from vitbench.errors import UserError
 
 WEIGHTS, OTHER = b"weights of base", b"weights of head"

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.repositories import Repository
-from vitbench.duet.work_tree import PREFIX, checked_out
+from vitbench.duet.base.work_tree import PREFIX, checked_out
 from vitbench.errors import UserError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from vitbench.duet.work_tree import checked_out
+from vitbench.duet.base.work_tree import checked_out
 with checked_out("HEAD~1", Path(sys.argv[1])) as tree:
     print(tree, flush=True)
     time.sleep(60)

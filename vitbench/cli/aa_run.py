@@ -30,8 +30,8 @@ def register(commands: Any) -> None:
 
 def play_aa_run(chosen: argparse.Namespace) -> int:
     """Record blocks of this checkout against itself, and say what the gate makes of them."""
-    from vitbench.duet.aa_run import AA_VARIANTS, read_recording, record
-    from vitbench.duet.aa_summary import summarize
+    from vitbench.duet.aa.run import AA_VARIANTS, read_recording, record
+    from vitbench.duet.aa.summary import summarize
     from vitbench.duet.rule import Rule
     from vitbench.show.aa_run import aa_run_text, plot_aa_run
 

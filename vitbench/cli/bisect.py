@@ -15,8 +15,8 @@ from vitbench.errors import UserError
 from vitbench.report.files import write
 
 if TYPE_CHECKING:
-    from vitbench.duet.bisect_commits import Commit
-    from vitbench.duet.side import Side
+    from vitbench.duet.base.side import Side
+    from vitbench.duet.bisect.commits import Commit
     from vitbench.measure.options import Options
     from vitbench.project.project import Project
 
@@ -44,13 +44,13 @@ def register(commands: Any) -> None:
 def search(chosen: argparse.Namespace) -> int:
     """Prints the first changed commit. Returns 0 where there is one, 2 where good and bad do not
     differ, 3 where it is undecided which of several."""
-    from vitbench.duet.asked import Asked
-    from vitbench.duet.bisect import CHANGES, bisect
-    from vitbench.duet.bisect_commits import line_between
-    from vitbench.duet.bisect_oracle import Duets
-    from vitbench.duet.bisect_words import bisected_text
+    from vitbench.duet.base.asked import Asked
+    from vitbench.duet.base.commit import commits_of
+    from vitbench.duet.bisect.commits import line_between
+    from vitbench.duet.bisect.oracle import Duets
+    from vitbench.duet.bisect.run import CHANGES, bisect
+    from vitbench.duet.bisect.words import bisected_text
     from vitbench.duet.rule import Rule
-    from vitbench.duet.side_of_commit import commits_of
     from vitbench.project.project import project_at
 
     if chosen.json:

@@ -22,7 +22,7 @@ from vitbench.runtimes.catalogue import catalogue_of
 
 if TYPE_CHECKING:
     from vitbench.case import Case
-    from vitbench.duet.asked import Asked
+    from vitbench.duet.base.asked import Asked
     from vitbench.judge.verdict import Verdict
     from vitbench.measure.options import Options
     from vitbench.project.project import Project
@@ -53,13 +53,13 @@ def play(chosen: argparse.Namespace) -> int:
 
 
 def _played(chosen: argparse.Namespace, page: Path | None) -> int:
+    from vitbench.duet.base.lost import lost_cases
+    from vitbench.duet.base.tree_digest import of_tree
     from vitbench.duet.document import document
-    from vitbench.duet.lost import lost_cases
     from vitbench.duet.play import Duet
     from vitbench.duet.progress import Progress
     from vitbench.duet.rule import Rule
     from vitbench.duet.sides import sides_of
-    from vitbench.duet.tree_digest import of_tree
     from vitbench.measure.throttled import Throttling
     from vitbench.project.project import project_at
     from vitbench.show.headline import headline
@@ -119,7 +119,7 @@ def _played(chosen: argparse.Namespace, page: Path | None) -> int:
 
 
 def _prepare_head(chosen: argparse.Namespace) -> None:
-    from vitbench.duet.prepare_head import prepare_head
+    from vitbench.duet.base.prepare_head import prepare_head
     from vitbench.project.project import project_at
 
     values, here = checked(DUET, vars(chosen)), Path.cwd()
@@ -128,7 +128,7 @@ def _prepare_head(chosen: argparse.Namespace) -> None:
 
 
 def _asked(chosen: argparse.Namespace, options: "Options") -> "Asked":
-    from vitbench.duet.asked import Asked
+    from vitbench.duet.base.asked import Asked
     from vitbench.project.project import project_at
 
     def read(project: "Project") -> "Options":

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from vitbench.duet.base.side import Side
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.handshake import handshake
 from vitbench.duet.play_case import in_parallel
-from vitbench.duet.side import Side
 from vitbench.measure.options import Options
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vitbench.duet.base.side import Side
 from vitbench.duet.progress import Progress
 from vitbench.duet.rule import Rule
-from vitbench.duet.side import Side
 from vitbench.judge.verdict import Verdict
 
 

@@ -10,18 +10,18 @@ from typing import Any
 from vitbench.build.locks import Leases
 from vitbench.case import Case
 from vitbench.duet.arms import Arms
+from vitbench.duet.base.lacking import incomparable
+from vitbench.duet.base.missing_file import missing_in_base
+from vitbench.duet.base.prepare import prepare_by
+from vitbench.duet.base.side import Side
 from vitbench.duet.block import Block
 from vitbench.duet.block_verdicts import decided, judge_blocks
+from vitbench.duet.contents.identical import find_identical
 from vitbench.duet.conversation import Conversation
-from vitbench.duet.identical import find_identical
-from vitbench.duet.lacking import incomparable
-from vitbench.duet.missing_file import missing_in_base
 from vitbench.duet.play_case import HeadAnswersOtherwise, play_case
-from vitbench.duet.prepare import prepare_by
 from vitbench.duet.profiling import explain_slower
 from vitbench.duet.progress import Progress
 from vitbench.duet.rule import Rule
-from vitbench.duet.side import Side
 from vitbench.duet.structures import compare_structures, with_structure
 from vitbench.duet.turns import ARMS
 from vitbench.duet.verdicts import Played, conclude

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from vitbench import environment
-from vitbench.duet.asked import Asked
-from vitbench.duet.base_artifacts import artifact_notes, given_artifacts, with_artifacts
-from vitbench.duet.revision import base_of, changed_files, commit_of, refs
-from vitbench.duet.side import ROOT, Side, code_of_head, head, with_arm
-from vitbench.duet.side_of_commit import labelled_by_commit, side_of_revision
+from vitbench.duet.base.artifacts import artifact_notes, given_artifacts, with_artifacts
+from vitbench.duet.base.asked import Asked
+from vitbench.duet.base.commit import labelled_by_commit, side_of_revision
+from vitbench.duet.base.revision import base_of, changed_files, commit_of, refs
+from vitbench.duet.base.side import ROOT, Side, code_of_head, head, with_arm
 from vitbench.errors import UserError
 
 ENVIRONMENT, CHECKOUT, REVISION = "environment", "checkout", "revision"

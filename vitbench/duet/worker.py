@@ -21,9 +21,9 @@ from typing import Any
 
 from vitbench import __version__, environment, variables
 from vitbench.case import Case
+from vitbench.duet.base.strays import Strays
 from vitbench.duet.planted import extra_work, with_extra
 from vitbench.duet.serving import say, serve
-from vitbench.duet.strays import Strays
 from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.outputs import Reading, Witness, one_of_each
@@ -155,7 +155,7 @@ class Arm:
         """All that decides how a prepared case executes (contents.py): it is loaded and called
         three times, recorded. The recorder slows what follows, so this worker loads no case for
         timing any more."""
-        from vitbench.duet.contents import answers_of_calls, contents_of
+        from vitbench.duet.contents.contents import answers_of_calls, contents_of
 
         def answers() -> Any:
             deployment, images = self._deployment(request)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vitbench.duet.aa_recording import NOTHING_PLANTED
+from vitbench.duet.aa.recording import NOTHING_PLANTED
 from vitbench.errors import UserError
 from vitbench.place import install
 

@@ -7,16 +7,16 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vitbench.duet.asked import Asked
-from vitbench.duet.base_options import options_of_base
-from vitbench.duet.dependencies import packages_note
-from vitbench.duet.own_paths import below
-from vitbench.duet.prepare_base import prepare_base
-from vitbench.duet.revision import CODE, Base, base_of, changed_files, commit_of, top_of
-from vitbench.duet.side import Side, code_of_head, with_arm
-from vitbench.duet.submodules import fill
-from vitbench.duet.untracked import Untracked
-from vitbench.duet.work_tree import checked_out
+from vitbench.duet.base.asked import Asked
+from vitbench.duet.base.dependencies import packages_note
+from vitbench.duet.base.options import options_of_base
+from vitbench.duet.base.own_paths import below
+from vitbench.duet.base.prepare_base import prepare_base
+from vitbench.duet.base.revision import CODE, Base, base_of, changed_files, commit_of, top_of
+from vitbench.duet.base.side import Side, code_of_head, with_arm
+from vitbench.duet.base.submodules import fill
+from vitbench.duet.base.untracked import Untracked
+from vitbench.duet.base.work_tree import checked_out
 from vitbench.errors import UserError
 from vitbench.place import CHECKOUT, PACKAGE
 from vitbench.project.project import Project

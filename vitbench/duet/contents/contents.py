@@ -16,14 +16,14 @@ from vitbench import environment
 from vitbench.build.artifacts import ARTIFACTS
 from vitbench.build.code import NEUTRAL, PACKAGE, files
 from vitbench.build.files import beside, sha256
-from vitbench.duet.installed import packages
-from vitbench.duet.opened import OpenedFiles
-from vitbench.duet.same_files import repository_of
+from vitbench.duet.contents.installed import packages
+from vitbench.duet.contents.opened import OpenedFiles
+from vitbench.duet.contents.same_files import repository_of
 from vitbench.runtimes import placement_of, runtime
 from vitbench.runtimes.registry import is_own
 
 RECORDING = frozenset(
-    f"vitbench.duet.{name}"
+    f"vitbench.duet.contents.{name}"
     for name in ("contents", "installed", "opened", "probes", "same_files", "watch")
 )
 """The modules that are at work here and in no arm that times."""

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from vitbench.duet.base.commit import standing
+from vitbench.duet.base.prepare_command import run_prepare
 from vitbench.duet.ending import cleaning_first
-from vitbench.duet.prepare_command import run_prepare
-from vitbench.duet.side_of_commit import standing
 from vitbench.duet.sides import REVISION, meant
 from vitbench.project.project import Project
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from vitbench.duet.base.revision import git
 from vitbench.duet.ending import cleaning_first
-from vitbench.duet.revision import git
 from vitbench.errors import UserError
 
 PREFIX = "vitbench-base-"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from vitbench.duet.bisect_commits import Commit
-from vitbench.duet.bisect_oracle import Duets, Oracle
-from vitbench.duet.bisect_search import Half, Narrowed, search
+from vitbench.duet.bisect.commits import Commit
+from vitbench.duet.bisect.oracle import Duets, Oracle
+from vitbench.duet.bisect.search import Half, Narrowed, search
 from vitbench.judge.verdict import INCONCLUSIVE, NOTHING_COMPARABLE, PASS, UNDECIDED, Verdict
 
 CHANGES = {"slower": "SLOWER", "faster": "FASTER", "drift": "DRIFTED"}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.duet.aa_recording import Logs, Recorded
+from vitbench.duet.aa.recording import Logs, Recorded
 from vitbench.duet.rule import Rule, states_of
 from vitbench.stats.intervals import CONFIDENCE, clopper_pearson
 from vitbench.stats.sequential import Blocks

@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vitbench.duet.asked import Asked
-from vitbench.duet.base_artifacts import artifact_notes, given_artifacts, with_artifacts
-from vitbench.duet.own_paths import OwnPaths
-from vitbench.duet.tree_digest import of_tree
-from vitbench.duet.untracked import Untracked
+from vitbench.duet.base.artifacts import artifact_notes, given_artifacts, with_artifacts
+from vitbench.duet.base.asked import Asked
+from vitbench.duet.base.own_paths import OwnPaths
+from vitbench.duet.base.tree_digest import of_tree
+from vitbench.duet.base.untracked import Untracked
 from vitbench.errors import UserError
 from vitbench.measure.options import Options
 from vitbench.project.models import spec_of

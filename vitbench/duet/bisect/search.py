@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from vitbench.duet.bisect_commits import Commit
+from vitbench.duet.bisect.commits import Commit
 
 
 class Half(Enum):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
-from vitbench.duet.dependency_files import FILES, FOLDER, Read, reader, requirement_lines
+from vitbench.duet.base.dependency_files import FILES, FOLDER, Read, reader, requirement_lines
 
 NAMED = 3
 """So many files are named in a note."""

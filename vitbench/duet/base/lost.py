@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from vitbench.case import Case
-from vitbench.duet.side import Side
+from vitbench.duet.base.side import Side
 from vitbench.judge.verdict import Verdict
 from vitbench.measure.options import Options
 from vitbench.pyproject import NAME

@@ -11,7 +11,7 @@ from vitbench.errors import UserError
 from vitbench.measure.options import Options
 from vitbench.place import CHECKOUT, PACKAGE
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WORKERS = ("vitbench.duet.worker", "vitbench.arm")
 """The modules that start an arm, the newest name first. Before the package had folders, the module
 was `vitbench.arm`."""

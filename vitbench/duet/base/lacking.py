@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vitbench.case import Case
-from vitbench.duet.side import Side
+from vitbench.duet.base.side import Side
 from vitbench.errors import Unavailable, UserError
 from vitbench.runtimes import foreign
 from vitbench.runtimes.base import Variant

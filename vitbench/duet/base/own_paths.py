@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitbench.duet.untracked import Untracked
+from vitbench.duet.base.untracked import Untracked
 from vitbench.environment import EXAM
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from vitbench import __version__, environment
 from vitbench.case import Case
-from vitbench.duet.aa_recording import NOTHING_PLANTED, logs_of, read_blocks
+from vitbench.duet.aa.recording import NOTHING_PLANTED, logs_of, read_blocks
+from vitbench.duet.base.side import head
 from vitbench.duet.play import Duet
-from vitbench.duet.side import head
 from vitbench.errors import UserError
 from vitbench.measure.options import Options
 from vitbench.report.files import write
@@ -33,7 +33,7 @@ def record(
 ) -> dict[str, Any]:
     """Blocks of this checkout against itself until `minutes` are over, and written after each.
 
-    Returns the recording (duet/aa_recording.py). The blocks of an existing file at `path` stay in
+    Returns the recording (duet/aa/recording.py). The blocks of an existing file at `path` stay in
     it, so that an A/A run can be spread over quiet hours. Raises UserError where no case can be
     prepared, or the file cannot be written.
     """

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path
 
-from vitbench.duet.own_paths import below
-from vitbench.duet.revision import git
-from vitbench.duet.side import Side
+from vitbench.duet.base.own_paths import below
+from vitbench.duet.base.revision import git
+from vitbench.duet.base.side import Side
 from vitbench.errors import UserError
 
 _MISSING = re.compile(r"No such file or directory: '([^']+)'")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitbench.duet.revision import git
+from vitbench.duet.base.revision import git
 from vitbench.errors import UserError
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vitbench.duet.bisect import CHANGES, Bisected
+from vitbench.duet.bisect.run import CHANGES, Bisected
 from vitbench.judge.verdict import Verdict
 from vitbench.show.structure import structure_words
 

@@ -11,13 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from vitbench.duet.base.dependencies import changed
+from vitbench.duet.base.revision import git
+from vitbench.duet.base.side import Side
+from vitbench.duet.contents.same_files import Tree, differing, mixed, other_links, repository_of
 from vitbench.duet.conversation import Conversation
-from vitbench.duet.dependencies import changed
 from vitbench.duet.play_case import LOAD_SECONDS, in_parallel
 from vitbench.duet.progress import Progress
-from vitbench.duet.revision import git
-from vitbench.duet.same_files import Tree, differing, mixed, other_links, repository_of
-from vitbench.duet.side import Side
 from vitbench.duet.verdicts import SIDES, Played
 from vitbench.errors import Incomparable, Unavailable, UserError, WorkerFailed
 from vitbench.judge.verdict import Verdict

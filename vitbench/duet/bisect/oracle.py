@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from vitbench.case import Case
-from vitbench.duet.bisect_commits import Commit
-from vitbench.duet.bisect_search import Half, Step
+from vitbench.duet.base.side import Side
+from vitbench.duet.bisect.commits import Commit
+from vitbench.duet.bisect.search import Half, Step
 from vitbench.duet.play import Duet
 from vitbench.duet.rule import Rule, null_arm_excess
-from vitbench.duet.side import Side
 from vitbench.errors import UserError, WorkerFailed
 from vitbench.judge.verdict import Verdict
 from vitbench.measure.options import Options

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitbench.duet.revision import git
+from vitbench.duet.base.revision import git
 from vitbench.errors import UserError
 
 MODULES = ".gitmodules"

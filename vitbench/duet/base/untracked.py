@@ -6,8 +6,8 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vitbench.duet import dvc
-from vitbench.duet.revision import git, names
+from vitbench.duet.base import dvc
+from vitbench.duet.base.revision import git, names
 from vitbench.errors import UserError
 from vitbench.lfs import Pointer, pointer_of
 

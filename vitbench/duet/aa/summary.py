@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vitbench.duet.aa_gates import real_gates, resampled, rivals
-from vitbench.duet.aa_recording import NOTHING_PLANTED, Logs, Recorded, logs_of, read_blocks
+from vitbench.duet.aa.gates import real_gates, resampled, rivals
+from vitbench.duet.aa.recording import NOTHING_PLANTED, Logs, Recorded, logs_of, read_blocks
 from vitbench.duet.rule import Rule
 from vitbench.stats.intervals import POWER
 from vitbench.stats.sequential import Blocks

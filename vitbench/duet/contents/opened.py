@@ -20,8 +20,8 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-from vitbench.duet import probes
-from vitbench.duet.watch import Watch
+from vitbench.duet.contents import probes
+from vitbench.duet.contents.watch import Watch
 from vitbench.place import PACKAGE
 
 PROCESSES = (

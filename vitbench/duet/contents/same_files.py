@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitbench.duet.watch import SKIPPED
+from vitbench.duet.contents.watch import SKIPPED
 
 LIBRARY = b"\x7fELF"  # an executable file or a library
 

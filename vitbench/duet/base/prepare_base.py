@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from vitbench.duet.asked import Asked
-from vitbench.duet.base_options import lend_models
-from vitbench.duet.prepare_command import run_prepare
-from vitbench.duet.untracked import Untracked
+from vitbench.duet.base.asked import Asked
+from vitbench.duet.base.options import lend_models
+from vitbench.duet.base.prepare_command import run_prepare
+from vitbench.duet.base.untracked import Untracked
 from vitbench.errors import UserError
 from vitbench.project.prepare import command_of
 from vitbench.pyproject import NAME

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from vitbench.duet.own_paths import below
-from vitbench.duet.revision import SOURCES, git, names, top_of
+from vitbench.duet.base.own_paths import below
+from vitbench.duet.base.revision import SOURCES, git, names, top_of
 from vitbench.errors import UserError
 from vitbench.team_sources import DATA, LARGE
 
