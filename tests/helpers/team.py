@@ -21,6 +21,10 @@ def tiny():
     model = timm.create_model("deit_tiny_patch16_224", num_classes=20)
     model.load_state_dict({{name: value.float() for name, value in load_file(WEIGHTS).items()}})
     return model.eval()
+
+
+def network():
+    return timm.create_model("deit_tiny_patch16_224", num_classes=20).eval()
 '''
 RECIPE = '''"""The team's recipe: int8 linear layers."""
 
@@ -54,7 +58,7 @@ version = "1"
 dependencies = ["torch"]
 
 [tool.vitbench.models]
-mine = "py:acme.vision:tiny"
+mine = {model}
 
 [tool.vitbench.variants.acme-int8]
 runtime = "eager"
@@ -63,10 +67,15 @@ transform = "acme.recipe:int8"
 """
 
 
+OPENED = '"py:acme.vision:tiny"'
+NAMED = '{{ py = "acme.vision:network", checkpoint = "{weights}" }}'
+
+
 class Team(Repository):
     """Commits the product in `folder`, in a flat layout or, as `src`, below src/.
 
-    The checkpoint is tracked, or untracked and ignored. A topic branch is checked out: what is
+    The checkpoint is tracked, and the factory opens it; or git ignores it, and the table of the
+    model names it, so that both sides of a duet get it. A topic branch is checked out: what is
     committed next is a change against `main`.
     """
 
@@ -75,7 +84,8 @@ class Team(Repository):
         self.code = ("src/" if src else "") + "acme"
         self.weights = "weights/tiny.safetensors"
         self.write(".gitignore", "reports/\n" + ("" if tracked else "weights/\n"))
-        self.write("pyproject.toml", SETTINGS)
+        model = OPENED if tracked else NAMED.format(weights=self.weights)
+        self.write("pyproject.toml", SETTINGS.format(model=model))
         self.write("requirements.txt", "torch\n")
         self.write("README.md", "acme\n")
         self.write(f"{self.code}/__init__.py", "")

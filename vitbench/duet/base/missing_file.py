@@ -8,8 +8,11 @@ from vitbench.duet.base.revision import git
 from vitbench.duet.base.side import Side
 from vitbench.errors import UserError
 
-_MISSING = re.compile(r"No such file or directory: '([^']+)'")
-"""What Python says of a path that it cannot open."""
+_MISSING = re.compile(
+    r"No such file or directory: (?:'([^']+)'|(.+?)(?= \([^()]+, line \d+\)|$))", re.MULTILINE
+)
+"""What Python says of a path that it cannot open, and safetensors, which quotes nothing; behind
+it may stand the line of the team's code."""
 
 
 def missing_in_base(error: str, base: Side, head: Side) -> str:
@@ -18,7 +21,7 @@ def missing_in_base(error: str, base: Side, head: Side) -> str:
     found = _MISSING.search(error)
     if found is None or base.top is None or head.top is None:
         return ""
-    within = below(base.cwd / found[1], base.top)
+    within = below(base.cwd / (found[1] or found[2]), base.top)
     if within is None or (base.top / within).exists() or not (head.top / within).exists():
         return ""
     name = within.as_posix()
