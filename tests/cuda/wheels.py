@@ -22,6 +22,7 @@ PACKAGES = (
     "rich", "markdown-it-py", "mdurl", "pygments",
     "pytest", "pluggy", "iniconfig", "pytest-benchmark", "pytest-xdist", "execnet",
     "torchao", "scikit-image", "imageio", "tifffile", "lazy-loader", "networkx",
+    "mlcommons-loadgen",
 )  # fmt: skip
 PYTHON = "3.12"
 PLATFORMS = tuple(f"manylinux_2_{minor}_x86_64" for minor in (17, 24, 26, 27, 28, 34))

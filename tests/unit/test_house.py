@@ -47,6 +47,7 @@ MAY["project"] = MAY["runtimes"] | {"runtimes", "heads"}
 MAY["build"] = MAY["runtimes"] | {"runtimes"}
 MAY["measure"] = MAY["build"] | {"build", "project", "stats", "heads", "report", "judge"}
 MAY["blame"] = MAY["measure"] | {"measure", "duet", "init"}
+MAY["load"] = MAY["measure"] | {"measure", "duet"}
 # The duet's files that show/ imports: they read what was recorded.
 DUET_READERS = tuple(
     f"vitbench/duet/{name}.py"

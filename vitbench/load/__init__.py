@@ -1,0 +1,1 @@
+"""Under load: how many requests a second a variant answers within a latency bound."""
