@@ -41,10 +41,11 @@ def test_the_simulated_queue_waits_as_theory_says(servers, load):
 
 def test_a_batching_window_waits_for_others_and_no_longer():
     # Two neighbours share a call, which begins when the first is 5 old; the third is alone.
-    found = simulated([0.0, 2.0, 100.0], {1: [1.0], 4: [3.0]}, 1, window_seconds=5.0)
-    assert found.tolist() == [8.0, 6.0, 6.0]
-    # A full batch waits for nobody.
-    assert simulated([0.0, 1.0, 1.0], {2: [3.0]}, 1, window_seconds=5.0)[:2].tolist() == [4.0, 3.0]
+    found = simulated([0.0, 2.0, 100.0], {1: [1.0], 2: [3.0]}, 1, window_seconds=5.0)
+    assert found.tolist() == [5.0, 3.0, 6.0]
+    # Of three, two go at once and one goes alone.
+    found = simulated([0.0, 1.0, 1.0], {1: [1.0], 2: [3.0]}, 1, window_seconds=5.0)
+    assert found.tolist() == [4.0, 3.0, 6.0]
 
 
 def test_the_highest_rate_keeps_the_bound_and_five_per_cent_more_does_not():

@@ -252,6 +252,28 @@ OPTIONS = (
         "the file of this run's report (default: a new one in the folder of --reports)",
         "FILE",
     ),
+    Option(
+        "--arrangement",
+        (PYTEST,),
+        "under load: instances x threads x window in ms, such as 2x1x5 (default: auto, which tries "
+        "all that fit the cores)",
+        "IxT[xW]",
+    ),
+    Option(
+        "--latency-bound",
+        (PYTEST,),
+        "under load: milliseconds that 99 of 100 requests must keep (default: 15, or two calls of "
+        "the reference where that is more)",
+        "MS",
+        type=float,
+        check=positive,
+    ),
+    Option(
+        "--load-proof",
+        (PYTEST,),
+        "under load: also prove a rate, by one run of at least 1,001 requests at it",
+        flag=True,
+    ),
     Option("--reports", (PYTEST,), "where reports are written (default: reports/history)", "DIR"),
 )
 """Every option that pytest takes, and those that several commands share."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from vitbench.errors import UserError
 
 AUTO = "auto"
-MOST_IN_BATCH = 8
-"""Queries that a batching window puts into one call at most."""
+BATCHES = (1, 2, 4, 8)
+"""Sizes of the calls that a batching window makes: few, since some runtimes compile each."""
 _TEXT = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})(?:x(\d{1,4}(?:\.\d+)?))?")
 
 
@@ -41,8 +41,9 @@ class Arrangement:
         return self.window_ms / 1000
 
     @property
-    def largest_batch(self) -> int:
-        return MOST_IN_BATCH if self.window_ms else 1
+    def batches(self) -> tuple[int, ...]:
+        """The sizes that its calls may have."""
+        return BATCHES if self.window_ms else BATCHES[:1]
 
     def pins(self, cores: Sequence[int]) -> list[tuple[int, ...]]:
         """The cores of each instance, the first of `cores` first. Raises UserError where there are

@@ -20,7 +20,7 @@ __all__ = ["pytest_addoption"]
 
 MODULES = (
     "options", "heading", "cases", "neighbours", "selecting", "recording", "run", "counting",
-    "failing", "measuring", "contracts", "against",
+    "failing", "measuring", "load", "contracts", "against",
 )  # fmt: skip
 PARTS = f"{__name__}."
 ACTIVE = pytest.StashKey[bool]()

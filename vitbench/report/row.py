@@ -182,7 +182,7 @@ class Extra(Struct, frozen=True, kw_only=True):
     schema: int
     case: CaseInfo
     artifact: ArtifactInfo
-    kind: Literal["latency", "throughput", "footprint"] | UnsetType = UNSET
+    kind: Literal["latency", "throughput", "footprint", "load"] | UnsetType = UNSET
     waited_seconds: NotNegative | UnsetType = UNSET
 
 
@@ -221,6 +221,31 @@ class DuetInfo(Extra, frozen=True, kw_only=True):
     outputs: dict[str, ComparedInfo] = {}
 
 
+class Load(Extra, frozen=True, kw_only=True):
+    """A case under load. `server_rate`: requests a second whose 99th percentile keeps the bound; 0
+    where no rate does, and then there is no `server_p99_ms`."""
+
+    single_stream_p90_ms: NotNegative
+    single_stream_queries: Count
+    offline_images_per_s: NotNegative
+    server_rate: NotNegative
+    server_queries: Count
+    latency_bound_ms: NotNegative
+    latency_bound: str
+    arrangement: str
+    load_evidence: Literal["estimate", "proven"]
+    server_p99_ms: NotNegative | UnsetType = UNSET
+    arrangements: list[Table] = []
+    server_runs: list[Table] = []
+    generator_limit: NotNegative | UnsetType = UNSET
+    generator_share: NotNegative | UnsetType = UNSET
+    outputs_compared: Count = 0
+    repeated_image_speedup: NotNegative | UnsetType = UNSET
+    a_a: Table = {}
+    proof: Table = {}
+    notes: list[str] = []
+
+
 class LatencyRow(Struct, frozen=True, tag_field="group", tag="latency"):
     stats: Stats
     extra_info: Timed
@@ -236,6 +261,11 @@ class FootprintRow(Struct, frozen=True, tag_field="group", tag="footprint"):
     extra_info: Footprint
 
 
+class LoadRow(Struct, frozen=True, tag_field="group", tag="load"):
+    stats: Stats
+    extra_info: Load
+
+
 class DuetRow(Struct, frozen=True, tag_field="group", tag="duet"):
     stats: Stats
     extra_info: DuetInfo
@@ -243,5 +273,5 @@ class DuetRow(Struct, frozen=True, tag_field="group", tag="duet"):
 
 TimedRow = LatencyRow | ThroughputRow
 """A benchmark that timed a case in pairs."""
-OurRow = LatencyRow | ThroughputRow | FootprintRow | DuetRow
+OurRow = LatencyRow | ThroughputRow | FootprintRow | LoadRow | DuetRow
 """A benchmark of vitbench."""

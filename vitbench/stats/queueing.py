@@ -67,15 +67,15 @@ def simulated(
 ) -> Seconds:
     """Seconds (queries,) from each arrival to its answer: one queue, first come first served.
 
-    `services` are measured seconds of a batch by its size; a batch takes one of them by chance, of
-    the next larger size where its own was not measured. A free server takes what has arrived as
-    soon as the oldest query is `window_seconds` old, or as there are as many as the largest batch.
+    `services` are measured seconds of a call by the size of its batch; a call takes one of them by
+    chance. There are no other sizes: a free server takes the largest that has arrived, as soon as
+    the oldest query is `window_seconds` old, or as the largest of all has arrived.
     """
     times = np.asarray(arrivals, dtype=float)
-    sizes = sorted(services)
-    most = sizes[-1]
+    sizes = sorted(services, reverse=True)
+    most = sizes[0]
     # Plain lists: a single element of an array costs five times as much.
-    taken = {n: list(services[min(s for s in sizes if s >= n)]) for n in range(1, most + 1)}
+    taken = {size: list(seconds) for size, seconds in services.items()}
     chances = np.random.default_rng(seed).random(len(times)).tolist()
     waiting, found = times.tolist(), np.empty(len(times))
     free = [0.0] * servers
@@ -89,9 +89,11 @@ def simulated(
         last = first + 1
         while last < len(waiting) and last - first < most and waiting[last] <= begun:
             last += 1
-        draws = taken[last - first]
+        size = next(size for size in sizes if size <= last - first)
+        draws = taken[size]
         done = begun + draws[int(chances[first] * len(draws))]
         heapq.heappush(free, done)
+        last = first + size
         found[first:last] = done - times[first:last]
         first = last
     return found

@@ -1,0 +1,119 @@
+"""Load against theory: `python -m tests.fidelity.load_theory`, three to four minutes.
+
+A planted deployment of constant service is put under Poisson arrivals by the generator of
+vitbench, at three loads, by one instance (M/D/1) and by two (M/D/c). The mean wait must be that of
+theory, within 5 %. A planted closed-loop generator, which sends the next query when the one before
+is answered and counts from there, must fail: it omits the waits that it causes (coordinated
+omission). The exit status is 1 where a line is not as it must be.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from vitbench.load.arrangement import own_cores
+from vitbench.load.remote import Ask, RemoteGenerator
+from vitbench.load.scenario import SERVER, Scenario
+from vitbench.stats.queueing import batch_mean, md1_wait, mdc_wait, poisson_arrivals, simulated
+
+SERVICE_SECONDS = 0.02
+LOADS = (0.3, 0.5, 0.7)
+WITHIN = 0.05
+QUERIES = 600
+
+
+@dataclass(frozen=True)
+class Line:
+    """Mean waits in seconds, by theory and as found, and half of the interval of the latter."""
+
+    what: str
+    load: float
+    theory: float
+    found: float
+    margin: float
+
+    @property
+    def agrees(self) -> bool:
+        """The whole interval lies within 5 % of theory."""
+        return abs(self.found - self.theory) + self.margin <= WITHIN * self.theory
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what:<24} load {self.load:.1f}: theory {1000 * self.theory:6.2f} ms, found "
+            f"{1000 * self.found:6.2f} +- {1000 * self.margin:.2f} ms "
+            f"({self.found / self.theory - 1:+.1%}): {'agrees' if self.agrees else 'DIFFERS'}"
+        )
+
+
+def line(what, servers, rate, service, due, latency) -> Line:
+    """Waits are latencies less the service. Their mean is taken with a control variate: the waits
+    that an ideal queue has at these very arrivals, whose mean theory knows. What is left of chance
+    is what the generator itself adds."""
+    load = rate * service / servers
+    theory = mdc_wait(servers, load, service) if servers > 1 else md1_wait(load, service)
+    ideal = simulated(due, {1: [service]}, servers) - service
+    off = batch_mean(latency - service - ideal)
+    return Line(what, load, theory, theory + off.mean, off.margin)
+
+
+def poisson(due, rate) -> float:
+    """The p-value (Kolmogorov and Smirnov) of gaps that are exponential with this rate."""
+    from scipy.stats import kstest
+
+    return float(kstest(np.diff(due) * rate, "expon").pvalue)
+
+
+def opened(generator, servers):
+    """Serve by so many instances of constant service. Returns the seconds of a call."""
+    request = {
+        "answer": "tests.helpers.load_answers:constant",
+        "service_seconds": SERVICE_SECONDS,
+        "batches": [1],
+    }
+    cores = own_cores()
+    generator.open([{**request, "cores": [cores[n % len(cores)]]} for n in range(servers)])
+    return float(np.median(generator.ask(0, [0] * 20)[0]))
+
+
+def open_loop(generator, servers, load, queries=QUERIES, seed=11):
+    """A line of the generator of vitbench, and the p-value of its arrivals."""
+    rate = servers * load / opened(generator, servers)
+    scenario = Scenario(SERVER, queries, seed, rate, 1.0)
+    run = generator.run(scenario, Ask(servers, 8, SERVICE_SECONDS))
+    service = float(run.occupied.mean())
+    name = f"LoadGen, M/D/{servers}"
+    return line(name, servers, rate, service, run.due, run.latency), poisson(run.due, rate)
+
+
+def closed_loop(generator, load, queries=100, seed=11) -> Line:
+    """A line of the planted generator."""
+    opened(generator, 1)
+    latency = np.array(generator.ask(0, [0] * queries)[0])
+    rate = load / float(latency.mean())
+    due = poisson_arrivals(rate, queries, seed)
+    return line("closed loop (planted)", 1, rate, float(latency.mean()), due, latency)
+
+
+def main(arguments=None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fidelity.load_theory")
+    parser.add_argument("--queries", type=int, default=QUERIES, help="of each line")
+    chosen = parser.parse_args(arguments)
+    wrong = 0
+    with RemoteGenerator("the check against theory") as generator:
+        for servers in (1, 2):
+            for load in LOADS:
+                found, chance = open_loop(generator, servers, load, chosen.queries)
+                print(f"{found}; arrivals Poisson: p {chance:.2f}", flush=True)
+                wrong += not found.agrees or chance < 1e-3
+        for load in LOADS:
+            found = closed_loop(generator, load)
+            print(f"{found}, as it must", flush=True)
+            wrong += found.agrees
+    print("the check is passed" if not wrong else f"{wrong} lines are not as they must be")
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

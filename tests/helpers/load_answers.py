@@ -1,0 +1,83 @@
+"""What planted serving processes answer (vitbench/load/answers.py)."""
+
+import os
+import signal
+import time
+
+import numpy as np
+
+
+def outputs(samples):
+    """Three classes; each sample has an answer of its own."""
+    numbers = np.asarray(samples, dtype=np.float32)
+    return np.stack([10 + numbers, -numbers, 0 * numbers], axis=1)
+
+
+def _pass(seconds):
+    """Takes exactly so long: sleep is late by chance, so the end of it spins."""
+    end = time.perf_counter() + seconds
+    time.sleep(max(0.0, seconds - 0.001))
+    while time.perf_counter() < end:
+        pass
+
+
+def constant(request):
+    """Takes `service_seconds` for a call of any size."""
+
+    def answer(samples):
+        _pass(request["service_seconds"])
+        return outputs(samples)
+
+    return answer
+
+
+def remembering(request):
+    """As `constant`, but what it answered once it answers at once."""
+    known = set()
+
+    def answer(samples):
+        key = tuple(int(each) for each in samples)
+        if key not in known:
+            _pass(request["service_seconds"])
+        known.add(key)
+        return outputs(samples)
+
+    return answer
+
+
+def shortcut(request):
+    """Answers as verified at first; after `calls` calls it saves itself the work."""
+    left = [request["calls"]]
+
+    def answer(samples):
+        left[0] -= 1
+        _pass(0.001)
+        return outputs(samples if left[0] > 0 else 0 * samples)
+
+    return answer
+
+
+def dying(request):
+    """Killed in its call number `calls`, as by the kernel when memory runs out."""
+    left = [request["calls"]]
+
+    def answer(samples):
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return outputs(samples)
+
+    return answer
+
+
+def silent(request):
+    """Stops answering in its call number `calls`."""
+    left = [request["calls"]]
+
+    def answer(samples):
+        left[0] -= 1
+        if not left[0]:
+            time.sleep(60)
+        return outputs(samples)
+
+    return answer

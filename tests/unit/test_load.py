@@ -1,0 +1,195 @@
+"""The generator of load, its instances and its checks, with real processes and planted answers."""
+
+import json
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.fidelity import load_theory
+from tests.helpers.load_answers import outputs
+from vitbench.case import Limits
+from vitbench.errors import WorkerFailed, WrongOutputs
+from vitbench.load.checks import OutputCheck, repeated_image
+from vitbench.load.load_run import LoadRun, Proof
+from vitbench.load.remote import Ask, RemoteGenerator
+from vitbench.load.scenario import OFFLINE, SERVER, SINGLE_STREAM, Scenario
+from vitbench.plugin.cases import asks_for_load
+
+SERVICE = 0.004
+LIMITS = Limits(agreement=0.96, relative_error=0.05, cosine=0.99, reason="of a test")
+
+
+def request(name, **more):
+    answer = f"tests.helpers.load_answers:{name}"
+    return {"answer": answer, "cores": [], "batches": [1], "service_seconds": SERVICE, **more}
+
+
+@pytest.fixture(scope="module")
+def generator():
+    with RemoteGenerator("a test") as found:
+        found.open([request("constant", batches=[1, 2, 4]), request("remembering")])
+        yield found
+
+
+def test_one_stream_sends_the_next_query_after_the_answer(generator):
+    run = generator.run(Scenario(SINGLE_STREAM, 30, 1), Ask(1, 8, SERVICE))
+    assert (run.queries, set(run.size)) == (30, {1})
+    assert run.latency.min() >= SERVICE
+    assert (np.diff(run.due) >= SERVICE).all()
+
+
+def test_offline_is_as_fast_as_its_calls_are_large(generator):
+    alone, four = (
+        generator.run(Scenario(OFFLINE, 40, 1), Ask(1, 8, SERVICE, batches=(size,)))
+        for size in (1, 4)
+    )
+    assert alone.images_per_second <= 1 / SERVICE
+    assert set(four.size) == {4}
+    assert four.images_per_second > 2 * alone.images_per_second
+
+
+def test_the_same_seed_has_the_same_arrivals_and_another_has_others(generator):
+    scenario = Scenario(SERVER, 120, seed=7, rate=150.0, bound_seconds=1.0)
+    one, same, other = (
+        generator.run(each, Ask(1, 8, SERVICE))
+        for each in (scenario, scenario, replace(scenario, seed=8))
+    )
+    assert one.due == pytest.approx(same.due, abs=1e-6)
+    assert not np.allclose(one.due, other.due)
+    # What waits in the queue is counted, too: at 60 % of the machine some queries do.
+    assert one.latency.min() >= SERVICE
+    assert one.latency.max() > 1.5 * SERVICE
+    assert json.dumps(one.to_json())
+
+
+def test_a_window_puts_queries_that_are_near_into_one_call(generator):
+    scenario = Scenario(SERVER, 120, seed=7, rate=400.0, bound_seconds=1.0)
+    run = generator.run(scenario, Ask(1, 8, SERVICE, 0.01, (1, 2, 4)))
+    assert set(run.size) <= {1, 2, 4}
+    assert run.size.sum() == 120
+    assert run.size.mean() > 1.5
+
+
+def test_a_server_that_remembers_is_caught_and_another_is_not(generator):
+    honest, remembering = (lambda samples, n=n: generator.ask(n, samples)[0] for n in (0, 1))
+    assert repeated_image("acme", honest, 0, range(16, 40)).speedup < 1.1
+    with pytest.raises(WrongOutputs, match=r"acme: one image over and over .* remembers results"):
+        repeated_image("acme", remembering, 0, range(16, 40))
+
+
+def test_a_closed_loop_does_not_agree_with_theory(generator, monkeypatch):
+    monkeypatch.setattr(load_theory, "opened", lambda *_: SERVICE)
+    found = load_theory.closed_loop(generator, load=0.7, queries=60)
+    assert not found.agrees
+    assert found.found < 0.5 * found.theory
+
+
+@pytest.mark.thorough
+def test_the_generator_agrees_with_theory():
+    assert load_theory.main(["--queries=400"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("dying", "instance 1 of a test was killed by SIGKILL, as when memory runs out"),
+        ("silent", "instance 1 of a test stopped answering: nothing for 0.4 s"),
+    ],
+)
+def test_a_worker_that_fails_under_load_ends_its_run_in_a_sentence(name, words, monkeypatch):
+    monkeypatch.setattr("vitbench.load.remote.LEAST_PATIENCE_SECONDS", 0.4)
+    with RemoteGenerator("a test") as generator:
+        generator.open([request(name, calls=20)])
+        with pytest.raises(WorkerFailed, match=words):
+            generator.run(Scenario(SINGLE_STREAM, 1000, 1), Ask(1, 8, 0.0))
+
+
+def test_a_shortcut_under_load_is_caught():
+    with RemoteGenerator("a test") as generator:
+        generator.open([request("shortcut", calls=30)])
+        _, own = generator.ask(0, range(8))
+        check = OutputCheck("acme", outputs(range(8)), LIMITS)
+        check.own(own, "instance 1")
+        run = generator.run(Scenario(SINGLE_STREAM, 100, 1), Ask(1, 8, 0.001))
+        with pytest.raises(WrongOutputs, match="the outputs of timed calls under load are not"):
+            check.timed(list(run.samples), run.outputs, [own], alone=True)
+
+
+def checked(own, alone=True, samples=(0, 1, 2)):
+    verified = outputs(range(8))
+    check = OutputCheck("acme", verified, LIMITS)
+    return check.timed(samples, np.asarray(own, np.float32), [verified], alone)
+
+
+def test_outputs_of_timed_calls_are_compared():
+    right = outputs((0, 1, 2))
+    assert checked(right) == 3
+    assert checked(right * 1.001, alone=False) == 3
+    with pytest.raises(WrongOutputs, match="differ"):
+        checked(right * 1.001)
+    with pytest.raises(WrongOutputs, match=r"relative logit error|another image"):
+        checked(outputs((3, 4, 5)), alone=False)
+    with pytest.raises(WrongOutputs, match="not finite"):
+        checked(right * np.nan)
+
+
+def run_of(latency, valid=True):
+    latency = np.asarray(latency)
+    nothing = np.zeros(0)
+    scenario = Scenario(SERVER, len(latency), 1, 50.0, 0.015)
+    return LoadRun(
+        scenario, np.arange(len(latency)) / 50, 0 * latency, latency, nothing, nothing, nothing,
+        nothing, nothing, nothing, valid, valid, 1.0, 0.1, (),
+    )  # fmt: skip
+
+
+def test_a_rate_is_proven_by_enough_queries_in_time():
+    latency = np.full(1001, 0.010)
+    latency[[100, 600]] = 0.020
+    assert Proof(run_of(latency), 1001).problems == []
+    assert Proof(run_of(latency), 1001).state == "KEPT"
+
+
+@pytest.mark.parametrize(
+    ("late", "queries", "valid", "words"),
+    [
+        ([], 900, True, "900 queries are fewer than 1001"),
+        (range(0, 1000, 100), 1001, True, "10 late of 1001 queries .* it needs 2,"),
+        ([], 1001, False, "early stopping is not passed"),
+        (range(500, 510), 2500, True, "bounded by 1.1.%, over 1%"),
+    ],
+)
+def test_a_rate_is_not_proven_otherwise(late, queries, valid, words):
+    latency = np.full(queries, 0.010)
+    latency[list(late)] = 0.020
+    found = Proof(run_of(latency, valid), 1001)
+    assert found.state == "UNPROVEN"
+    assert re.search(words, "; ".join(found.problems))
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({}, False),
+        ({"args": ["benchmarks"]}, False),
+        ({"args": ["benchmarks/test_latency.py"]}, False),
+        ({"keyword": "int8 and cpu"}, False),
+        ({"keyword": "loaded"}, False),
+        ({"args": ["benchmarks/test_load.py"]}, True),
+        ({"args": ["benchmarks/test_load.py::test_load[deit_tiny/fp32/cpu/b1]"]}, True),
+        ({"args": ["vitbench.benchmarks.test_load"]}, True),
+        ({"keyword": "load and int8"}, True),
+        ({"arrangement": "auto"}, True),
+        ({"latency_bound": 20.0}, True),
+        ({"load_proof": True}, True),
+    ],
+)
+def test_load_is_measured_where_a_run_asks_for_it(given, asked):
+    names = ("arrangement", "latency_bound", "load_proof")
+    option = {f"vitbench_{name}": given.get(name) for name in names}
+    option["keyword"] = given.get("keyword", "")
+    config = SimpleNamespace(option=SimpleNamespace(**option), args=given.get("args", []))
+    assert asks_for_load(config) is asked

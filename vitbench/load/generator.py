@@ -1,0 +1,123 @@
+"""The process that generates load, `python -m vitbench.load.generator`: LoadGen, and one queue.
+
+It reads a line of JSON a request, `{"verb": ..., ...}`, and answers with a line
+(duet/conversation.py). Its instances (serve.py) are its children. It imports no runtime: only
+LoadGen and the queue takes its time. Arrays travel in .npz files.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from time import monotonic, perf_counter
+from typing import Any
+
+import numpy as np
+
+from vitbench.build.worker import die_before_parent
+from vitbench.duet.serving import serve
+from vitbench.load.dispatcher import Dispatcher
+from vitbench.load.instance import Instance
+from vitbench.load.loadgen import Queries, complete, generate
+from vitbench.load.scenario import Scenario
+from vitbench.load.wire import send_queries
+from vitbench.measure.outputs import one_of_each
+
+KEPT = 64  # outputs of a run, about
+
+
+class Generator:
+    """Answers requests. Holds the instances of one arrangement."""
+
+    def __init__(self) -> None:
+        self._instances: list[Instance] = []
+
+    def open(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Start an instance for each of `requests`, which `name` calls; those of before end."""
+        self.close({})
+        deadline = monotonic() + request["seconds"]
+        for number, each in enumerate(request["requests"], 1):
+            self._instances.append(Instance(f"instance {number} of {request['name']}", each))
+        for instance in self._instances:
+            instance.wait(deadline)
+        return {"pids": [each.pid for each in self._instances]}
+
+    def close(self, _: Mapping[str, Any]) -> None:
+        for instance in self._instances:
+            instance.close()
+        self._instances = []
+
+    def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Each of `samples` alone, in turns, to one `instance`: seconds of each; outputs (N, C) go
+        to `file`."""
+        instance, outputs, seconds = self._instances[request["instance"]], [], []
+        for sample in request["samples"]:
+            start = perf_counter()
+            send_queries(instance.socket, [sample])
+            message = instance.take()
+            seconds.append(perf_counter() - start)
+            outputs.append(message.body[0])
+        if request.get("file"):
+            np.savez(request["file"], outputs=np.stack(outputs))
+        return {"seconds": seconds}
+
+    def run(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Play a `scenario` over `samples` samples on the first `instances`; arrays go to `file`.
+
+        Raises WorkerFailed where an instance dies or is silent for `patience_seconds`: LoadGen
+        cannot be stopped then, so this process is of no use any more.
+        """
+        scenario = Scenario.from_json(request["scenario"])
+        ended = threading.Event()
+        dispatcher = Dispatcher(
+            self._instances[: request["instances"]],
+            request["window_seconds"],
+            request["batches"],
+            complete,
+            one_of_each(max(1, scenario.queries // KEPT), scenario.seed),
+            ended.set,
+            request["patience_seconds"],
+        )
+        found: list[Queries | Exception] = []
+
+        def play() -> None:
+            try:
+                found.append(generate(scenario, request["samples"], dispatcher.issue))
+            except Exception as error:
+                found.append(error)
+            ended.set()
+
+        cpu, start = time.process_time(), perf_counter()
+        threading.Thread(target=play, daemon=True).start()
+        ended.wait()
+        if dispatcher.failure:
+            raise dispatcher.failure
+        wall, cpu = perf_counter() - start, time.process_time() - cpu
+        served = dispatcher.close()
+        queries = found[0]
+        if isinstance(queries, Exception):
+            raise queries
+        arrays = {**asdict(queries), **asdict(served)}
+        verdicts = {name: arrays.pop(name) for name in ("valid", "early_stopping")}
+        plain: dict[str, Any] = {name: np.asarray(each) for name, each in arrays.items()}
+        np.savez(request["file"], **plain)
+        memory = [each.resident_bytes() for each in self._instances]
+        return {**verdicts, "seconds": wall, "cpu_seconds": cpu, "resident_bytes": memory}
+
+
+def main() -> None:
+    """Answer requests until stdin ends. Leaves at once: LoadGen's threads may be waiting still."""
+    die_before_parent()
+    service = Generator()
+    code = 1
+    try:
+        verbs = {"open": service.open, "ask": service.ask, "run": service.run}
+        code = serve({**verbs, "close": service.close})
+    finally:
+        service.close({})
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

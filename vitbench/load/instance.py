@@ -1,0 +1,92 @@
+"""The generator's end of one serving process."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import IO, Any
+
+import psutil
+
+from vitbench.build.ask import last_line, signal_name
+from vitbench.errors import ACROSS_PROCESSES, WorkerFailed
+from vitbench.load.wire import HungUp, Message, receive, send_json
+
+COMMAND = (sys.executable, "-P", "-m", "vitbench.load.serve")
+GRACE_SECONDS = 2.0
+
+
+class Instance:
+    """A process that serves a request (serve.py). It is starting until `wait` returns."""
+
+    def __init__(self, name: str, request: Mapping[str, Any]) -> None:
+        self.name = name
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        self.socket, theirs = socket.socketpair()
+        with theirs:
+            number = theirs.fileno()
+            self._process = subprocess.Popen(
+                [*COMMAND, str(number)], stderr=self._stderr, pass_fds=(number,)
+            )
+        send_json(self.socket, request)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait(self, deadline: float) -> None:
+        """Until it is ready. Raises as its process did; WorkerFailed where that died, or is not
+        ready at the `deadline` of the monotonic clock."""
+        left = max(0.0, deadline - monotonic())
+        if not select.select([self.socket], [], [], left)[0]:
+            raise WorkerFailed(f"{self.name} was not ready in time{self._last_words()}")
+        self.take()
+
+    def take(self) -> Message:
+        """What it says next. Raises as its process did, and WorkerFailed where that died."""
+        try:
+            message = receive(self.socket)
+        except HungUp:
+            raise WorkerFailed(self._obituary()) from None
+        if isinstance(message.body, dict) and (error := message.body.get("error")):
+            kind, words = error["kind"], error["message"]
+            if kind in ACROSS_PROCESSES:
+                raise ACROSS_PROCESSES[kind](words)
+            raise WorkerFailed(f"{self.name} failed with {kind}: {words}")
+        return message
+
+    def resident_bytes(self) -> int:
+        """Its memory now; 0 where it is gone."""
+        with suppress(psutil.Error):
+            return int(psutil.Process(self.pid).memory_info().rss)
+        return 0
+
+    def _obituary(self) -> str:
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE_SECONDS)
+        status = self._process.poll()
+        if status is not None and status < 0:
+            return (
+                f"{self.name} was killed by {signal_name(-status)} under load{self._last_words()}"
+            )
+        return f"{self.name} ended with status {status} under load{self._last_words()}"
+
+    def _last_words(self) -> str:
+        self._stderr.seek(0)
+        return last_line(self._stderr.read().decode(errors="replace"))
+
+    def close(self) -> None:
+        """End the process. Harmless where it is gone already."""
+        if self._stderr.closed:
+            return
+        self.socket.close()
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._stderr.close()

@@ -1,0 +1,118 @@
+"""Cases under load: the bound, the generator's own limit, and what each case is served by."""
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from vitbench.case import Case
+from vitbench.load.arrangement import AUTO, Arrangement, own_cores, wanted
+from vitbench.load.measurement import LoadMeasurement
+from vitbench.load.remote import Ask, RemoteGenerator
+from vitbench.load.samples import make_samples
+from vitbench.load.scenario import SERVER, Scenario
+from vitbench.load.search import LoadSearch
+from vitbench.measure.clock import BusyClock
+from vitbench.measure.session import Session
+from vitbench.measure.timing_lock import timing_alone
+
+BOUND_MS = 15.0
+CALLS_OF_BOUND = 2
+LIMIT_QUERIES, LIMIT_RATE = 4000, 50_000.0
+DEPLOYMENT, NOTHING = "vitbench.load.answers:deployment", "vitbench.load.answers:nothing"
+
+
+@dataclass(frozen=True)
+class LoadSettings:
+    """What the user chose: `--arrangement`, `--latency-bound` in ms (None: of the model), and
+    `--load-proof`."""
+
+    arrangement: str = AUTO
+    bound_ms: float | None = None
+    proof: bool = False
+
+
+class Loads:
+    """Measures cases of one session under load. A model's bound and the generator's limit are
+    measured once. `answer` names what makes the answers of serving processes (answers.py)."""
+
+    def __init__(self, session: Session, settings: LoadSettings, answer: str = DEPLOYMENT) -> None:
+        self.session, self.settings, self._answer = session, settings, answer
+        self.cores = own_cores()
+        self._bounds: dict[tuple[str, str], tuple[float, str]] = {}
+        self._limit = 0.0
+
+    def measure(self, case: Case) -> LoadMeasurement:
+        """Verify a case, find its best arrangement, and run it at the rate of a simulated queue.
+
+        Raises UserError where the case is BROKEN or the arrangement does not fit, WrongOutputs
+        where it answers otherwise than verified or remembers images, WorkerFailed where a process
+        dies or stops answering; Unavailable as the session does.
+        """
+        session = self.session
+        wanted(self.settings.arrangement, self.cores, BOUND_MS)  # before any work
+        session.first_loads.prove(case, lambda: timing_alone(session.say))
+        session.verified(case)
+        with (
+            timing_alone(session.say) as waited,
+            tempfile.TemporaryDirectory() as folder,
+            RemoteGenerator(case.id) as generator,
+        ):
+            bound_ms, words = self.bound(case)
+            samples = make_samples(session, case, Path(folder))
+            limit = self.limit(generator)
+            trial = LoadSearch(self, generator, case, samples, bound_ms, words)
+            return trial.measured(limit, waited)
+
+    def bound(self, case: Case) -> tuple[float, str]:
+        """The bound in ms that all variants of a model have on a device, and where it is from."""
+        if self.settings.bound_ms is not None:
+            return self.settings.bound_ms, "--latency-bound"
+        key = case.model, case.device
+        if key not in self._bounds:
+            reference = replace(case, variant=self.session.options.reference)
+            call_ms = 1000 * self._single_call(reference)
+            bound = max(BOUND_MS, float(np.ceil(CALLS_OF_BOUND * call_ms)))
+            words = (
+                f"{CALLS_OF_BOUND} calls of {reference.variant}, {call_ms:.3g} ms each"
+                if bound > BOUND_MS
+                else f"default; a call of {reference.variant} takes {call_ms:.3g} ms"
+            )
+            self._bounds[key] = bound, words
+            self.session.say(f"{case.model}: latency bound {bound:g} ms ({words})")
+        return self._bounds[key]
+
+    def _single_call(self, case: Case) -> float:
+        deployment, clock = self.session.deployment(case), BusyClock()
+        with deployment.active():
+            staged = deployment.stage(self.session.first_batch(case))
+            return median([clock.call(deployment, staged)[1] for _ in range(7)][2:])
+
+    def limit(self, generator: RemoteGenerator) -> float:
+        """Queries a second that the generator sends and takes back where answers cost nothing."""
+        if not self._limit:
+            request = {"answer": NOTHING, "batches": [1]}
+            pins = [{**request, "cores": [core]} for core in self.cores[:2]]
+            generator.open(pins)
+            scenario = Scenario(SERVER, LIMIT_QUERIES, 1, LIMIT_RATE, 1.0)
+            run = generator.run(scenario, Ask(len(pins), 1, 1e-4))
+            self._limit = run.queries / float((run.due + run.latency).max())
+            self.session.say(f"the generator of load alone sends {self._limit:,.0f} queries/s")
+        return self._limit
+
+    def requests(self, case: Case, arrangement: Arrangement, file: Path) -> list[dict[str, Any]]:
+        """What the instances of an arrangement are to serve."""
+        placement = replace(self.session.placement(case), threads=arrangement.threads)
+        return [
+            {
+                **placement.to_json(),
+                "answer": self._answer,
+                "samples": str(file),
+                "cores": list(cores),
+                "batches": list(arrangement.batches),
+            }
+            for cores in arrangement.pins(self.cores)
+        ]

@@ -1,0 +1,97 @@
+"""The session's end of a generator: it opens arrangements and plays scenarios."""
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitbench.duet.conversation import Conversation
+from vitbench.load.load_run import LoadRun
+from vitbench.load.scenario import SERVER, Scenario
+
+COMMAND = (sys.executable, "-P", "-m", "vitbench.load.generator")
+OPENING_SECONDS = 600.0
+SLACK_SECONDS = 120.0  # beyond what a run should take: a queue may grow
+PATIENCE = 20.0  # so many calls long nothing is answered before an instance is given up
+LEAST_PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a run needs beside its scenario: the first `instances`, the batching, how many samples,
+    and the seconds of one call, by which it is known who is silent."""
+
+    instances: int
+    samples: int
+    call_seconds: float
+    window_seconds: float = 0.0
+    batches: tuple[int, ...] = (1,)
+
+
+class RemoteGenerator:
+    """A generator in a process of its own, gone with its instances when the `with` block ends.
+
+    Every method raises WorkerFailed where an instance or the generator dies or stops answering;
+    UserError and Unavailable as an instance raised them. After a failed run it is closed.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.pids: list[int] = []
+
+    def __enter__(self) -> "RemoteGenerator":
+        # Not resolved: a link to the package leads into a folder with another torch.
+        root = Path(__file__).absolute().parents[2]
+        self._folder = tempfile.TemporaryDirectory()
+        self._worker = Conversation(f"the generator of load of {self.name}", COMMAND, root)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.close()
+        self._folder.cleanup()
+
+    def open(self, requests: Sequence[Mapping[str, Any]]) -> None:
+        """Start an instance for each request (serve.py), in place of those of before."""
+        request = {"verb": "open", "name": self.name, "requests": [dict(each) for each in requests]}
+        found = self._ask({**request, "seconds": OPENING_SECONDS}, 2 * OPENING_SECONDS)
+        self.pids = found["pids"]
+
+    def ask(self, instance: int, samples: Sequence[int]) -> tuple[list[float], NDArray[np.float32]]:
+        """Seconds of each call of one sample, and outputs (N, C)."""
+        file = Path(self._folder.name, "asked.npz")
+        request = {"verb": "ask", "instance": instance, "samples": list(samples)}
+        found = self._ask({**request, "file": str(file)}, OPENING_SECONDS)
+        with np.load(file, allow_pickle=False) as arrays:
+            return found["seconds"], arrays["outputs"]
+
+    def run(self, scenario: Scenario, ask: Ask) -> LoadRun:
+        """Play a scenario."""
+        file = Path(self._folder.name, "run.npz")
+        usual = scenario.queries * ask.call_seconds
+        if scenario.kind == SERVER:
+            usual = max(usual, scenario.queries / scenario.rate)
+        patience = max(LEAST_PATIENCE_SECONDS, PATIENCE * ask.call_seconds * max(ask.batches))
+        request = {
+            "verb": "run",
+            "scenario": scenario.to_json(),
+            "instances": ask.instances,
+            "samples": ask.samples,
+            "window_seconds": ask.window_seconds,
+            "batches": list(ask.batches),
+            "patience_seconds": patience,
+            "file": str(file),
+        }
+        found = self._ask(request, 4 * usual + patience + SLACK_SECONDS)
+        return LoadRun.read(scenario, file, found)
+
+    def _ask(self, request: dict[str, Any], seconds: float) -> Any:
+        try:
+            return self._worker.ask(request, seconds)
+        except BaseException:
+            self._worker.close()
+            raise

@@ -1,0 +1,55 @@
+"""Cases under load: the fixture that measures one."""
+
+from collections.abc import Callable
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from vitbench.case import Case
+from vitbench.errors import UserError
+from vitbench.load.arrangement import AUTO, own_cores, wanted
+from vitbench.load.measuring import BOUND_MS, Loads, LoadSettings
+from vitbench.plugin.cases import CLOCK
+from vitbench.plugin.measuring import outcomes
+from vitbench.plugin.names import given
+from vitbench.plugin.options import session_of
+from vitbench.plugin.recording import Recorder
+
+LOADS = pytest.StashKey[Loads]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """An arrangement that does not fit is a sentence before hours of measuring."""
+    try:
+        wanted(given(config).arrangement or AUTO, own_cores(), BOUND_MS)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def loads_of(config: pytest.Config) -> Loads:
+    if LOADS not in config.stash:
+        option = given(config)
+        settings = LoadSettings(option.arrangement or AUTO, option.latency_bound, option.load_proof)
+        config.stash[LOADS] = Loads(session_of(config), settings)
+    return config.stash[LOADS]
+
+
+@pytest.fixture
+def under_load(
+    request: pytest.FixtureRequest,
+    case: Case,
+    quiet_benchmark: BenchmarkFixture,
+    recorder: Recorder,
+) -> Callable[[], None]:
+    """Call it to measure the case under load. The times are those of SingleStream's queries."""
+
+    def measure() -> None:
+        with outcomes(case, recorder):
+            found = loads_of(request.config).measure(case)
+            charge = iter(found.seconds)
+            quiet_benchmark.pedantic(lambda: CLOCK.charge(next(charge)), rounds=len(found.seconds))
+            quiet_benchmark.extra_info.update(found.to_json())
+            for line in found.lines:
+                session_of(request.config).say(line)
+
+    return measure
