@@ -323,6 +323,7 @@ def test_the_table_has_an_option_once_for_each_command():
         "aa-run",
         "bisect",
         "structure",
+        "soak",
         "predict",
         "package",
         "blame",

@@ -12,10 +12,12 @@ from tests.fidelity import load_theory
 from tests.helpers.load_answers import outputs
 from vitbench.case import Limits
 from vitbench.errors import WorkerFailed, WrongOutputs
+from vitbench.load.arrangement import Arrangement
 from vitbench.load.checks import OutputCheck, repeated_image
 from vitbench.load.load_run import LoadRun, Proof
 from vitbench.load.remote import Ask, RemoteGenerator
 from vitbench.load.scenario import OFFLINE, SERVER, SINGLE_STREAM, Scenario
+from vitbench.load.soak import Soak, Soaked
 from vitbench.plugin.cases import asks_for_load
 
 SERVICE = 0.004
@@ -193,3 +195,24 @@ def test_load_is_measured_where_a_run_asks_for_it(given, asked):
     option["keyword"] = given.get("keyword", "")
     config = SimpleNamespace(option=SimpleNamespace(**option), args=given.get("args", []))
     assert asks_for_load(config) is asked
+
+
+def test_a_soak_is_minutes_and_what_is_left_over():
+    assert Soak(Arrangement(1, 1), rate=10.0, minutes=2.5).steps == [600, 600, 300]
+    assert Soak(Arrangement(1, 1), rate=10.0, minutes=0.01).steps == [20]
+
+
+def test_a_soak_says_what_drifted():
+    calm, slow = np.full(600, 0.010), np.full(600, 0.020)
+    memory = ((100_000_000,), (101_000_000,), (150_000_000,))
+    runs = [
+        replace(run_of(latency), resident_bytes=each)
+        for latency, each in zip((calm, calm, slow), memory, strict=True)
+    ]
+    steady, drifted = Soaked(runs[:1] * 3), Soaked(runs)
+    assert steady.in_time
+    assert "mean latency +0.0% (last third against the first), memory +0.0 MB" in steady.words
+    assert not drifted.in_time
+    assert "1,800 queries, 600 late (33.33%), p99 20 ms" in drifted.words
+    assert "mean latency +100.0%" in drifted.words
+    assert "memory +50.0 MB of 100 MB" in drifted.words

@@ -175,7 +175,7 @@ def test_an_empty_path_is_not_the_folder_where_one_is(words, capsys):
 def test_every_command_with_a_path_has_a_line():
     commands = {words[0] for words in EMPTY}
     every = {module.__name__.rpartition(".")[2].replace("_", "-") for module in COMMANDS}
-    assert every - commands == {"list", "init"}
+    assert every - commands == {"list", "init", "soak"}
 
 
 def test_a_command_refuses_it_in_a_sentence(capsys):

@@ -22,6 +22,7 @@ from vitbench.cli import (
     package,
     predict,
     show,
+    soak,
     structure,
 )
 from vitbench.cli import list as listing
@@ -40,6 +41,7 @@ COMMANDS = (
     duet,
     bisect,
     structure,
+    soak,
     aa_run,
     show,
     gate,

@@ -11,10 +11,11 @@ from vitbench.cli.option import Option, not_negative, positive, share
 PYTEST = "pytest"
 DUET, AA_RUN, PREDICT, PACKAGE = "duet", "aa-run", "predict", "package"
 BLAME, MIXED, BISECT, STRUCTURE = "blame", "mixed", "bisect", "structure"
+SOAK = "soak"
 TIMED = (PYTEST, DUET, AA_RUN)
 COMPARED = (*TIMED, BISECT)
 SEARCHES = (BLAME, MIXED)
-EVERY = (*COMPARED, PREDICT, PACKAGE, STRUCTURE, *SEARCHES)
+EVERY = (*COMPARED, PREDICT, PACKAGE, STRUCTURE, SOAK, *SEARCHES)
 
 OPTIONS = (
     Option(
@@ -233,6 +234,15 @@ OPTIONS = (
         check=positive,
     ),
     Option(
+        "--minutes",
+        (SOAK,),
+        "how long (default: 10)",
+        "M",
+        type=float,
+        default=10.0,
+        check=positive,
+    ),
+    Option(
         "--inconclusive",
         (PYTEST, DUET),
         "whether a duet's case that could not be decided, and an UNPROVEN contract, fail "
@@ -254,14 +264,14 @@ OPTIONS = (
     ),
     Option(
         "--arrangement",
-        (PYTEST,),
+        (PYTEST, SOAK),
         "under load: instances x threads x window in ms, such as 2x1x5 (default: auto, which tries "
-        "all that fit the cores)",
+        "all that fit the cores; soak: 1x1)",
         "IxT[xW]",
     ),
     Option(
         "--latency-bound",
-        (PYTEST,),
+        (PYTEST, SOAK),
         "under load: milliseconds that 99 of 100 requests must keep (default: 15, or two calls of "
         "the reference where that is more)",
         "MS",

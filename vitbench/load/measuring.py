@@ -1,6 +1,8 @@
 """Cases under load: the bound, the generator's own limit, and what each case is served by."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -52,6 +54,13 @@ class Loads:
         where it answers otherwise than verified or remembers images, WorkerFailed where a process
         dies or stops answering; Unavailable as the session does.
         """
+        with self.opened(case) as (search, waited_seconds):
+            return search.measured(self.limit(search.generator), waited_seconds)
+
+    @contextmanager
+    def opened(self, case: Case) -> Iterator[tuple[LoadSearch, float]]:
+        """A verified case with a generator of its own, alone on this machine, and the seconds that
+        were waited for that. Raises as `measure`."""
         session = self.session
         wanted(self.settings.arrangement, self.cores, BOUND_MS)  # before any work
         session.first_loads.prove(case, lambda: timing_alone(session.say))
@@ -61,11 +70,8 @@ class Loads:
             tempfile.TemporaryDirectory() as folder,
             RemoteGenerator(case.id) as generator,
         ):
-            bound_ms, words = self.bound(case)
             samples = make_samples(session, case, Path(folder))
-            limit = self.limit(generator)
-            trial = LoadSearch(self, generator, case, samples, bound_ms, words)
-            return trial.measured(limit, waited)
+            yield LoadSearch(self, generator, case, samples, *self.bound(case)), waited
 
     def bound(self, case: Case) -> tuple[float, str]:
         """The bound in ms that all variants of a model have on a device, and where it is from."""

@@ -46,7 +46,7 @@ class LoadSearch:
         bound_ms: float,
         bound_words: str,
     ) -> None:
-        self._loads, self._generator, self._case, self._samples = loads, generator, case, samples
+        self.generator, self._loads, self._case, self._samples = generator, loads, case, samples
         self._bound_ms, self._bound_words = bound_ms, bound_words
         self._own: list[NDArray[np.float32]] = []
         self._open: Arrangement | None = None
@@ -59,7 +59,7 @@ class LoadSearch:
         chosen = wanted(settings.arrangement, self._loads.cores, self._bound_ms)
         tried = self._search(chosen)
         best = max(tried, key=lambda each: (each.rate, each.images_per_second))
-        self._ready(best.arrangement)
+        self.ready(best.arrangement)
         repeated = repeated_image(case.id, self._asked, 0, self._samples.new[: self._news()])
         runs = list(self._server_runs(best))
         estimate = runs[-1] if runs and runs[-1].keeps_bound else None
@@ -92,11 +92,11 @@ class LoadSearch:
         for _, group in groupby(ordered, key=lambda each: each.threads):
             together = list(group)
             largest = together[-1]
-            self._ready(replace(largest, window_ms=max(each.window_ms for each in together)))
+            self.ready(replace(largest, window_ms=max(each.window_ms for each in together)))
             alone = Arrangement(1, largest.threads)
             if alone not in self._singles:
                 queries = _count(SINGLE_SECONDS, self._seconds)
-                self._singles[alone] = self._run(Scenario(SINGLE_STREAM, queries, 1), alone)
+                self._singles[alone] = self.play(Scenario(SINGLE_STREAM, queries, 1), alone)
             for instances, alike in groupby(together, key=lambda each: each.instances):
                 tried += self._tried(instances, list(alike))
         return tried
@@ -109,7 +109,7 @@ class LoadSearch:
         for size in max((each.batches for each in alike), key=len):
             least = 3 * instances * size
             queries = _count(OFFLINE_SECONDS, self._seconds / instances, least)
-            run = self._run(Scenario(OFFLINE, queries, 1), alike[0], (size,))
+            run = self.play(Scenario(OFFLINE, queries, 1), alike[0], (size,))
             services[size] = [float(each) for each in run.occupied[run.size == size]]
             speeds[size] = run.images_per_second
             if size > 1 and speeds[size] < WORTH * speeds[size // 2]:
@@ -120,7 +120,7 @@ class LoadSearch:
             speed = max(speeds[size] for size in usable)
             yield Tried(each, tuple(usable), speed, median(services[1]), rate)
 
-    def _ready(self, arrangement: Arrangement) -> None:
+    def ready(self, arrangement: Arrangement) -> None:
         """Serve by this arrangement; each of its processes must answer as verified."""
         fits = self._open is not None and (
             self._open.threads == arrangement.threads
@@ -131,11 +131,11 @@ class LoadSearch:
             return
         requests = self._loads.requests(self._case, arrangement, self._samples.file)
         self._loads.session.say(f"loading {self._case.id} as {arrangement}")
-        self._generator.open(requests)
+        self.generator.open(requests)
         self._open, self._own = arrangement, []
         for number in range(arrangement.instances):
             for _ in range(2):
-                seconds, answers = self._generator.ask(number, range(self._samples.known))
+                seconds, answers = self.generator.ask(number, range(self._samples.known))
                 self._samples.check.own(answers, f"instance {number + 1} of {arrangement}")
                 self._own.append(answers)
                 self._seconds = median(seconds)
@@ -146,9 +146,9 @@ class LoadSearch:
         return max(8, min(len(self._samples.new), most))
 
     def _asked(self, samples: Any) -> list[float]:
-        return self._generator.ask(0, samples)[0]
+        return self.generator.ask(0, samples)[0]
 
-    def _run(
+    def play(
         self,
         scenario: Scenario,
         arrangement: Arrangement,
@@ -159,7 +159,7 @@ class LoadSearch:
         Offline have the largest of the `batches` but for the last ones."""
         known, instances = self._samples.known, arrangement.instances
         asked = Ask(instances, known, self._seconds, window_seconds, (1, *batches))
-        run = self._generator.run(scenario, asked)
+        run = self.generator.run(scenario, asked)
         check, alone = self._samples.check, batches == (1,)
         self._compared += check.timed(list(run.samples), run.outputs, self._own, alone)
         return run
@@ -177,7 +177,7 @@ class LoadSearch:
 
     def _server(self, best: Tried, scenario: Scenario) -> LoadRun:
         window = best.arrangement.window_seconds
-        return self._run(scenario, best.arrangement, best.batches, window)
+        return self.play(scenario, best.arrangement, best.batches, window)
 
     def _proof(self, best: Tried, estimate: LoadRun) -> Proof:
         """One run at a fixed rate with a fresh seed: no step of the search counts."""
