@@ -140,26 +140,35 @@ def test_a_package_predicts_without_vitbench_what_predict_says(tmp_path, cache, 
     RUNTIMES[recipe.runtime].build(model, recipe, tmp_path / "artifact.pt", None)
     artifact = Artifact(tmp_path / "artifact.pt", "0", 1, "0", 1.0, True, {})
     file = package(model, recipe, artifact, {}, tmp_path / "out")
-    _picture(350, 280).save(file.with_name("photo.jpg"), quality=95)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    photo = tmp_path / "photo.jpg"
+    _picture(350, 280).save(photo, quality=95, exif=turned)
+    # As where neither vitbench nor what the model was made with is installed.
     script = """
-import json, sys
-manifest = json.load(open("manifest.json"))
-exec("\\n".join(manifest["load"] + manifest["preprocess"] + manifest["classify"]))
-odds = np.exp(logits[0] - logits[0].max())
-odds /= odds.sum()
-print(odds.argmax(), f"{odds.max():6.1%}", manifest["labels"][odds.argmax()]["name"])
-assert not {"vitbench", "torchvision", "timm"} & {*sys.modules}
+import runpy, sys
+sys.modules.update(dict.fromkeys(["vitbench", "torchvision", "timm"]))
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
 """
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", script],
-        cwd=file.parent, text=True, capture_output=True, timeout=120, check=False,
-    )  # fmt: skip
+
+    def predicted(*arguments):
+        return subprocess.run(
+            [sys.executable, "-I", "-c", script, str(file.with_name("predict.py")), *arguments],
+            cwd=tmp_path, text=True, capture_output=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    done = predicted("photo.jpg", "3")
     assert done.returncode == 0, done.stderr[-500:]
-    photo = str(file.with_name("photo.jpg"))
     threads = f"--threads={torch.get_num_threads()}"
-    assert main(["predict", photo, f"--cache={cache}", threads]) == OK
-    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("  fp32 "))
-    assert line.split()[1:] == done.stdout.split()
+    assert main(["predict", str(photo), "--top=3", f"--cache={cache}", threads]) == OK
+    lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("  fp32 ")]
+    assert [line.split()[1:] for line in lines] == [x.split() for x in done.stdout.splitlines()]
+    assert len(lines) == 3
+    photo.write_bytes(photo.read_bytes()[:9000])
+    done = predicted("photo.jpg")
+    assert done.returncode == 1
+    assert done.stderr.startswith("photo.jpg cannot be read (image file is truncated")
     manifest = json.loads(file.with_name("manifest.json").read_text())
     assert manifest["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
     assert manifest["preprocessing"]["resize"] == {"size": 256, "interpolation": "bicubic"}

@@ -19,7 +19,13 @@ EXPECTED = {
     "build": 1.5, "load": 0.25, "first": 80,
     "memory": 612, "gpu_memory": 300, "preprocess": 3, "stage": 0.4, "device": 18,
     "operations": 10**10, "peak_per_second": 2e12, "error": 0.03, "cosine": 0.9987,
+    "photo": 9, "photo_speedup": 1.8, "front_share": 35,
 }  # fmt: skip
+
+PHOTO = {
+    "stats": {"median": 9e-3},
+    "extra_info": {"ratio": {"speedup": 1.8, "low": 1.7, "high": 1.9}, "front_share": 0.35},
+}
 
 
 @pytest.fixture
@@ -31,7 +37,7 @@ def full():
     }  # fmt: skip
     benchmarks[0]["extra_info"]["agreement"] |= {"error": 0.03, "centred_cosine": 0.9987}
     (row,) = rows(report_of(*benchmarks))
-    return row.benchmarks
+    return {**row.benchmarks, "photo": PHOTO}
 
 
 @pytest.mark.parametrize("field", FIELD.values(), ids=lambda field: field.name)

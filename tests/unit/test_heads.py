@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from vitbench.heads import HEADS, exchanged
+from vitbench.heads import HEADS, Spoken, exchanged
+from vitbench.heads.code import answering_code
 from vitbench.judge.agreement import doomed, judge_agreement
 from vitbench.measure.agreement import compare
 from vitbench.measure.sample import Sample
@@ -338,3 +339,18 @@ def test_heads_and_their_rules_have_the_same_names():
 def test_a_head_that_does_not_fit_the_outputs_is_refused(head, outputs, labels, said):
     found = misfit(head, outputs, labels)
     assert found is None if said is None else said in found
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_a_package_s_lines_say_what_predict_says(name):
+    """`threshold` lies among the odds; some are above it and some are not."""
+    outputs = np.random.default_rng(3).normal(0, 2, (1, 1 if name == "binary" else 7))
+    logits = outputs.astype(np.float32)
+    labels = [f"label {place}" for place in range(logits.shape[1])]
+    head = HEADS[name]
+    for top, threshold in ((1, 0.5), (3, 0.9), (3, 0.001)):
+        manifest = {"labels": [{"id": x, "name": x} for x in labels], "threshold": threshold}
+        made = {"np": np, "logits": logits, "manifest": manifest, "top": top}
+        exec("\n".join(answering_code(name)), made)
+        spoken = Spoken(head.names(labels), threshold)
+        assert made["answer"] == head.lines(logits[0].astype(float), spoken, top)

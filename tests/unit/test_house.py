@@ -44,8 +44,9 @@ MAY["init"] = frozenset()
 MAY["models"] = frozenset()
 MAY["runtimes"] = frozenset({"models", "structure"})
 MAY["project"] = MAY["runtimes"] | {"runtimes", "heads"}
-MAY["build"] = MAY["runtimes"] | {"runtimes"}
+MAY["build"] = MAY["runtimes"] | {"runtimes", "stats", "heads"}
 MAY["measure"] = MAY["build"] | {"build", "project", "stats", "heads", "report", "judge"}
+MAY["photo"] = MAY["measure"] | {"measure"}
 MAY["blame"] = MAY["measure"] | {"measure", "duet", "init"}
 MAY["load"] = MAY["measure"] | {"measure", "duet"}
 # The duet's files that show/ imports: they read what was recorded.
@@ -61,7 +62,8 @@ EXECUTORS = frozenset(
     {"torch", "torchvision", "torchao", "timm", "transformers", "onnx", "onnxruntime", "openvino",
      "nncf", "executorch"}
 )  # fmt: skip
-HEAVY = EXECUTORS | {"plotly", "skimage", "scipy", "huggingface_hub", "safetensors"}
+HEAVY = EXECUTORS | {"plotly", "skimage", "scipy", "huggingface_hub", "safetensors",
+                     "cv2", "simplejpeg"}  # fmt: skip
 
 
 @dataclass(frozen=True)

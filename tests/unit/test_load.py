@@ -18,7 +18,7 @@ from vitbench.load.load_run import LoadRun, Proof
 from vitbench.load.remote import Ask, RemoteGenerator
 from vitbench.load.scenario import OFFLINE, SERVER, SINGLE_STREAM, Scenario
 from vitbench.load.soak import Soak, Soaked
-from vitbench.plugin.cases import asks_for_load
+from vitbench.plugin.cases import asks_for
 
 SERVICE = 0.004
 LIMITS = Limits(agreement=0.96, relative_error=0.05, cosine=0.99, reason="of a test")
@@ -194,7 +194,7 @@ def test_load_is_measured_where_a_run_asks_for_it(given, asked):
     option = {f"vitbench_{name}": given.get(name) for name in names}
     option["keyword"] = given.get("keyword", "")
     config = SimpleNamespace(option=SimpleNamespace(**option), args=given.get("args", []))
-    assert asks_for_load(config) is asked
+    assert asks_for("load", config) is asked
 
 
 def test_a_soak_is_minutes_and_what_is_left_over():

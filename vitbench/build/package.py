@@ -4,16 +4,21 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vitbench import __version__, environment, variables
 from vitbench.build.entry import Artifact
+from vitbench.build.script import IMAGE, script
 from vitbench.errors import UserError
+from vitbench.heads.code import answering_code
 from vitbench.models import Model
 from vitbench.models.described import describe
 from vitbench.models.weights import file_sha256
 from vitbench.runtimes import Placement, Variant, foreign, runtime
+
+PROGRAM = "predict.py"
 
 
 def package(
@@ -24,14 +29,16 @@ def package(
     folder: Path,
     calibration: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Copy the artifact to `folder`/MODEL-VARIANT/ and write manifest.json beside it.
+    """Copy the artifact to `folder`/MODEL-VARIANT/; manifest.json and predict.py lie beside it.
 
     Returns the copy's path. The manifest's `files` are the names and sha256 of all that belongs to
     it, `sha256` that of the one file, or else of their digests in a row; `load` is Python of at
     most ten lines that loads it without vitbench; `calibration` what a static recipe was calibrated
     on. `preprocessing` says how an image file becomes the input; `preprocess` is that as Python of
-    Pillow and NumPy alone, and `classify` three lines that use both. Where a preprocessing cannot
-    be written out, it is the reason, and the others are empty. Of what another tool built, `built`
+    Pillow and NumPy alone, `classify` three lines that use both, and `answer` lines that make words
+    of the logits, as `vitbench predict` does. predict.py is all of them as a program. Where a
+    preprocessing cannot be written out, it is the reason, `preprocess` and `classify` are empty,
+    and there is no program. Of what another tool built, `built`
     is false and `input` says how the file takes images. Raises UserError where the folder cannot be
     written.
     """
@@ -40,12 +47,16 @@ def package(
     made_by = runtime(variant.runtime)
     placement = Placement(Path(file.name), variant, "cpu", model.architecture, 1)
     preprocessing, code, reason = describe(model.preprocess)
-    photo = 'preprocess("photo.jpg")'
+    answer = answering_code(model.head)
     if variant.artifact:
         placement = replace(placement, variant=artifact.completed(variant))
-        load, call = foreign.loading_code(placement), foreign.calling_code(placement, photo)
+        load, calling = foreign.loading_code(placement), partial(foreign.calling_code, placement)
     else:
-        load, call = made_by.loading_code(placement), made_by.calling_code(variant, photo)
+        load, calling = made_by.loading_code(placement), partial(made_by.calling_code, variant)
+    program = code and script(
+        f"{model.spec.name} as {variant.name}.",
+        load.splitlines(), code, calling(IMAGE), answer,
+    )  # fmt: skip
     manifest = {
         "file": file.name,
         "files": {name: file_sha256(part) for name, part in artifact.names.items()},
@@ -74,7 +85,8 @@ def package(
         "load": load.splitlines(),
         "preprocessing": preprocessing or reason,
         "preprocess": code,
-        "classify": call if code else [],
+        "classify": calling('preprocess("photo.jpg")') if code else [],
+        "answer": answer,
     }
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -82,6 +94,9 @@ def package(
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(part, target / name)
         (target / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+        (target / PROGRAM).unlink(missing_ok=True)  # of an earlier package there
+        if program:
+            (target / PROGRAM).write_text(program, encoding="utf-8")
     except OSError as error:
         raise UserError(f"--output {folder}: cannot write there: {error.strerror}") from error
     return file

@@ -1,6 +1,7 @@
 """`vitbench package`: hand over the file that was verified."""
 
 import argparse
+import json
 import sys
 from typing import Any
 
@@ -25,7 +26,7 @@ def register(commands: Any) -> None:
 
 def package_variant(chosen: argparse.Namespace) -> int:
     """Copies the verified artifact and its manifest. Refuses one whose limits are BROKEN."""
-    from vitbench.build.package import package
+    from vitbench.build.package import PROGRAM, package
     from vitbench.case import Case
     from vitbench.show.foundations import partly_quantized
 
@@ -70,5 +71,8 @@ def package_variant(chosen: argparse.Namespace) -> int:
             print(f"{file.name} was built by another tool; it is handed over as it is")
         if said := partly_quantized(**artifact.layers):
             print(said)
+        if not file.with_name(PROGRAM).is_file():
+            manifest = json.loads(file.with_name("manifest.json").read_text(encoding="utf-8"))
+            print(f"there is no {PROGRAM}: {manifest['preprocessing']}")
         print("wrote", *sorted(map(str, file.parent.iterdir())))
     return code

@@ -48,16 +48,25 @@ def calibration_photos(count: int) -> list[Photo]:
     return _crops(UNSEEN, count)
 
 
+def shipped(name: str) -> Image.Image:
+    """One of scikit-image's images, whole. Raises UserError where scikit-image is missing."""
+    return _whole(_data() / name)
+
+
+def _data() -> Path:
+    package = find_spec("skimage")
+    if package is None or package.origin is None:
+        raise UserError("scikit-image is not installed: install it, or give --images FOLDER")
+    return Path(package.origin).parent / "data"
+
+
 def _crops(names: Sequence[str], count: int) -> list[Photo]:
     """`count` square crops, 0.4 to 1.0 of the short side, about half of them mirrored.
 
     Photographs take turns. Sizes and places follow a low-discrepancy sequence, so that any number
     of crops is spread evenly and fewer crops are the first of more.
     """
-    package = find_spec("skimage")
-    if package is None or package.origin is None:
-        raise UserError("scikit-image is not installed: install it, or give --images FOLDER")
-    data, photos = Path(package.origin).parent / "data", []
+    data, photos = _data(), list[Photo]()
     for number in range(count):
         turn, which = divmod(number, len(names))
         path = data / names[which]

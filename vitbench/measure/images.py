@@ -1,7 +1,9 @@
 """One image file to the 8-bit RGB image that a model's preprocessing takes."""
 
 import warnings
+from collections.abc import Callable
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +42,26 @@ def read_image(path: Path | str, advice: str = "give a readable image") -> Image
     timm and torchvision leave it. Raises UserError that names the file and ends in the advice.
     """
     path = Path(path)
+    return _read(path, str(path), advice, lambda: unidentified(path), _formats(path))
+
+
+def image_of(data: bytes, name: str, advice: str = "give a readable image") -> Image.Image:
+    """As `read_image`, of the bytes of a file, which sentences call `name`."""
+    return _read(BytesIO(data), name, advice, lambda: "is not an image", _known())
+
+
+def _read(
+    source: Path | BytesIO,
+    name: str,
+    advice: str,
+    unknown: Callable[[], str],
+    formats: tuple[str, ...],
+) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # about metadata, which is not read here
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_formats(path)) as image:
+            with Image.open(source, formats=formats) as image:
                 return _rgb(image)
     except FileNotFoundError:
         reason = "does not exist"
@@ -53,12 +70,12 @@ def read_image(path: Path | str, advice: str = "give a readable image") -> Image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         reason = f"has more than {Image.MAX_IMAGE_PIXELS} pixels, as decompression bombs have"
     except UnidentifiedImageError:
-        reason = unidentified(path)
+        reason = unknown()
     except _UnfitError as why:
         reason = str(why)
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
         reason = f"cannot be read ({error})"
-    raise UserError(f"{path} {reason}: {advice}")
+    raise UserError(f"{name} {reason}: {advice}")
 
 
 def changes_of(image: Image.Image) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ __all__ = ["pytest_addoption"]
 
 MODULES = (
     "options", "heading", "cases", "neighbours", "selecting", "recording", "run", "counting",
-    "failing", "measuring", "load", "contracts", "against",
+    "failing", "measuring", "load", "photo", "contracts", "against",
 )  # fmt: skip
 PARTS = f"{__name__}."
 ACTIVE = pytest.StashKey[bool]()

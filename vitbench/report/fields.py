@@ -16,6 +16,7 @@ Benchmarks = Mapping[str, Mapping[str, Any]]
 TIMED = ("latency", "throughput")
 THROUGHPUT = ("throughput", "latency")
 FOOTPRINT = ("footprint",)
+PHOTO = ("photo",)
 BUILT = (*FOOTPRINT, *TIMED)
 
 # What a figure measures: its units, and how much of what a report records is one of each.
@@ -220,5 +221,17 @@ FIELD: dict[str, Field] = {each.name: each for each in (
     Field("build", "build", "s", SECONDS, 1, LOWER, BUILT,
           "extra_info/artifact/build_seconds", "build_seconds",
           "Seconds to build the artifact.", room=15, page=False),
+    Field("photo", "photo to answer", "ms", SECONDS, 1, LOWER, PHOTO, "stats/median",
+          "photo_seconds", "Median seconds from the bytes of a JPEG of 500 x 375 to the answer.",
+          room=18, rare=True),
+    Field("photo_speedup", "of Pillow's", "x", FACTOR, 2, HIGHER, PHOTO,
+          "extra_info/ratio/speedup", "photo_speedup",
+          "Times as fast from the photograph as with Pillow and the model's own preprocessing.",
+          bounds=(("photo_low", "extra_info/ratio/low"), ("photo_high", "extra_info/ratio/high")),
+          room=19, rare=True),
+    Field("front_share", "front half", "%", SHARE, 0, LOWER, PHOTO,
+          "extra_info/front_share", "front_share",
+          "Share of decoding and preprocessing in the time from the photograph to the answer.",
+          room=20, rare=True),
 )}  # fmt: skip
 """By name."""

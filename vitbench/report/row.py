@@ -182,7 +182,7 @@ class Extra(Struct, frozen=True, kw_only=True):
     schema: int
     case: CaseInfo
     artifact: ArtifactInfo
-    kind: Literal["latency", "throughput", "footprint", "load"] | UnsetType = UNSET
+    kind: Literal["latency", "throughput", "footprint", "load", "photo"] | UnsetType = UNSET
     waited_seconds: NotNegative | UnsetType = UNSET
 
 
@@ -212,6 +212,55 @@ class Footprint(Extra, frozen=True, kw_only=True):
     baseline_memory_bytes: int
     cuda_peak_bytes: int | None
     outputs: ComparedInfo | UnsetType = UNSET
+
+
+class FrontInfo(Struct, frozen=True):
+    """A front half. `share`: of photographs with the reference's answer; `seconds`: of the front
+    half by itself, by the name of the photograph."""
+
+    name: str
+    state: Literal["REFERENCE", "KEPT", "BROKEN", "UNPROVEN", "unavailable"]
+    sentence: str
+    share: Number | None = None
+    relative_error: Number | None = None
+    seconds: dict[str, Number] = {}
+
+
+class PhotographInfo(Struct, frozen=True):
+    """A JPEG through the chain with the fastest front half. `ratio`: against the chain of Pillow
+    and the model's own preprocessing; `over_inference`: against inference alone; the shares are of
+    either front half in its chain."""
+
+    name: str
+    width: Positive
+    height: Positive
+    bytes: Positive
+    front: str
+    seconds: Number
+    ratio: Ratio
+    over_inference: Ratio
+    front_share: NotNegative
+    own_share: NotNegative
+
+
+class FrontReference(Struct, frozen=True):
+    """Seconds of the chain of Pillow and the model's own preprocessing."""
+
+    rounds: list[Number]
+
+
+class PhotoInfo(Extra, frozen=True, kw_only=True):
+    """From JPEG bytes to the answer. `front` is the front half of the row's rounds; the first of
+    `photographs` is theirs; `judged` photographs decided on `fronts`."""
+
+    front: str
+    front_share: NotNegative
+    ratio: Ratio
+    reference: FrontReference
+    judged: Count
+    photographs: list[PhotographInfo]
+    fronts: list[FrontInfo]
+    throttled: Throttled | None = None
 
 
 class DuetInfo(Extra, frozen=True, kw_only=True):
@@ -266,6 +315,11 @@ class LoadRow(Struct, frozen=True, tag_field="group", tag="load"):
     extra_info: Load
 
 
+class PhotoRow(Struct, frozen=True, tag_field="group", tag="photo"):
+    stats: Stats
+    extra_info: PhotoInfo
+
+
 class DuetRow(Struct, frozen=True, tag_field="group", tag="duet"):
     stats: Stats
     extra_info: DuetInfo
@@ -273,5 +327,5 @@ class DuetRow(Struct, frozen=True, tag_field="group", tag="duet"):
 
 TimedRow = LatencyRow | ThroughputRow
 """A benchmark that timed a case in pairs."""
-OurRow = LatencyRow | ThroughputRow | FootprintRow | LoadRow | DuetRow
+OurRow = LatencyRow | ThroughputRow | FootprintRow | LoadRow | PhotoRow | DuetRow
 """A benchmark of vitbench."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from vitbench.report.misfit import MisfitError, typed
-from vitbench.report.row import Footprint, OurRow, Timed
+from vitbench.report.row import Footprint, OurRow, PhotoInfo, Timed
 
 LEFT_OUT = "left_out"
 """The key under which a report in memory names what is left out of its `benchmarks`."""
@@ -143,6 +143,10 @@ def _faults(row: OurRow) -> Iterator[str]:
         yield from positive(extra.load_seconds, "its load_seconds")
         yield from positive(extra.first_inference_seconds, "its first_inference_seconds")
         yield from positive(extra.peak_memory_bytes, "its peak_memory_bytes")
+    if isinstance(extra, PhotoInfo):
+        yield from positive(extra.ratio.speedup, "its speed-up")
+        for seconds in extra.reference.rounds:
+            yield from positive(seconds, "a round of its reference")
 
 
 def _paired_faults(extra: Timed, rounds: int) -> Iterator[str]:

@@ -17,6 +17,7 @@ from vitbench.report.schema import RunInfo
 from vitbench.report.sound import left_out
 from vitbench.show.columns import GAP, Column, column_width, columns, fitting
 from vitbench.show.foundations import rests_on
+from vitbench.show.photo import from_the_photograph
 
 EMPTY = "This report holds no vitbench benchmarks."
 INDENT = 2
@@ -53,6 +54,7 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
         ("Failed:", [f"{name}: {why}" for name, why in run.failed.items()] if run else []),
         ("Left out:", unsound),
         ("Where the time goes (by each runtime's profiler, which slows it):", _operators(found)),
+        ("From the photograph to the answer:", from_the_photograph(found)),
         (
             "Rests on:",
             rests_on(found, run),

@@ -1,0 +1,100 @@
+"""The table of front halves: each takes JPEG bytes to the image of a model. A new one is a row."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from vitbench.case import Limits
+from vitbench.errors import Unavailable
+from vitbench.photo import decoders, onnx_graph, openvino_graph, resizers
+from vitbench.photo.chain import FrontHalf, Network, chained, in_graph
+from vitbench.photo.decoders import Decoder
+from vitbench.photo.resizers import Resizer
+from vitbench.photo.steps import Steps
+from vitbench.place import install
+from vitbench.runtimes import Deployment, Placement
+
+LIMITS = Limits(
+    agreement=0.97,
+    relative_error=0.10,
+    cosine=0.99,
+    reason="a front half may cost no more than int8 linear layers do",
+)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A front half: what decodes, and what resizes and normalizes, made for the steps of a model.
+
+    `packages` are modules that must be there. Where there is no `resizer`, `network` does its work
+    in the graph of a variant, which must be of `runtime`. `limits` are what the whole chain must
+    keep against the chain whose front half is Pillow and the model's own preprocessing.
+    """
+
+    name: str
+    about: str
+    packages: tuple[str, ...]
+    decoder: Callable[[Steps], Decoder]
+    resizer: Callable[[Steps], Resizer] | None
+    network: Callable[[Placement, Steps], Network] | None = None
+    runtime: str = ""
+    limits: Limits = LIMITS
+
+    def front_half(self, steps: Steps) -> FrontHalf:
+        """For the preprocessing of a model. Raises Unavailable, with the reason, where a package is
+        missing, the library cannot do what the steps says, or a graph does it."""
+        self._require()
+        if self.resizer is None:
+            raise Unavailable(f"{self.name} is a part of the graph of a variant of {self.runtime}")
+        decode, make = self.decoder(steps), self.resizer(steps)
+        return lambda jpeg: make(decode(jpeg))
+
+    def chain(self, steps: Steps, placement: Placement, deployment: Deployment) -> Deployment:
+        """With a variant behind it, as `photo.chain` has it; `deployment` is that of `placement`.
+        Raises Unavailable as `front_half`, and where the graph is not the variant's."""
+        if self.network is None:
+            return chained(self.front_half(steps), deployment)
+        self._require()
+        variant = placement.variant
+        if variant.runtime != self.runtime or variant.artifact or placement.device != "cpu":
+            raise Unavailable(f"only a graph of {self.runtime} on the CPU takes it in")
+        return in_graph(self.decoder(steps), self.network(placement, steps), deployment)
+
+    def _require(self) -> None:
+        if lacking := [each for each in self.packages if find_spec(each) is None]:
+            raise Unavailable(f"{' and '.join(lacking)} is not installed: {install('photo')}")
+
+
+def _always(decode: Decoder) -> Callable[[Steps], Decoder]:
+    return lambda _: decode
+
+
+def _scaled(steps: Steps) -> Decoder:
+    """At twice the size that the steps resizes to, at least."""
+    if steps.resize is None:
+        raise Unavailable("the model's preprocessing does not resize")
+    size = steps.resize if isinstance(steps.resize, tuple) else (steps.resize, steps.resize)
+    return decoders.scaled_by_simplejpeg(2 * size[0], 2 * size[1])
+
+
+BACKENDS: Mapping[str, Backend] = {each.name: each for each in (
+    Backend("pillow", "Pillow decodes and resizes", (),
+            _always(decoders.by_pillow), resizers.by_pillow),
+    Backend("torchvision", "torchvision v2: uint8, antialiased", ("torchvision",),
+            _always(decoders.by_torchvision), resizers.by_torchvision),
+    Backend("opencv", "OpenCV: areas where a photograph shrinks", ("cv2",),
+            _always(decoders.by_opencv), resizers.by_opencv),
+    Backend("opencv-plain", "OpenCV by the kernel's name, which does not antialias", ("cv2",),
+            _always(decoders.by_opencv), resizers.by_opencv_plainly),
+    Backend("simplejpeg", "simplejpeg decodes, torch resizes uint8", ("simplejpeg", "torch"),
+            _always(decoders.by_simplejpeg), resizers.by_torch),
+    Backend("simplejpeg-scaled", "simplejpeg decodes at a part of the size, torch resizes uint8",
+            ("simplejpeg", "torch"), _scaled, resizers.by_torch),
+    Backend("openvino-graph", "simplejpeg decodes, OpenVINO's preprocessor in the variant's graph",
+            ("simplejpeg", "openvino"), _always(decoders.by_simplejpeg), None,
+            openvino_graph.network, "openvino"),
+    Backend("onnx-graph", "simplejpeg decodes, operators of ONNX in the variant's graph",
+            ("simplejpeg", "onnx", "onnxruntime"), _always(decoders.by_simplejpeg), None,
+            onnx_graph.network, "onnxruntime"),
+)}  # fmt: skip
+"""By name."""

@@ -1,0 +1,195 @@
+"""From the photograph to the answer of one case: judge the front halves, choose one, time it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vitbench.case import Case
+from vitbench.errors import Unavailable, with_kind
+from vitbench.measure.clock import BusyClock
+from vitbench.measure.measurement import Subject
+from vitbench.measure.measuring import Play, plain_rounds
+from vitbench.measure.session import Session
+from vitbench.measure.timing_lock import timing_alone
+from vitbench.photo import photographs
+from vitbench.photo.backends import BACKENDS
+from vitbench.photo.chain import FrontHalf, chained
+from vitbench.photo.judging import FrontState, Judge, own, photograph_of
+from vitbench.photo.measurement import Front, PhotoMeasurement, TimedPhoto
+from vitbench.photo.photographs import LARGE, USUAL, Photograph
+from vitbench.photo.steps import Steps
+from vitbench.photo.timing import front_seconds, paired
+from vitbench.runtimes import Deployment
+
+OWN = "own"
+"""What the front half is called that all are compared with."""
+JUDGED = 128
+"""Images of the sample that chains are judged on at most, beside photographs of all kinds."""
+SHARE = 1 / 3
+"""Of the seconds of a case: what each comparison takes beside the row's own."""
+LEAST = 10  # rounds of those comparisons
+
+
+@dataclass(frozen=True)
+class _Chain:
+    name: str
+    deployment: Deployment
+    front: FrontHalf | None  # None where it is a part of the graph
+
+
+def measure_photo(
+    session: Session,
+    case: Case,
+    least_rounds: int,
+    play: Play = plain_rounds,
+    clock: BusyClock | None = None,
+) -> PhotoMeasurement:
+    """Verify a case; judge each front half on the whole chain; time the fastest that keeps limits.
+
+    The row's rounds are of the photograph of USUAL size, in pairs with the chain of Pillow and the
+    model's own preprocessing; the same is measured of the LARGE one, and both beside inference
+    alone. Raises UserError where the case is BROKEN; Unavailable and WorkerFailed as the session.
+    """
+    session.verified(case)
+    _use_threads(session.options.threads)
+    deployment, model = session.deployment(case), session.model(case.model)
+    reference = _Chain(OWN, chained(own(model.preprocess), deployment), own(model.preprocess))
+    judge = _judge(session, case)
+    session.say(f"judging front halves of {case.id} on {judge.count} photographs")
+    outputs = judge.outputs(reference.deployment)
+    fronts, chains = [Front(OWN, "REFERENCE", f"{OWN}: Pillow and the model's preprocessing")], []
+    for name, chain in _chains(session, case, deployment):
+        if isinstance(chain, str):
+            fronts.append(Front(name, "unavailable", f"{name}: {chain}"))
+            continue
+        found = judge.judged(name, chain.deployment, outputs, BACKENDS[name].limits)
+        fronts.append(_front(name, found))
+        if found.state != "BROKEN":
+            chains.append(chain)
+    kept = [each.name for each in fronts if each.state == "KEPT"]
+    able = [chain for chain in chains if chain.name in kept] or chains
+    with timing_alone(session.say) as waited_seconds:
+        timed = []
+        for name in (USUAL, LARGE):
+            photograph = photographs.named(name)
+            alone = front_seconds(
+                {each.name: each.front for each in (reference, *chains) if each.front},
+                photograph.jpeg,
+                session.options.seconds,
+            )
+            fronts = [_with(each, name, alone.get(each.name)) for each in fronts]
+            chosen = _fastest(session, able or [reference], alone, reference, photograph)
+            main = name == USUAL
+            timed.append(
+                _timed(
+                    session, case, photograph, chosen, reference, deployment,
+                    least_rounds if main else LEAST, play if main else plain_rounds,
+                    clock if main else None,
+                )
+            )  # fmt: skip
+    subject = Subject(case, session.artifact(case))
+    return PhotoMeasurement(subject, tuple(timed), tuple(fronts), judge.count, waited_seconds)
+
+
+def _use_threads(threads: int) -> None:
+    """OpenCV's are its own; torch's the session has set."""
+    try:
+        import cv2
+    except ImportError:
+        return
+    cv2.setNumThreads(threads)
+
+
+def _judge(session: Session, case: Case) -> Judge:
+    sample = session.inputs.photos[:JUDGED]
+    kinds = photographs.photographs()
+    every = (*map(photograph_of, sample), *kinds)
+    clusters = (*(photo.cluster for photo in sample), *(f"kind {each.name}" for each in kinds))
+    return Judge(session.model(case.model), every, clusters)
+
+
+def _chains(
+    session: Session, case: Case, deployment: Deployment
+) -> Sequence[tuple[str, _Chain | str]]:
+    """Of each row of the table, or why it has none here."""
+    found: list[tuple[str, _Chain | str]] = []
+    try:
+        steps = Steps.of(session.model(case.model).preprocess)
+    except Unavailable as reason:
+        return [(name, str(reason)) for name in BACKENDS]
+    for name, backend in BACKENDS.items():
+        try:
+            made = backend.chain(steps, session.placement(case), deployment)
+            front = backend.front_half(steps) if backend.resizer else None
+            found.append((name, _Chain(name, made, front)))
+        except Unavailable as reason:
+            found.append((name, str(reason)))
+        except Exception as error:  # of a library: the other front halves go on
+            found.append((name, with_kind(error)))
+    return found
+
+
+def _front(name: str, found: FrontState) -> Front:
+    agreement = found.agreement
+    if agreement is None:
+        return Front(name, found.state, found.sentence)
+    figures = agreement.to_json()
+    return Front(
+        name, found.state, found.sentence, figures["share"] if agreement.claimed else None,
+        figures["relative_error"],
+    )  # fmt: skip
+
+
+def _with(front: Front, photograph: str, seconds: float | None) -> Front:
+    if seconds is None:
+        return front
+    return replace(front, seconds={**front.seconds, photograph: seconds})
+
+
+def _fastest(
+    session: Session,
+    able: Sequence[_Chain],
+    alone: Mapping[str, float],
+    reference: _Chain,
+    photograph: Photograph,
+) -> _Chain:
+    """The front half that takes least by itself; where a graph has others in it, they and it are
+    compared as whole chains."""
+    plain = [each for each in able if each.name in alone]
+    finalists = [min(plain, key=lambda each: alone[each.name])] if plain else []
+    finalists += [each for each in able if each.front is None]
+    if len(finalists) == 1:
+        return finalists[0]
+    jpegs = [photograph.jpeg]
+    seconds = {
+        each.name: float(np.median(np.divide(*paired(
+            (each.deployment, jpegs), (reference.deployment, jpegs),
+            session.options.seconds * SHARE, plain_rounds, LEAST,
+        )[:2])))
+        for each in finalists
+    }  # fmt: skip
+    return min(finalists, key=lambda each: seconds[each.name])
+
+
+def _timed(
+    session: Session,
+    case: Case,
+    photograph: Photograph,
+    chosen: _Chain,
+    reference: _Chain,
+    deployment: Deployment,
+    least: int,
+    play: Play,
+    clock: BusyClock | None,
+) -> TimedPhoto:
+    """The chosen chain in pairs with the reference's, and then with inference alone."""
+    jpegs, seconds = [photograph.jpeg], session.options.seconds
+    whole, pillow, throttled = paired(
+        (chosen.deployment, jpegs), (reference.deployment, jpegs), seconds, play, least, clock
+    )
+    staged = deployment.stage(session.first_batch(case)[:1])
+    beside, inference, _ = paired(
+        (chosen.deployment, jpegs), (deployment, staged), seconds * SHARE, plain_rounds, LEAST
+    )
+    return TimedPhoto(photograph, chosen.name, whole, pillow, beside, inference, throttled)

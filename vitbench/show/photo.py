@@ -1,0 +1,44 @@
+"""Lines on cases from the photograph to the answer: which front half, its share, and the others."""
+
+from collections.abc import Iterator, Sequence
+
+from vitbench.report.reader import Row
+from vitbench.report.row import FrontInfo, PhotographInfo, PhotoInfo, PhotoRow
+
+
+def from_the_photograph(found: Sequence[Row]) -> Iterator[str]:
+    """Of each case that a report has from the photograph on, by photograph and by front half."""
+    for row in found:
+        typed = row.typed.get("photo")
+        if isinstance(typed, PhotoRow):
+            info = typed.extra_info
+            yield from (f"{row.case.id}: {_photograph(each)}" for each in info.photographs)
+            yield f"{row.case.id}: front halves, judged on {info.judged} photographs:"
+            yield from (f"  {_front(each, info)}" for each in info.fronts)
+
+
+def _photograph(found: PhotographInfo) -> str:
+    over = found.over_inference.speedup
+    return (
+        f"{found.name}, {found.bytes / 1e3:,.0f} kB: {found.seconds * 1e3:.1f} ms with "
+        f"{found.front}, {_ratio(found)} the speed of Pillow's chain; {over:.2f}x inference alone; "
+        f"the front half is {found.front_share:.0%} of it, and was {found.own_share:.0%}"
+    )
+
+
+def _ratio(found: PhotographInfo) -> str:
+    ratio = found.ratio
+    interval = "" if ratio.low is None else f" [{ratio.low:.2f}, {ratio.high:.2f}]"
+    return f"{ratio.speedup:.2f}x{interval}"
+
+
+def _front(front: FrontInfo, info: PhotoInfo) -> str:
+    times = [
+        f"{front.seconds[each.name] * 1e3:.1f} ms ({each.name})"
+        for each in info.photographs
+        if each.name in front.seconds
+    ]
+    alone = f"; by itself {', '.join(times)}" if times else ""
+    chosen = [each.name for each in info.photographs if each.front == front.name]
+    taken = f"; taken for {' and '.join(chosen)}" if chosen else ""
+    return f"{front.sentence}{alone}{taken}"
