@@ -12,7 +12,7 @@ from PIL import Image
 from tests.conftest import ROOT
 from vitbench.build.entry import Artifact
 from vitbench.build.package import package
-from vitbench.cli.codes import OK
+from vitbench.cli.codes import BROKEN, OK
 from vitbench.cli.main import main
 from vitbench.models import load_model, parse_spec
 from vitbench.models.described import _picture, describe
@@ -165,7 +165,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
     lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("  fp32 ")]
     assert [line.split()[1:] for line in lines] == [x.split() for x in done.stdout.splitlines()]
     assert len(lines) == 3
-    photo.write_bytes(photo.read_bytes()[:9000])
+    good, answered = photo.rename(tmp_path / "good.jpg"), lines[0]
+    photo.write_bytes(good.read_bytes()[:9000])
+    assert main(["predict", str(photo), str(good), f"--cache={cache}", threads]) == BROKEN
+    said = capsys.readouterr()
+    assert f"{photo} cannot be read (image file is truncated" in said.err
+    assert said.out.splitlines()[-2:] == ["  good.jpg", answered]
     done = predicted("photo.jpg")
     assert done.returncode == 1
     assert done.stderr.startswith("photo.jpg cannot be read (image file is truncated")

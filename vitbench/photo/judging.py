@@ -17,12 +17,16 @@ from vitbench.measure.photos import Photo
 from vitbench.measure.sample import Sample
 from vitbench.models import Model
 from vitbench.models.preprocess import Preprocess
-from vitbench.photo.chain import FrontHalf
+from vitbench.photo.chain import FrontHalf, chained
 from vitbench.photo.decoders import NAME
 from vitbench.photo.photographs import Photograph, encoded
+from vitbench.photo.steps import Steps
 from vitbench.runtimes import Deployment
 
 QUALITY = 95  # of crops, which are no files
+NUDGED = 0.0025
+"""The share of values that a resize of uint8 with antialiasing has one level off Pillow's."""
+ROOM = 2.0
 
 
 def own(preprocess: Preprocess) -> FrontHalf:
@@ -50,23 +54,16 @@ class FrontState:
 
 
 class Judge:
-    """Asks chains all of `photographs`; `clusters` are what each is a picture of."""
+    """Asks chains `photographs`, the first of them if not all; `clusters` are what each is a
+    picture of."""
 
     def __init__(
         self, model: Model, photographs: Sequence[Photograph], clusters: Sequence[str]
     ) -> None:
         self._model, self._photographs = model, photographs
         self._good = [each for each in photographs if each.whole]
-        kept = [each for each, photo in zip(clusters, photographs, strict=True) if photo.whole]
-        # The "images" of this sample are places in a list: what the chain takes are bytes.
-        self._sample = Sample(
-            tuple(each.name for each in self._good),
-            tuple(kept),
-            None,
-            np.arange(len(self._good), dtype=np.float32),
-            "photographs",
-            "",
-        )
+        pairs = zip(clusters, photographs, strict=True)
+        self._clusters = tuple(each for each, photo in pairs if photo.whole)
 
     @property
     def count(self) -> int:
@@ -75,12 +72,18 @@ class Judge:
 
     def outputs(self, chain: Deployment) -> NDArray[np.float32]:
         """Of a chain, (N, C)."""
-        return logits_of(self._asked(chain), self._sample.images, 1)
+        return logits_of(self._asked(chain), self._sample(self.count).images, 1)
 
     def judged(
-        self, name: str, chain: Deployment, reference: NDArray[np.float32], limits: Limits
+        self,
+        name: str,
+        chain: Deployment,
+        reference: NDArray[np.float32],
+        limits: Limits,
+        most: int | None = None,
     ) -> FrontState:
-        """Of a chain against the reference's `outputs`, by the limits of its front half."""
+        """Of a chain against the reference's `outputs`, by the limits of its front half, on the
+        first `most` photographs, or all."""
         for each in self._photographs:
             if not each.whole and _answers(chain, each):
                 return FrontState(
@@ -90,8 +93,8 @@ class Judge:
         ask = partial(
             compare,
             self._asked(chain),
-            self._sample,
-            reference,
+            self._sample(self.count if most is None else most),
+            reference[:most],
             1,
             [label.name for label in model.labels],
             model.weights.synthetic,
@@ -104,6 +107,23 @@ class Judge:
         except UserError as error:
             return FrontState("BROKEN", f"{name}: refuses what Pillow reads: {error}: BROKEN")
         return FrontState(agreement.state, agreement.sentence, agreement)
+
+    def room(
+        self, preprocess: Preprocess, deployment: Deployment, reference: NDArray[np.float32]
+    ) -> float:
+        """A relative error that every front half may have: ROOM times that of pixels one level
+        off here and there, which int8 layers may round another way."""
+        front, steps = own(preprocess), Steps.of(preprocess)
+        off = np.random.default_rng(0).random(steps.image) < NUDGED
+        level = (off * steps.factor).astype(np.float32)
+        outputs = self.outputs(chained(lambda jpeg: front(jpeg) + level, deployment))
+        return ROOM * float(np.linalg.norm(outputs - reference) / np.linalg.norm(reference))
+
+    def _sample(self, most: int) -> Sample:
+        """Its "images" are places in a list: what a chain takes are bytes."""
+        names = tuple(each.name for each in self._good[:most])
+        places = np.arange(len(names), dtype=np.float32)
+        return Sample(names, self._clusters[:most], None, places, "photographs", "")
 
     def _asked(self, chain: Deployment) -> Deployment:
         def stage(places: NDArray[np.float32]) -> Any:

@@ -24,8 +24,6 @@ from vitbench.runtimes import Deployment
 
 OWN = "own"
 """What the front half is called that all are compared with."""
-JUDGED = 128
-"""Images of the sample that chains are judged on at most, beside photographs of all kinds."""
 SHARE = 1 / 3
 """Of the seconds of a case: what each comparison takes beside the row's own."""
 LEAST = 10  # rounds of those comparisons
@@ -59,11 +57,16 @@ def measure_photo(
     session.say(f"judging front halves of {case.id} on {judge.count} photographs")
     outputs = judge.outputs(reference.deployment)
     fronts, chains = [Front(OWN, "REFERENCE", f"{OWN}: Pillow and the model's preprocessing")], []
-    for name, chain in _chains(session, case, deployment):
+    chained_by, room = _chains(session, case, deployment), 0.0
+    if not all(isinstance(chain, str) for _, chain in chained_by):
+        room = judge.room(model.preprocess, deployment, outputs)
+    for name, chain in chained_by:
         if isinstance(chain, str):
             fronts.append(Front(name, "unavailable", f"{name}: {chain}"))
             continue
-        found = judge.judged(name, chain.deployment, outputs, BACKENDS[name].limits)
+        row, kinds = BACKENDS[name], len(photographs.whole())
+        limits = replace(row.limits, relative_error=max(row.limits.relative_error, room))
+        found = judge.judged(name, chain.deployment, outputs, limits, kinds + row.images)
         fronts.append(_front(name, found))
         if found.state != "BROKEN":
             chains.append(chain)
@@ -102,10 +105,11 @@ def _use_threads(threads: int) -> None:
 
 
 def _judge(session: Session, case: Case) -> Judge:
-    sample = session.inputs.photos[:JUDGED]
-    kinds = photographs.photographs()
-    every = (*map(photograph_of, sample), *kinds)
-    clusters = (*(photo.cluster for photo in sample), *(f"kind {each.name}" for each in kinds))
+    """Of photographs of all kinds, and then of as many images as the largest row asks for."""
+    most = max(each.images for each in BACKENDS.values())
+    sample, kinds = session.inputs.photos[:most], photographs.photographs()
+    every = (*kinds, *map(photograph_of, sample))
+    clusters = (*(f"kind {each.name}" for each in kinds), *(photo.cluster for photo in sample))
     return Judge(session.model(case.model), every, clusters)
 
 

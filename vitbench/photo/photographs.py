@@ -1,6 +1,5 @@
 """Photographs as a service gets them: JPEG bytes, made of what scikit-image ships."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -67,9 +66,9 @@ def photographs() -> tuple[Photograph, ...]:
     )  # fmt: skip
 
 
-def whole(every: Callable[[], tuple[Photograph, ...]] = photographs) -> tuple[Photograph, ...]:
+def whole() -> tuple[Photograph, ...]:
     """Those that are to be answered."""
-    return tuple(each for each in every() if each.whole)
+    return tuple(each for each in photographs() if each.whole)
 
 
 def named(name: str) -> Photograph:
