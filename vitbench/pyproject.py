@@ -11,7 +11,7 @@ from vitbench.errors import UserError, near
 
 NAME = "pyproject.toml"
 TABLE = ("tool", "vitbench")
-KEYS = ("contracts", "history_since", "models", "prepare", "variants")
+KEYS = ("contracts", "history_since", "models", "prepare", "prices", "variants")
 """The keys of `[tool.vitbench]`."""
 _TABLE = re.compile(
     r"^\W*tool\s*\.\s*vitbench\b|^\s*vitbench\b|^\W*tool\s*=.*\bvitbench\b", re.MULTILINE

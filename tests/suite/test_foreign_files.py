@@ -307,7 +307,7 @@ def test_a_file_of_another_model_is_a_sentence(files):
     with pytest.raises(UserError, match=r"none of its outputs \('scores' 2 x 10\) is 2 x 7 as the"):
         foreign.admit(placed(files / "plain.onnx"), 7, {})
     grey = replace(placed(files / "plain.onnx"), architecture={"image": [1, 32, 32]})
-    with pytest.raises(UserError, match="the model takes images of 1 channels: is it a file of th"):
+    with pytest.raises(UserError, match="the model takes images of 1 channels: is it one of th"):
         foreign.admit(grey, CLASSES, {})
 
 

@@ -21,6 +21,7 @@ def finish(tmp_path):
             "collectonly": False,
             "vitbench_inconclusive": "fail",
             "vitbench_model": [],
+            "vitbench_endpoint": [],
             **options,
         }
         config = SimpleNamespace(

@@ -20,6 +20,8 @@ EXPECTED = {
     "memory": 612, "gpu_memory": 300, "preprocess": 3, "stage": 0.4, "device": 18,
     "operations": 10**10, "peak_per_second": 2e12, "error": 0.03, "cosine": 0.9987,
     "photo": 9, "photo_speedup": 1.8, "front_share": 35,
+    "images_per_unit": 14_400_000, "requests_per_unit": 720_000, "price_per_hour": 0.1,
+    "energy": 0.25,
 }  # fmt: skip
 
 PHOTO = {
@@ -36,6 +38,12 @@ def full():
         "preprocess_seconds": 3e-3, "stage_seconds": 4e-4, "device_seconds": 18e-3,
     }  # fmt: skip
     benchmarks[0]["extra_info"]["agreement"] |= {"error": 0.03, "centred_cosine": 0.9987}
+    benchmarks[0]["extra_info"]["energy"] = {
+        "joules_per_image": 0.25, "source": "RAPL package-0", "calls": 5, "seconds": 1.0,
+    }  # fmt: skip
+    benchmarks[1]["extra_info"]["price"] = {
+        "per_hour": 0.1, "images_per_unit": 14_400_000, "requests_per_unit": 720_000,
+    }  # fmt: skip
     (row,) = rows(report_of(*benchmarks))
     return {**row.benchmarks, "photo": PHOTO}
 

@@ -15,9 +15,10 @@ from vitbench.build.entry import Artifact
 from vitbench.case import Case
 from vitbench.duet.block import Block
 from vitbench.duet.measurement import DuetMeasurement
-from vitbench.errors import UserError, WrongOutputs
+from vitbench.errors import Unavailable, UserError, WrongOutputs
 from vitbench.judge.agreement import judge_agreement
 from vitbench.judge.verdict import Verdict
+from vitbench.measure import extras
 from vitbench.measure.agreement import compare
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.footprint import Fresh
@@ -96,9 +97,27 @@ class Run:
 SAMPLE = Sample(IDS, IDS, None, np.arange(3), "planted", "s")
 
 
+class Counters:
+    """A joule more at each reading."""
+
+    source = "RAPL package-0"
+
+    def __init__(self, _):
+        self.joules = 0.0
+
+    def read(self):
+        self.joules += 1.0
+        return [self.joules]
+
+    def since(self, before, after):
+        return after[0] - before[0]
+
+
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     monkeypatch.setenv("VITBENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(extras, "meter_of", Counters)
+    monkeypatch.setattr(extras, "SECONDS", 0.0)
     return Run()
 
 
@@ -132,7 +151,12 @@ def test_a_case_is_measured_without_pytest_in_the_row_of_every_report(run):
     assert row["operators"][0]["name"] == "gelu"
     msgspec.convert(row, row_types.Timed)
     old, new = shape(golden("latency")), shape(row)
-    later = {"throttled", "flips"}  # of rows of schema 2, too, since its golden file was written
+    assert row["energy"]["joules_per_image"] == pytest.approx(1 / 3 / CASE.batch)
+    later = {
+        "throttled",
+        "flips",
+        "energy",
+    }  # of rows of schema 2, too, since its golden file was written
     assert new.keys() - later == old.keys()
     old["artifact"] = old["artifact"] | {"quantized_layers"}
     old["agreement"] = old["agreement"] | {"head"}
@@ -174,10 +198,14 @@ def test_what_answers_otherwise_in_its_rounds_gives_no_measurement(run, name):
         measured(run)
 
 
-def test_what_fails_beside_the_times_is_left_out_of_the_row(run):
+def test_what_fails_beside_the_times_is_left_out_of_the_row(run, monkeypatch):
+    def uncounted(_):
+        raise Unavailable("this machine does not count energy")
+
     run.figures.operations = run.figures.preprocess_seconds = lambda *_: 1 / 0
+    monkeypatch.setattr(extras, "meter_of", uncounted)
     found = measured(run, afterwards={"cprofile": lambda *_: 1 / 0})
-    assert set(found.left_out) == {"operations", "stages", "cprofile"}
+    assert set(found.left_out) == {"operations", "stages", "cprofile", "energy"}
     row = found.to_json()
     assert "stages" not in row
     assert row["left_out"]["cprofile"] == "ZeroDivisionError: division by zero"

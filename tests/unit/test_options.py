@@ -36,9 +36,10 @@ FIRST = {DUET: ["--against=x"], PREDICT: ["image"], PACKAGE: ["fp32", "--output=
 """What a command wants besides."""
 BESIDE = {"against", "against_tip", "base_artifact", "prepare_seconds", "no_shortcut",
           "tolerance", "blocks_max", "minutes", "inconclusive", "markdown", "report",
-          "reports", "arrangement", "latency_bound", "load_proof"}  # fmt: skip
-"""Of the rule of a duet, of load, and of where report and page go: none says how a model is
-built."""
+          "reports", "arrangement", "latency_bound", "load_proof", "price",
+          "endpoint"}  # fmt: skip
+"""Of the rule of a duet, of load, of where report and page go, of money, and of servers, which
+become variants of the project: none says how a model is built."""
 SINGULAR = {"model": "models", "variant": "variants", "batch": "batches",
             "cache_limit": "cache_limit_bytes", "build_memory": "build_memory_bytes",
             "no_thumbnails": "thumbnails"}  # fmt: skip

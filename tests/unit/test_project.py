@@ -280,7 +280,7 @@ def test_layers_that_stay_float_are_part_of_a_variant_wherever_it_goes(project):
 def test_every_variant_of_vitbench_fits_its_runtime():
     """So that what a project writes is judged by rules that ours keep."""
     assert [(row.name, misfit(row)) for row in VARIANTS if misfit(row)] == []
-    assert {row.runtime for row in VARIANTS} == set(TAKES)
+    assert {row.runtime for row in VARIANTS} == set(TAKES) - {"endpoint"}  # has a user's URL
 
 
 def test_the_catalogue_has_the_rows_of_a_project(project):

@@ -48,6 +48,12 @@ class Artifact:
         for another recipe."""
         return {name: self.manifest[name] for name in ("transform",) if name in self.manifest}
 
+    @property
+    def server(self) -> dict[str, dict[str, str]]:
+        """`server`: the URL of a running server, its software, the platform of its model, and how
+        tensors travel; empty for what was built."""
+        return {name: self.manifest[name] for name in ("server",) if name in self.manifest}
+
     def completed(self, row: Variant) -> Variant:
         """The variant, with the description of the file that was completed when it was opened."""
         return replace(row, input=self.manifest["input"]) if row.artifact else row

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import distributions
 from typing import Any
+from uuid import uuid4
 
 from packaging.requirements import Requirement
 
@@ -21,6 +22,8 @@ from vitbench.runtimes.registry import is_own
 BUILDING = "vitbench.build.worker"
 FEEDING = "vitbench.measure.agreement"
 JUDGING = "vitbench.judge.agreement"
+RUN = uuid4().hex
+"""Of this process: what only one run may take from the cache depends on it."""
 
 
 def of_artifact(
@@ -38,6 +41,7 @@ def of_artifact(
         "weights": model.weights.sha256,
         "calibration": calibration,
         "suffix": runtime(recipe.runtime).suffix(recipe),
+        **({"run": RUN} if getattr(runtime(recipe.runtime), "THIS_RUN_ALONE", False) else {}),
         **_tree(tree, model.architecture.get("code"), recipe),
     }
 

@@ -3,13 +3,16 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 from vitbench.cli.codes import BROKEN, OK
 from vitbench.cli.latest import add_report, settle_report
 from vitbench.cli.parsing import path_of
+from vitbench.cli.price import add_price, why_unpriced, with_price
+from vitbench.errors import UserError
 from vitbench.judge.best import choose
-from vitbench.judge.candidates import NEEDS
+from vitbench.judge.candidates import COST, NEEDS
 
 
 def register(commands: Any) -> None:
@@ -21,6 +24,7 @@ def register(commands: Any) -> None:
         default="latency",
         help="what there should be least of (default: latency)",
     )
+    add_price(best)
     best.add_argument(
         "--min-agreement",
         type=share,
@@ -50,7 +54,10 @@ def choose_variant(chosen: argparse.Namespace) -> int:
     from vitbench.show.best import choices_text, plot_choices
 
     settle_report(chosen)
-    report = read_report(chosen.report)
+    start = Path.cwd()
+    report = with_price(read_report(chosen.report), chosen.price, start)
+    if chosen.need == COST and (why := why_unpriced(report, start)):
+        raise UserError(f"{chosen.report}: --need=cost needs a price: {why}")
     choices = choose(report, chosen.need, chosen.min_agreement)
     run = run_of(report)
     if run and not run.complete:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vitbench.cli.session import session_of
-from vitbench.runtimes.catalogue import cases
+from vitbench.runtimes.catalogue import cases, of_a_tree
 
 if TYPE_CHECKING:
     from vitbench.case import Case
@@ -20,4 +20,5 @@ def chosen_cases(
     options = session.options
     names = [spec.name for spec in options.models]
     rows = session.catalogue.select(options.variants or variants, options.reference, names)
+    rows = of_a_tree(rows, options.variants)
     return options, cases(names, rows, ("cpu",), options.batches or (1,))

@@ -124,8 +124,11 @@ def _runtimes() -> list[dict[str, str]]:
 
 
 def _executes(runtime: str) -> str:
-    """The package that every variant of one of our runtimes needs first."""
-    needed = next(row.requires[0] for row in VARIANTS if row.runtime == runtime)
+    """The package that every variant of one of our runtimes needs first; the runtime's own word
+    where none of our variants is of it."""
+    needed = next((row.requires[0] for row in VARIANTS if row.runtime == runtime), None)
+    if needed is None:
+        return RUNTIMES[runtime].version()
     name = Requirement(needed).name
     version = installed(name)
     return f"{name} {version}" if version else f"{name} is not installed"

@@ -58,6 +58,13 @@ OPTIONS = (
         repeatable=True,
     ),
     Option(
+        "--endpoint",
+        (PYTEST,),
+        "a running server (Open Inference Protocol v2) as a case beside the others; repeatable",
+        "[NAME=]URL[,limits=LIMITS][,model=MODEL]",
+        repeatable=True,
+    ),
+    Option(
         "--reference",
         (PYTEST,),
         "the variant that others are timed in pairs with (default: fp32)",
@@ -255,6 +262,12 @@ OPTIONS = (
         (PYTEST, DUET),
         "duet: also write the verdicts to this file, as a page for a pull request",
         "FILE",
+    ),
+    Option(
+        "--price",
+        (PYTEST,),
+        "what an hour of this machine costs; NAME alone is one of [tool.vitbench.prices]",
+        "NAME[:AMOUNT/h]",
     ),
     Option(
         "--report",

@@ -34,6 +34,8 @@ def package_variant(chosen: argparse.Namespace) -> int:
     recipe, models = session.catalogue.variant(chosen.variant), session.options.models
     if words := strange(recipe, [spec.name for spec in models]):
         raise UserError(f"{chosen.variant}: {words}")
+    if recipe.served:
+        raise UserError(f"{chosen.variant} is a running server: there is no file to package")
     for spec in models:
         if strange(recipe, [spec.name]):
             continue

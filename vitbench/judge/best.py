@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from msgspec import to_builtins
+
 from vitbench.errors import UserError
-from vitbench.judge.candidates import NEEDS, Candidate, candidates_of
+from vitbench.judge.candidates import ANSWERS, COST, NEEDS, Candidate, candidates_of
 from vitbench.report.fields import LOWER, SECONDS
 from vitbench.report.reader import Row, rows, run_of
 from vitbench.report.schema import RunInfo
@@ -18,7 +20,8 @@ class Choice:
 
     `best` is a case id, or None where nothing is left; `sentence` says why. `front` has the ids
     that nothing dominates (Pareto: no candidate is as good in everything and better in something).
-    `out` has, for each other case, one sentence.
+    `out` has, for each other case, one sentence. `answers` is what the cost counts (ANSWERS), and
+    `price` the price of the report's machine: name, per_hour and origin; None where it has none.
     """
 
     model: str
@@ -30,6 +33,13 @@ class Choice:
     front: tuple[str, ...]
     out: Mapping[str, str]
     candidates: tuple[Candidate, ...]
+    answers: str = "images"
+    price: Mapping[str, Any] | None = None
+
+    @property
+    def by_pairs(self) -> bool:
+        """Whether the candidates are ranked by what was measured in pairs."""
+        return any(each.by_pairs(self.need) for each in self.candidates)
 
     def to_json(self) -> dict[str, Any]:
         candidates = [each.to_json() for each in self.candidates]
@@ -93,8 +103,11 @@ def _choose(
     for each in found:
         if each.case in failed:
             continue
-        if each.figures[need] is None:
-            file = f"benchmarks/test_{NEEDS[need].groups[0]}.py"
+        if each.figures[need] is None and each.served:
+            out[each.case] = f"a running server: its {need} is not known here"
+        elif each.figures[need] is None:
+            field = ANSWERS[each.answers] if need == COST else NEEDS[need]
+            file = f"benchmarks/test_{field.groups[0]}.py"
             out[each.case] = f"the report has no {need} of the case: run {file} too"
         elif not synthetic and each.agreement is not None and each.agreement < least:
             out[each.case] = f"agrees on {each.agreement:.1%}, and {least:.1%} is asked"
@@ -112,7 +125,11 @@ def _choose(
         for each in able:
             if each is not best:
                 out[each.case] = _why_not(each, best, need, dominators[each.case])
-    return Choice(model, batch, need, synthetic, case, why, front, out, tuple(found))
+    price = to_builtins(run.price) if run else None
+    answers = found[0].answers
+    return Choice(
+        model, batch, need, synthetic, case, why, front, out, tuple(found), answers, price
+    )
 
 
 def _dominates(one: Candidate, other: Candidate, compared: Sequence[str]) -> bool:
@@ -122,7 +139,7 @@ def _dominates(one: Candidate, other: Candidate, compared: Sequence[str]) -> boo
 
 
 def _why(best: Candidate, need: str, least: float, synthetic: bool) -> str:
-    most = "least" if NEEDS[need].better == LOWER else "most"
+    most = "least" if need == COST or NEEDS[need].better == LOWER else "most"
     words = f"{most} {need}: {_figure(best, need)}"
     if synthetic:
         return f"{words}; the weights are synthetic, so agreement is not claimed: verify with yours"
@@ -135,11 +152,11 @@ def _why(best: Candidate, need: str, least: float, synthetic: bool) -> str:
 
 def _why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[Candidate]) -> str:
     words = f"{NEEDS[need].more}: {_figure(each, need)} against {_figure(best, need)}"
-    if need == "latency":
+    if best.by_pairs(need):
         if None not in (each.low, each.high, best.low, best.high) and _overlap(each, best):
             words = f"this run cannot distinguish it from the best: {_figure(each, need)}"
         elif each.paired == best.paired:
-            words = f"equally fast, {_figure(each, need)}"
+            words = f"equally {'fast' if need == 'latency' else 'cheap'}, {_figure(each, need)}"
     elif each.figures[need] == best.figures[need]:
         latency = NEEDS["latency"].text(each.latency)
         words = f"no better: {_figure(each, need)}, and {latency} ms a call"
@@ -163,6 +180,8 @@ def _overlap(one: Candidate, other: Candidate) -> bool:
 
 def _figure(candidate: Candidate, need: str) -> str:
     field, value = NEEDS[need], candidate.figures[need]
+    if need == COST:
+        return f"{value or 0.0:,.0f} {candidate.answers} for a unit of money"
     words = f"{value:.2f}" if field.measure is not SECONDS or value is None else field.text(value)
     words += f" {field.unit}"
     if need == "latency" and candidate.speedup:

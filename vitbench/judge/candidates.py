@@ -10,6 +10,9 @@ from vitbench.report.row import AgreementInfo
 
 NEEDS = {field.need: field for field in FIELD.values() if field.need}
 """The field by which each need chooses."""
+COST = "cost"
+ANSWERS = {"images": FIELD["images_per_unit"], "requests": FIELD["requests_per_unit"]}
+"""What a unit of money buys: by the time of a call, and by the rate that a server carries."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,9 @@ class Candidate:
     reference over it; `low` and `high` are the ends of its interval, within one process. Both are
     in the unit of latency. None where the report has no such figure. `proven` says that the
     agreement's lower bound reaches what is asked, or that a regression, which has no share, keeps
-    its limits; it is never so for synthetic weights.
+    its limits; it is never so for synthetic weights. `answers` is what the figure of the cost
+    counts: one of ANSWERS, the same of all candidates that are compared. `served`: a running
+    server answers, of whose machine the report knows nothing.
     """
 
     case: str
@@ -33,16 +38,23 @@ class Candidate:
     high: float | None
     agreement: float | None
     proven: bool
+    answers: str = "images"
+    served: bool = False
 
     @property
     def latency(self) -> float:
         return self.figures["latency"] or 0.0
 
+    def by_pairs(self, need: str) -> bool:
+        """Whether candidates are ranked for a need by what was measured in pairs: images that are
+        answered one batch after the other cost as much as they take time."""
+        return need == "latency" or (need == COST and self.answers == "images")
+
     def cost(self, name: str) -> float:
         """What is less the better the case is: of a need, or of the agreement."""
         if name == "agreement":
             return -(self.agreement or 0.0)
-        if name == "latency":
+        if self.by_pairs(name):
             return self.paired
         figure = self.figures[name] or 0.0
         return figure if NEEDS[name].better == LOWER else -figure
@@ -53,13 +65,21 @@ class Candidate:
 
 
 def candidates_of(group: Sequence[Row], least: float) -> list[Candidate]:
-    return [_candidate(row, row.timed.agreement, group, least) for row in group if row.timed]
+    """The cases that were timed. Their cost is of requests where the report has any."""
+    bought = [ANSWERS["requests"].value(row.benchmarks) for row in group]
+    answers = "images" if set(bought) <= {None} else "requests"
+    return [
+        _candidate(row, row.timed.agreement, group, least, answers) for row in group if row.timed
+    ]
 
 
-def _candidate(row: Row, agreement: AgreementInfo, group: Sequence[Row], least: float) -> Candidate:
+def _candidate(
+    row: Row, agreement: AgreementInfo, group: Sequence[Row], least: float, answers: str
+) -> Candidate:
     speedup = FIELD["speedup"].value(row.benchmarks)
     low, high = FIELD["speedup"].interval(row.benchmarks)
     figures = {need: field.value(row.benchmarks) for need, field in NEEDS.items()}
+    figures[COST] = ANSWERS[answers].value(row.benchmarks)
     paired = figures["latency"] or 0.0
     null_arms = [each for each in group if each.case.device == row.case.device and _null_arm(each)]
     if null_arms and speedup:
@@ -77,6 +97,8 @@ def _candidate(row: Row, agreement: AgreementInfo, group: Sequence[Row], least: 
         scale / low if low else None,
         agreement.share,
         _proven(agreement, least),
+        answers,
+        bool(row.timed and row.timed.artifact.server),
     )
 
 

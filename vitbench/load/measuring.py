@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vitbench.case import Case
+from vitbench.errors import Unavailable
 from vitbench.load.arrangement import AUTO, Arrangement, own_cores, wanted
 from vitbench.load.measurement import LoadMeasurement
 from vitbench.load.remote import Ask, RemoteGenerator
@@ -63,6 +64,8 @@ class Loads:
         were waited for that. Raises as `measure`."""
         session = self.session
         wanted(self.settings.arrangement, self.cores, BOUND_MS)  # before any work
+        if session.recipe(case).served:
+            raise Unavailable("a running server has an arrangement of its own: no other is tried")
         session.first_loads.prove(case, lambda: timing_alone(session.say))
         session.verified(case)
         with (

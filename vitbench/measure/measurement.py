@@ -23,17 +23,18 @@ class Subject:
     artifact: Artifact
 
     def to_json(self) -> dict[str, Any]:
-        """What every row begins with."""
-        artifact = self.artifact
+        """What every row begins with. Of a running server neither size nor build is known."""
+        artifact, built = self.artifact, not self.artifact.server
         return {
             "schema": SCHEMA_VERSION,
             "case": {"id": self.case.id, **asdict(self.case)},
             "artifact": {
-                "bytes": artifact.bytes,
+                "bytes": artifact.bytes if built else None,
                 "sha256": artifact.sha256,
                 "suffix": artifact.path.suffix,
-                "build_seconds": artifact.build_seconds,
-                "built": artifact.built,
+                "build_seconds": artifact.build_seconds if built else None,
+                "built": built and artifact.built,
+                **artifact.server,
                 **artifact.layers,
                 **artifact.transform,
             },
@@ -68,6 +69,7 @@ class Measurement:
     operators: Sequence[Mapping[str, Any]]
     left_out: Mapping[str, str]
     structure: Mapping[str, Any] | None = None
+    energy: Mapping[str, Any] | None = None
 
     @property
     def null_arm(self) -> bool:
@@ -114,6 +116,8 @@ class Measurement:
         }
         if self.stages is not None:
             row["stages"] = dict(self.stages)
+        if self.energy is not None:
+            row["energy"] = dict(self.energy)
         if self.structure is not None:
             row["structure"] = dict(self.structure)
         if self.left_out:

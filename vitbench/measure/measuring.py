@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from vitbench.case import Case
-from vitbench.errors import UserError
+from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.extras import Extras
 from vitbench.measure.flips import surest_flips
@@ -84,6 +84,7 @@ def measure_in_pairs(
             throttled = throttling.so_far()
         for name, work in (afterwards or {}).items():
             extras.get(name, partial(work, *first))
+        energy = extras.energy(*first)
         return Measurement(
             subject=Subject(case, session.artifact(case)),
             seconds=seconds,
@@ -103,6 +104,7 @@ def measure_in_pairs(
             operators=extras.operators(images) if operators else [],
             left_out=extras.left_out,
             structure=extras.structure() if structure else None,
+            energy=energy,
         )
 
 
@@ -113,6 +115,8 @@ def measure_footprint(
 
     `charge` is given the seconds of that process, by its own clock. Raises as `measure_in_pairs`.
     """
+    if session.recipe(case).served:
+        raise Unavailable("a running server computes it: its memory and its start are not seen")
     session.first_loads.prove(case, lambda: timing_alone(session.say))
     session.verified(case)
     seen = witness(session, case)
@@ -127,8 +131,11 @@ def measure_footprint(
 
 def witness(session: Session, case: Case) -> Witness:
     """Compares the outputs of a case that is timed with the verified ones."""
-    found, limits = session.verify(case), session.recipe(case).limits
-    return Witness(case.id, found.first_output, limits, case.device, Reading.of(found.measured))
+    found, recipe = session.verify(case), session.recipe(case)
+    reading = Reading.of(found.measured)
+    return Witness(
+        case.id, found.first_output, recipe.limits, case.device, reading, exact=not recipe.served
+    )
 
 
 def _predictions(session: Session, case: Case, verification: Verification) -> Predictions:

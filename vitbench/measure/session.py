@@ -127,7 +127,7 @@ class Session:
 
     def deployment(self, case: Case, copy: int = 0) -> Deployment:
         """The loaded deployment of a case; `copy` 1 is a second one, for the null arm."""
-        if self.isolated:
+        if self.isolated and not self.recipe(case).served:  # no code of a server runs here
             self.first_loads.prove(case)
         return self._pool.get(Case(case.model, case.variant, case.device, 1), copy)
 

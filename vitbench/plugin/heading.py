@@ -3,7 +3,7 @@
 import pytest
 
 from vitbench.environment import untested_system
-from vitbench.plugin import against, cases, neighbours
+from vitbench.plugin import against, cases, neighbours, price
 from vitbench.plugin.names import short_names
 
 WRITTEN = pytest.StashKey[bool]()
@@ -23,6 +23,6 @@ def lines(config: pytest.Config) -> list[str]:
     """The lines; none where the user wants no header. Raises pytest.UsageError for a bad option."""
     config.stash[WRITTEN] = True
     found = [words for words in (untested_system(), short_names(config).words) if words]
-    for module in (cases, against, neighbours):
+    for module in (cases, price, against, neighbours):
         found += module.header(config)
     return [] if config.option.no_header or config.get_verbosity() < 0 else found

@@ -23,6 +23,8 @@ KEYS = (
     "runtime", "precision", "limits", "about", "devices", "options", "requires", "calibrated",
     "transform", "artifact", "input", "model",
 )  # fmt: skip
+ENDPOINT = "endpoint"
+"""The runtime of a server that runs already."""
 EXPORTERS = ("onnxscript",)  # nothing needs them for a file that is exported already
 FUNCTION = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -42,11 +44,12 @@ def read_variants(
         row = Definition.of("variant", name, given, partial(read.place, "variants", name))
         if name in own:
             raise row.fail("vitbench has a variant of this name: choose another one")
-        found.append(_variant(row.require_known(KEYS), root, models, find))
+        found.append(variant_of(row.require_known(KEYS), root, models, find))
     return tuple(found)
 
 
-def _variant(row: Definition, root: Path, models: Sequence[str], find: Find) -> Variant:
+def variant_of(row: Definition, root: Path, models: Sequence[str], find: Find) -> Variant:
+    """The variant that a table describes. Raises UserError."""
     runtime = _runtime(row)
     transform, artifact = _function(row), _artifact(row, root, find)
     if transform and artifact:
@@ -54,10 +57,16 @@ def _variant(row: Definition, root: Path, models: Sequence[str], find: Find) -> 
             "it has a transform and an artifact: a file is built already; keep one of them",
             "artifact",
         )
-    if "input" in row.given and not artifact:
+    served = runtime == ENDPOINT
+    if "input" in row.given and not artifact and not served:
         raise row.fail("input describes a file: it belongs beside artifact", "input")
-    if "model" in row.given and not artifact:
+    if "model" in row.given and not artifact and not served:
         raise row.fail("model says whose file it is: it belongs beside artifact", "model")
+    if served and (transform or artifact):
+        raise row.fail(
+            "a running server has its model already: leave transform and artifact out",
+            "artifact" if artifact else "transform",
+        )
     calibrated = row.get("calibrated", bool, False)
     if calibrated and artifact:
         raise row.fail("a file is built already: leave `calibrated` out", "calibrated")
@@ -75,7 +84,7 @@ def _variant(row: Definition, root: Path, models: Sequence[str], find: Find) -> 
         transform,
         artifact,
         row.get("input", dict, {}),
-        _model(row, artifact, models),
+        _model(row, artifact is not None or served, models),
         NAME,
     )
     if wrong := misfit(found):
@@ -138,15 +147,17 @@ def _first_option(row: Definition, wrong: tuple[str, str]) -> tuple[str, ...]:
     return tuple(name for name in row.given.get("options", ()) if repr(name) in wrong[1])[:1]
 
 
-def _model(row: Definition, artifact: str | None, models: Sequence[str]) -> str | None:
+def _model(row: Definition, belongs: bool, models: Sequence[str]) -> str | None:
+    """The model that a file or a server belongs to; None of a recipe, which any model may have."""
     name: str | None = row.get("model", str)
     if name is None:
-        if artifact and len(models) > 1:
+        if belongs and len(models) > 1:
+            what = "server" if row.given.get("runtime") == ENDPOINT else "file"
             raise row.fail(
-                f"its file belongs to one of several models: write model = one of "
+                f"its {what} belongs to one of several models: write model = one of "
                 f"{', '.join(models)}"
             )
-        return models[0] if artifact and models else None
+        return models[0] if belongs and models else None
     if models and name not in models:
         raise row.unknown("model", name, tuple(models))
     return name
@@ -155,6 +166,8 @@ def _model(row: Definition, artifact: str | None, models: Sequence[str]) -> str 
 def _about(row: Definition, runtime: str, precision: str) -> str:
     if artifact := row.given.get("artifact"):
         return f"{artifact} in {runtime}"
+    if runtime == ENDPOINT:
+        return f"{precision} behind {row.given.get('options', {}).get('url')}"
     by = f" by {row.given['transform']}" if "transform" in row.given else ""
     return f"{precision}{by} in {runtime}"
 

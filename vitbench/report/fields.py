@@ -18,6 +18,7 @@ THROUGHPUT = ("throughput", "latency")
 FOOTPRINT = ("footprint",)
 PHOTO = ("photo",)
 BUILT = (*FOOTPRINT, *TIMED)
+PAID = ("load", *THROUGHPUT)
 
 # What a figure measures: its units, and how much of what a report records is one of each.
 SECONDS = {"ms": 1e-3, "s": 1.0}
@@ -25,6 +26,7 @@ BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB":
 SHARE = {"": 1.0, "%": 0.01}
 FACTOR = {"": 1.0, "x": 1.0}
 COUNT = {"": 1.0}
+JOULES = {"J": 1.0, "mJ": 1e-3, "kJ": 1e3}
 
 LOWER, HIGHER = "lower", "higher"
 
@@ -210,6 +212,21 @@ FIELD: dict[str, Field] = {each.name: each for each in (
           "extra_info/cuda_peak_bytes", "gpu_memory_bytes",
           "Peak bytes on the GPU of a fresh process.", room=8, page=False,
           spread=(0.03, 0.005)),
+    Field("energy", "energy of an image", "J", JOULES, 3, LOWER, TIMED,
+          "extra_info/energy/joules_per_image", "energy_j_per_image",
+          "Joules that the package or the board takes for an image.",
+          room=19, rare=True, contract=Terms("energy"), need="energy", more="needs more energy"),
+    Field("images_per_unit", "images per unit of money", "", COUNT, 0, HIGHER, THROUGHPUT,
+          "extra_info/price/images_per_unit", "images_per_unit",
+          "Images that a unit of money buys, at the rate of this batch.",
+          room=18, rare=True, contract=Terms("images_per_unit"), need="cost", more="costs more"),
+    Field("requests_per_unit", "requests per unit of money", "", COUNT, 0, HIGHER, PAID,
+          "extra_info/price/requests_per_unit", "requests_per_unit",
+          "Requests that a unit of money buys, at the highest rate within the latency bound.",
+          room=18, rare=True, contract=Terms("requests_per_unit")),
+    Field("price_per_hour", "price of an hour", "", COUNT, 4, LOWER, PAID,
+          "extra_info/price/per_hour", "price_per_hour",
+          "Money for an hour of the machine.", room=None, page=False),
     Field("first", "first call", "ms", SECONDS, 1, LOWER, FOOTPRINT,
           "extra_info/first_inference_seconds", "first_seconds",
           "Seconds of the first call in a fresh process.",

@@ -32,16 +32,28 @@ class TransformInfo(Struct, frozen=True):
     sha256: str
 
 
+class ServerInfo(Struct, frozen=True):
+    """A server that ran already. `tensors`: how they travel, `binary` or `JSON`."""
+
+    url: str
+    software: str
+    platform: str
+    tensors: str
+
+
 class ArtifactInfo(Struct, frozen=True):
-    bytes: Count
+    """`server`: nothing was built, and the artifact is what the server says of its model."""
+
+    bytes: Count | None  # None: a server has it
     sha256: str
     suffix: str
-    build_seconds: Number | None  # None: another tool built it
+    build_seconds: Number | None  # None: another tool built it, or a server has it
     built: bool
     quantized_layers: Count = 0
     float_layers: Count = 0
     float_by_option: Count = 0  # of float_layers, those that the recipe's option names
     transform: TransformInfo | None = None
+    server: ServerInfo | None = None
 
 
 class Stats(Struct, frozen=True):
@@ -155,6 +167,15 @@ class Stages(Struct, frozen=True):
     device_seconds: Number | None
 
 
+class EnergyInfo(Struct, frozen=True):
+    """Of calls one after the other. `source`: the counters, of the whole package or board."""
+
+    joules_per_image: NotNegative
+    source: str
+    calls: Count
+    seconds: NotNegative
+
+
 class ComparedInfo(Struct, frozen=True):
     """Outputs of timed calls against the verified ones."""
 
@@ -176,6 +197,14 @@ class Throttled(Struct, frozen=True):
     of_seconds: NotNegative
 
 
+class PriceInfo(Struct, frozen=True):
+    """What an hour of the machine costs, and how many images and requests a unit of money buys."""
+
+    per_hour: NotNegative
+    images_per_unit: NotNegative | None = None
+    requests_per_unit: NotNegative | None = None
+
+
 class Extra(Struct, frozen=True, kw_only=True):
     """What every benchmark of vitbench has in `extra_info`."""
 
@@ -184,6 +213,7 @@ class Extra(Struct, frozen=True, kw_only=True):
     artifact: ArtifactInfo
     kind: Literal["latency", "throughput", "footprint", "load", "photo"] | UnsetType = UNSET
     waited_seconds: NotNegative | UnsetType = UNSET
+    price: PriceInfo | UnsetType = UNSET
 
 
 class Timed(Extra, frozen=True, kw_only=True):
@@ -202,6 +232,7 @@ class Timed(Extra, frozen=True, kw_only=True):
     throttled: Throttled | None = None
     left_out: dict[str, str] = {}
     structure: Table = {}
+    energy: EnergyInfo | UnsetType = UNSET
 
 
 class Footprint(Extra, frozen=True, kw_only=True):

@@ -100,6 +100,14 @@ class ImagesInfo(Struct, frozen=True):
     labelled: bool
 
 
+class MachinePrice(Struct, frozen=True):
+    """What an hour of the machine costs. `origin`: `--price`, or the file that says so."""
+
+    name: str
+    per_hour: float
+    origin: str
+
+
 class RunInfo(Struct, frozen=True):
     """`unavailable` and `failed`: the reason by case id. `variants`: those that are not
     vitbench's own."""
@@ -116,6 +124,7 @@ class RunInfo(Struct, frozen=True):
     readings: Table = {}
     selected: list[str] = []
     variants: dict[str, VariantInfo] = {}
+    price: MachinePrice | None = None
 
 
 class Machine(Struct, frozen=True):

@@ -89,6 +89,11 @@ class Variant:
     model: str | None = None
     origin: str = "vitbench"
 
+    @property
+    def served(self) -> bool:
+        """Whether a server that runs already computes it, on a machine that may be another one."""
+        return self.runtime == "endpoint"
+
     def to_json(self) -> dict[str, Any]:
         """All fields, for another process: `from_json` is its other end."""
         return asdict(self)
@@ -143,6 +148,9 @@ class Placement:
 
 class Runtime(Protocol):
     """One module of `runtimes/`. Adding one is a module, a row in `RUNTIMES`, rows of variants.
+
+    A true `THIS_RUN_ALONE` of it, which may be lacking, says that an artifact of an earlier run is
+    not taken.
 
     A verb of another module is imported as itself (`import version as version`): so mypy and ruff
     know that it is handed on.

@@ -104,10 +104,26 @@ def strange(row: Variant, models: Sequence[str]) -> str | None:
     has."""
     if row.model is None or row.model in models:
         return None
+    what = "server" if row.served else "file"
     return (
-        f"the file of {row.name} belongs to the model {row.model}, which this run does not take: "
+        f"the {what} of {row.name} belongs to the model {row.model}, which this run does not take: "
         f"add --model={row.model}"
     )
+
+
+def of_a_tree(rows: Sequence[Variant], globs: Sequence[str]) -> tuple[Variant, ...]:
+    """The variants that two trees can be compared by: a running server is of neither. Raises
+    UserError where one of `globs` chooses a server alone."""
+    served = [row.name for row in rows if row.served]
+    left = tuple(row for row in rows if not row.served)
+    for glob in globs:
+        chosen = [name for name in served if fnmatchcase(name, glob)]
+        if chosen and not any(fnmatchcase(row.name, glob) for row in left):
+            raise UserError(
+                f"--variant {glob}: {chosen[0]} is a running server, which belongs to neither "
+                "version of a duet: measure it without --against"
+            )
+    return left
 
 
 def cases(

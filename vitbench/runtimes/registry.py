@@ -9,6 +9,7 @@ from vitbench.errors import Unavailable, UserError
 from vitbench.runtimes import (
     aot_inductor,
     eager,
+    endpoint,
     executorch,
     inductor,
     lite,
@@ -29,6 +30,7 @@ RUNTIMES: Mapping[str, Runtime] = {
     "openvino": openvino,
     "executorch": executorch,
     "tuned": tuned,
+    "endpoint": endpoint,
 }
 VERBS = ("version", "supports", "suffix", "build", "load", "operators", "loading_code",
          "calling_code")  # fmt: skip

@@ -29,6 +29,16 @@ def _are_names(value: Any) -> bool:
     )
 
 
+def _is_url(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(("http://", "https://"))
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e6
+
+
+URL = Fitting('the URL of a server, such as "http://localhost:8000/v2/models/NAME"', _is_url)
+SECONDS = Fitting("a number of seconds above 0", _is_time)
 LAYER_NAMES = Fitting('a list of names of layers, such as ["blocks.0.mlp.fc1"]', _are_names)
 
 
@@ -37,7 +47,7 @@ class Takes:
     """`options` with what each may be. `int8_by` is the option that a recipe of int8 or fp8 has and
     no other; None where the precision alone says it. `static` are those of its values for which a
     recipe is calibrated; `calibrates` says that int8 always is. `of_transforms` says that int8
-    layers are made of what a transform returns, too."""
+    layers are made of what a transform returns, too. `needs` are options without a default."""
 
     precisions: tuple[str, ...]
     options: Mapping[str, tuple[Any, ...] | Fitting] = field(default_factory=dict)
@@ -45,6 +55,7 @@ class Takes:
     static: tuple[str, ...] = ()
     calibrates: bool = False
     of_transforms: bool = True
+    needs: tuple[str, ...] = ()
 
 
 _SCRIPTED = Takes(
@@ -104,6 +115,7 @@ TAKES: Mapping[str, Takes] = {
         of_transforms=False,
     ),
     "tuned": Takes(("int8",), {FLOAT_LAYERS: LAYER_NAMES}),
+    "endpoint": Takes(PRECISIONS, {"url": URL, "seconds": SECONDS}, needs=("url",)),
 }  # fmt: skip
 
 
@@ -128,6 +140,12 @@ def misfit(row: Variant) -> tuple[str, str] | None:
             return "options", (
                 f"{value!r} is no value of {row.runtime}'s option {name!r}: it may be "
                 f"{_words(known)}"
+            )
+    for name in takes.needs:
+        if name not in row.options:
+            return "options", (
+                f"the runtime {row.runtime} needs the option {name!r}: "
+                f"{_words(takes.options[name])}"
             )
     if FLOAT_LAYERS in row.options and not _makes_int8(row, takes):
         return "options", (

@@ -1,15 +1,21 @@
 """The recommendation of a report, as text and as a plot."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.judge.best import Choice
+from vitbench.judge.candidates import COST
 from vitbench.place import install
 
 RANKED = "ms: medians of the report; ranked by the speed-up in pairs with the reference (x)"
+PAID = {
+    "images": "images: one call after the other; ranked in pairs with the reference",
+    "requests": "requests: the highest rate that keeps the latency bound",
+}
+"""By what the cost counts: how it was measured."""
 
 
 def choices_text(choices: Sequence[Choice]) -> str:
@@ -17,8 +23,7 @@ def choices_text(choices: Sequence[Choice]) -> str:
     lines = []
     for choice in choices:
         lines += [f"{choice.model}, batch {choice.batch}, need: {choice.need}"]
-        if choice.need == "latency":
-            lines += [f"  {RANKED}"]
+        lines += [f"  {words}" for words in _basis(choice)]
         lines += [f"  best: {_short(choice.best)}: {choice.sentence}"]
         front = [case for case in choice.front if case != choice.best]
         lines += [f"  front: {_short(case)}: {choice.out[case]}" for case in front]
@@ -30,6 +35,16 @@ def choices_text(choices: Sequence[Choice]) -> str:
         lines += [""]
     words = "\n".join(lines).rstrip()
     return "".join(char if char.isprintable() or char == "\n" else " " for char in words)
+
+
+def _basis(choice: Choice) -> Iterator[str]:
+    """What the figures of a choice mean."""
+    if choice.need == "latency":
+        yield RANKED
+    if choice.need == COST and choice.price:
+        price = choice.price
+        yield f"{price['name']} costs {price['per_hour']:g} an hour ({price['origin']})"
+        yield PAID[choice.answers]
 
 
 def plot_choices(choices: Sequence[Choice], path: Path) -> None:

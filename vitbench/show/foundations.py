@@ -18,6 +18,7 @@ def rests_on(found: Sequence[Row], run: RunInfo | None) -> Iterator[str]:
     yield from _foundations(run) if run else ()
     yield from _of_the_user(found)
     yield from _partly_quantized(found)
+    yield from _energy(found)
 
 
 def partly_quantized(
@@ -92,9 +93,28 @@ def _of_the_user(found: Sequence[Row]) -> Iterator[str]:
             if made := artifact.transform:
                 source = f"{made.function}, source sha256 {made.sha256[:12]}"
                 lines[f"{row.case.variant}: transform {source}"] = None
+            elif server := artifact.server:
+                served = " ".join(filter(None, (server.software, server.platform)))
+                lines[
+                    f"{row.case.variant}: a running server, {server.url} ({served}), asked over "
+                    f"HTTP with {server.tensors} tensors; its machine is not recorded, and the "
+                    "network is in the time of a call"
+                ] = None
             elif artifact.build_seconds is None:
                 file = f"{artifact.suffix} file of another tool, sha256 {artifact.sha256[:12]}"
                 lines[f"{row.case.variant}: {file}"] = None
+    yield from lines
+
+
+def _energy(found: Sequence[Row]) -> Iterator[str]:
+    """What counted energy, and why it was not measured."""
+    lines: dict[str, None] = {}
+    for row in found:
+        timed = row.timed
+        if timed and timed.energy is not UNSET:
+            lines[f"energy: {timed.energy.source}, with all that runs there"] = None
+        elif timed and not timed.artifact.server and (reason := timed.left_out.get("energy")):
+            lines[f"energy: not measured: {reason}"] = None
     yield from lines
 
 
@@ -132,4 +152,9 @@ def _foundations(run: RunInfo) -> Iterator[str]:
         f"{images.count} images of {images.photographs} photographs, {labelled} "
         f"({images.source}), sha256 {images.sha256[:12]}; threads: {run.threads}"
     )
+    if run.price:
+        yield (
+            f"price: {run.price.name} costs {run.price.per_hour:g} an hour ({run.price.origin}); "
+            "money has no currency here"
+        )
     yield from remarks

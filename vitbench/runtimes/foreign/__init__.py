@@ -48,7 +48,9 @@ def require_definition(row: Variant) -> None:
     """Raises UserError, before a run, where a variant names a file that cannot be right."""
     where = f"{row.name} ({row.origin})"
     if row.artifact is None:
-        if row.input:
+        if row.served:
+            described(row.input, where)
+        elif row.input:
             raise UserError(f"{where}: input describes a file, and there is no artifact: give one")
         return
     path, known = Path(row.artifact), ", ".join(READERS)

@@ -83,7 +83,7 @@ def _geometry(
         if not _has_channels(port.shape, layout, image[0]):
             raise UserError(
                 f"{where}: its input {port.name!r} is {_words(port)}, and the model takes images "
-                f"of {image[0]} channels: is it a file of this model?"
+                f"of {image[0]} channels: is it one of this model?"
             )
     declared = port.shape[2:] if layout == "NCHW" else port.shape[1:3]
     wanted = found.size or image[1:]
@@ -123,7 +123,7 @@ def chosen(found: Description, answers: Answers, outputs: int, batch: int, where
             + (
                 "write input = { output = NAME }, with the one that has the logits"
                 if fitting
-                else "is it a file of this model?"
+                else "is it one of this model?"
             )
         )
     return fitting[0]
@@ -137,11 +137,14 @@ def probed(
     in_words: Callable[[BaseException], str],
 ) -> Description:
     """The description with what a call shows: the output, and the batch of a file that declares
-    none. `call` calls the file on so many images, and raises what its library does."""
+    none. `call` calls the file on so many images, and raises what its library does; UserError
+    passes."""
     failure: Exception | None = None
     for batch in (found.batch,) if found.batch else (2, 1):
         try:
             answers = call(batch)
+        except UserError:  # it is written for a person already
+            raise
         except Exception as error:  # whatever a file does with an input
             failure = error
             continue
