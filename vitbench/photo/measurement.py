@@ -17,6 +17,8 @@ class Front:
 
     `share` is of photographs with the reference's answer, None where nothing is claimed. `seconds`
     are of the front half by itself, by the name of the photograph: none of one in a graph.
+    `over_own` are times of the whole chain with it, as multiples of that with `own`, where graphs
+    and the fastest of the others were compared.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Front:
     share: float | None = None
     relative_error: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    over_own: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

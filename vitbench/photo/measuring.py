@@ -81,8 +81,8 @@ def measure_photo(
                 photograph.jpeg,
                 session.options.seconds,
             )
-            fronts = [_with(each, name, alone.get(each.name)) for each in fronts]
-            chosen = _fastest(session, able or [reference], alone, reference, photograph)
+            chosen, whole = _fastest(session, able or [reference], alone, reference, photograph)
+            fronts = [_with(each, name, alone, whole) for each in fronts]
             main = name == USUAL
             timed.append(
                 _timed(
@@ -145,10 +145,12 @@ def _front(name: str, found: FrontState) -> Front:
     )  # fmt: skip
 
 
-def _with(front: Front, photograph: str, seconds: float | None) -> Front:
-    if seconds is None:
-        return front
-    return replace(front, seconds={**front.seconds, photograph: seconds})
+def _with(
+    front: Front, photograph: str, alone: Mapping[str, float], whole: Mapping[str, float]
+) -> Front:
+    """With what was measured of it on one more photograph."""
+    seconds, over = ({photograph: x[front.name]} if front.name in x else {} for x in (alone, whole))
+    return replace(front, seconds={**front.seconds, **seconds}, over_own={**front.over_own, **over})
 
 
 def _fastest(
@@ -157,23 +159,23 @@ def _fastest(
     alone: Mapping[str, float],
     reference: _Chain,
     photograph: Photograph,
-) -> _Chain:
-    """The front half that takes least by itself; where a graph has others in it, they and it are
-    compared as whole chains."""
+) -> tuple[_Chain, dict[str, float]]:
+    """The front half that takes least by itself. Where there are graphs with their own, it and they
+    are compared as whole chains: times of the reference's, which come along."""
     plain = [each for each in able if each.name in alone]
     finalists = [min(plain, key=lambda each: alone[each.name])] if plain else []
     finalists += [each for each in able if each.front is None]
     if len(finalists) == 1:
-        return finalists[0]
+        return finalists[0], {}
     jpegs = [photograph.jpeg]
-    seconds = {
+    over = {
         each.name: float(np.median(np.divide(*paired(
             (each.deployment, jpegs), (reference.deployment, jpegs),
             session.options.seconds * SHARE, plain_rounds, LEAST,
         )[:2])))
         for each in finalists
     }  # fmt: skip
-    return min(finalists, key=lambda each: seconds[each.name])
+    return min(finalists, key=lambda each: over[each.name]), over
 
 
 def _timed(

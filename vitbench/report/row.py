@@ -247,7 +247,8 @@ class Footprint(Extra, frozen=True, kw_only=True):
 
 class FrontInfo(Struct, frozen=True):
     """A front half. `share`: of photographs with the reference's answer; `seconds`: of the front
-    half by itself, by the name of the photograph."""
+    half by itself, by the name of the photograph; `over_own`: of the whole chain with it, as
+    multiples of that with Pillow and the model's own preprocessing."""
 
     name: str
     state: Literal["REFERENCE", "KEPT", "BROKEN", "UNPROVEN", "unavailable"]
@@ -255,6 +256,7 @@ class FrontInfo(Struct, frozen=True):
     share: Number | None = None
     relative_error: Number | None = None
     seconds: dict[str, Number] = {}
+    over_own: dict[str, Number] = {}
 
 
 class PhotographInfo(Struct, frozen=True):

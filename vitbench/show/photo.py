@@ -38,7 +38,15 @@ def _front(front: FrontInfo, info: PhotoInfo) -> str:
         for each in info.photographs
         if each.name in front.seconds
     ]
+    whole = [
+        f"{front.over_own[each.name]:.2f}x ({each.name})"
+        for each in info.photographs
+        if each.name in front.over_own
+    ]
+    chains = f"; the whole chain takes {', '.join(whole)} the time of own's" if whole else ""
     alone = f"; by itself {', '.join(times)}" if times else ""
     chosen = [each.name for each in info.photographs if each.front == front.name]
     taken = f"; taken for {' and '.join(chosen)}" if chosen else ""
-    return f"{front.sentence}{alone}{taken}"
+    error = front.relative_error
+    off = "" if error is None else f"; relative logit error {error:.2g}"
+    return f"{front.sentence}{off}{alone}{chains}{taken}"
