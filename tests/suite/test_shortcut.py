@@ -156,7 +156,7 @@ def found(team, cache, tmp_path):
         said = []
         with prepared(team, cache, tmp_path, against, variant) as (duet, case):
             played = duet.played([case])
-            find_identical(played, duet.sides, duet.arms, duet.progress, said.append)
+            find_identical(played, duet.sides, duet.arms.several, duet.progress, said.append)
         return duet.progress, said
 
     yield find
@@ -171,7 +171,7 @@ def recorded(team, cache, tmp_path_factory):
     with prepared(team, cache, tmp_path_factory.mktemp("prepared")) as (duet, case):
         answers = {side: duet.progress.prepared[side][case.id] for side in SIDES}
         trees = {side: duet.sides[side].tree for side in SIDES}
-        yield ask_contents(answers, trees, duet.arms)
+        yield ask_contents(answers, trees, duet.arms.several)
 
 
 def relink(here):
