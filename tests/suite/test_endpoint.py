@@ -53,13 +53,14 @@ def session(cache):
     def make(*texts):
         project = with_endpoints(Project(Path()), texts, ["vit"])
         spec = parse_spec(SPEC, Path())
-        return Session(
+        run = Session(
             Options(
                 models=(spec,), weights="seeded", threads=1, cache=cache, verify_images=16,
                 seconds=0.05, project_variants=project.variants,
             ),
-            isolated=True,
         )  # fmt: skip
+        run.figures.measured_peaks["cpu"] = {"fp32": 1e11}  # to measure it takes seconds
+        return run
 
     return make
 
