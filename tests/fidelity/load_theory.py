@@ -4,7 +4,8 @@ A planted deployment of constant service is put under Poisson arrivals by the ge
 vitbench, at three loads, by one instance (M/D/1) and by two (M/D/c). The mean wait must be that of
 theory, within 5 %. A planted closed-loop generator, which sends the next query when the one before
 is answered and counts from there, must fail: it omits the waits that it causes (coordinated
-omission). The exit status is 1 where a line is not as it must be.
+omission). The exit status is 1 where a line is not as it must be, 3 where other programs of the
+machine leave a line undecided.
 """
 
 import argparse
@@ -22,6 +23,7 @@ SERVICE_SECONDS = 0.02
 LOADS = (0.3, 0.5, 0.7)
 WITHIN = 0.05
 QUERIES = 600
+UNDECIDED = 3
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,19 @@ class Line:
     margin: float
 
     @property
-    def agrees(self) -> bool:
-        """The whole interval lies within 5 % of theory."""
-        return abs(self.found - self.theory) + self.margin <= WITHIN * self.theory
+    def state(self) -> str:
+        """AGREES where the whole interval lies within 5 % of theory, DIFFERS where all of it lies
+        outside, else UNDECIDED: other programs made it too wide."""
+        off, most = abs(self.found - self.theory), WITHIN * self.theory
+        if off + self.margin <= most:
+            return "AGREES"
+        return "DIFFERS" if off - self.margin > most else "UNDECIDED"
 
     def __str__(self) -> str:
         return (
             f"{self.what:<24} load {self.load:.1f}: theory {1000 * self.theory:6.2f} ms, found "
             f"{1000 * self.found:6.2f} +- {1000 * self.margin:.2f} ms "
-            f"({self.found / self.theory - 1:+.1%}): {'agrees' if self.agrees else 'DIFFERS'}"
+            f"({self.found / self.theory - 1:+.1%}): {self.state}"
         )
 
 
@@ -100,19 +106,23 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fidelity.load_theory")
     parser.add_argument("--queries", type=int, default=QUERIES, help="of each line")
     chosen = parser.parse_args(arguments)
-    wrong = 0
+    wrong = open_lines = 0
     with RemoteGenerator("the check against theory") as generator:
         for servers in (1, 2):
             for load in LOADS:
                 found, chance = open_loop(generator, servers, load, chosen.queries)
                 print(f"{found}; arrivals Poisson: p {chance:.2f}", flush=True)
-                wrong += not found.agrees or chance < 1e-3
+                wrong += found.state == "DIFFERS" or chance < 1e-3
+                open_lines += found.state == "UNDECIDED"
         for load in LOADS:
             found = closed_loop(generator, load)
-            print(f"{found}, as it must", flush=True)
-            wrong += found.agrees
-    print("the check is passed" if not wrong else f"{wrong} lines are not as they must be")
-    return int(wrong > 0)
+            print(f"{found}, and must differ", flush=True)
+            wrong += found.state != "DIFFERS"
+    if wrong:
+        print(f"{wrong} lines are not as they must be")
+        return 1
+    print(f"{open_lines} lines are undecided" if open_lines else "the check is passed")
+    return UNDECIDED if open_lines else 0
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from time import perf_counter
 import numpy as np
 import pytest
 
+from tests.fidelity import load_theory
 from vitbench.case import Case
 from vitbench.errors import Unavailable
 from vitbench.measure.paired import PairedRounds
@@ -195,3 +196,11 @@ def test_openvino_against_its_benchmark_app(name, request, built, vitbench_sessi
     request.getfixturevalue("quiet_benchmark").pedantic(block, rounds=20)
     assert len(mine) == len(yours) == 20
     require_equal(f"benchmark_app / ours, {name}, per block", paired_ratio(mine, yours))
+
+
+def test_waits_under_load_are_those_of_theory(capsys):
+    code = load_theory.main(["--queries=400"])
+    said = capsys.readouterr().out
+    if code == load_theory.UNDECIDED:
+        pytest.skip(said)
+    assert code == 0, said

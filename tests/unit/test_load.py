@@ -85,13 +85,22 @@ def test_a_server_that_remembers_is_caught_and_another_is_not(generator):
 def test_a_closed_loop_does_not_agree_with_theory(generator, monkeypatch):
     monkeypatch.setattr(load_theory, "opened", lambda *_: SERVICE)
     found = load_theory.closed_loop(generator, load=0.7, queries=60)
-    assert not found.agrees
+    assert found.state == "DIFFERS"
     assert found.found < 0.5 * found.theory
 
 
-@pytest.mark.thorough
-def test_the_generator_agrees_with_theory():
-    assert load_theory.main(["--queries=400"]) == 0
+@pytest.mark.parametrize(
+    ("found", "margin", "state"),
+    [
+        (1.02, 0.02, "AGREES"),
+        (1.02, 0.04, "UNDECIDED"),
+        (1.20, 0.40, "UNDECIDED"),
+        (1.20, 0.05, "DIFFERS"),
+        (0.50, 0.05, "DIFFERS"),
+    ],
+)
+def test_a_wide_interval_decides_nothing_about_theory(found, margin, state):
+    assert load_theory.Line("a line", 0.5, 1.0, found, margin).state == state
 
 
 @pytest.mark.parametrize(

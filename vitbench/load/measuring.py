@@ -1,5 +1,6 @@
 """Cases under load: the bound, the generator's own limit, and what each case is served by."""
 
+import random
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,11 +41,13 @@ class LoadSettings:
 
 class Loads:
     """Measures cases of one session under load. A model's bound and the generator's limit are
-    measured once. `answer` names what makes the answers of serving processes (answers.py)."""
+    measured once. All cases see the arrivals of one `seed`, stretched to their rates. `answer`
+    names what makes the answers of serving processes (answers.py)."""
 
     def __init__(self, session: Session, settings: LoadSettings, answer: str = DEPLOYMENT) -> None:
         self.session, self.settings, self._answer = session, settings, answer
         self.cores = own_cores()
+        self.seed = random.SystemRandom().getrandbits(31)
         self._bounds: dict[tuple[str, str], tuple[float, str]] = {}
         self._limit = 0.0
 

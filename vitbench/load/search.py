@@ -166,7 +166,7 @@ class LoadSearch:
 
     def _server_runs(self, best: Tried) -> Iterator[LoadRun]:
         """At the simulated rate; at lower ones where that does not keep the bound."""
-        seed = random.SystemRandom().getrandbits(31)
+        seed = self._loads.seed
         for share in STEPS if best.rate else ():
             rate = share * best.rate
             queries = max(100, _count(SERVER_SECONDS, 1 / rate))
