@@ -48,5 +48,6 @@ def _front(front: FrontInfo, info: PhotoInfo) -> str:
     chosen = [each.name for each in info.photographs if each.front == front.name]
     taken = f"; taken for {' and '.join(chosen)}" if chosen else ""
     error = front.relative_error
-    off = "" if error is None else f"; relative logit error {error:.2g}"
+    said = error is None or "relative logit error" in front.sentence
+    off = "" if said else f"; relative logit error {error:.2g}"
     return f"{front.sentence}{off}{alone}{chains}{taken}"
