@@ -1,6 +1,7 @@
 """What an hour of a machine costs: which machine a price belongs to, and what its answers cost."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,6 +9,8 @@ from tests.helpers.reports import TINY, benchmark_of, report_of
 from vitbench.cli.main import main
 from vitbench.errors import UserError
 from vitbench.judge.best import choose
+from vitbench.plugin.options import SESSION
+from vitbench.plugin.price import header, price_of
 from vitbench.report.fields import FIELD
 from vitbench.report.prices import Price, chosen_price, no_price, priced, read_prices
 from vitbench.report.reader import rows
@@ -180,3 +183,30 @@ def test_a_running_server_has_no_price_of_this_machine(report):
     assert choice.best == f"{TINY}/fp32/cpu/b1"
     words = "a running server: its cost is not known here"
     assert choice.out == {f"{TINY}/int8-dynamic/cpu/b1": words}
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A run of pytest with a value of `--price`, in a project whose table is `text`."""
+
+    def make(value, text=""):
+        (tmp_path / "pyproject.toml").write_text(text)
+        stash = pytest.Stash()
+        stash[SESSION] = SimpleNamespace(options=SimpleNamespace(threads=1))
+        option = SimpleNamespace(vitbench_price=value)
+        return SimpleNamespace(stash=stash, rootpath=tmp_path, option=option)
+
+    return make
+
+
+def test_a_run_says_its_price_or_which_line_to_write_before_it_times(config):
+    assert header(config(None)) == []
+    assert header(config("a:2/h")) == ["vitbench: price: a costs 2 an hour (--price)"]
+    here = '[tool.vitbench.prices]\nhere = { price = "1/h", machine = "*, 1 threads*" }\n'
+    run = config(None, here)
+    assert header(run) == ["vitbench: price: here costs 1 an hour (pyproject.toml)"]
+    assert price_of(run).per_hour == 1.0
+    (words,) = header(config(None, here.replace("1 threads", "99 threads")))
+    assert words.startswith("vitbench: no price: none of here belongs to ")
+    with pytest.raises(pytest.UsageError, match="--price=b: no such price"):
+        header(config("b", here))
