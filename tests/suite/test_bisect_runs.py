@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, listen
 from tests.suite.test_bisect import git
 
 MODEL = '''
@@ -106,8 +106,9 @@ def test_the_planted_commit_is_found(repository, tmp_path):
 def test_nothing_is_left_when_it_is_interrupted(repository):
     before, trees = state(repository), 0
     run = subprocess.Popen(
-        **command(repository), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
+        **command(repository), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        preexec_fn=listen,
+    )  # fmt: skip
     try:
         while trees < 3 and run.poll() is None:
             time.sleep(0.1)

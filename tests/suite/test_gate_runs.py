@@ -110,10 +110,10 @@ def test_ctrl_c_leaves_no_process_and_no_checkout(checkout, environment, cache, 
     command = [
         sys.executable, "-m", "vitbench", "duet", "--variant=fp32",
         f"--against={'HEAD~1' if revision else checkout}",
-        "--seconds=30", "--verify-images=4", f"--cache={cache}",
+        "--seconds=30", "--verify-images=4", "--no-shortcut", f"--cache={cache}",
     ]  # fmt: skip
     process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True,
         start_new_session=True, preexec_fn=listen,
         env={**environment, "MARK": mark, "TMPDIR": str(tmp_path)},
     )  # fmt: skip
