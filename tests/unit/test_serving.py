@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from vitbench.duet.conversation import Conversation
+from vitbench.duet.conversation import Conversation, WorkerLost
 from vitbench.errors import UserError, WorkerFailed
 
 WORKER = """
-import sys, tempfile
+import sys, tempfile, time
 from pathlib import Path
 from vitbench.duet.serving import serve
 from vitbench.errors import UserError
@@ -29,7 +29,12 @@ def refuse(request):
 def fail(_):
     return [][1]
 
-sys.exit(serve({"make": make, "refuse": refuse, "fail": fail}))
+def grow(request):
+    kept.append(bytearray(request["bytes"]))
+    time.sleep(request["seconds"])
+    return len(kept[-1])
+
+sys.exit(serve({"make": make, "refuse": refuse, "fail": fail, "grow": grow}))
 """
 
 
@@ -51,5 +56,15 @@ def test_an_error_reaches_the_other_end_whole(worker):
         worker.ask({"verb": "refuse", "length": 900}, 60)
     with pytest.raises(WorkerFailed, match="failed with IndexError: list index out of range"):
         worker.ask({"verb": "fail"}, 60)
-    with pytest.raises(UserError, match="there is no verb 'other': make, refuse, fail"):
+    with pytest.raises(UserError, match="there is no verb 'other': make, refuse, fail, grow"):
         worker.ask({"verb": "other"}, 60)
+
+
+def test_a_worker_that_grows_too_large_is_ended():
+    command = (sys.executable, "-c", WORKER)
+    with Conversation("the worker", command, ROOT, memory_bytes=400_000_000) as worker:
+        small = {"verb": "grow", "bytes": 1_000_000, "seconds": 0.5}
+        assert worker.ask(small, 60) == 1_000_000
+        with pytest.raises(WorkerLost, match=r"the worker took more than 0\.4 GB of memory"):
+            worker.ask({"verb": "grow", "bytes": 600_000_000, "seconds": 60}, 60)
+        assert worker.closed

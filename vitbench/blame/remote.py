@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vitbench.blame.trial import Refusal, Trial
+from vitbench.build.memory import default_limit
 from vitbench.case import Case
 from vitbench.duet.conversation import Conversation
 from vitbench.errors import WorkerFailed
@@ -38,7 +39,8 @@ class RemoteBench:
         # Not resolved: a link to the package leads into a folder with another torch.
         root = Path(__file__).absolute().parents[2]
         name = f"the process that builds recipes of {self.case.id}"
-        self._worker = worker = Conversation(name, COMMAND, root)
+        most = self.options.build_memory_bytes or default_limit()
+        self._worker = worker = Conversation(name, COMMAND, root, memory_bytes=most)
         request = {"verb": "open", "options": self.options.to_json(), "case": self.case.id}
         try:
             found = worker.ask(request, OPENING_SECONDS + self.options.build_seconds)

@@ -16,7 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-from vitbench.build.ask import last_line, signal_name
+from vitbench.build.ask import WATCH_SECONDS, last_line, signal_name
+from vitbench.build.memory import used_bytes
 from vitbench.errors import ACROSS_PROCESSES, WorkerFailed
 
 GRACE_SECONDS = 5.0  # to end what it started itself, before it is killed
@@ -26,7 +27,8 @@ class Conversation:
     """A process to talk to. Gone, with all it started, when the `with` block ends.
 
     `name` is for people; Python imports vitbench from `folder`, before the entries `path` of
-    PYTHONPATH, which are those of this process unless given. The process works in `cwd`.
+    PYTHONPATH, which are those of this process unless given. The process works in `cwd`. If it
+    takes more than `memory_bytes`, with all it started in its session, it is ended.
     """
 
     def __init__(
@@ -36,8 +38,9 @@ class Conversation:
         folder: Path,
         cwd: Path = Path(),
         path: Sequence[str] | None = None,
+        memory_bytes: int | None = None,
     ) -> None:
-        self.name = name
+        self.name, self._memory_bytes = name, memory_bytes
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         entries = [os.environ.get("PYTHONPATH", "")] if path is None else path
         joined = os.pathsep.join(filter(None, (str(folder.absolute()), *entries)))
@@ -65,8 +68,8 @@ class Conversation:
         """The answer to one request.
 
         Raises UserError and Unavailable as the worker raised them, and WorkerFailed for its other
-        errors, after which it goes on. Raises WorkerLost where it died, came too late or
-        answered nonsense: it is ended then.
+        errors, after which it goes on. Raises WorkerLost where it died, came too late, grew too
+        large or answered nonsense: it is ended then.
         """
         line = b""
         try:
@@ -98,15 +101,27 @@ class Conversation:
             raise WorkerLost(self._obituary()) from None
         while b"\n" not in self._buffer:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._process.stdout], [], [], left)[0]:
+            if left <= 0:
                 late = f"{self.name} was stopped: no answer in {timeout_seconds:g} s"
                 raise WorkerLost(late + self._last_words())
+            wait = min(left, WATCH_SECONDS) if self._memory_bytes else left
+            if not select.select([self._process.stdout], [], [], wait)[0]:
+                self._require_memory()
+                continue
             chunk = os.read(self._process.stdout.fileno(), 65536)
             if not chunk:
                 raise WorkerLost(self._obituary())
             self._buffer += chunk
         answer, _, self._buffer = self._buffer.partition(b"\n")
         return answer
+
+    def _require_memory(self) -> None:
+        most = self._memory_bytes
+        if most and used_bytes(self._process.pid) > most:
+            raise WorkerLost(
+                f"{self.name} took more than {most / 1e9:.3g} GB of memory and was stopped: "
+                "--build-memory=SIZE gives it more"
+            )
 
     def _obituary(self) -> str:
         with suppress(subprocess.TimeoutExpired):
