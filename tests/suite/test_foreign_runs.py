@@ -164,7 +164,11 @@ def test_a_packaged_file_keeps_its_names_and_has_the_code_that_calls_it(
             session.model("mine"), session.recipe(case(name)), session.artifact(case(name)), {},
             tmp_path,
         )  # fmt: skip
-        assert {each.name for each in file.parent.iterdir()} == {*files, "manifest.json"}
+        assert {each.name for each in file.parent.iterdir()} == {
+            *files,
+            "manifest.json",
+            "predict.py",
+        }
         assert file.read_bytes() == (project / file.name).read_bytes()
         manifest = json.loads((file.parent / "manifest.json").read_text())
         assert (manifest["file"], manifest["built"]) == (file.name, False)
