@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers.load_rows import loaded
 from tests.helpers.reports import TINY, agreement_of, benchmark_of, report_of
 from tests.unit.test_store import CASE, own_cache, run_of, stepped  # noqa: F401
 from tests.unit.test_store import write as reports_in
@@ -304,6 +305,7 @@ def test_a_machine_is_not_shown_where_there_is_one(opened, tmp_path):
     tab, _ = turn_to(opened, tmp_path, [run_of(1)])
     assert tab.locator("#overview th", has_text="machine").count() == 0
     assert "median ms, 1 run;" in tab.inner_text("#trend-words")
+    assert not tab.locator("#load-section").is_visible()
     assert tab.inner_text("#count") == "2 of 2 cases"
 
 
@@ -397,6 +399,32 @@ def test_cases_that_failed_in_the_newest_report_are_on_the_page(opened, tmp_path
         .locator("#failed-section")
         .is_visible()
     )
+
+
+def test_cases_under_load_are_on_the_page_with_a_heat_map_of_their_arrangements(opened, tmp_path):
+    report, fp32 = run_of(1), f"{TINY}/fp32/cpu/b1"
+    report["benchmarks"] += [loaded(CASE, 40.0, proven=36.0), loaded(fp32, 12.0, bound=30.0)]
+    tab, told = turn_to(opened, tmp_path, [report])
+    assert tab.locator("#load tbody th").all_inner_texts() == [
+        "int8-dynamic/cpu/b1",
+        "fp32/cpu/b1",
+    ]
+    assert "proven" in tab.locator("#load tbody tr").first.inner_text()
+    tab.locator("#grid").scroll_into_view_if_needed()
+    tab.wait_for_selector("#grid .hm")
+    maps = tab.evaluate("document.getElementById('grid').data.map((t) => [t.x, t.y, t.z, t.text])")
+    assert maps == [
+        [["1", "2"], ["1", "2"], [[20, 30], [40, None]], [["20.0", "30.0"], ["40.0, best", ""]]],
+        [["1", "2"], ["1", "2"], [[None, None], [35, None]], [["", ""], ["35.0", ""]]],
+    ]
+    assert tab.locator("#grid text", has_text="null").count() == 0
+    tab.select_option("#load-case", label=fp32)
+    assert tab.inner_text("#grid-words").startswith(f"{fp32}: requests a second within 30 ms")
+    tab.select_option("#case", label=f"{CASE}, server rate")
+    assert "requests/s, proven within 15 ms, 1 run;" in tab.inner_text("#trend-words")
+    best = tab.inner_text("#best")
+    assert "int8-dynamic/cpu/b1: most load: 36.0 requests/s within 15 ms (proven" in best
+    assert told == []
 
 
 def test_flips_beyond_the_page_are_counted():

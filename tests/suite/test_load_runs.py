@@ -6,6 +6,7 @@ import time
 import psutil
 import pytest
 
+from vitbench.judge.best import choose
 from vitbench.report.reader import read_report
 from vitbench.report.sound import left_out
 
@@ -34,7 +35,11 @@ def test_a_run_under_load_writes_rows_that_a_reader_takes(suite, tmp_path):
         assert row["server_p99_ms"] <= 2000
         assert row["outputs_compared"] > 50
         assert row["load_evidence"] == "estimate"
-    assert "SingleStream p90" in done.stdout
+        assert row["agreement"]["state"] != "BROKEN"
+    assert "deit_tiny_patch16_224, under load" in done.stdout
+    (choice,) = choose(report, "load", 0.0)
+    assert choice.best
+    assert "requests/s within 2000 ms (estimate" in choice.sentence
 
 
 @pytest.mark.thorough

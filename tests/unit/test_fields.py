@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.helpers.load_rows import loaded
 from tests.helpers.reports import TINY, benchmark_of, report_of
 from vitbench.report.fields import FIELD
 from vitbench.report.reader import rows
@@ -21,7 +22,8 @@ EXPECTED = {
     "operations": 10**10, "peak_per_second": 2e12, "error": 0.03, "cosine": 0.9987,
     "photo": 9, "photo_speedup": 1.8, "front_share": 35,
     "images_per_unit": 14_400_000, "requests_per_unit": 720_000, "price_per_hour": 0.1,
-    "energy": 0.25,
+    "energy": 0.25, "single_stream_p90": 9, "offline": 61.5, "server_rate": 40, "server_p99": 13.5,
+    "latency_bound": 15, "server_queries": 320,
 }  # fmt: skip
 
 PHOTO = {
@@ -45,7 +47,7 @@ def full():
         "per_hour": 0.1, "images_per_unit": 14_400_000, "requests_per_unit": 720_000,
     }  # fmt: skip
     (row,) = rows(report_of(*benchmarks))
-    return {**row.benchmarks, "photo": PHOTO}
+    return {**row.benchmarks, "photo": PHOTO, "load": loaded(CASE)}
 
 
 @pytest.mark.parametrize("field", FIELD.values(), ids=lambda field: field.name)

@@ -22,7 +22,7 @@ def register(commands: Any) -> None:
         "--need",
         choices=list(NEEDS),
         default="latency",
-        help="what there should be least of (default: latency)",
+        help="what to choose by: the least of it, or of load the highest rate (default: latency)",
     )
     add_price(best)
     best.add_argument(

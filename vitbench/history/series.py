@@ -1,17 +1,28 @@
 """The series of a history: which runs of a case belong together, and in which order."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from vitbench.history.store import COLUMN, History
+from vitbench.history.store import History
 from vitbench.history.version_groups import version_groups
+from vitbench.report.figures import LEAST, MOST
 from vitbench.report.order import out_of_order
 
 Point = tuple[int, int, float]
 """Index of the run, index of the row of figures, value."""
+
+
+TIME, RATE = "median", "server_rate"
+"""The fields that series are about."""
+EVIDENCE = ("estimate", "proven")
+ONE_BOUND = 1.25
+"""A latency bound of two measured calls is another one in each run: sorted bounds of which each is
+at most so many times the one before count as one."""
+Kind = tuple[str, str, str]
+"""Of a figure: field, reference and basis."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +30,8 @@ class Series:
     """The points of one case, in the order of their runs, of one fingerprint class and reference.
 
     `versions`: where versions alternate, the versions of this series; else "". `older`: the points
-    of commits older than a commit that was measured before them; they are not in `points`.
+    of commits older than a commit that was measured before them; they are not in `points`. `field`:
+    TIME or RATE. `basis`: what a rate is, such as "estimate within 15 ms"; of a time "".
     """
 
     case: str
@@ -28,39 +40,83 @@ class Series:
     versions: str
     points: tuple[Point, ...]
     older: tuple[Point, ...]
+    field: str = TIME
+    basis: str = ""
 
 
 def series(history: History) -> list[Series]:
-    """In order of first appearance.
+    """In order of first appearance, those of times first.
 
-    The value of a run is -log(speed-up over the reference of the same run), and where there is
-    none (plain reports, the reference itself) log(median seconds): larger is slower in both.
+    The value of a time is -log(speed-up over the reference of the same run), and where there is
+    none (plain reports, the reference itself) log(median seconds); that of a rate under load is
+    -log(requests a second). Larger is worse in all. A rate of 0 has no value.
     """
-    found: dict[tuple[int, str, str], list[Point]] = {}
-    figures = history.figures
+    return [*_gathered(history, _times(history)), *_gathered(history, _rates(history))]
+
+
+def _gathered(history: History, values: Iterable[tuple[int, float, Kind]]) -> list[Series]:
+    """Series of rows of figures, their values and kinds."""
+    found: dict[tuple[int, str, Kind], list[Point]] = {}
     cases = history.column("case").astype(int).tolist()
+    runs = history.column("run").astype(int).tolist()
+    models = [name.partition("/")[0] for name in history.cases]
+    members: dict[str, set[int]] = {}
+    for row, value, about in values:
+        run = history.runs[runs[row]]
+        machine = run.classes.get(models[cases[row]], run.classes[""])
+        members.setdefault(machine, set()).add(runs[row])
+        found.setdefault((cases[row], machine, about), []).append((runs[row], row, value))
+    split = {machine: _versions(history, sorted(those)) for machine, those in members.items()}
+    return [
+        one
+        for (case, machine, about), points in found.items()
+        for one in _by_versions(history, history.cases[case], machine, about, points, split)
+    ]
+
+
+def _times(history: History) -> Iterator[tuple[int, float, Kind]]:
     runs = history.column("run").astype(int).tolist()
     speedups = np.where(history.column("null_arm") > 0, np.nan, history.column("speedup"))
     paired = np.isfinite(speedups)
-    values = np.where(
-        paired, -np.log(np.where(paired, speedups, 1.0)), np.log(figures[:, COLUMN["seconds"]])
-    )
-    models = [name.partition("/")[0] for name in history.cases]
-    members: dict[str, set[int]] = {}
+    seconds = np.log(history.column("seconds"))
+    values = np.where(paired, -np.log(np.where(paired, speedups, 1.0)), seconds)
     for row, value in enumerate(values.tolist()):
-        if math.isnan(value):
-            continue
-        run = history.runs[runs[row]]
-        kind = run.classes.get(models[cases[row]], run.classes[""])
-        reference = run.reference if paired[row] else ""
-        members.setdefault(kind, set()).add(runs[row])
-        found.setdefault((cases[row], kind, reference), []).append((runs[row], row, value))
-    split = {kind: _versions(history, sorted(those)) for kind, those in members.items()}
-    return [
-        one
-        for (case, kind, reference), points in found.items()
-        for one in _by_versions(history, history.cases[case], kind, reference, points, split[kind])
-    ]
+        if not math.isnan(value):
+            reference = history.runs[runs[row]].reference if paired[row] else ""
+            yield row, value, (TIME, reference, "")
+
+
+def _rates(history: History) -> Iterator[tuple[int, float, Kind]]:
+    """Only rates of one evidence, within one latency bound of a case, are comparable."""
+    cases = history.column("case").tolist()
+    rates, bounds = history.column("server_rate").tolist(), history.column("latency_bound_ms")
+    proven = history.column("proven").tolist()
+    rows = [row for row, rate in enumerate(rates) if LEAST < rate < MOST]
+    by_case: dict[float, list[float]] = {}
+    for row in rows:
+        by_case.setdefault(cases[row], []).append(float(bounds[row]))
+    words = {case: _bounds(those) for case, those in by_case.items()}
+    for row in rows:
+        within = words[cases[row]].get(float(bounds[row]), "")
+        basis = f"{EVIDENCE[int(proven[row])]}{within}"
+        yield row, -math.log(rates[row]), (RATE, "", basis)
+
+
+def _bounds(found: Sequence[float]) -> dict[float, str]:
+    """Of each bound in ms, the words for it and those that count as the same."""
+    groups: list[list[float]] = []
+    for bound in sorted({each for each in found if math.isfinite(each)}):
+        if groups and bound <= ONE_BOUND * groups[-1][-1]:
+            groups[-1].append(bound)
+        else:
+            groups.append([bound])
+    return {
+        bound: f" within {group[0]:g} ms"
+        if len(group) == 1
+        else f" within {group[0]:g} to {group[-1]:g} ms"
+        for group in groups
+        for bound in group
+    }
 
 
 def _versions(history: History, runs: Sequence[int]) -> dict[int, str]:
@@ -74,14 +130,15 @@ def _versions(history: History, runs: Sequence[int]) -> dict[int, str]:
 def _by_versions(
     history: History,
     case: str,
-    kind: str,
-    reference: str,
+    machine: str,
+    about: Kind,
     points: Sequence[Point],
-    versions: dict[int, str],
+    split: Mapping[str, Mapping[int, str]],
 ) -> list[Series]:
+    field, reference, basis = about
     apart: dict[str, list[Point]] = {}
     for point in points:
-        apart.setdefault(versions[point[0]], []).append(point)
+        apart.setdefault(split[machine][point[0]], []).append(point)
     found = []
     for words, those in apart.items():
         runs = [history.runs[point[0]] for point in those]
@@ -89,13 +146,23 @@ def _by_versions(
         parts: tuple[list[Point], list[Point]] = ([], [])
         for point, older in zip(those, behind, strict=True):
             parts[older].append(point)
-        found.append(Series(case, kind, reference, words, tuple(parts[0]), tuple(parts[1])))
+        own = tuple(parts[0]), tuple(parts[1])
+        found.append(Series(case, machine, reference, words, *own, field, basis))
     return found
 
 
 def older_rows(history: History) -> set[int]:
     """Rows of figures of older commits, measured later: no case's newest ones."""
     return {row for one in series(history) for _, row, _ in one.older}
+
+
+def newest_rates(history: History) -> dict[str, int]:
+    """By case, the newest row of figures with a rate under load, which may be 0, and not of an
+    older commit, measured later."""
+    rates, cases = history.column("server_rate"), history.column("case").astype(int).tolist()
+    found = np.flatnonzero(np.isfinite(rates)).tolist()
+    older = older_rows(history) if found else set()
+    return {history.cases[cases[row]]: row for row in found if row not in older}
 
 
 def newest_first(history: History) -> list[int]:

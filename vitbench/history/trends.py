@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
-from vitbench.history.series import Series, newest_first, series
+from vitbench.history.series import RATE, TIME, Series, newest_first, series
 from vitbench.history.store import History
 from vitbench.history.summary import Run
+from vitbench.report.figures import LEAST
 from vitbench.stats.change_points import ChangePoint, change_points
 from vitbench.stats.multiplicity import false_discovery_rate
 
@@ -22,7 +23,8 @@ class Event:
     `since`: the first run after the change before; the change is estimated from there on.
     `detected`: the run that showed it first. `change`: relative, of the time of a call (0.05: 5 %
     longer), within `low` and `high`. `significant`: at a false-discovery rate of 5 % over all cases
-    of the history. `with_it`: what else changed between the two runs.
+    of the history. `with_it`: what else changed between the two runs. `field`: what the series is
+    about; of a rate, `change` is that of the time between requests, and `own` its own.
     """
 
     case: str
@@ -36,15 +38,25 @@ class Event:
     p: float
     significant: bool
     with_it: tuple[str, ...]
+    field: str = TIME
+
+    @property
+    def own(self) -> tuple[float, float, float]:
+        """Change, low and high of the figure that the series is about, relative: of a rate -0.05 is
+        5 % fewer requests a second."""
+        if self.field != RATE:
+            return self.change, self.low, self.high
+        change, low, high = (1 / max(1 + x, LEAST) - 1 for x in (self.change, self.high, self.low))
+        return change, low, high
 
     @property
     def gradual(self) -> bool:
         return self.until > self.run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trend(Series):
-    """A series of log times, relative to the reference if `paired`, with its changes.
+    """A series with its changes: of log times, relative to the reference if `paired`, or of rates.
 
     `runs` are indices of the history's runs, `rows` of its figures.
     """
@@ -55,6 +67,14 @@ class Trend(Series):
     @property
     def paired(self) -> bool:
         return bool(self.reference)
+
+    @property
+    def of_rate(self) -> bool:
+        return self.field == RATE
+
+    def shown(self, value: float) -> float:
+        """What a value stands for: a rate, a speed-up, or seconds."""
+        return math.exp(-value if self.paired or self.of_rate else value)
 
     @cached_property
     def runs(self) -> tuple[int, ...]:
@@ -70,23 +90,23 @@ class Trend(Series):
 
 
 def trends(history: History) -> list[Trend]:
-    """A trend per case, fingerprint class, reference and versions that alternate, in order of first
-    appearance."""
+    """A trend per case, fingerprint class, reference and versions that alternate, and of rates per
+    latency bound and evidence, in order of first appearance."""
     return significant_over_all([_trend(history, each) for each in series(history)])
 
 
 def _trend(history: History, each: Series) -> Trend:
     runs, _, values = zip(*each.points, strict=True)
-    events = tuple(_event(history, each.case, runs, change) for change in change_points(values))
+    events = tuple(_event(history, each, runs, change) for change in change_points(values))
     machine = history.runs[runs[-1]].machine
     own = {field.name: getattr(each, field.name) for field in fields(each)}
     return Trend(**own, machine=machine, events=events)
 
 
-def _event(history: History, case: str, runs: Sequence[int], change: ChangePoint) -> Event:
+def _event(history: History, of: Series, runs: Sequence[int], change: ChangePoint) -> Event:
     earlier, later = history.runs[runs[change.at - 1]], history.runs[runs[change.until]]
     return Event(
-        case,
+        of.case,
         runs[change.since],
         runs[change.at],
         runs[change.until],
@@ -96,7 +116,8 @@ def _event(history: History, case: str, runs: Sequence[int], change: ChangePoint
         math.expm1(change.high),
         change.p,
         False,
-        what_differs(earlier, later, case.partition("/")[0]),
+        what_differs(earlier, later, of.case.partition("/")[0]),
+        of.field,
     )
 
 
@@ -171,10 +192,10 @@ def significant_over_all(found: list[Trend]) -> list[Trend]:
 
 
 def latest(history: History, found: Sequence[Trend]) -> dict[str, Trend]:
-    """By case, the trend that has its newest run."""
+    """By case, the trend that has its newest run: of its times where it has any."""
     place = {run: index for index, run in enumerate(newest_first(history))}
     newest: dict[str, Trend] = {}
-    for each in sorted(found, key=lambda each: place[each.runs[-1]]):
+    for each in sorted(found, key=lambda each: (each.of_rate, place[each.runs[-1]])):
         newest.setdefault(each.case, each)
     return {each.case: newest[each.case] for each in found}
 

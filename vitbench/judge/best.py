@@ -7,7 +7,15 @@ from typing import Any
 from msgspec import to_builtins
 
 from vitbench.errors import UserError
-from vitbench.judge.candidates import ANSWERS, COST, NEEDS, Candidate, candidates_of
+from vitbench.judge.candidates import (
+    ANSWERS,
+    COST,
+    NEEDS,
+    Candidate,
+    candidates_of,
+    is_candidate,
+)
+from vitbench.judge.load import LOAD, TO_PROVE, least_bound
 from vitbench.report.fields import LOWER, SECONDS
 from vitbench.report.reader import Row, rows, run_of
 from vitbench.report.schema import RunInfo
@@ -49,17 +57,25 @@ class Choice:
 def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
     """A choice for every model and batch of a report, in order of appearance.
 
-    `need` is one of NEEDS; `least` is the share of images that must agree, from 0 to 1. Raises
-    UserError where the report has no paired timing to choose by.
+    `need` is one of NEEDS; `least` is the share of images that must agree, from 0 to 1. For `load`,
+    batches that were not measured under load have no choice. Raises UserError where the report has
+    no paired timing to choose by, and no rate under load either where that is the need.
     """
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows(report):
-        if row.timed:
+        if is_candidate(row, need):
             groups.setdefault((row.case.model, row.case.batch), []).append(row)
+    if need == LOAD:
+        groups = {key: group for key, group in groups.items() if any(x.loaded for x in group)}
     unsound = {each.name: f"left out: {each.why}" for each in left_out(report) if each.group}
     if not groups:
         also = "".join(f"; {case}: {why}" for case, why in unsound.items())
-        raise UserError(f"the report has no paired timings: run `pytest --benchmark-only`{also}")
+        lacking, file = (
+            ("rate under load", " benchmarks/test_load.py")
+            if need == LOAD
+            else ("paired timings", "")
+        )
+        raise UserError(f"the report has no {lacking}: run `pytest --benchmark-only{file}`{also}")
     run = run_of(report)
     found = [
         _choose(model, batch, candidates_of(group, least), need, least, run)
@@ -99,7 +115,7 @@ def _choose(
         if case.startswith(f"{model}/") and case.endswith(f"/b{batch}")
     }
     synthetic = bool(run and model in run.models and run.models[model].weights.synthetic)
-    able = []
+    able, bound = [], least_bound([each.under_load for each in found])
     for each in found:
         if each.case in failed:
             continue
@@ -111,9 +127,14 @@ def _choose(
             out[each.case] = f"the report has no {need} of the case: run {file} too"
         elif not synthetic and each.agreement is not None and each.agreement < least:
             out[each.case] = f"agrees on {each.agreement:.1%}, and {least:.1%} is asked"
+        elif need == LOAD and each.under_load and (why := each.under_load.why_not(bound)):
+            out[each.case] = why
         else:
             able.append(each)
     compared = [name for name in NEEDS if all(each.figures[name] is not None for each in able)]
+    bounds = {each.under_load.bound_ms for each in able if each.under_load}
+    if LOAD in compared and len(bounds) > 1:
+        compared.remove(LOAD)  # a rate within 15 ms is no rate within 30 ms
     if not synthetic and all(each.agreement is not None for each in able):
         compared.append("agreement")
     dominators = {a.case: [b for b in able if _dominates(b, a, compared)] for a in able}
@@ -141,6 +162,9 @@ def _dominates(one: Candidate, other: Candidate, compared: Sequence[str]) -> boo
 def _why(best: Candidate, need: str, least: float, synthetic: bool) -> str:
     most = "least" if need == COST or NEEDS[need].better == LOWER else "most"
     words = f"{most} {need}: {_figure(best, need)}"
+    if need == LOAD and best.under_load:
+        words = f"{most} {need}: {best.under_load.words}"
+        words += "" if best.under_load.proven else f"; {TO_PROVE}"
     if synthetic:
         return f"{words}; the weights are synthetic, so agreement is not claimed: verify with yours"
     if not best.proven and best.agreement is None:
@@ -159,7 +183,8 @@ def _why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[C
             words = f"equally {'fast' if need == 'latency' else 'cheap'}, {_figure(each, need)}"
     elif each.figures[need] == best.figures[need]:
         latency = NEEDS["latency"].text(each.latency)
-        words = f"no better: {_figure(each, need)}, and {latency} ms a call"
+        words = f"no better: {_figure(each, need)}"
+        words += f", and {latency} ms a call" if each.latency else ""
     if not dominators:
         return words
     # The candidate with the least of what is needed: a reader would take that one instead.
@@ -180,6 +205,8 @@ def _overlap(one: Candidate, other: Candidate) -> bool:
 
 def _figure(candidate: Candidate, need: str) -> str:
     field, value = NEEDS[need], candidate.figures[need]
+    if need == LOAD and candidate.under_load:
+        return candidate.under_load.short
     if need == COST:
         return f"{value or 0.0:,.0f} {candidate.answers} for a unit of money"
     words = f"{value:.2f}" if field.measure is not SECONDS or value is None else field.text(value)

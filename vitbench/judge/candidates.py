@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from vitbench.judge.load import LOAD, UnderLoad
 from vitbench.report.fields import FIELD, LOWER
 from vitbench.report.reader import Row
 from vitbench.report.row import AgreementInfo
@@ -27,7 +28,9 @@ class Candidate:
     agreement's lower bound reaches what is asked, or that a regression, which has no share, keeps
     its limits; it is never so for synthetic weights. `answers` is what the figure of the cost
     counts: one of ANSWERS, the same of all candidates that are compared. `served`: a running
-    server answers, of whose machine the report knows nothing.
+    server answers, of whose machine the report knows nothing. `under_load`: the rate that it
+    carries, by whose estimate candidates are ranked for the need `load`. A case that was measured
+    under load alone has no latency.
     """
 
     case: str
@@ -40,6 +43,7 @@ class Candidate:
     proven: bool
     answers: str = "images"
     served: bool = False
+    under_load: UnderLoad | None = None
 
     @property
     def latency(self) -> float:
@@ -56,6 +60,8 @@ class Candidate:
             return -(self.agreement or 0.0)
         if self.by_pairs(name):
             return self.paired
+        if name == LOAD:
+            return -self.under_load.estimate if self.under_load else 0.0
         figure = self.figures[name] or 0.0
         return figure if NEEDS[name].better == LOWER else -figure
 
@@ -64,13 +70,16 @@ class Candidate:
         return {"case": found.pop("case"), **found.pop("figures"), **found}
 
 
+def is_candidate(row: Row, need: str) -> bool:
+    """Whether a case was timed in pairs; or, for the need `load`, measured under load."""
+    return bool(row.timed or (need == LOAD and row.loaded and row.agreement))
+
+
 def candidates_of(group: Sequence[Row], least: float) -> list[Candidate]:
-    """The cases that were timed. Their cost is of requests where the report has any."""
+    """The cases with an agreement. Their cost is of requests where the report has any."""
     bought = [ANSWERS["requests"].value(row.benchmarks) for row in group]
     answers = "images" if set(bought) <= {None} else "requests"
-    return [
-        _candidate(row, row.timed.agreement, group, least, answers) for row in group if row.timed
-    ]
+    return [_candidate(row, row.agreement, group, least, answers) for row in group if row.agreement]
 
 
 def _candidate(
@@ -99,6 +108,7 @@ def _candidate(
         _proven(agreement, least),
         answers,
         bool(row.timed and row.timed.artifact.server),
+        UnderLoad.of(row.loaded) if row.loaded else None,
     )
 
 

@@ -68,6 +68,11 @@ class Change:
         return math.expm1(least) if least < MOST_LOG_RATIO else math.inf
 
 
+def run_factor() -> float:
+    """By what factor the figure of a single run may be off, one-sided 95 %."""
+    return math.exp(Change(0.0, RUN_SPREAD, CERTAIN).quantile(CONFIDENCE))
+
+
 def paired_timing(row: TimedRow) -> Timing | None:
     """The timing of a benchmark that ran in pairs; None where two rounds are not there.
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from vitbench.errors import Unavailable, UserError
 from vitbench.heads.words import percent, round_down
-from vitbench.judge.change import CERTAIN, PROCESS_SPREAD, RUN_SPREAD, Change, paired_timing
+from vitbench.judge.change import PROCESS_SPREAD, Change, paired_timing, run_factor
 from vitbench.judge.contracts import STRUCTURE, TOLERANCES, Contract
+from vitbench.judge.load import judge_rate
 from vitbench.judge.scope import MACHINE, RUN, SELECTION, Kinds, Scope
 from vitbench.judge.structures import compare, file_of
 from vitbench.report.fields import FIELD, HIGHER
@@ -199,7 +200,7 @@ def _figure(contract: Contract, row: Row, _: float) -> tuple[str, str]:
     words = f"{field.text(value)} {field.unit}"
     factor = 1.0
     if field.contract and field.contract.one_call:
-        factor = math.exp(Change(0.0, RUN_SPREAD, CERTAIN).quantile(CONFIDENCE))
+        factor = run_factor()
         words += f", a single call, uncertain by a factor of {factor:.2f} (one-sided 95 %)"
     limit, least, most = contract.value * field.scale, value / factor, value * factor
     if field.better == HIGHER:
@@ -228,5 +229,6 @@ JUDGES = {
     "speedup": _speedup,
     "error": _of_a_head,
     "cosine": _of_a_head,
+    "server_rate": judge_rate,
 }
-"""Those of fields with an interval."""
+"""Those of fields whose figure alone shows neither."""

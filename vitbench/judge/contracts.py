@@ -12,7 +12,7 @@ from vitbench.pyproject import read_pyproject
 from vitbench.report.fields import FIELD, HIGHER, LOWER, SHARE
 
 _CLAUSE = re.compile(
-    r"(?P<name>\w+)\s*(?P<sign>[<>=!~]+)\s*(?P<number>[-+.\w]*?)\s*(?P<unit>[a-zA-Z]*|%)"
+    r"(?P<name>\w+)\s*(?P<sign>[<>=!~]+)\s*(?P<number>[-+.\w]*?)\s*(?P<unit>/?[a-zA-Z]*|%)"
 )
 _STRUCTURE = re.compile(r"structure\s*=\s*(?P<path>\S.*)")
 _GLOB = re.compile(r"(?:[A-Za-z0-9_./:*?-]|\[!?[A-Za-z0-9_.:-]+\])+")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vitbench.judge.agreement import Agreement
 from vitbench.load.arrangement import Arrangement
 from vitbench.load.checks import Repeated
 from vitbench.load.load_run import LoadRun, Proof
@@ -48,6 +49,7 @@ class LoadMeasurement:
     `generator_limit` is what the generator can send, queries a second."""
 
     subject: Subject
+    agreement: Agreement
     bound_ms: float
     bound_words: str
     tried: Sequence[Tried]
@@ -129,6 +131,7 @@ class LoadMeasurement:
         row: dict[str, Any] = {
             **self.subject.to_json(),
             "waited_seconds": self.waited_seconds,
+            "agreement": self.agreement.to_json(),
             "single_stream_p90_ms": 1000 * self.single.tail_seconds,
             "single_stream_queries": self.single.queries,
             "single_stream_arrangement": str(self.single_arrangement),

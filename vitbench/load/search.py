@@ -68,6 +68,7 @@ class LoadSearch:
         single_at, single = min(self._singles.items(), key=lambda each: each[1].tail_seconds)
         found = LoadMeasurement(
             subject=Subject(case, self._loads.session.artifact(case)),
+            agreement=self._loads.session.verified(case).agreement,
             bound_ms=self._bound_ms,
             bound_words=self._bound_words,
             tried=tried,

@@ -17,15 +17,19 @@ TIMED = ("latency", "throughput")
 THROUGHPUT = ("throughput", "latency")
 FOOTPRINT = ("footprint",)
 PHOTO = ("photo",)
+LOAD = ("load",)
 BUILT = (*FOOTPRINT, *TIMED)
-PAID = ("load", *THROUGHPUT)
+PAID = (*LOAD, *THROUGHPUT)
 
 # What a figure measures: its units, and how much of what a report records is one of each.
 SECONDS = {"ms": 1e-3, "s": 1.0}
+MILLISECONDS = {"ms": 1.0, "s": 1e3}
+TIMES = (SECONDS, MILLISECONDS)
 BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
 SHARE = {"": 1.0, "%": 0.01}
 FACTOR = {"": 1.0, "x": 1.0}
 COUNT = {"": 1.0}
+RATE = {"/s": 1.0}
 JOULES = {"J": 1.0, "mJ": 1e-3, "kJ": 1e3}
 
 LOWER, HIGHER = "lower", "higher"
@@ -58,8 +62,8 @@ class Field:
     `spread`: of a footprint's figure, standard deviations of its log between processes of unchanged
     code (docs/results.md, LARGER): the usual one, by which the gate judges it, and the least that
     many reports must show to be believed.
-    `need`: what `vitbench best` calls it, with `more` as the word for having more of it; "" where
-    nobody chooses by it.
+    `need`: what `vitbench best` calls it, with `more` as the words for a case that is worse by it;
+    "" where nobody chooses by it.
     """
 
     name: str
@@ -98,7 +102,7 @@ class Field:
 
     def text(self, value: float) -> str:
         """A value in `unit`; two digits of a time below 1: small models take 0.05 ms."""
-        short = self.measure is SECONDS and abs(value) < 1
+        short = self.measure in TIMES and abs(value) < 1
         return f"{value:.{max(self.digits, 2) if short else self.digits}f}"
 
     def interval(self, benchmarks: Benchmarks) -> tuple[float | None, ...]:
@@ -250,5 +254,28 @@ FIELD: dict[str, Field] = {each.name: each for each in (
           "extra_info/front_share", "front_share",
           "Share of decoding and preprocessing in the time from the photograph to the answer.",
           room=20, rare=True),
+    Field("single_stream_p90", "SingleStream p90", "ms", MILLISECONDS, 1, LOWER, LOAD,
+          "extra_info/single_stream_p90_ms", "single_stream_p90_ms",
+          "Milliseconds that 90 % of the queries of SingleStream keep within.",
+          room=None, page=False),
+    Field("offline", "Offline images/s", "", COUNT, 1, HIGHER, LOAD,
+          "extra_info/offline_images_per_s", "offline_images_per_s",
+          "Images a second where all queries are there at once.", room=None, page=False),
+    Field("server_rate", "server rate", "/s", RATE, 1, HIGHER, LOAD,
+          "extra_info/server_rate", "server_rate",
+          "Requests a second whose 99th percentile keeps the latency bound; 0 where no rate does.",
+          room=None, rare=True, contract=Terms("server_rate"),
+          need="load", more="carries less"),
+    Field("server_p99", "server p99", "ms", MILLISECONDS, 1, LOWER, LOAD,
+          "extra_info/server_p99_ms", "server_p99_ms",
+          "Milliseconds that 99 % of the requests keep within at the server rate.",
+          room=None, page=False),
+    Field("latency_bound", "latency bound", "ms", MILLISECONDS, 1, LOWER, LOAD,
+          "extra_info/latency_bound_ms", "latency_bound_ms",
+          "Milliseconds that 99 % of the requests must keep within.",
+          room=None, page=False, contract=Terms("latency_bound")),
+    Field("server_queries", "queries", "", COUNT, 0, HIGHER, LOAD,
+          "extra_info/server_queries", "server_queries",
+          "Queries of the run that the server rate rests on.", room=None, page=False),
 )}  # fmt: skip
 """By name."""

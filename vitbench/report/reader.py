@@ -13,14 +13,14 @@ from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.report.decode import decoded
 from vitbench.report.misfit import misfit
-from vitbench.report.row import OurRow, Timed, TimedRow
+from vitbench.report.row import AgreementInfo, Load, LoadRow, OurRow, Timed, TimedRow
 from vitbench.report.schema import SCHEMA_VERSION, AnyRow, Report, RunInfo
 from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours, sound
 
 
 @dataclass(frozen=True)
 class Row:
-    """One case of a report and its benchmark dicts by group: latency, throughput, footprint."""
+    """One case of a report and its benchmark dicts by group: latency, throughput, load ..."""
 
     case: Case
     benchmarks: Mapping[str, dict[str, Any]]
@@ -40,6 +40,18 @@ class Row:
     def timed(self) -> Timed | None:
         """The extra_info of `paired`."""
         return self.paired.extra_info if self.paired else None
+
+    @property
+    def loaded(self) -> Load | None:
+        """The extra_info of the benchmark under load."""
+        found = self.typed.get("load")
+        return found.extra_info if isinstance(found, LoadRow) else None
+
+    @property
+    def agreement(self) -> AgreementInfo | None:
+        """Of the benchmark that timed the case in pairs, else of the one under load."""
+        holder = self.timed or self.loaded
+        return (holder.agreement or None) if holder else None
 
 
 def read_report(path: Path) -> dict[str, Any]:

@@ -303,9 +303,30 @@ class DuetInfo(Extra, frozen=True, kw_only=True):
     outputs: dict[str, ComparedInfo] = {}
 
 
+class ArrangementInfo(Struct, frozen=True):
+    """An arrangement that was tried: `simulated_rate` is what a simulated queue with its measured
+    services carries within the bound."""
+
+    arrangement: str
+    instances: Positive
+    threads: Positive
+    window_ms: NotNegative
+    offline_images_per_s: NotNegative
+    simulated_rate: NotNegative
+
+
+class ServerRun(Struct, frozen=True):
+    """A run of Server at one rate."""
+
+    rate: NotNegative
+    queries: Count
+    p99_ms: NotNegative
+
+
 class Load(Extra, frozen=True, kw_only=True):
     """A case under load. `server_rate`: requests a second whose 99th percentile keeps the bound; 0
-    where no rate does, and then there is no `server_p99_ms`."""
+    where no rate does, and then there is no `server_p99_ms`. `server_runs` are those of the search,
+    in their order; a run that proves a rate is not among them."""
 
     single_stream_p90_ms: NotNegative
     single_stream_queries: Count
@@ -317,8 +338,9 @@ class Load(Extra, frozen=True, kw_only=True):
     arrangement: str
     load_evidence: Literal["estimate", "proven"]
     server_p99_ms: NotNegative | UnsetType = UNSET
-    arrangements: list[Table] = []
-    server_runs: list[Table] = []
+    agreement: AgreementInfo | UnsetType = UNSET
+    arrangements: list[ArrangementInfo] = []
+    server_runs: list[ServerRun] = []
     generator_limit: NotNegative | UnsetType = UNSET
     generator_share: NotNegative | UnsetType = UNSET
     outputs_compared: Count = 0
@@ -326,6 +348,13 @@ class Load(Extra, frozen=True, kw_only=True):
     a_a: Table = {}
     proof: Table = {}
     notes: list[str] = []
+
+    @property
+    def estimate(self) -> float:
+        """The estimated rate: of two cases it is the same kind of figure, also where one of them is
+        proven, which takes a lower rate."""
+        kept = [each.rate for each in self.server_runs if each.p99_ms <= self.latency_bound_ms]
+        return max([self.server_rate, *kept])
 
 
 class LatencyRow(Struct, frozen=True, tag_field="group", tag="latency"):

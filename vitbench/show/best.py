@@ -8,6 +8,7 @@ from typing import Any
 from vitbench.errors import UserError
 from vitbench.judge.best import Choice
 from vitbench.judge.candidates import COST
+from vitbench.judge.load import LOAD
 from vitbench.place import install
 
 RANKED = "ms: medians of the report; ranked by the speed-up in pairs with the reference (x)"
@@ -16,6 +17,10 @@ PAID = {
     "requests": "requests: the highest rate that keeps the latency bound",
 }
 """By what the cost counts: how it was measured."""
+LOADED = (
+    "requests/s: 99 % of them keep the latency bound, each variant in its best arrangement; ranked "
+    "by the estimates, which a proven rate has, too"
+)
 
 
 def choices_text(choices: Sequence[Choice]) -> str:
@@ -41,6 +46,8 @@ def _basis(choice: Choice) -> Iterator[str]:
     """What the figures of a choice mean."""
     if choice.need == "latency":
         yield RANKED
+    if choice.need == LOAD:
+        yield LOADED
     if choice.need == COST and choice.price:
         price = choice.price
         yield f"{price['name']} costs {price['per_hour']:g} an hour ({price['origin']})"
@@ -50,8 +57,13 @@ def _basis(choice: Choice) -> Iterator[str]:
 def plot_choices(choices: Sequence[Choice], path: Path) -> None:
     """An HTML page that works offline: latency against agreement, the area of a mark its size.
 
-    Raises UserError where plotly is not installed or the file cannot be written.
+    Raises UserError where plotly is not installed, no case has a latency, or the file cannot be
+    written.
     """
+    if all(x.figures["latency"] is None for choice in choices for x in choice.candidates):
+        raise UserError(
+            "--plot shows latencies, and the report has none: run benchmarks/test_latency.py too"
+        )
     try:
         import plotly.graph_objects as go
         from plotly.subplots import make_subplots
@@ -69,7 +81,7 @@ def plot_choices(choices: Sequence[Choice], path: Path) -> None:
             found.sort(key=lambda x: x.latency)
             page.add_trace(
                 go.Scatter(
-                    x=[x.latency for x in found],
+                    x=[x.figures["latency"] for x in found],
                     y=[None if x.agreement is None else 100 * x.agreement for x in found],
                     text=[_short(x.case) for x in found],
                     customdata=[[x.figures["size"]] for x in found],

@@ -13,6 +13,7 @@ from vitbench.report.schema import ModelInfo
 GAP = 2
 LABELS = {"regression": "error", "embedding": "neighbours"}
 """By head: what the column of the agreement is called."""
+WORDS = ("case", "agreement", "load_evidence", "arrangement", "weights")
 FIGURES = {"agreement": "share and bound", "error": "value and bound", "neighbours": "figures"}
 
 
@@ -28,6 +29,11 @@ class Column:
     adds: str
     cell: Callable[[Row], str]
 
+    @property
+    def words(self) -> bool:
+        """Whether its cells are words, which begin at the left."""
+        return self.name in WORDS
+
 
 def columns(models: Mapping[str, ModelInfo]) -> list[Column]:
     """All forms of all columns, most important first; a fuller form comes after a shorter one."""
@@ -39,12 +45,12 @@ def columns(models: Mapping[str, ModelInfo]) -> list[Column]:
         "top1": Column("top1", "top-1", "top-1", partial(_share, "top1")),
     }
     ranked = [
-        (field.room, forms.get(field.name) or _plain(field))
+        (field.room, forms.get(field.name) or plain(field))
         for field in FIELD.values()
         if field.room is not None
     ]
     ranked += [
-        (0, Column("case", "case", "case", _case)),
+        (0, CASE),
         (3, Column("speedup", "speed-up [95 %]", "interval of the speed-up", _speedup)),
         (3, Column("agreement", label, f"{FIGURES[label]} of the {label}", _agreement)),
         (FIELD["top1"].room or 0, Column("weights", "weights", "weights", weights)),
@@ -52,7 +58,9 @@ def columns(models: Mapping[str, ModelInfo]) -> list[Column]:
     return [column for _, column in sorted(ranked, key=lambda pair: pair[0])]
 
 
-ORDER = ("case", *FIELD, "weights")
+ORDER = ("case", *FIELD, "load_evidence", "arrangement", "weights")
+KEPT = ("case", "median", "server_rate", "server_queries", "load_evidence")
+"""These stay, however narrow a terminal is."""
 
 
 def fitting(
@@ -60,7 +68,7 @@ def fitting(
 ) -> tuple[list[Column], list[str]]:
     """The columns that fit in `width` characters, in ORDER, and what is left out.
 
-    Columns without a cell to show are in neither. Case and median stay, however narrow.
+    Columns without a cell to show are in neither.
     """
     shown = [column for column in shown if any(column.cell(row) for row in rows)]
     chosen: dict[str, Column] = {}
@@ -68,7 +76,7 @@ def fitting(
     for column in shown:
         wider = {**chosen, column.name: column}
         needed = sum(column_width(each, rows) + GAP for each in wider.values()) - GAP
-        if width is None or needed <= width or column.name in ("case", "median"):
+        if width is None or needed <= width or column.name in KEPT:
             chosen = wider
         else:
             left_out.append(column.adds)
@@ -80,7 +88,8 @@ def column_width(column: Column, rows: Sequence[Row]) -> int:
     return max(map(len, (column.label, *map(column.cell, rows))))
 
 
-def _plain(field: Field) -> Column:
+def plain(field: Field) -> Column:
+    """The figure of a field."""
     return Column(field.name, field.heading, field.label, partial(_number, field))
 
 
@@ -103,6 +112,9 @@ def _share(name: str, row: Row) -> str:
 def _case(row: Row) -> str:
     """The id without the model, which heads the group."""
     return row.case.id.partition("/")[2]
+
+
+CASE = Column("case", "case", "case", _case)
 
 
 def _speedup(row: Row, interval: bool = True) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 from vitbench.history.series import newest_first, older_rows
 from vitbench.history.store import COLUMN, History
 from vitbench.history.summary import Run
-from vitbench.report.fields import FIELD
-from vitbench.show.history import clean, exported
+from vitbench.report.fields import FIELD, LOAD
+from vitbench.show.history import clean, evidence_of, exported
 
 
 def github(history: History) -> str:
@@ -34,13 +34,14 @@ def github(history: History) -> str:
 
 def prometheus(history: History) -> str:
     """Prometheus text format: of every field, case and machine the newest figure, for not every run
-    takes all of them."""
+    takes all of them. Figures under load have a label with their evidence."""
     lines = []
     for field in FIELD.values():
         name, found = field.gauge or f"vitbench_{field.column}", _newest(history, field.column)
         lines += [f"# HELP {name} {field.about}", f"# TYPE {name} gauge"] if found else []
         for (case, machine), row in found.items():
             labels = f'case="{_label(history.cases[case])}",machine="{_label(machine)}"'
+            labels += f',evidence="{evidence_of(row)}"' if field.groups == LOAD else ""
             lines.append(f"{name}{{{labels}}} {row[COLUMN[field.column]]:.9g}")
     return "\n".join(lines) + "\n"
 

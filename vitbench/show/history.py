@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.history.remarks import count_left_out, remarks
-from vitbench.history.series import older_rows
+from vitbench.history.series import EVIDENCE, RATE, TIME, newest_rates, older_rows
 from vitbench.history.store import COLUMN, History
 from vitbench.history.summary import Run
 from vitbench.history.trends import Event, Trend, latest, older_runs
@@ -20,30 +20,54 @@ from vitbench.report.fields import FIELD
 from vitbench.report.figures import STATES
 
 CHARS_OF_A_COMMIT = 8
+WORSE = {TIME: "slower", RATE: "fewer requests/s"}
+BETTER = {TIME: "faster", RATE: "more requests/s"}
 
 
 def history_text(history: History, found: Sequence[Trend], folder: str) -> str:
     """Every case by model: its newest figures, and each change with what changed with it."""
     lines = [summary(history, found, folder), ""]
-    newest, where = latest(history, found), places(history, found)
+    newest, where, rates = latest(history, found), places(history, found), newest_rates(history)
     model = None
-    for case in sorted(newest, key=_by_number):
+    for case in sorted({**newest, **rates}, key=_by_number):
         name, _, short = case.partition("/")
         if name != model:
             model = name
             lines += ["", name] if len(lines) > 2 else [name]
-        apart = [w for each, w in zip(found, where, strict=True) if each.case == case]
-        own = next(w for each, w in zip(found, where, strict=True) if each is newest[case])
-        own = own.replace(f", {newest[case].versions}", "") if newest[case].versions else own
-        more = f", on {own} ({len(apart) - 1} more series of this case)" if len(apart) > 1 else ""
-        lines.append(f"  {short or case}: {_figures(history, newest[case])}{more}")
-        for each, place in zip(found, where, strict=True):
-            if each.case == case:
-                on = "" if each is newest[case] else f"on {place}: "
-                lines += [f"    {on}{sentence(history, event)}" for event in each.events]
+        one = newest.get(case)
+        own = [(each, w) for each, w in zip(found, where, strict=True) if each.case == case]
+        told = [_times(history, one, own)] if one and not one.of_rate else []
+        told += [f"under load: {_rates(history, own, rates[case])}"] if case in rates else []
+        lines.append(f"  {short or case}: {'; '.join(told)}")
+        for each, place in own:
+            on = "" if each is one else f"on {place}: "
+            lines += [f"    {on}{sentence(history, event)}" for event in each.events]
     lines += ["", *(f"skipped: {why}" for why in history.damaged)]
     lines += [f"note: {why}" for why in history_notes(history, found)]
     return clean("\n".join(lines).rstrip())
+
+
+def _times(history: History, one: Trend, own: Sequence[tuple[Trend, str]]) -> str:
+    """The newest figures of a case, and on which machine where the times have several series."""
+    apart = {id(each): place for each, place in own if not each.of_rate}
+    if len(apart) == 1:
+        return _figures(history, one)
+    place = apart[id(one)]
+    place = place.replace(f", {one.versions}", "") if one.versions else place
+    more = f"{len(apart) - 1} more series of this case"
+    return f"{_figures(history, one)}, on {place} ({more})"
+
+
+def _rates(history: History, own: Sequence[tuple[Trend, str]], row: int) -> str:
+    """The newest rate of a case, its evidence and bound, and how many runs its series has."""
+    figures = dict(zip(COLUMN, history.figures[row].tolist(), strict=True))
+    bound = f"{figures['latency_bound_ms']:g} ms"
+    if not figures["server_rate"]:
+        return f"no rate keeps {bound}"
+    words = f"{FIELD['server_rate'].text(figures['server_rate'])}/s within {bound}"
+    words += f" ({EVIDENCE[int(figures['proven'])]}, {figures['server_queries']:,.0f} queries)"
+    runs = next((len(each.runs) for each, _ in own if each.of_rate and row in each.rows), 0)
+    return f"{words}, {_count(runs, 'run')}" if runs else words
 
 
 def _by_number(case: str) -> list[str | int]:
@@ -65,11 +89,11 @@ def history_notes(history: History, found: Sequence[Trend]) -> list[str]:
 
 
 def places(history: History, found: Sequence[Trend]) -> list[str]:
-    """The machine of every series, and its versions where they alternate. Where a case has several
-    series on one machine, as after other weights or another reference, the date of the first run
-    distinguishes them.
+    """The machine of every series, its versions where they alternate, and what a rate is. Where a
+    case has several series on one machine, as after other weights or another reference, the date
+    of the first run distinguishes them.
     """
-    where = [each.machine + (f", {each.versions}" if each.versions else "") for each in found]
+    where = [", ".join(filter(None, (x.machine, x.versions, x.basis))) for x in found]
     count = Counter((each.case, place) for each, place in zip(found, where, strict=True))
     first = [history.runs[each.runs[0]].date for each in found]
     return [
@@ -98,9 +122,10 @@ def summary(history: History, found: Sequence[Trend], folder: str) -> str:
 
 def sentence(history: History, event: Event) -> str:
     """What changed, by how much, since when or from when to when, and what changed with it."""
-    how = "slower" if event.change > 0 else "faster"
-    low, high = sorted((abs(event.low), abs(event.high)))
-    words = f"{abs(event.change):.1%} {how}"
+    change, low, high = event.own
+    how = WORSE[event.field] if event.change > 0 else BETTER[event.field]
+    low, high = sorted((abs(low), abs(high)))
+    words = f"{abs(change):.1%} {how}"
     if not event.low <= 0 <= event.high:
         words += f" [{low:.1%}, {high:.1%}]"
     if event.gradual:
@@ -145,19 +170,21 @@ def history_json(history: History, found: Sequence[Trend]) -> dict[str, Any]:
                 "machine": each.machine,
                 "fingerprint": each.fingerprint,
                 "versions": each.versions,
+                "field": each.field,
+                "basis": each.basis,
                 "paired": each.paired,
                 "runs": list(each.runs),
                 "older": [run for run, _, _ in each.older],
-                "values": [math.exp(value) for value in each.values],
+                "values": [
+                    each.shown(value) if each.of_rate else math.exp(value) for value in each.values
+                ],
                 "changes": [
                     {
                         "kind": "gradual" if event.gradual else "step",
                         "run": event.run,
                         "until": event.until,
                         "detected": event.detected,
-                        "change": event.change,
-                        "low": event.low,
-                        "high": event.high,
+                        **dict(zip(("change", "low", "high"), event.own, strict=True)),
                         "p": event.p,
                         "significant": event.significant,
                         "with": list(event.with_it),
@@ -190,7 +217,8 @@ def history_csv(history: History) -> str:
     names = [column for field in FIELD.values() for column in field.columns]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["time", "file", "commit", "machine", "case", "state", *names, "older"])
+    head = ["time", "file", "commit", "machine", "case", "state", *names, "older"]
+    writer.writerow([*head, "load_evidence"])
     older = older_rows(history)
     for index, row in enumerate(exported(history)):
         run = history.runs[int(row[COLUMN["run"]])]
@@ -200,9 +228,15 @@ def history_csv(history: History) -> str:
             [_cell(x) for x in (run.date, run.file, run.commit, run.machine, case)]
             + [STATES[int(row[COLUMN["state"]])]]
             + ["" if math.isnan(x) else f"{x:.9g}" for x in figures]
-            + ["1" if index in older else ""]
+            + ["1" if index in older else "", evidence_of(row)]
         )
     return out.getvalue()
+
+
+def evidence_of(row: Sequence[float]) -> str:
+    """What the rate of a row of figures rests on, "" where it has none."""
+    has = math.isfinite(row[COLUMN["server_rate"]])
+    return EVIDENCE[int(row[COLUMN["proven"]])] if has else ""
 
 
 def clean(words: str) -> str:

@@ -153,7 +153,7 @@ function trend() {
   const t = D.trends[state.trend];
   $("trend").hidden = !t;
   if (!t) { $("trend-words").textContent = "There is no timed case."; return; }
-  const unit = t.paired ? "speed-up over the reference" : "median ms";
+  const unit = t.unit;
   const x = t.runs.map((r) => D.runs[r].date), y = t.y;
   const error = t.low.some(has) ? {
     type: "data", symmetric: false, thickness: 1, width: 2, color: grey(),
@@ -252,6 +252,47 @@ function rounds() {
   for (const [k, v] of Object.entries(run.missing)) list.append(el("li", `${k}: ${v}`));
   fill($("machine"), [list]);
 }
+// Of each window a heat map: instances up, threads along; a gap is an arrangement that was not tried.
+function grid() {
+  const g = D.load.grids[Number($("load-case").value)];
+  if (!g) return;
+  const windows = [...new Set(g.cells.map((c) => c[2]))].sort((a, b) => a - b);
+  const along = (k) => [...new Set(g.cells.map((c) => c[k]))].sort((a, b) => a - b);
+  const threads = along(0), instances = along(1), most = Math.max(...g.cells.map((c) => c[3]));
+  const layout = look("", "", ""), below = innerWidth < 640; // narrow: one below the other
+  const axis = { ...layout.xaxis, showgrid: false, zeroline: false, type: "category" };
+  const traces = windows.map((w, i) => {
+    const n = i ? String(i + 1) : "", part = 1 / windows.length, whole = [0, 1];
+    const across = [i * part + (i ? 0.06 : 0), (i + 1) * part], down = [1 - (i + 1) * part + 0.12, 1 - i * part];
+    layout[`xaxis${n}`] = { ...axis, domain: below ? whole : across, anchor: `y${n}`, title: { text: `threads, window ${w} ms` } };
+    layout[`yaxis${n}`] = { ...axis, domain: below && windows.length > 1 ? down : whole, anchor: `x${n}`, title: { text: i && !below ? "" : "instances" } };
+    const at = (y, x) => g.cells.find((c) => c[0] === x && c[1] === y && c[2] === w);
+    const each = (f) => instances.map((y) => threads.map((x) => f(at(y, x))));
+    return {
+      type: "heatmap", xaxis: `x${n}`, yaxis: `y${n}`, x: threads.map(String), y: instances.map(String), zmin: 0, zmax: most || 1,
+      z: each((c) => (c ? c[3] : null)), customdata: each((c) => (c ? c[4] : null)),
+      text: each((c) => (c ? c[3].toFixed(1) + (c[5] ? ", best" : "") : "")), texttemplate: "%{text}",
+      hovertemplate: "%{y} x %{x}: %{z:.1f} requests/s, Offline %{customdata:.1f} images/s<extra></extra>", hoverongaps: false,
+      colorscale: [[0, dark.matches ? "#21252b" : "#f2f4f7"], [1, accent()]], xgap: 2, ygap: 2, showscale: i === windows.length - 1,
+      colorbar: { title: { text: "requests/s", side: "right" }, thickness: 12 },
+    };
+  });
+  layout.margin.t = 10;
+  $("grid").style.height = below ? `${16 * windows.length}rem` : "";
+  draw("grid", traces, layout);
+  $("grid-words").textContent = `${g.case}: requests a second within ${g.bound} ms that a simulated queue carries, by instances, threads and batching window. The best of them was run; a gap was not tried.`;
+  table($("grid-table"), g.case, ["arrangement", "window ms", "simulated requests/s", "Offline images/s"],
+    g.cells.map((c) => [`${c[1]} x ${c[0]}${c[5] ? " (best)" : ""}`, number(c[2], 1), number(c[3], 1), number(c[4], 1)]), [0]);
+}
+function loaded() {
+  const L = D.load;
+  $("load-section").hidden = !L.rows.length;
+  if (!L.rows.length) return;
+  table($("load"), L.caption, L.heads, L.rows, L.words);
+  fill($("load-lines"), L.lines.map((words) => el("li", words)));
+  options($("load-case"), L.grids.map((g, i) => [i, g.case]), 0);
+  $("load-case").onchange = grid;
+}
 function visible(c) {
   const r = D.cases.find((x) => x.case === D.names[c]);
   return r && ["model", "variant", "device"].every((n) => $(n).value === "" || r[n] === $(n).value);
@@ -271,7 +312,7 @@ function roof() {
   }
 }
 
-function all() { overview(); trend(); pareto(); rounds(); roof(); }
+function all() { overview(); trend(); pareto(); grid(); rounds(); roof(); }
 function read() {
   if (window.Plotly) return;
   const script = document.createElement("script");
@@ -323,6 +364,7 @@ function start() {
   table($("runs"), "Newest first.", ["date, UTC", "report", "commit", "machine", "versions", "cases"],
     D.runs.map((r, i) => [r.date, r.file + (r.complete ? "" : " (incomplete)") + (r.older ? " (of an older commit, measured later)" : ""), r.commit.slice(0, 8) + (r.dirty ? " *" : ""), r.machine,
       Object.entries(r.versions).map(([k, v]) => `${k} ${v}`).join(", "), String((D.rounds[i] || []).length)]).reverse(), [0, 1, 2, 3, 4]);
+  loaded();
   const first = D.changes.length ? D.changes[0].trend : 0;
   state.trend = first; $("case").value = first;
   all();

@@ -5,24 +5,27 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from types import MappingProxyType
 from typing import Any
 
 from vitbench.case import Case
 from vitbench.errors import UserError
-from vitbench.history.series import newest_first
+from vitbench.history.series import newest_first, newest_rates
 from vitbench.history.store import COLUMN, History
 from vitbench.history.trends import Trend, latest, older_runs
 from vitbench.judge.best import Choice
-from vitbench.report.fields import FIELD, FOOTPRINT, SECONDS, Field
+from vitbench.report.fields import FIELD, FOOTPRINT, LOAD, SECONDS, Field
 from vitbench.report.figures import QUANTILES, STATES
 from vitbench.report.reader import rows
 from vitbench.show.history import clean, history_notes, places, sentence, summary
+from vitbench.show.page_load import page_load
 
 # Columns that are no field, by the field that they stand beside.
 BESIDE: dict[str, list[tuple[str, str, int | None]]] = {
     "speedup": [("change", "last change %", 1)],
     "agreement": [("state", "limits", None)],
 }
+NOTHING: tuple[str, Mapping[str, Any]] = ("", MappingProxyType({}))
 MOST_FLIPS = 200
 FAILED = "failed: "  # how a run of the history begins the reason
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -46,9 +49,10 @@ def recommendations(choices: Sequence[Choice]) -> list[str]:
 
 def data(
     history: History, found: Sequence[Trend], newest: Mapping[str, Any], best: Sequence[str],
-    folder: str,
+    folder: str, loaded: tuple[str, Mapping[str, Any]] = NOTHING,
 ) -> dict[str, Any]:  # fmt: skip
-    """What the page shows. Times in milliseconds, sizes in megabytes, shares in per cent."""
+    """What the page shows. Times in milliseconds, sizes in megabytes, shares in per cent. `newest`:
+    the report whose predictions are shown; `loaded`: name and report whose cases under load are."""
     ordered = sorted(found, key=lambda each: (each.case, -each.runs[-1]))
     place = {id(each): index for index, each in enumerate(ordered)}
     events = [(event, place[id(each)]) for each in ordered for event in each.events]
@@ -57,7 +61,8 @@ def data(
         f"{each.case} on {where}"
         for each, where in zip(ordered, places(history, ordered), strict=True)
     ]
-    count = Counter(each.case for each in ordered)
+    count = Counter((each.case, each.field) for each in ordered)
+    rates = newest_rates(history)
     older = older_runs(found)
     rounds: dict[int, list[Any]] = {}
     recent = history.column("run") >= len(history.runs) - MOST_ROUNDS_SHOWN
@@ -85,10 +90,13 @@ def data(
             for index, run in enumerate(history.runs)
         ],
         "cases": [
-            _case(history, each, place[id(each)]) for each in latest(history, ordered).values()
+            _case(history, each, place[id(each)], rates.get(each.case))
+            for each in latest(history, ordered).values()
         ],
         "trends": [
-            _trend(history, each, name, name if count[each.case] > 1 else each.case)
+            _trend(
+                history, each, name, name if count[each.case, each.field] > 1 else _alone(each)
+            )
             for each, name in zip(ordered, names, strict=True)
         ],
         "changes": [
@@ -98,7 +106,13 @@ def data(
         "newest": next((run for run in newest_first(history) if run in rounds), -1),
         "rounds": [rounds.get(index, []) for index in range(len(history.runs))],
         "flips": page_flips(newest),
+        "load": page_load(loaded[1], loaded[0]),
     }  # fmt: skip
+
+
+def _alone(each: Trend) -> str:
+    """The name of the only series of a case on one field."""
+    return f"{each.case}, {FIELD[each.field].label}" if each.of_rate else each.case
 
 
 def failures(history: History) -> list[str]:
@@ -149,7 +163,8 @@ def _jpeg(text: str) -> str:
     return f"data:image/jpeg;base64,{text}" if _BASE64.fullmatch(text) else ""
 
 
-def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
+def _case(history: History, each: Trend, index: int, rate_row: int | None) -> dict[str, Any]:
+    """The newest figures of a case; those under load are of the row `rate_row`."""
     row = dict(zip(COLUMN, history.figures[each.rows[-1]].tolist(), strict=True))
     try:
         case = Case.parse(each.case)
@@ -158,8 +173,9 @@ def _case(history: History, each: Trend, index: int) -> dict[str, Any]:
     except UserError:
         kind = {"model": "(other)", "variant": each.case, "device": "(other)", "batch": 1}
     rate = row["operations"] / row["seconds"] if row["seconds"] > 0 else math.nan
-    significant = [event for event in each.events if event.significant]
-    figures = {field.name: _figure(history, each, field) for field in FIELD.values() if field.page}
+    significant = [event for event in each.events if event.significant and not each.of_rate]
+    shown = [field for field in FIELD.values() if field.page]
+    figures = {field.name: _figure(history, each, field, rate_row) for field in shown}
     figures["speedup"] = _scaled(math.exp(-each.values[-1]), 1) if each.paired else None
     if not row["claimed"]:
         figures |= dict.fromkeys(("agreement", "error", "cosine"))
@@ -194,24 +210,29 @@ def _has(history: History, field: Field) -> bool:
 def _trend(history: History, each: Trend, name: str, short: str) -> dict[str, Any]:
     """A series. `short` is its name where the machine goes without saying."""
     figures = history.figures[list(each.rows)]
-    sign, scale = (-1, 1.0) if each.paired else (1, 1e3)
+    scale = 1.0 if each.paired or each.of_rate else 1e3
+    unit = "speed-up over the reference" if each.paired else "median ms"
     bounds = [
         [_scaled(x, 1) if each.paired else None for x in figures[:, COLUMN[name]].tolist()]
         for name in ("low", "high")
     ]
     return {
         "case": each.case, "name": name, "short": short, "paired": each.paired,
-        "runs": each.runs, "y": [_scaled(math.exp(sign * v), scale) for v in each.values],
-        "older": [[run, _scaled(math.exp(sign * v), scale)] for run, _, v in each.older],
+        "unit": f"requests/s, {each.basis}" if each.of_rate else unit,
+        "runs": each.runs, "y": [_scaled(each.shown(v), scale) for v in each.values],
+        "older": [[run, _scaled(each.shown(v), scale)] for run, _, v in each.older],
         "low": bounds[0], "high": bounds[1],
         "events": [{"run": e.run, "until": e.until, "stands": e.significant,
                     "words": sentence(history, e)} for e in each.events],
     }  # fmt: skip
 
 
-def _figure(history: History, each: Trend, field: Field) -> float | None:
+def _figure(history: History, each: Trend, field: Field, rate_row: int | None) -> float | None:
     """In the field's unit: of the newest run, or the newest that took the footprint, for not every
-    run does."""
+    run does. Under load: of the row `rate_row`."""
+    if field.groups == LOAD:
+        row = None if rate_row is None else history.figures[rate_row]
+        return None if row is None else _scaled(float(row[COLUMN[field.column]]), field.scale)
     taken = history.figures[list(each.rows), COLUMN[field.column]].tolist()
     if FOOTPRINT[0] not in field.groups:
         return _scaled(taken[-1], field.scale)

@@ -17,6 +17,7 @@ from vitbench.report.schema import RunInfo
 from vitbench.report.sound import left_out
 from vitbench.show.columns import GAP, Column, column_width, columns, fitting
 from vitbench.show.foundations import rests_on
+from vitbench.show.load import by_rate, load_columns, load_lines
 from vitbench.show.photo import from_the_photograph
 
 EMPTY = "This report holds no vitbench benchmarks."
@@ -36,8 +37,15 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
     ended = {**run.unavailable, **run.failed} if run else {}
     if not found and not unsound and not ended:
         return EMPTY
-    shown, hidden = fitting(columns(run.models if run else {}), found, width)
-    needed = sum(column_width(column, found) + GAP for column in shown)
+    timed = [row for row in found if set(row.benchmarks) - {"load"}]
+    loaded = [row for row in found if row.loaded]
+    shown, hidden = fitting(columns(run.models if run else {}), timed, width)
+    under_load, more = fitting(load_columns(), loaded, width)
+    hidden += [name for name in more if name not in hidden]
+    needed = max(
+        sum(column_width(column, those) + GAP for column in grid)
+        for grid, those in ((shown, timed), (under_load, loaded))
+    )
     out = StringIO()
     console = Console(
         file=out, width=max(width or NO_LIMIT, needed, 40), color_system=None,
@@ -45,16 +53,21 @@ def table(report: Mapping[str, Any], width: int | None) -> str:
     )  # fmt: skip
     if run and not run.complete:
         _say(console, "INCOMPLETE: the run was cut short, or still goes on. What it had finished:")
-    for (model, batch), group in _groups(found, run.reference if run else None).items():
+    for (model, batch), group in _groups(timed, run.reference if run else None).items():
         console.print()
         _say(console, f"{model}, batch {batch}")
-        console.print(_grid(shown, group, found))
+        console.print(_grid(shown, group, timed))
+    for model, group in by_rate(loaded).items():
+        console.print()
+        _say(console, f"{model}, under load")
+        console.print(_grid(under_load, group, loaded))
     for heading, told in (
         ("Unavailable:", _unavailable(run) if run else []),
         ("Failed:", [f"{name}: {why}" for name, why in run.failed.items()] if run else []),
         ("Left out:", unsound),
         ("Where the time goes (by each runtime's profiler, which slows it):", _operators(found)),
         ("From the photograph to the answer:", from_the_photograph(found)),
+        ("Under load:", load_lines(found)),
         (
             "Rests on:",
             rests_on(found, run),
@@ -103,9 +116,8 @@ def _grid(shown: Sequence[Column], group: Sequence[Row], found: Sequence[Row]) -
     """One group, with columns as wide as in all groups."""
     grid = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
     for column in shown:
-        words = column.name in ("case", "agreement", "weights")
         grid.add_column(
-            _text(column.label), justify="left" if words else "right", no_wrap=True,
+            _text(column.label), justify="left" if column.words else "right", no_wrap=True,
             width=column_width(column, found),
         )  # fmt: skip
     for row in group:

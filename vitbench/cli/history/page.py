@@ -43,26 +43,40 @@ def write_page(chosen: argparse.Namespace) -> int:
 
 
 def _write(history: "History", folder: Path, path: Path, thumbnails: bool) -> None:
-    from vitbench.history.series import newest_first
     from vitbench.history.trends import trends
+    from vitbench.judge.load import LOAD
+    from vitbench.show.page import write
+    from vitbench.show.page_data import without_thumbnails
+
+    _, newest, best = _newest(history, folder, "latency")
+    name, loaded, carried = _newest(history, folder, LOAD)
+    newest = newest if thumbnails else without_thumbnails(newest)
+    place = folder.resolve().name
+    write(history, trends(history), newest, [*best, *carried], place, path, (name, loaded))
+
+
+def _newest(history: "History", folder: Path, need: str) -> tuple[str, dict[str, Any], list[str]]:
+    """The newest whole report that has something to recommend for a need: its name, itself and the
+    recommendations; nothing where there is none."""
+    from vitbench.history.series import newest_first
     from vitbench.judge.best import choose
+    from vitbench.judge.load import LOAD
     from vitbench.report.reader import read_report
     from vitbench.report.sound import left_out
-    from vitbench.show.page import write
-    from vitbench.show.page_data import recommendations, without_thumbnails
+    from vitbench.show.page_data import recommendations
 
-    newest: dict[str, Any] = {}
-    best: list[str] = []
-    for run in (history.runs[index] for index in newest_first(history)):
-        if run.plain or not run.complete:
+    rates = history.column("server_rate")
+    having = set(history.column("run")[rates >= 0].astype(int).tolist())  # not to read the others
+    for index in newest_first(history):
+        run = history.runs[index]
+        if run.plain or not run.complete or (need == LOAD and index not in having):
             continue
         try:
-            newest = read_report(folder / run.file)
-            if left_out(newest):
+            report = read_report(folder / run.file)
+            if left_out(report):
                 raise UserError("a recommendation from a part of its cases would mislead")
-            best = recommendations(choose(newest, "latency", LEAST_AGREEMENT))
-            break
-        except UserError:  # Nor is there anything to recommend of a run without paired timings.
-            newest = {}
-    newest = newest if thumbnails else without_thumbnails(newest)
-    write(history, trends(history), newest, best, folder.resolve().name, path)
+            name = f"{run.file}, {run.date} UTC"
+            return name, report, recommendations(choose(report, need, LEAST_AGREEMENT))
+        except UserError:  # Nor is there anything to recommend of a run without such figures.
+            continue
+    return "", {}, []
