@@ -416,6 +416,7 @@ def test_cases_under_load_are_on_the_page_with_a_heat_map_of_their_arrangements(
     assert maps == [
         [["1", "2"], ["1", "2"], [[20, 30], [40, None]], [["20.0", "30.0"], ["40.0, best", ""]]],
         [["1", "2"], ["1", "2"], [[None, None], [35, None]], [["", ""], ["35.0", ""]]],
+        [["1", "2"], ["1", "2"], [[None, None], [38, None]], [["", ""], ["38.0", ""]]],
     ]
     assert tab.locator("#grid text", has_text="null").count() == 0
     tab.select_option("#load-case", label=fp32)

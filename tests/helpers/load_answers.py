@@ -57,6 +57,29 @@ def shortcut(request):
     return answer
 
 
+def in_streams(request):
+    """A stream for each of `makers`, functions of this module."""
+    return [globals()[name](request) for name in request["makers"]]
+
+
+def raising(request):
+    """Cannot answer its call number `calls`."""
+    left = [request["calls"]]
+
+    def answer(samples):
+        left[0] -= 1
+        if not left[0]:
+            raise ValueError("no such kernel")
+        return outputs(samples)
+
+    return answer
+
+
+def another_image(_):
+    """Answers with the output of another image."""
+    return lambda samples: outputs(1 + samples)
+
+
 def dying(request):
     """Killed in its call number `calls`, as by the kernel when memory runs out."""
     left = [request["calls"]]

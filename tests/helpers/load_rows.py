@@ -3,12 +3,13 @@
 from tests.helpers.reports import agreement_of, benchmark_of
 
 
-def tried(instances, threads, window_ms=0.0, rate=40.0, images=60.0):
-    words = f"{instances} x {threads} thread{'s' * (threads > 1)}, window {window_ms:g} ms"
+def tried(instances, threads, window_ms=0.0, rate=40.0, images=60.0, streams=0):
+    lanes = f"{streams} streams" if streams else instances
+    words = f"{lanes} x {threads} thread{'s' * (threads > 1)}, window {window_ms:g} ms"
     return {
         "arrangement": words, "option": f"{instances}x{threads}", "instances": instances,
         "threads": threads, "window_ms": window_ms, "offline_images_per_s": images,
-        "call_ms": 1000 / images, "simulated_rate": rate,
+        "call_ms": 1000 / images, "simulated_rate": rate, "streams": streams,
     }  # fmt: skip
 
 
@@ -17,6 +18,7 @@ GRID = (
     tried(2, 1, rate=40.0),
     tried(1, 2, rate=30.0),
     tried(2, 1, 3.8, rate=35.0),
+    tried(1, 1, rate=38.0, streams=2),
 )
 
 

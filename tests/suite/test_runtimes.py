@@ -22,7 +22,16 @@ from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.measure.options import Options
 from vitbench.measure.session import PROFILED, Session
 from vitbench.models import parse_spec
-from vitbench.runtimes import RUNTIMES, VARIANTS, Placement, load, operators, variant
+from vitbench.runtimes import (
+    RUNTIMES,
+    VARIANTS,
+    Placement,
+    has_streams,
+    load,
+    operators,
+    streams,
+    variant,
+)
 from vitbench.runtimes.catalogue import declared, require
 
 MODEL = "deit_tiny_patch16_224"
@@ -35,6 +44,7 @@ FIRST = list(
      if row.name in NAMES}.values()
 )  # fmt: skip
 OF_FIRST = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FIRST]
+STREAMING = [each for each in OF_FIRST if has_streams(variant(str(each.values[0])), "cpu")]
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +121,26 @@ def test_a_second_load_gives_equal_logits(case, session):
     second = session.deployment(case, copy=1)
     assert second is not session.deployment(case)
     assert np.array_equal(second.logits(images), session.deployment(case).logits(images))
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_streams_answer_at_the_same_time_what_one_call_answers(case, session):
+    images, placement = some(session, 8), session.placement(case)
+    found = streams(placement, 2)
+
+    def answers(deployment):
+        return np.concatenate([deployment.logits(images[n : n + 1]) for n in range(8)])
+
+    with ThreadPoolExecutor(2) as pool:
+        one, other = pool.map(answers, found)
+    assert np.array_equal(one, other)
+    expected = answers(session.deployment(case))
+    most = variant(case.variant).limits.relative_error
+    assert np.linalg.norm(one - expected) <= most * np.linalg.norm(expected)
+    if placement.variant.runtime == "openvino":
+        model = found[0].stage(images[:1])[0].get_compiled_model()
+        assert model.get_property("NUM_STREAMS") == 2
+        assert model.get_property("INFERENCE_NUM_THREADS") == 2 * placement.threads
 
 
 @pytest.mark.parametrize("name", OF_FIRST)

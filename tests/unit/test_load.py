@@ -75,6 +75,27 @@ def test_a_window_puts_queries_that_are_near_into_one_call(generator):
     assert run.size.mean() > 1.5
 
 
+def test_streams_of_one_instance_answer_at_the_same_time():
+    with RemoteGenerator("a test") as generator:
+        generator.open([request("in_streams", makers=["constant"] * 2, streams=2)])
+        assert len(generator.pids) == 1
+        one, both = (
+            generator.run(Scenario(OFFLINE, 40, 1), Ask(lanes, 8, SERVICE)) for lanes in (1, 2)
+        )
+    assert (set(one.lane), set(both.lane)) == ({0}, {0, 1})
+    assert both.images_per_second > 1.3 * one.images_per_second
+
+
+def test_a_stream_that_answers_otherwise_is_caught():
+    with RemoteGenerator("a test") as generator:
+        makers = ["constant", "another_image"]
+        generator.open([request("in_streams", makers=makers, streams=2)])
+        check = OutputCheck("acme", outputs(range(8)), LIMITS)
+        check.own(generator.ask(0, range(8))[1], "stream 1")
+        with pytest.raises(WrongOutputs, match="the outputs of stream 2 before its runs"):
+            check.own(generator.ask(1, range(8))[1], "stream 2")
+
+
 def test_a_server_that_remembers_is_caught_and_another_is_not(generator):
     honest, remembering = (lambda samples, n=n: generator.ask(n, samples)[0] for n in (0, 1))
     assert repeated_image("acme", honest, 0, range(16, 40)).speedup < 1.1
@@ -104,18 +125,22 @@ def test_a_wide_interval_decides_nothing_about_theory(found, margin, state):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("makers", "words"),
     [
-        ("dying", "instance 1 of a test was killed by SIGKILL, as when memory runs out"),
-        ("silent", "instance 1 of a test stopped answering: nothing for 0.4 s"),
+        (["dying"], "instance 1 of a test was killed by SIGKILL, as when memory runs out"),
+        (["silent"], "instance 1 of a test stopped answering: nothing for 0.4 s"),
+        (["constant", "dying"], "instance 1 of a test was killed by SIGKILL"),
+        (["constant", "raising"],
+         "stream 2 of instance 1 of a test failed with ValueError: no such kernel"),
     ],
-)
-def test_a_worker_that_fails_under_load_ends_its_run_in_a_sentence(name, words, monkeypatch):
+)  # fmt: skip
+def test_a_worker_that_fails_under_load_ends_its_run_in_a_sentence(makers, words, monkeypatch):
     monkeypatch.setattr("vitbench.load.remote.LEAST_PATIENCE_SECONDS", 0.4)
     with RemoteGenerator("a test") as generator:
-        generator.open([request(name, calls=20)])
+        streams = len(makers) if len(makers) > 1 else 0
+        generator.open([request("in_streams", makers=makers, streams=streams, calls=20)])
         with pytest.raises(WorkerFailed, match=words):
-            generator.run(Scenario(SINGLE_STREAM, 1000, 1), Ask(1, 8, 0.0))
+            generator.run(Scenario(OFFLINE, 1000, 1), Ask(len(makers), 8, 0.0))
 
 
 def test_a_shortcut_under_load_is_caught():

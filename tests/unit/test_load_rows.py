@@ -331,8 +331,9 @@ def test_the_page_has_the_rows_and_the_grid_of_arrangements(report):
     ]
     assert "proven" in found["rows"][0]
     best = [cell[5] for cell in found["grids"][0]["cells"]]
-    assert best == [False, True, False, False]
+    assert best == [False, True, False, False, False]
     threads, instances, window, rate = found["grids"][0]["cells"][3][:4]
     assert (threads, instances, window, rate) == (1, 2, 3.8, 35.0)
+    assert found["grids"][0]["cells"][4] == [1, 2, 0.0, 38.0, 60.0, False, True]
     assert len(found["grids"][0]["cells"]) == len(GRID)
     assert page_load({}, "")["rows"] == []

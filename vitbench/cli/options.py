@@ -278,8 +278,8 @@ OPTIONS = (
     Option(
         "--arrangement",
         (PYTEST, SOAK),
-        "under load: instances x threads x window in ms, such as 2x1x5 (default: auto, which tries "
-        "all that fit the cores; soak: 1x1)",
+        "under load: instances x threads x window in ms, such as 2x1x5, or streams of the runtime, "
+        "such as 2streamsx1 (default: auto, which tries all that fit the cores; soak: 1x1)",
         "IxT[xW]",
     ),
     Option(

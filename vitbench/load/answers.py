@@ -1,31 +1,45 @@
-"""What a serving process answers with. A maker takes a request and returns an Answer.
+"""What a serving process answers with. A maker takes a request and returns an Answer, or as many as
+the request's `streams`, each of which is called in a thread of its own.
 
 A request names its maker, `module:function`, in `answer`; the rest of it is the maker's own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from vitbench.runtimes import Deployment
 
 Answer: TypeAlias = Callable[[NDArray[np.unsignedinteger[Any]]], NDArray[np.float32]]
 """Indices (N,) of samples to outputs (N, C): all that a server does for a query that it has."""
 
 
-def deployment(request: Mapping[str, Any]) -> Answer:
+def deployment(request: Mapping[str, Any]) -> Sequence[Answer]:
     """The artifact of a Placement, on tensors: `samples` is a .npy file, float32 (N, 3, H, W).
 
     The call is inside its `active()` as long as the process lives.
     """
-    from vitbench.runtimes import load, placement_of
-
     images = np.load(request["samples"], allow_pickle=False)
-    loaded = load(placement_of(request))
-    ExitStack().enter_context(loaded.active())
+    return [_on_tensors(images, each) for each in _loaded(request)]
 
+
+def _loaded(request: Mapping[str, Any]) -> Sequence["Deployment"]:
+    """Of each stream of the runtime, or the only one."""
+    from vitbench.runtimes import load, placement_of, streams
+
+    placement, count = placement_of(request), request.get("streams", 0)
+    found = streams(placement, count) if count else [load(placement)]
+    for each in found:
+        ExitStack().enter_context(each.active())
+    return found
+
+
+def _on_tensors(images: NDArray[np.float32], loaded: "Deployment") -> Answer:
     def answer(samples: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.float32]:
         output = loaded(loaded.stage(images[samples]))
         loaded.synchronize()
@@ -39,8 +53,8 @@ def nothing(_: Mapping[str, Any]) -> Answer:
     return lambda samples: np.zeros((len(samples), 1), np.float32)
 
 
-def made(request: Mapping[str, Any]) -> Answer:
-    """The Answer of a request's maker."""
+def made(request: Mapping[str, Any]) -> Sequence[Answer]:
+    """What a request's maker returns."""
     module, _, name = request["answer"].partition(":")
-    answer: Answer = getattr(import_module(module), name)(request)
-    return answer
+    found: Answer | Sequence[Answer] = getattr(import_module(module), name)(request)
+    return [found] if callable(found) else found

@@ -1,4 +1,5 @@
-"""How a machine's cores are shared out: instances x threads x batching window."""
+"""How a machine's cores are shared out: instances, or streams of a runtime, x threads x batching
+window."""
 
 import os
 import re
@@ -10,31 +11,44 @@ from vitbench.errors import UserError
 AUTO = "auto"
 BATCHES = (1, 2, 4, 8)
 """Sizes of the calls that a batching window makes: few, since some runtimes compile each."""
-_TEXT = re.compile(r"([1-9]\d{0,3})x([1-9]\d{0,3})(?:x(\d{1,4}(?:\.\d+)?))?")
+_TEXT = re.compile(r"([1-9]\d{0,3})(streams)?x([1-9]\d{0,3})(?:x(\d{1,4}(?:\.\d+)?))?")
+_LEAST_STREAMS = 2  # one is an instance
 
 
 @dataclass(frozen=True, order=True)
 class Arrangement:
     """`instances` processes of `threads` threads, each pinned to as many cores of its own. A query
-    waits at most `window_ms` for others that share its call; 0: each has a call of its own."""
+    waits at most `window_ms` for others that share its call; 0: each has a call of its own.
+
+    With `streams` there is one instance, on the cores of all: it answers so many calls at a time,
+    of `threads` threads each, among which its runtime shares out the cores. 0: no such streams.
+    """
 
     instances: int
     threads: int
     window_ms: float = 0.0
+    streams: int = 0
 
     def __str__(self) -> str:
         threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
-        return f"{self.instances} x {threads}, window {self.window_ms:g} ms"
+        of_a_runtime = " streams" if self.streams else ""
+        return f"{self.lanes}{of_a_runtime} x {threads}, window {self.window_ms:g} ms"
 
     @property
     def option(self) -> str:
         """As `--arrangement` takes it."""
+        of_a_runtime = "streams" if self.streams else ""
         window = f"x{self.window_ms:g}" if self.window_ms else ""
-        return f"{self.instances}x{self.threads}{window}"
+        return f"{self.lanes}{of_a_runtime}x{self.threads}{window}"
+
+    @property
+    def lanes(self) -> int:
+        """How many calls are answered at a time: by the instances, or the streams of the one."""
+        return self.streams or self.instances
 
     @property
     def cores(self) -> int:
-        return self.instances * self.threads
+        return self.lanes * self.threads
 
     @property
     def window_seconds(self) -> float:
@@ -49,24 +63,28 @@ class Arrangement:
         """The cores of each instance, the first of `cores` first. Raises UserError where there are
         too few."""
         if self.cores > len(cores):
+            what = "streams" if self.streams else "instances"
             raise UserError(
-                f"--arrangement={self.option}: {self.instances} instances of {self.threads} "
-                f"threads need {self.cores} cores, and this process may use {len(cores)}: name "
-                "fewer, or --arrangement=auto"
+                f"--arrangement={self.option}: {self.lanes} {what} of {self.threads} threads "
+                f"need {self.cores} cores, and this process may use {len(cores)}: name fewer, or "
+                "--arrangement=auto"
             )
-        step = self.threads
+        step = self.cores // self.instances
         return [tuple(cores[n * step : (n + 1) * step]) for n in range(self.instances)]
 
 
 def parse(text: str) -> Arrangement:
-    """Of `IxT` or `IxTxW`. Raises UserError for another text."""
+    """Of `IxT`, `IxTxW`, `NstreamsxT` or `NstreamsxTxW`. Raises UserError for another text."""
     match = _TEXT.fullmatch(text.strip())
-    if match is None:
+    if match is None or (match[2] and int(match[1]) < _LEAST_STREAMS):
         raise UserError(
             f"--arrangement={text}: expected auto, or instances x threads x window in milliseconds "
-            "such as 2x1 or 2x1x5"
+            "such as 2x1 or 2x1x5, or a runtime's streams x threads such as 2streamsx1"
         )
-    return Arrangement(int(match[1]), int(match[2]), float(match[3] or 0))
+    lanes, threads, window_ms = int(match[1]), int(match[3]), float(match[4] or 0)
+    if match[2]:
+        return Arrangement(1, threads, window_ms, lanes)
+    return Arrangement(lanes, threads, window_ms)
 
 
 def own_cores() -> tuple[int, ...]:
@@ -79,20 +97,31 @@ def own_cores() -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0)))[: available_cores()]
 
 
-def fitting(cores: int, bound_ms: float) -> list[Arrangement]:
+def fitting(cores: int, bound_ms: float, streams: bool = False) -> list[Arrangement]:
     """What `auto` tries on so many cores: for 1, 2, 4, ... threads and all of them, as many
     instances as fit, and as many as fit when one core is left to the generator; each without a
-    window and with one of a quarter of the bound."""
+    window and with one of a quarter of the bound. Where the runtime has `streams`: for as many
+    threads, as many as fit, if more than one does, without a window."""
     threads = {2**power for power in range(cores.bit_length()) if 2**power <= cores} | {cores}
     shares = {(count // each, each) for each in threads for count in (cores, cores - 1)}
     windows = (0.0, round(bound_ms / 4, 1))
-    return sorted(Arrangement(*share, window) for share in shares if share[0] for window in windows)
+    found = [Arrangement(*share, window) for share in shares if share[0] for window in windows]
+    if streams:
+        found += [
+            Arrangement(1, each, 0.0, cores // each)
+            for each in threads
+            if cores // each >= _LEAST_STREAMS
+        ]
+    return sorted(found)
 
 
-def wanted(text: str, cores: Sequence[int], bound_ms: float) -> list[Arrangement]:
-    """The arrangements that an option names. Raises UserError as `parse` and `pins`."""
+def wanted(
+    text: str, cores: Sequence[int], bound_ms: float, streams: bool = False
+) -> list[Arrangement]:
+    """The arrangements that an option names; `streams`: of a runtime that has them. Raises
+    UserError as `parse` and `pins`."""
     if text == AUTO:
-        return fitting(len(cores), bound_ms)
+        return fitting(len(cores), bound_ms, streams)
     found = parse(text)
     found.pins(cores)
     return [found]

@@ -1,4 +1,4 @@
-"""One queue in front of several instances: whoever is free takes what came first."""
+"""One queue in front of several lanes: whoever is free takes what came first."""
 
 import math
 import os
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import WorkerFailed
-from vitbench.load.instance import Instance
+from vitbench.load.instance import Lane
 from vitbench.load.wire import send_queries
 
 LOOK_SECONDS = 1.0  # between two looks at who is silent
@@ -25,11 +25,11 @@ Complete = Callable[[Sequence[int]], None]
 
 @dataclass
 class Served:
-    """What was served: of each call its instance, its size, the seconds that the instance was
+    """What was served: of each call its lane, its size, the seconds that the lane was
     occupied, and those that it needed by its own clock; of the queries that were drawn, sample and
     output."""
 
-    instance: list[int] = field(default_factory=list)
+    lane: list[int] = field(default_factory=list)
     size: list[int] = field(default_factory=list)
     occupied: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
@@ -38,18 +38,18 @@ class Served:
 
 
 class Dispatcher:
-    """Hands queries to idle instances, first come first served, until `close`.
+    """Hands queries to idle lanes, first come first served, until `close`.
 
     A query waits at most `window_seconds` for others; a call takes the largest of the sizes
     `batches` that is there.
     `drawn` says of each query, in the order of the answers, whether its output is kept. A thread of
-    its own takes the answers. Where an instance fails, or answers nothing for `patience_seconds`,
+    its own takes the answers. Where a lane fails, or answers nothing for `patience_seconds`,
     `failure` is the reason, `failed` is called, and nothing is answered any more.
     """
 
     def __init__(
         self,
-        instances: Sequence[Instance],
+        lanes: Sequence[Lane],
         window_seconds: float,
         batches: Sequence[int],
         complete: Complete,
@@ -59,19 +59,19 @@ class Dispatcher:
     ) -> None:
         self.served = Served()
         self.failure: Exception | None = None
-        self._instances, self._window = instances, window_seconds
+        self._lanes, self._window = lanes, window_seconds
         self._batches = sorted(batches, reverse=True)
         self._complete, self._drawn, self._failed = complete, drawn, failed
         self._patience = patience_seconds
         self._waiting: deque[tuple[int, int, float]] = deque()
-        self._idle = deque(range(len(instances)))
+        self._idle = deque(range(len(lanes)))
         self._busy: dict[int, tuple[list[int], list[int], float]] = {}
         self._lock = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        for number, instance in enumerate(instances):
-            self._selector.register(instance.socket, selectors.EVENT_READ, number)
+        for number, lane in enumerate(lanes):
+            self._selector.register(lane.socket, selectors.EVENT_READ, number)
         self._open = True
         self._thread = threading.Thread(target=self._take_answers, daemon=True)
         self._thread.start()
@@ -108,19 +108,19 @@ class Dispatcher:
             number = self._idle.popleft()
             self._busy[number] = ids, samples, perf_counter()
             try:
-                send_queries(self._instances[number].socket, samples)
+                send_queries(self._lanes[number].socket, samples)
             except OSError:
                 return  # it died: whoever takes its answer finds out
 
     def _pause(self) -> float:
         """Seconds until the oldest query must go, or until somebody looks at who is silent. Raises
-        WorkerFailed where an instance is silent for too long."""
+        WorkerFailed where a lane is silent for too long."""
         now = perf_counter()
         with self._lock:
             for number, (_, _, begun) in self._busy.items():
                 if now - begun > self._patience:
                     raise WorkerFailed(
-                        f"{self._instances[number].name} stopped answering: nothing for "
+                        f"{self._lanes[number].name} stopped answering: nothing for "
                         f"{self._patience:.3g} s"
                     )
             if self._idle and self._waiting:
@@ -143,17 +143,17 @@ class Dispatcher:
             self._failed()
 
     def _answered(self, number: int) -> None:
-        message: Any = self._instances[number].take()
+        message: Any = self._lanes[number].take()
         now = perf_counter()
         with self._lock:
             if number not in self._busy:
-                raise WorkerFailed(f"{self._instances[number].name} answered what nobody asked")
+                raise WorkerFailed(f"{self._lanes[number].name} answered what nobody asked")
             ids, samples, begun = self._busy.pop(number)
             self._idle.append(number)
-            self._dispatch(now)  # the instance goes on while LoadGen is told
+            self._dispatch(now)  # the lane goes on while LoadGen is told
         self._complete(ids)
         found = self.served
-        found.instance.append(number)
+        found.lane.append(number)
         found.size.append(len(ids))
         found.occupied.append(now - begun)
         found.own.append(message.seconds)

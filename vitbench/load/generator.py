@@ -18,7 +18,7 @@ import numpy as np
 from vitbench.build.worker import die_before_parent
 from vitbench.duet.serving import serve
 from vitbench.load.dispatcher import Dispatcher
-from vitbench.load.instance import Instance
+from vitbench.load.instance import Instance, Lane
 from vitbench.load.loadgen import Queries, complete, generate
 from vitbench.load.scenario import Scenario
 from vitbench.load.wire import send_queries
@@ -32,6 +32,7 @@ class Generator:
 
     def __init__(self) -> None:
         self._instances: list[Instance] = []
+        self._lanes: list[Lane] = []
 
     def open(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Start an instance for each of `requests`, which `name` calls; those of before end."""
@@ -41,21 +42,22 @@ class Generator:
             self._instances.append(Instance(f"instance {number} of {request['name']}", each))
         for instance in self._instances:
             instance.wait(deadline)
+        self._lanes = [lane for each in self._instances for lane in each.lanes]
         return {"pids": [each.pid for each in self._instances]}
 
     def close(self, _: Mapping[str, Any]) -> None:
         for instance in self._instances:
             instance.close()
-        self._instances = []
+        self._instances, self._lanes = [], []
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Each of `samples` alone, in turns, to one `instance`: seconds of each; outputs (N, C) go
+        """Each of `samples` alone, in turns, to one `lane`: seconds of each; outputs (N, C) go
         to `file`."""
-        instance, outputs, seconds = self._instances[request["instance"]], [], []
+        lane, outputs, seconds = self._lanes[request["lane"]], [], []
         for sample in request["samples"]:
             start = perf_counter()
-            send_queries(instance.socket, [sample])
-            message = instance.take()
+            send_queries(lane.socket, [sample])
+            message = lane.take()
             seconds.append(perf_counter() - start)
             outputs.append(message.body[0])
         if request.get("file"):
@@ -63,7 +65,7 @@ class Generator:
         return {"seconds": seconds}
 
     def run(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Play a `scenario` over `samples` samples on the first `instances`; arrays go to `file`.
+        """Play a `scenario` over `samples` samples on the first `lanes`; arrays go to `file`.
 
         Raises WorkerFailed where an instance dies or is silent for `patience_seconds`: LoadGen
         cannot be stopped then, so this process is of no use any more.
@@ -71,7 +73,7 @@ class Generator:
         scenario = Scenario.from_json(request["scenario"])
         ended = threading.Event()
         dispatcher = Dispatcher(
-            self._instances[: request["instances"]],
+            self._lanes[: request["lanes"]],
             request["window_seconds"],
             request["batches"],
             complete,

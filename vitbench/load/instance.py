@@ -1,4 +1,4 @@
-"""The generator's end of one serving process."""
+"""The generator's end of one serving process, and of its lanes."""
 
 import os
 import select
@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from time import monotonic
 from typing import IO, Any
 
@@ -22,19 +23,48 @@ COMMAND = (sys.executable, "-P", "-m", "vitbench.load.serve")
 GRACE_SECONDS = 2.0
 
 
+@dataclass(frozen=True)
+class Lane:
+    """What answers one call at a time: an instance, or one of its streams, over a socket."""
+
+    name: str
+    socket: socket.socket
+    obituary: Callable[[], str]
+
+    def take(self) -> Message:
+        """What it says next. Raises as its process did, and WorkerFailed where that died."""
+        try:
+            message = receive(self.socket)
+        except HungUp:
+            raise WorkerFailed(self.obituary()) from None
+        if isinstance(message.body, dict) and (error := message.body.get("error")):
+            kind, words = error["kind"], error["message"]
+            if kind in ACROSS_PROCESSES:
+                raise ACROSS_PROCESSES[kind](words)
+            raise WorkerFailed(f"{self.name} failed with {kind}: {words}")
+        return message
+
+
 class Instance:
-    """A process that serves a request (serve.py). It is starting until `wait` returns."""
+    """A process that serves a request (serve.py), on a lane for each of its `streams`, or on one.
+    It is starting until `wait` returns."""
 
     def __init__(self, name: str, request: Mapping[str, Any]) -> None:
         self.name = name
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
-        self.socket, theirs = socket.socketpair()
-        with theirs:
-            number = theirs.fileno()
-            self._process = subprocess.Popen(
-                [*COMMAND, str(number)], stderr=self._stderr, pass_fds=(number,)
-            )
-        send_json(self.socket, request)
+        streams = request.get("streams", 0)
+        names = [f"stream {n + 1} of {name}" for n in range(streams)] or [name]
+        pairs = [socket.socketpair() for _ in names]
+        numbers = [theirs.fileno() for _, theirs in pairs]
+        self._process = subprocess.Popen(
+            [*COMMAND, *map(str, numbers)], stderr=self._stderr, pass_fds=numbers
+        )
+        for _, theirs in pairs:
+            theirs.close()
+        self.lanes = [
+            Lane(each, own, self._obituary) for each, (own, _) in zip(names, pairs, strict=True)
+        ]
+        send_json(self.lanes[0].socket, request)
 
     @property
     def pid(self) -> int:
@@ -44,22 +74,9 @@ class Instance:
         """Until it is ready. Raises as its process did; WorkerFailed where that died, or is not
         ready at the `deadline` of the monotonic clock."""
         left = max(0.0, deadline - monotonic())
-        if not select.select([self.socket], [], [], left)[0]:
+        if not select.select([self.lanes[0].socket], [], [], left)[0]:
             raise WorkerFailed(f"{self.name} was not ready in time{self._last_words()}")
-        self.take()
-
-    def take(self) -> Message:
-        """What it says next. Raises as its process did, and WorkerFailed where that died."""
-        try:
-            message = receive(self.socket)
-        except HungUp:
-            raise WorkerFailed(self._obituary()) from None
-        if isinstance(message.body, dict) and (error := message.body.get("error")):
-            kind, words = error["kind"], error["message"]
-            if kind in ACROSS_PROCESSES:
-                raise ACROSS_PROCESSES[kind](words)
-            raise WorkerFailed(f"{self.name} failed with {kind}: {words}")
-        return message
+        self.lanes[0].take()
 
     def resident_bytes(self) -> int:
         """Its memory now; 0 where it is gone."""
@@ -85,7 +102,8 @@ class Instance:
         """End the process. Harmless where it is gone already."""
         if self._stderr.closed:
             return
-        self.socket.close()
+        for lane in self.lanes:
+            lane.socket.close()
         with suppress(ProcessLookupError):
             os.kill(self._process.pid, signal.SIGKILL)
         self._process.wait()

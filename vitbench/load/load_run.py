@@ -18,14 +18,14 @@ Seconds = NDArray[np.float64]
 class LoadRun:
     """Of each query, in the order of arrival: when it was `due`, `issue_delay` until LoadGen issued
     it, and `latency` until its answer, all in seconds. Of each call: its `size`, and how long its
-    instance was `occupied` and computed by its `own` clock. `samples` and `outputs` are of the
+    `lane` was `occupied` and computed by its `own` clock. `samples` and `outputs` are of the
     queries that were drawn. `cpu_seconds` are the generator's, of `seconds` in all."""
 
     scenario: Scenario
     due: Seconds
     issue_delay: Seconds
     latency: Seconds
-    instance: NDArray[np.int64]
+    lane: NDArray[np.int64]
     size: NDArray[np.int64]
     occupied: Seconds
     own: Seconds

@@ -33,6 +33,7 @@ class Tried:
             "option": self.arrangement.option,
             "instances": self.arrangement.instances,
             "threads": self.arrangement.threads,
+            "streams": self.arrangement.streams,
             "window_ms": self.arrangement.window_ms,
             "offline_images_per_s": self.images_per_second,
             "call_ms": 1000 * self.call_seconds,

@@ -22,6 +22,7 @@ from vitbench.load.search import LoadSearch
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.session import Session
 from vitbench.measure.timing_lock import timing_alone
+from vitbench.runtimes import has_streams
 
 BOUND_MS = 15.0
 CALLS_OF_BOUND = 2
@@ -66,9 +67,9 @@ class Loads:
         """A verified case with a generator of its own, alone on this machine, and the seconds that
         were waited for that. Raises as `measure`."""
         session = self.session
-        wanted(self.settings.arrangement, self.cores, BOUND_MS)  # before any work
         if session.recipe(case).served:
             raise Unavailable("a running server has an arrangement of its own: no other is tried")
+        self.arrangements(case, BOUND_MS)  # before any work
         session.first_loads.prove(case, lambda: timing_alone(session.say))
         session.verified(case)
         with (
@@ -78,6 +79,20 @@ class Loads:
         ):
             samples = make_samples(session, case, Path(folder))
             yield LoadSearch(self, generator, case, samples, *self.bound(case)), waited
+
+    def arrangements(self, case: Case, bound_ms: float) -> list[Arrangement]:
+        """What is tried of a case. Raises UserError as `wanted`, and Unavailable where streams are
+        asked for and the runtime has none."""
+        recipe = self.session.recipe(case)
+        able = has_streams(recipe, case.device)
+        found = wanted(self.settings.arrangement, self.cores, bound_ms, able)
+        if not able and any(each.streams for each in found):
+            where = " for a file of another tool" if recipe.artifact else f" on {case.device}"
+            raise Unavailable(
+                f"--arrangement={self.settings.arrangement}: {recipe.runtime} has no streams of "
+                f"its own{where}: name instances, such as 2x1, or auto"
+            )
+        return found
 
     def bound(self, case: Case) -> tuple[float, str]:
         """The bound in ms that all variants of a model have on a device, and where it is from."""
@@ -125,6 +140,7 @@ class Loads:
                 "samples": str(file),
                 "cores": list(cores),
                 "batches": list(arrangement.batches),
+                "streams": arrangement.streams,
             }
             for cores in arrangement.pins(self.cores)
         ]

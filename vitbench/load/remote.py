@@ -23,10 +23,10 @@ LEAST_PATIENCE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Ask:
-    """What a run needs beside its scenario: the first `instances`, the batching, how many samples,
-    and the seconds of one call, by which it is known who is silent."""
+    """What a run needs beside its scenario: how many `lanes` take part, the batching, how many
+    samples, and the seconds of one call, by which it is known who is silent."""
 
-    instances: int
+    lanes: int
     samples: int
     call_seconds: float
     window_seconds: float = 0.0
@@ -61,10 +61,10 @@ class RemoteGenerator:
         found = self._ask({**request, "seconds": OPENING_SECONDS}, 2 * OPENING_SECONDS)
         self.pids = found["pids"]
 
-    def ask(self, instance: int, samples: Sequence[int]) -> tuple[list[float], NDArray[np.float32]]:
-        """Seconds of each call of one sample, and outputs (N, C)."""
+    def ask(self, lane: int, samples: Sequence[int]) -> tuple[list[float], NDArray[np.float32]]:
+        """Seconds of each call of one sample by one lane, and outputs (N, C)."""
         file = Path(self._folder.name, "asked.npz")
-        request = {"verb": "ask", "instance": instance, "samples": list(samples)}
+        request = {"verb": "ask", "lane": lane, "samples": list(samples)}
         found = self._ask({**request, "file": str(file)}, OPENING_SECONDS)
         with np.load(file, allow_pickle=False) as arrays:
             return found["seconds"], arrays["outputs"]
@@ -79,7 +79,7 @@ class RemoteGenerator:
         request = {
             "verb": "run",
             "scenario": scenario.to_json(),
-            "instances": ask.instances,
+            "lanes": ask.lanes,
             "samples": ask.samples,
             "window_seconds": ask.window_seconds,
             "batches": list(ask.batches),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.case import Case
-from vitbench.load.arrangement import Arrangement, wanted
+from vitbench.load.arrangement import Arrangement
 from vitbench.load.checks import repeated_image
 from vitbench.load.load_run import LoadRun, Proof
 from vitbench.load.measurement import LoadMeasurement, Tried, notes_of
@@ -56,7 +56,7 @@ class LoadSearch:
 
     def measured(self, limit: float, waited_seconds: float) -> LoadMeasurement:
         settings, case = self._loads.settings, self._case
-        chosen = wanted(settings.arrangement, self._loads.cores, self._bound_ms)
+        chosen = self._loads.arrangements(case, self._bound_ms)
         tried = self._search(chosen)
         best = max(tried, key=lambda each: (each.rate, each.images_per_second))
         self.ready(best.arrangement)
@@ -87,29 +87,30 @@ class LoadSearch:
         return replace(found, notes=tuple(notes_of(found)))
 
     def _search(self, chosen: list[Arrangement]) -> list[Tried]:
-        """Every arrangement, tried. Those of as many threads share the largest one's processes."""
+        """Every arrangement, tried. Those of as many threads share the largest one's processes;
+        SingleStream is not of streams where there is anything else."""
         tried: list[Tried] = []
-        ordered = sorted(chosen, key=lambda each: (each.threads, each.instances, each.window_ms))
-        for _, group in groupby(ordered, key=lambda each: each.threads):
+        plain = any(not each.streams for each in chosen)
+        for _, group in groupby(sorted(chosen, key=_order), key=lambda each: _order(each)[:2]):
             together = list(group)
             largest = together[-1]
             self.ready(replace(largest, window_ms=max(each.window_ms for each in together)))
-            alone = Arrangement(1, largest.threads)
-            if alone not in self._singles:
+            alone = replace(largest, instances=1, window_ms=0.0)
+            if alone not in self._singles and not (largest.streams and plain):
                 queries = _count(SINGLE_SECONDS, self._seconds)
                 self._singles[alone] = self.play(Scenario(SINGLE_STREAM, queries, 1), alone)
-            for instances, alike in groupby(together, key=lambda each: each.instances):
-                tried += self._tried(instances, list(alike))
+            for lanes, alike in groupby(together, key=lambda each: each.lanes):
+                tried += self._tried(lanes, list(alike))
         return tried
 
-    def _tried(self, instances: int, alike: list[Arrangement]) -> Iterator[Tried]:
+    def _tried(self, lanes: int, alike: list[Arrangement]) -> Iterator[Tried]:
         """Arrangements that differ by their window alone: their services are measured once."""
         bound = self._bound_ms / 1000
         services: dict[int, list[float]] = {}
         speeds: dict[int, float] = {}
         for size in max((each.batches for each in alike), key=len):
-            least = 3 * instances * size
-            queries = _count(OFFLINE_SECONDS, self._seconds / instances, least)
+            least = 3 * lanes * size
+            queries = _count(OFFLINE_SECONDS, self._seconds / lanes, least)
             run = self.play(Scenario(OFFLINE, queries, 1), alike[0], (size,))
             services[size] = [float(each) for each in run.occupied[run.size == size]]
             speeds[size] = run.images_per_second
@@ -117,14 +118,14 @@ class LoadSearch:
                 break  # nor will a larger one
         for each in alike:
             usable = {size: services[size] for size in each.batches if size in services}
-            rate = highest_rate(usable, instances, bound, each.window_seconds)
+            rate = highest_rate(usable, lanes, bound, each.window_seconds)
             speed = max(speeds[size] for size in usable)
             yield Tried(each, tuple(usable), speed, median(services[1]), rate)
 
     def ready(self, arrangement: Arrangement) -> None:
         """Serve by this arrangement; each of its processes must answer as verified."""
         fits = self._open is not None and (
-            self._open.threads == arrangement.threads
+            (self._open.streams, self._open.threads) == (arrangement.streams, arrangement.threads)
             and self._open.instances >= arrangement.instances
             and len(self._open.batches) >= len(arrangement.batches)
         )
@@ -134,10 +135,11 @@ class LoadSearch:
         self._loads.session.say(f"loading {self._case.id} as {arrangement}")
         self.generator.open(requests)
         self._open, self._own = arrangement, []
-        for number in range(arrangement.instances):
+        what = "stream" if arrangement.streams else "instance"
+        for number in range(arrangement.lanes):
             for _ in range(2):
                 seconds, answers = self.generator.ask(number, range(self._samples.known))
-                self._samples.check.own(answers, f"instance {number + 1} of {arrangement}")
+                self._samples.check.own(answers, f"{what} {number + 1} of {arrangement}")
                 self._own.append(answers)
                 self._seconds = median(seconds)
 
@@ -158,8 +160,8 @@ class LoadSearch:
     ) -> LoadRun:
         """Play a scenario, and compare the outputs that were drawn. Without a window, calls of
         Offline have the largest of the `batches` but for the last ones."""
-        known, instances = self._samples.known, arrangement.instances
-        asked = Ask(instances, known, self._seconds, window_seconds, (1, *batches))
+        known, lanes = self._samples.known, arrangement.lanes
+        asked = Ask(lanes, known, self._seconds, window_seconds, (1, *batches))
         run = self.generator.run(scenario, asked)
         check, alone = self._samples.check, batches == (1,)
         self._compared += check.timed(list(run.samples), run.outputs, self._own, alone)
@@ -188,6 +190,13 @@ class LoadSearch:
         self._loads.session.say(f"proving {self._case.id} at {rate:.3g}/s: {queries:,} queries")
         scenario = Scenario(SERVER, queries, seed, rate, self._bound_ms / 1000)
         return Proof(self._server(best, scenario), PROOF_QUERIES)
+
+
+def _order(arrangement: Arrangement) -> tuple[int, int, int, float]:
+    """What differs in the first two wants processes of its own. Last come those of one thread,
+    which are the best most often: they run still when the best is chosen."""
+    each = arrangement
+    return -each.streams, -each.threads, each.instances, each.window_ms
 
 
 def _count(seconds: float, each: float, least: int = LEAST) -> int:

@@ -1,15 +1,17 @@
 """One instance of an arrangement: a process, pinned to its cores, that answers queries.
 
-`python -m vitbench.load.serve FD` reads its request from that socket: the `cores` to stay on, the
-sizes of the `batches` to be ready for, `import_roots`, and what its answer is made of (answers.py).
-It says that it is ready, and then answers each batch of queries until the socket ends.
+`python -m vitbench.load.serve FD [FD ...]` reads its request from the first socket: the `cores` to
+stay on, the sizes of the `batches` to be ready for, `import_roots`, and what its answers are made
+of (answers.py). It says there that it is ready, and then answers each batch of queries until the
+socket ends. Each socket more is a stream of its runtime, with a thread of its own.
 """
 
 import os
 import socket
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from threading import Thread
 from time import perf_counter
 from typing import Any
 
@@ -22,11 +24,28 @@ from vitbench.load.answers import Answer, made
 from vitbench.load.wire import HungUp, receive, send_json, send_outputs
 
 
-def serve(connection: socket.socket) -> None:
-    """Answer until the other end is gone. Raises HungUp then."""
-    request = receive(connection).body
-    answer = _ready(request)
-    send_json(connection, {"ready": os.getpid()})
+def serve(connections: Sequence[socket.socket]) -> None:
+    """Answer on each connection until its other end is gone."""
+    first, *others = connections
+    answers = _ready(receive(first).body)
+    for connection, answer in zip(others, answers[1:], strict=True):
+        Thread(target=_answer, args=(connection, answer), daemon=True).start()
+    send_json(first, {"ready": os.getpid()})
+    _answer(first, answers[0])
+
+
+def _answer(connection: socket.socket, answer: Answer) -> None:
+    """Until the other end is gone. An error ends the process."""
+    try:
+        _loop(connection, answer)
+    except HungUp:
+        return
+    except Exception as error:
+        _report(connection, error)
+        os._exit(1)
+
+
+def _loop(connection: socket.socket, answer: Answer) -> None:
     while True:
         samples = receive(connection).body
         start = perf_counter()
@@ -34,32 +53,39 @@ def serve(connection: socket.socket) -> None:
         send_outputs(connection, outputs, perf_counter() - start)
 
 
-def _ready(request: Mapping[str, Any]) -> Answer:
-    """The answer, warm at every batch size that it will be asked for."""
+def _ready(request: Mapping[str, Any]) -> Sequence[Answer]:
+    """The answers, each warm at every batch size that it will be asked for."""
     if hasattr(os, "sched_setaffinity") and request["cores"]:
         os.sched_setaffinity(0, request["cores"])  # before a runtime counts its cores
     environment.settle_idle_threads()
     if roots := request.get("import_roots"):
         team_code.use(roots)
-    answer = made(request)
-    for size in request["batches"]:
-        answer(np.zeros(size, np.uint32))
-    return answer
+    answers = made(request)
+    for answer in answers:
+        for size in request["batches"]:
+            answer(np.zeros(size, np.uint32))
+    return answers
+
+
+def _report(connection: socket.socket, error: Exception) -> None:
+    traceback.print_exc()
+    sys.stderr.flush()
+    send_json(connection, {"error": for_parent(error)})
 
 
 def main() -> int:
     die_with_parent()
     die_before_parent()
     os.dup2(2, 1)
-    connection = socket.socket(fileno=int(sys.argv[1]))
+    connections = [socket.socket(fileno=int(number)) for number in sys.argv[1:]]
     try:
-        serve(connection)
+        serve(connections)
     except HungUp:
         return 0
     except Exception as error:
-        traceback.print_exc()
-        send_json(connection, {"error": for_parent(error)})
-    return 1
+        _report(connections[0], error)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

@@ -305,7 +305,8 @@ class DuetInfo(Extra, frozen=True, kw_only=True):
 
 class ArrangementInfo(Struct, frozen=True):
     """An arrangement that was tried: `simulated_rate` is what a simulated queue with its measured
-    services carries within the bound."""
+    services carries within the bound. With `streams` there is one instance, whose runtime answers
+    so many calls at a time by `threads` threads each."""
 
     arrangement: str
     instances: Positive
@@ -313,6 +314,7 @@ class ArrangementInfo(Struct, frozen=True):
     window_ms: NotNegative
     offline_images_per_s: NotNegative
     simulated_rate: NotNegative
+    streams: Count = 0
 
 
 class ServerRun(Struct, frozen=True):

@@ -25,10 +25,12 @@ __all__ = [
     "Placement",
     "Runtime",
     "Variant",
+    "has_streams",
     "load",
     "operators",
     "placement_of",
     "runtime",
+    "streams",
     "structure",
     "variant",
 ]
@@ -41,8 +43,23 @@ def load(placement: Placement) -> Deployment:
     Raises UserError where the artifact is gone.
     """
     _require(placement.path)
-    plain: Deployment = _reader(placement.variant).load(placement)
-    image = placement.image
+    return _checked(_reader(placement.variant).load(placement), placement.image)
+
+
+def has_streams(variant: Variant, device: str) -> bool:
+    """Whether a variant's runtime answers several calls at a time in one process (`Streaming`)."""
+    return device == "cpu" and callable(getattr(_reader(variant), "streams", None))
+
+
+def streams(placement: Placement, count: int) -> list[Deployment]:
+    """As `load`: `count` deployments of one artifact, which may be called at the same time. Its
+    runtime `has_streams`."""
+    _require(placement.path)
+    found = _reader(placement.variant).streams(placement, count)
+    return [_checked(each, placement.image) for each in found]
+
+
+def _checked(plain: Deployment, image: tuple[int, int, int]) -> Deployment:
 
     def stage(images: NDArray[np.float32]) -> Any:
         if images.dtype != np.float32 or images.shape[1:] != image or not len(images):

@@ -205,6 +205,15 @@ class Runtime(Protocol):
         """
 
 
+class Streaming(Protocol):
+    """A verb more, which a runtime may lack: then it answers one call at a time in a process."""
+
+    def streams(self, placement: Placement, count: int, /) -> list[Deployment]:
+        """`count` deployments of an artifact, each called in a thread of its own at the same time
+        as the others, by `placement.threads` threads each. On the CPU alone; a thread that calls
+        them does not enter `active()`."""
+
+
 class Counting(Protocol):
     """A verb more, which a runtime may lack: then the structures of its cases are not compared."""
 

@@ -115,6 +115,14 @@ def load(placement: Placement) -> Deployment:
     return deployment(session, placement.device)
 
 
+def streams(placement: Placement, count: int) -> list[Deployment]:
+    """A session takes calls of several threads. Where each call has one thread, its caller's
+    computes, and one session answers all; else each has a session, with threads of its own."""
+    needed = count if placement.threads > 1 else 1
+    sessions = [opened(placement, options(placement.threads)) for _ in range(needed)]
+    return [deployment(sessions[n % needed], placement.device) for n in range(count)]
+
+
 def deployment(
     session: Any, device: str, name: str = onnx_graph.INPUT, answer: str = onnx_graph.OUTPUT
 ) -> Deployment:

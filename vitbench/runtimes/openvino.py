@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -85,10 +86,36 @@ def load(placement: Placement) -> Deployment:
     return deployment(request)
 
 
+def streams(placement: Placement, count: int) -> list[Deployment]:
+    """Of one model for each batch size, compiled under the throughput hint into `count` streams:
+    each has a request of its own, which starts without waiting for the others."""
+    graph, lock = read(placement.path), Lock()
+
+    @cache
+    def first(batch: int) -> Any:
+        return compiled(graph, [batch, *placement.image], placement, streams=count)
+
+    def of_a_stream(_: int) -> Deployment:
+        @cache
+        def request(batch: int) -> Any:
+            with lock:  # of several that want a size first, one compiles it
+                return first(batch).get_compiled_model().create_infer_request()
+
+        return deployment(request, infer=_in_a_stream)
+
+    return [of_a_stream(number) for number in range(count)]
+
+
+def _in_a_stream(request: Any) -> None:
+    request.start_async()
+    request.wait()
+
+
 def deployment(
     request: Callable[[int], Any],
     make: Callable[[NDArray[np.float32]], NDArray[Any]] = lambda images: images,
     answer: int = 0,
+    infer: Callable[[Any], Any] = lambda request: request.infer(),
 ) -> Deployment:
     """Of `request`, which takes a batch size to an inference request; `make` makes of images what
     the graph takes, and `answer` is the number of its output."""
@@ -102,7 +129,7 @@ def deployment(
     def call(staged: Any) -> Any:
         made, images, _ = staged
         made.set_input_tensor(images)
-        made.infer()
+        infer(made)
         return made.get_output_tensor(answer)
 
     def read(output: Any) -> NDArray[np.float32]:
@@ -161,8 +188,11 @@ def read(path: Path) -> Any:
     return openvino.Core().read_model(path)
 
 
-def compiled(graph: Any, shape: list[int], placement: Placement, profile: bool = False) -> Any:
-    """An inference request of the graph, compiled for images of a shape.
+def compiled(
+    graph: Any, shape: list[int], placement: Placement, profile: bool = False, streams: int = 1
+) -> Any:
+    """An inference request of the graph, compiled for images of a shape; with several `streams`
+    for so many requests at a time, of the placement's threads each.
 
     Raises RuntimeError where what would execute is not what the recipe says.
     """
@@ -174,9 +204,9 @@ def compiled(graph: Any, shape: list[int], placement: Placement, profile: bool =
         fixed,
         "CPU",
         {
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
-            "INFERENCE_NUM_THREADS": placement.threads,
+            "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
+            "NUM_STREAMS": streams,
+            "INFERENCE_NUM_THREADS": streams * placement.threads,
             # Else LATENCY leaves the second logical processor of each core out of the count.
             "ENABLE_HYPER_THREADING": True,
             # Two processes that pin their threads would meet on the same cores.

@@ -252,37 +252,39 @@ function rounds() {
   for (const [k, v] of Object.entries(run.missing)) list.append(el("li", `${k}: ${v}`));
   fill($("machine"), [list]);
 }
-// Of each window a heat map: instances up, threads along; a gap is an arrangement that was not tried.
+// Of each window a heat map: instances up, threads along, and one of a runtime's own streams; a gap is an arrangement that
+// was not tried.
 function grid() {
   const g = D.load.grids[Number($("load-case").value)];
   if (!g) return;
-  const windows = [...new Set(g.cells.map((c) => c[2]))].sort((a, b) => a - b);
+  const alike = (c, d) => c[2] === d[2] && c[6] === d[6];
+  const maps = g.cells.filter((c, i) => g.cells.findIndex((d) => alike(c, d)) === i).sort((c, d) => c[6] - d[6] || c[2] - d[2]);
   const along = (k) => [...new Set(g.cells.map((c) => c[k]))].sort((a, b) => a - b);
-  const threads = along(0), instances = along(1), most = Math.max(...g.cells.map((c) => c[3]));
+  const threads = along(0), lanes = along(1), most = Math.max(...g.cells.map((c) => c[3]));
   const layout = look("", "", ""), below = innerWidth < 640; // narrow: one below the other
   const axis = { ...layout.xaxis, showgrid: false, zeroline: false, type: "category" };
-  const traces = windows.map((w, i) => {
-    const n = i ? String(i + 1) : "", part = 1 / windows.length, whole = [0, 1];
+  const traces = maps.map((map, i) => {
+    const n = i ? String(i + 1) : "", part = 1 / maps.length, whole = [0, 1];
     const across = [i * part + (i ? 0.06 : 0), (i + 1) * part], down = [1 - (i + 1) * part + 0.12, 1 - i * part];
-    layout[`xaxis${n}`] = { ...axis, domain: below ? whole : across, anchor: `y${n}`, title: { text: `threads, window ${w} ms` } };
-    layout[`yaxis${n}`] = { ...axis, domain: below && windows.length > 1 ? down : whole, anchor: `x${n}`, title: { text: i && !below ? "" : "instances" } };
-    const at = (y, x) => g.cells.find((c) => c[0] === x && c[1] === y && c[2] === w);
-    const each = (f) => instances.map((y) => threads.map((x) => f(at(y, x))));
+    layout[`xaxis${n}`] = { ...axis, domain: below ? whole : across, anchor: `y${n}`, title: { text: `threads${map[6] ? " of each stream" : ""}, window ${map[2]} ms` } };
+    layout[`yaxis${n}`] = { ...axis, domain: below && maps.length > 1 ? down : whole, anchor: `x${n}`, title: { text: i && !below ? "" : map[6] ? "streams" : "instances" } };
+    const at = (y, x) => g.cells.find((c) => c[0] === x && c[1] === y && alike(c, map));
+    const each = (f) => lanes.map((y) => threads.map((x) => f(at(y, x))));
     return {
-      type: "heatmap", xaxis: `x${n}`, yaxis: `y${n}`, x: threads.map(String), y: instances.map(String), zmin: 0, zmax: most || 1,
+      type: "heatmap", xaxis: `x${n}`, yaxis: `y${n}`, x: threads.map(String), y: lanes.map(String), zmin: 0, zmax: most || 1,
       z: each((c) => (c ? c[3] : null)), customdata: each((c) => (c ? c[4] : null)),
       text: each((c) => (c ? c[3].toFixed(1) + (c[5] ? ", best" : "") : "")), texttemplate: "%{text}",
       hovertemplate: "%{y} x %{x}: %{z:.1f} requests/s, Offline %{customdata:.1f} images/s<extra></extra>", hoverongaps: false,
-      colorscale: [[0, dark.matches ? "#21252b" : "#f2f4f7"], [1, accent()]], xgap: 2, ygap: 2, showscale: i === windows.length - 1,
+      colorscale: [[0, dark.matches ? "#21252b" : "#f2f4f7"], [1, accent()]], xgap: 2, ygap: 2, showscale: i === maps.length - 1,
       colorbar: { title: { text: "requests/s", side: "right" }, thickness: 12 },
     };
   });
   layout.margin.t = 10;
-  $("grid").style.height = below ? `${16 * windows.length}rem` : "";
+  $("grid").style.height = below ? `${16 * maps.length}rem` : "";
   draw("grid", traces, layout);
-  $("grid-words").textContent = `${g.case}: requests a second within ${g.bound} ms that a simulated queue carries, by instances, threads and batching window. The best of them was run; a gap was not tried.`;
+  $("grid-words").textContent = `${g.case}: requests a second within ${g.bound} ms that a simulated queue carries, by instances, threads and batching window, and by the runtime's own streams where it has them. The best of them was run; a gap was not tried.`;
   table($("grid-table"), g.case, ["arrangement", "window ms", "simulated requests/s", "Offline images/s"],
-    g.cells.map((c) => [`${c[1]} x ${c[0]}${c[5] ? " (best)" : ""}`, number(c[2], 1), number(c[3], 1), number(c[4], 1)]), [0]);
+    g.cells.map((c) => [`${c[1]}${c[6] ? " streams" : ""} x ${c[0]}${c[5] ? " (best)" : ""}`, number(c[2], 1), number(c[3], 1), number(c[4], 1)]), [0]);
 }
 function loaded() {
   const L = D.load;

@@ -1,5 +1,5 @@
 """What the page of a history shows of a report's cases under load: rows, and the arrangements that
-were tried, as a heat map of instances and threads for each window."""
+were tried, as a heat map of instances and threads for each window, and of streams and threads."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,19 +32,21 @@ def page_load(report: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def grid(row: Row, load: Load) -> dict[str, Any]:
-    """The arrangements of a case that were tried: threads, instances, window in ms, simulated
-    requests a second, Offline images a second, and whether it is the one that was run."""
+    """The arrangements of a case that were tried: threads, instances (or streams), window in ms,
+    simulated requests a second, Offline images a second, whether it is the one that was run, and
+    whether it is of streams."""
     return {
         "case": row.case.id,
         "bound": load.latency_bound_ms,
         "cells": [
             [
                 each.threads,
-                each.instances,
+                each.streams or each.instances,
                 each.window_ms,
                 each.simulated_rate,
                 each.offline_images_per_s,
                 each.arrangement == load.arrangement,
+                each.streams > 0,
             ]
             for each in load.arrangements
         ],
