@@ -25,9 +25,14 @@ class WorkerFailed(Exception):  # noqa: N818 - like Unavailable, it names what h
     """A worker died, came too late or answered nonsense: one sentence for a person to read."""
 
 
+class RecipeFailed(WorkerFailed):
+    """What a project's own recipe says cannot be built: its transform raises, returns something
+    else, or returns what the runtime cannot build. The message names the transform."""
+
+
 ACROSS_PROCESSES: Mapping[str, type[Exception]] = {
     each.__name__: each
-    for each in (UserError, Unavailable, WrongOutputs, Incomparable, WorkerFailed)
+    for each in (UserError, Unavailable, WrongOutputs, Incomparable, WorkerFailed, RecipeFailed)
 }
 """Exceptions that a worker's parent raises as the worker raised them, by name."""
 

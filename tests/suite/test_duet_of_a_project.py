@@ -6,6 +6,7 @@ import pytest
 
 from tests.helpers.repositories import Repository
 from vitbench.cli.main import main
+from vitbench.duet.play import Duet
 
 VISION = """
 from pathlib import Path
@@ -72,9 +73,42 @@ def test_what_head_runs_of_both_sides_is_not_compared(repository, tmp_path, monk
     repository.commit_all()
     code, verdicts, _ = play(tmp_path, "--variant=fp32")
     assert (code, verdicts["fp32"]["state"]) == (2, "INCOMPARABLE")
-    assert "base imports acme (src/acme/__init__.py), acme.vision" in verdicts["fp32"]["sentence"]
+    told = "the commit imports acme (src/acme/__init__.py), acme.vision"
+    assert told in verdicts["fp32"]["sentence"]
     # The same change of code is seen where the path decides.
     monkeypatch.setenv("PYTHONPATH", str(repository.folder / "src"), prepend=":")
     (tmp_path / "site" / "sitecustomize.py").unlink()
     _, verdicts, _ = play(tmp_path, "--variant=fp32")
     assert verdicts["fp32"]["state"] not in ("INCOMPARABLE", "SAME")
+
+
+@pytest.mark.thorough
+def test_a_transform_that_base_has_broken_leaves_nothing_to_compare(repository, tmp_path):
+    table = '[tool.vitbench.variants.own]\nruntime = "eager"\ntransform = "acme.recipe:own"\n'
+    repository.write("pyproject.toml", TABLE + table)
+    repository.write("src/acme/recipe.py", "def own(module, images):\n    raise ValueError('oh')\n")
+    repository.commit_all()
+    repository.write("src/acme/recipe.py", "def own(module, images):\n    return module\n")
+    repository.commit_all()
+    code, verdicts, _ = play(tmp_path, "--variant=own")
+    assert (code, verdicts["own"]["state"]) == (2, "INCOMPARABLE")
+    assert (
+        "base fails: the transform acme.recipe:own raises ValueError"
+        in (verdicts["own"]["sentence"])
+    )
+
+
+@pytest.mark.thorough
+def test_files_that_are_edited_meanwhile_are_a_note(repository, tmp_path, monkeypatch):
+    repository.write("conf/act.conf", "GELU")
+    repository.commit_all()
+    prepare = Duet.prepare
+
+    def edit(self, *given):
+        prepare(self, *given)
+        repository.write("conf/act.conf", "SiLU")
+
+    monkeypatch.setattr(Duet, "prepare", edit)
+    _, _, found = play(tmp_path, "--variant=fp32")
+    assert any(each.startswith("head's files were edited while") for each in found["notes"])
+    assert "conf/act.conf" in found["notes"][-1]

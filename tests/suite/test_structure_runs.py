@@ -70,6 +70,23 @@ def test_what_was_accepted_is_kept_and_what_changed_is_broken(project, capsys):
     run_pytest(project, options, code=0)
 
 
+@pytest.mark.thorough
+def test_what_answers_wrongly_is_not_accepted(project, capsys):
+    wrong = (
+        '[tool.vitbench.variants.wrong]\nruntime = "eager"\ntransform = "acme.model:broken"\n'
+        "limits = { agreement = 0.99, relative_error = 0.01, cosine = 0.999 }\n"
+    )
+    (project / "pyproject.toml").write_text(PROJECT + wrong)
+    with (project / "acme/model.py").open("a") as file:
+        file.write(
+            "\n\ndef broken(module, _):\n    for each in module.parameters():\n"
+            "        each.data.neg_()\n    return module\n"
+        )
+    assert main(["structure", CASE.replace("fp32", "wrong"), "--accept", "--threads=1"]) == 2
+    assert "agreement" in capsys.readouterr().err
+    assert not (project / "reports").exists()
+
+
 def run_pytest(folder, options, code):
     # A worker of pytest-xdist says so to what it starts, which then times nothing.
     outside = {name: os.environ[name] for name in os.environ if name != "PYTEST_XDIST_WORKER"}

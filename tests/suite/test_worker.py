@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import bounded, listen
 from vitbench.build.ask import ask
-from vitbench.errors import Unavailable, UserError, WorkerFailed
+from vitbench.errors import Incomparable, Unavailable, UserError, WorkerFailed
 from vitbench.runtimes import variant as recipe
 
 ROOT = Path(__file__).parents[2]
@@ -226,6 +226,47 @@ def test_a_build_and_its_footprint(tmp_path, variant):
     first, second = np.load(tmp_path / "answers.npy")
     assert first.shape == (1, 1000)
     assert first.tobytes() == second.tobytes()
+
+
+RECIPE = """
+import os
+from pathlib import Path
+
+def own(module, images):
+    Path(os.environ["ACME_CONF"]).read_text()
+    return module
+"""
+
+
+@pytest.mark.parametrize("read", ["head", "base"])
+def test_a_build_that_reads_the_other_tree_is_refused(tmp_path, monkeypatch, read):
+    """What it would build of head's file is not kept under base's name."""
+    from vitbench.models import load_model, parse_spec
+
+    for side in ("base", "head"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "acme.py").write_text(RECIPE)
+        (tmp_path / side / "conf.json").write_text(side)
+    monkeypatch.setenv("ACME_CONF", str(tmp_path / read / "conf.json"))
+    small = "vit_tiny_patch16_224,img_size=32,depth=1,embed_dim=32,num_heads=2"
+    spec = parse_spec(f"m={small}", Path.cwd())
+    request = {
+        "verb": "build",
+        "spec": asdict(spec),
+        "weights": "seeded",
+        "sha256": load_model(spec, "seeded").weights.sha256,
+        "recipe": replace(recipe("fp32"), name="own", transform="acme:own").to_json(),
+        "path": str(tmp_path / "artifact"),
+        "threads": 1,
+        "calibration": None,
+        "import_roots": [str(tmp_path / "base")],
+        "trees": {"own": str(tmp_path / "base"), "other": str(tmp_path / "head")},
+    }
+    if read == "base":
+        assert ask(request, 120)["transform"]["function"] == "acme:own"
+        return
+    with pytest.raises(Incomparable, match=r"reads conf\.json from your own work tree"):
+        ask(request, 120)
 
 
 def test_a_pool_loads_each_copy_once_and_counts():

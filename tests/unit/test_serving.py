@@ -10,12 +10,15 @@ from vitbench.duet.conversation import Conversation, WorkerLost
 from vitbench.errors import UserError, WorkerFailed
 
 WORKER = """
-import sys, tempfile, time
+import os, sys, tempfile, time
 from pathlib import Path
 from vitbench.duet.serving import serve
 from vitbench.errors import UserError
 
 kept = []
+
+def place(_):
+    return [os.environ["PWD"], os.getcwd(), "OLDPWD" in os.environ]
 
 def make(request):
     kept.append(tempfile.TemporaryDirectory(dir=request["folder"]))
@@ -34,7 +37,7 @@ def grow(request):
     time.sleep(request["seconds"])
     return len(kept[-1])
 
-sys.exit(serve({"make": make, "refuse": refuse, "fail": fail, "grow": grow}))
+sys.exit(serve({"make": make, "refuse": refuse, "fail": fail, "grow": grow, "place": place}))
 """
 
 
@@ -56,7 +59,7 @@ def test_an_error_reaches_the_other_end_whole(worker):
         worker.ask({"verb": "refuse", "length": 900}, 60)
     with pytest.raises(WorkerFailed, match="failed with IndexError: list index out of range"):
         worker.ask({"verb": "fail"}, 60)
-    with pytest.raises(UserError, match="there is no verb 'other': make, refuse, fail, grow"):
+    with pytest.raises(UserError, match="there is no verb 'other': make, refuse, fail,"):
         worker.ask({"verb": "other"}, 60)
 
 
@@ -68,3 +71,12 @@ def test_a_worker_that_grows_too_large_is_ended():
         with pytest.raises(WorkerLost, match=r"the worker took more than 0\.4 GB of memory"):
             worker.ask({"verb": "grow", "bytes": 600_000_000, "seconds": 60}, 60)
         assert worker.closed
+
+
+def test_the_variable_of_the_working_folder_is_the_process_own(tmp_path, monkeypatch):
+    """A shell sets it for the command: an arm in another tree would find head's files by it."""
+    monkeypatch.setenv("PWD", "/of/head")
+    monkeypatch.setenv("OLDPWD", "/of/head/before")
+    command = (sys.executable, "-c", WORKER)
+    with Conversation("the worker", command, ROOT, tmp_path) as worker:
+        assert worker.ask({"verb": "place"}, 60) == [str(tmp_path), str(tmp_path), False]

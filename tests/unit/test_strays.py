@@ -1,16 +1,16 @@
-"""Modules that base imports from head's tree, in a process of their own as an arm is one."""
+"""What code takes from another work tree, in a process of its own as an arm is one."""
 
 import subprocess
 import sys
 
 import pytest
 
-from vitbench.duet.base.strays import Strays
+from vitbench.build.strays import Strays
 
 FOUND = """
 import sys
 from vitbench import team_code
-from vitbench.duet.base.strays import Strays
+from vitbench.build.strays import Strays
 strays = Strays({"own": sys.argv[1], "other": sys.argv[2]})
 team_code.use([sys.argv[1]])
 if sys.argv[3] != "-":
@@ -91,3 +91,40 @@ def test_a_tree_in_the_folder_of_an_environment_is_the_project_s(trees, monkeypa
     monkeypatch.syspath_prepend(trees / "head")
     strays = Strays({"own": str(trees / "base"), "other": str(trees / "head")})
     assert strays.found(["acme:f"]) == ["acme (acme/__init__.py)"]
+
+
+READS = """
+import os, sys
+from pathlib import Path
+from vitbench.build.strays import Strays
+from vitbench.errors import Incomparable
+own, other, read = sys.argv[1:]
+strays = Strays({"own": own, "other": other}, reads=True)
+os.path.exists(read) and Path(read).read_text()
+try:
+    strays.refuse([])
+except Incomparable as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("read", "own", "words"),
+    [
+        ("head/conf.json", "another", "the code of the commit reads conf.json from your own work"),
+        ("link/conf.json", "another", "the code of the commit reads conf.json from your own work"),
+        ("head/conf.json", "of head", ""),
+        ("head/conf.json", None, ""),  # the sides share what the commit does not have
+        ("base/conf.json", "another", ""),
+    ],
+)
+def test_a_file_of_the_other_tree_is_noticed_where_the_own_is_another(trees, read, own, words):
+    (trees / "head" / "conf.json").write_text("of head")
+    (trees / "link").symlink_to(trees / "head")
+    if own is not None:
+        (trees / "base" / "conf.json").write_text(own)
+    command = [sys.executable, "-c", READS, *(str(trees / each) for each in ("base", "head", read))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True,
+                          env={"PYTHONPATH": ":".join(filter(None, sys.path))})  # fmt: skip
+    assert done.stdout.startswith(words)
+    assert bool(done.stdout) is bool(words)

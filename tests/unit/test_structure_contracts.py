@@ -92,6 +92,8 @@ def test_accepting_again_replaces_what_had_the_key(accepted):
     assert compare(FUSED, file, INT8).state == "KEPT"
 
 
+TWICE = """{"key": {"runtime": "eager", "versions": {"torch": "2"}, "isa": ["avx2"], "threads": 2,
+"batch": 1, "device": "cpu"}, "counters": {"operators": {"aten::mm": 1}}}"""
 DAMAGED = [
     ("{", "the file of structures is damaged (Expecting property name"),
     ("[]", "the file of structures is damaged (list indices"),
@@ -99,6 +101,18 @@ DAMAGED = [
     ('{"schema": 1, "case": "%s", "structures": [{}]}', "is damaged (this is no structure"),
     ('{"schema": 1, "case": "%s", "structures": [{"key": 1}]}', "is damaged (this is no structure"),
     ('{"schema": 1, "case": "%s", "structures": []}', "the file has no structure"),
+    (f'{{"schema": 1, "case": "%s", "structures": [{TWICE}, {TWICE}]}}', "has two structures for"),
+    *(
+        (f'{{"schema": 1, "case": "%s", "structures": [{text}]}}', words)
+        for text, words in (
+            (TWICE.replace('"threads": 2', '"threads": "2"'), "'2' is no count"),
+            (TWICE.replace('"isa": ["avx2"]', '"isa": [1]'), "1 is no text"),
+            (TWICE.replace('"isa": ["avx2"]', '"isa": "avx2"'), "is no list of instruction sets"),
+            (TWICE.replace('"versions": {"torch": "2"}', '"versions": []'), "is damaged"),
+            (TWICE.replace('"device"', '"place"'), "a key has no 'place'"),
+        )
+    ),
+    ("[" * 100_000, "is damaged"),
     ('{"schema": 9, "case": "%s", "structures": []}', "has schema 9, and this vitbench reads 1"),
     ('{"schema": 1, "case": "m/v/cpu/b1", "structures": []}', "are of m/v/cpu/b1, not of "),
 ]

@@ -6,7 +6,7 @@ import pytest
 
 from tests.helpers.repositories import Repository
 from vitbench.duet.base import tree_digest
-from vitbench.duet.base.tree_digest import of_tree
+from vitbench.duet.base.tree_digest import edited, of_tree, overlooked, tracked_files
 from vitbench.duet.base.work_tree import checked_out
 
 NAMES = ["conf/act.conf", "acme/a.py", "README.md", "pyproject.toml", "tests/test_a.py",
@@ -89,8 +89,10 @@ def test_a_file_that_git_is_told_to_overlook_counts(repository, option):
     then = digest(repository)
     repository.git("update-index", option, "conf/act.conf")
     assert digest(repository) == then
+    assert overlooked(repository.folder) == []
     repository.write("conf/act.conf", "changed")
     assert digest(repository) != then
+    assert overlooked(repository.folder) == ["conf/act.conf"]
 
 
 def test_where_a_link_leads_counts(repository):
@@ -134,3 +136,14 @@ def test_a_filter_that_fails_hides_no_change(repository):
 def test_without_a_repository_there_is_none(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert of_tree(tmp_path) == ""
+
+
+def test_what_is_edited_meanwhile_is_named(repository):
+    before = tracked_files(repository.folder)
+    assert edited(repository.folder, before) == []
+    (repository.folder / "reports").mkdir(exist_ok=True)
+    (repository.folder / "reports" / "new.json").write_text("{}")
+    assert edited(repository.folder, before) == []
+    name = next(iter(before))
+    (repository.folder / name).write_text("another")
+    assert edited(repository.folder, before) == [name]

@@ -8,6 +8,7 @@ import pytest
 from tests.helpers.asked import asked, base
 from tests.helpers.repositories import Repository
 from vitbench.case import Case
+from vitbench.duet.base.commit import commits_of
 from vitbench.duet.base.lost import lost_cases
 from vitbench.duet.base.own_paths import below
 from vitbench.duet.sides import sides_of
@@ -67,6 +68,21 @@ def test_each_side_has_its_own_definitions_and_the_files_that_they_name(reposito
         assert [spec.name for spec in sides["base"].options.models] == ["mine"]
         assert [row.name for row in sides["base"].options.project_variants] == ["shipped"]
         assert sides["head"].tree == repository.folder
+
+
+def test_who_has_a_tree_of_its_own_is_kept_apart_from_the_user_s(repository):
+    """Base in a duet; each commit in a bisection."""
+    top = str(repository.folder)
+    with sides_of(asked("HEAD~1", repository.folder)) as sides:
+        assert sides["head"].trees is None
+        assert sides["base"].trees == {"own": str(sides["base"].top), "other": top}
+    with (
+        commits_of(asked("HEAD", repository.folder)) as open_commit,
+        open_commit("HEAD~1", "one") as one,
+        open_commit("HEAD", "two") as two,
+    ):
+        assert [side.trees["other"] for side in (one, two)] == [top, top]
+        assert one.trees["own"] != two.trees["own"]
 
 
 def test_both_sides_import_one_vitbench_where_it_lies_elsewhere(repository):

@@ -36,7 +36,7 @@ def trees(repository):
     return repository.git("worktree", "list", "--porcelain").count("worktree ")
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT"])
 def test_a_signal_ends_the_process_after_the_tree_is_removed(repository, name):
     number = getattr(signal, name)
     command = [sys.executable, "-c", HOLD, str(repository.folder)]

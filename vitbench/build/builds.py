@@ -1,6 +1,6 @@
 """The artifacts of a run: each is taken from the cache, or built once in a process of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic
@@ -40,7 +40,7 @@ class BuildSettings:
     """What a build is given: the `weights` that the user chose, the threads of the CPU, and how
     long and how large its process may become; None is the default of this machine. From
     `import_roots`, folders, a project's own code is imported; `tree` is the digest of the files
-    that it may read, or empty."""
+    that it may read, or empty; `trees` are the work trees of a side of a duet, as of Strays."""
 
     weights: str | None
     threads: int
@@ -48,6 +48,7 @@ class BuildSettings:
     memory_bytes: int | None
     import_roots: tuple[str, ...] = ()
     tree: str = ""
+    trees: Mapping[str, str] | None = None
 
 
 class Builds:
@@ -172,6 +173,7 @@ class Builds:
             "sha256": model.weights.sha256,
             "recipe": recipe.to_json(),
             "import_roots": list(settings.import_roots),
+            "trees": settings.trees,
             "path": str(path),
             "threads": settings.threads,
             "calibration": images and str(images),

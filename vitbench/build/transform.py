@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitbench import team_code
-from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
+from vitbench.errors import RecipeFailed, Unavailable, UserError, WorkerFailed, with_kind
 from vitbench.models import Model
 from vitbench.runtimes import Runtime, Variant
 
@@ -32,7 +32,7 @@ def built(
     calibration: NDArray[np.float32] | None,
 ) -> dict[str, Any] | None:
     """As `Runtime.build`, of what the recipe's transform makes where the recipe has one. Raises as
-    `transformed`, and WorkerFailed for what the runtime cannot build of that."""
+    `transformed`, and RecipeFailed for what the runtime cannot build of that."""
     if recipe.transform is None:
         return runtime.build(model, recipe, path, calibration)
     made = transformed(model, recipe.transform, calibration)
@@ -41,9 +41,9 @@ def built(
     except (UserError, WorkerFailed, OSError):
         raise
     except Unavailable as error:  # of ours a reason to skip a model; here the recipe is wrong
-        raise WorkerFailed(_cannot(recipe, str(error))) from error
+        raise RecipeFailed(_cannot(recipe, str(error))) from error
     except Exception as error:  # a library's, on a network that it never saw
-        raise WorkerFailed(_cannot(recipe, with_kind(error))) from error
+        raise RecipeFailed(_cannot(recipe, with_kind(error))) from error
 
 
 def _cannot(recipe: Variant, why: str) -> str:
@@ -59,7 +59,7 @@ def transformed(model: Model, transform: str, calibration: NDArray[np.float32] |
     The transform gets the module, float32 and in eval mode on the CPU, which it may change in
     place, and the calibration images, a float32 tensor (N, 3, H, W) on the CPU, or None where its
     recipe is not calibrated. It returns a module that takes float32 images and answers with as many
-    outputs as before. Raises WorkerFailed, one sentence, for all else, and for what it raises.
+    outputs as before. Raises RecipeFailed, one sentence, for all else, and for what it raises.
     """
     import torch
 
@@ -71,21 +71,21 @@ def transformed(model: Model, transform: str, calibration: NDArray[np.float32] |
         function = team_code.imported(transform, where)
         made = team_code.called(function, where, (model.module, images))
     except UserError as error:  # of this variant alone: the others go on
-        raise WorkerFailed(str(error)) from error
+        raise RecipeFailed(str(error)) from error
     if not isinstance(made, torch.nn.Module):
-        raise WorkerFailed(
+        raise RecipeFailed(
             f"{where} returns {type(made).__name__}: it should return a torch.nn.Module"
         )
     _settle(made)
     try:
         found = _answer(made, image)
     except Exception as error:  # whatever a module of theirs does
-        raise WorkerFailed(
+        raise RecipeFailed(
             f"{where} returns a module that does not take a float32 image {tuple(image.shape)}: "
             f"{with_kind(error)}"
         ) from error
     if found != wanted:
-        raise WorkerFailed(
+        raise RecipeFailed(
             f"{where} returns a module that answers an image with {found}, and the model answers "
             f"with {wanted}"
         )

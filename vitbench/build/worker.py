@@ -21,6 +21,7 @@ from typing import Any
 
 from vitbench import team_code
 from vitbench.build.memory import resident_bytes
+from vitbench.build.strays import Strays
 from vitbench.errors import UserError, for_parent
 
 
@@ -28,7 +29,8 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
     """Write the artifact of a model (`spec`, `weights`) and a `recipe`, a whole variant, to `path`.
 
     `calibration` is a .npy file of images, or null. Raises UserError where the model's weights are
-    not those of `sha256`: the artifact would be kept under their name.
+    not those of `sha256`: the artifact would be kept under their name. Raises Incomparable where
+    the project's code takes from the other of `trees`, as of Strays: nothing of that is kept.
     """
     import numpy as np
     import torch
@@ -39,6 +41,7 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
     from vitbench.runtimes import Variant
 
     recipe = Variant.from_json(request["recipe"])
+    strays = Strays(request.get("trees"), reads=True)
     runtime = _imported(recipe)
     torch.set_num_threads(request["threads"])
     model = load_model(ModelSpec.from_json(request["spec"]), request["weights"])
@@ -50,7 +53,10 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
         )
     images = request["calibration"] and np.load(request["calibration"], allow_pickle=False)
     start = perf_counter()
-    layers = built(runtime, model, recipe, Path(request["path"]), images)
+    try:
+        layers = built(runtime, model, recipe, Path(request["path"]), images)
+    finally:  # what failed may have failed for it
+        strays.refuse([model.architecture.get("factory"), recipe.transform])
     return {
         **(layers or {}),
         **source_of(recipe),

@@ -41,6 +41,8 @@ def show_structure(chosen: argparse.Namespace) -> int:
     session, case = case_session(STRUCTURE, chosen)
     file = _file(case.id)
     known = read(file, case.id)  # a damaged file is told before anything is built
+    if chosen.accept:  # what answers wrongly is no baseline
+        session.verified(case)
     found = session.structure(case)
     if chosen.json:
         write(chosen.json, json.dumps(found.to_json(), indent=1) + "\n")

@@ -41,7 +41,8 @@ class Arms:
         )
 
     def _hello(self, name: str, arm: Conversation, options: Options | None) -> None:
-        self._versions[name] = handshake(arm, self._side(name).label, options)
+        side = self._side(name)
+        self._versions[name] = handshake(arm, side.label, options, side.trees)
 
     def _side(self, name: str) -> Side:
         return self._sides["base" if name == "null" else name]

@@ -27,8 +27,9 @@ class Conversation:
     """A process to talk to. Gone, with all it started, when the `with` block ends.
 
     `name` is for people; Python imports vitbench from `folder`, before the entries `path` of
-    PYTHONPATH, which are those of this process unless given. The process works in `cwd`. If it
-    takes more than `memory_bytes`, with all it started in its session, it is ended.
+    PYTHONPATH, which are those of this process unless given. The process works in `cwd`, which
+    is its variable PWD, too. If it takes more than `memory_bytes`, with all it started in its
+    session, it is ended.
     """
 
     def __init__(
@@ -44,13 +45,15 @@ class Conversation:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         entries = [os.environ.get("PYTHONPATH", "")] if path is None else path
         joined = os.pathsep.join(filter(None, (str(folder.absolute()), *entries)))
+        environment = {name: value for name, value in os.environ.items() if name != "OLDPWD"}
+        environment |= {"PYTHONPATH": joined, "PWD": str(cwd.absolute())}
         try:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                env={**os.environ, "PYTHONPATH": joined},
+                env=environment,
                 cwd=cwd,
                 start_new_session=True,
             )

@@ -1,7 +1,7 @@
 """The first words with an arm, whose vitbench may be another one: its protocol, and its options."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from vitbench.duet.conversation import Conversation
@@ -15,11 +15,17 @@ _REFUSES = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '
 _WANTS = re.compile(r"\w+\.__init__\(\) missing \d+ required [a-z -]+: (.*)")
 
 
-def handshake(arm: Conversation, label: str, options: Options | None) -> dict[str, Any]:
+def handshake(
+    arm: Conversation,
+    label: str,
+    options: Options | None,
+    trees: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """What an arm answers about itself. The arm gets those of the options that it knows.
 
-    `label` names the side of the arm for people. Raises UserError where the arm speaks another
-    protocol, does not know an option that is set, or needs an option that is unknown here.
+    `label` names the side of the arm for people; `trees` are its work trees, as of Side. Raises
+    UserError where the arm speaks another protocol, does not know an option that is set, or needs
+    an option that is unknown here.
     """
     answer = dict(arm.ask({"verb": "hello", "options": None}, HELLO_SECONDS))
     known = answer.pop("options", None)
@@ -30,11 +36,17 @@ def handshake(arm: Conversation, label: str, options: Options | None) -> dict[st
             f"{answer['vitbench']}), this checkout {PROTOCOL}: name a revision that speaks the same"
         )
     if options is not None:
-        _tell(arm, who, options, known)
+        _tell(arm, who, options, known, trees)
     return answer
 
 
-def _tell(arm: Conversation, who: str, options: Options, known: Collection[str] | None) -> None:
+def _tell(
+    arm: Conversation,
+    who: str,
+    options: Options,
+    known: Collection[str] | None,
+    trees: Mapping[str, str] | None,
+) -> None:
     """Tell an arm the options that it knows. `known` is None of an older one, which does not say:
     it refuses the others one by one, and calls no factory."""
     names = {*options.names()} - {FACTORY} if known is None else {*known}
@@ -45,7 +57,8 @@ def _tell(arm: Conversation, who: str, options: Options, known: Collection[str] 
                 "out, or name a newer revision"
             )
         try:
-            arm.ask({"verb": "hello", "options": options.to_json(names)}, HELLO_SECONDS)
+            told = {"verb": "hello", "options": options.to_json(names), "trees": trees}
+            arm.ask(told, HELLO_SECONDS)
             return
         except WorkerFailed as error:
             if wants := _WANTS.search(str(error)):

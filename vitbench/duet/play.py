@@ -14,6 +14,7 @@ from vitbench.duet.base.lacking import incomparable
 from vitbench.duet.base.missing_file import missing_in_base
 from vitbench.duet.base.prepare import prepare_by
 from vitbench.duet.base.side import Side
+from vitbench.duet.base.tree_digest import edited, tracked_files
 from vitbench.duet.block import Block
 from vitbench.duet.block_verdicts import decided, judge_blocks
 from vitbench.duet.contents.identical import find_identical
@@ -85,6 +86,7 @@ class Duet:
         if base.same:
             why = f"{NOTHING}: {base.same}"
             return [Verdict(case.id, "INCOMPARABLE", why) for case in cases]
+        before = tracked_files(self.sides["head"].tree)
         with tempfile.TemporaryDirectory(prefix="vitbench-duet-") as folder:
             self.prepare(cases, Path(folder))
             if self.shortcut:
@@ -111,7 +113,14 @@ class Duet:
                 left = self.open_cases(cases, rule)
                 few = f"{len(left)} case{'' if len(left) == 1 else 's'}"
                 self.say(f"block {number} of at most {rule.planned}: {few} undecided")
-            return self._verdicts(cases, rule)  # the operators' images lie in the folder
+            found = self._verdicts(cases, rule)  # the operators' images lie in the folder
+        if names := edited(self.sides["head"].tree, before):
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            self.progress.notes.append(
+                f"head's files were edited while the duet ran ({', '.join(names[:3])}{more}): what "
+                "it says may be of neither state: run it again"
+            )
+        return found
 
     def open_cases(self, cases: Sequence[Case], rule: Rule) -> list[Case]:
         """The cases that both sides have and that are not decided yet."""
@@ -167,18 +176,11 @@ class Duet:
                 with self.arms.one(side, options) as arm:
                     left = prepare_by(
                         arm, side, left, mine, seconds, self.progress, self._leases, self.say,
-                        self._trees(side), self._hint,
+                        self.sides[side].trees, self._hint,
                     )  # fmt: skip
 
     def _hint(self, error: str) -> str:
         return missing_in_base(error, self.sides["base"], self.sides["head"])
-
-    def _trees(self, side: str) -> dict[str, str] | None:
-        """The work trees of base and the other side, where base is a revision."""
-        own, other = self.sides["base"].top, self.sides["head"].top
-        if side != "base" or own is None or other is None:
-            return None
-        return {"own": str(own), "other": str(other)}
 
     def _known(self, side: str, cases: Sequence[Case]) -> list[Case]:
         """The cases that can be compared and whose model a side has. The others of these go into

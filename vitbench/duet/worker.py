@@ -20,8 +20,8 @@ from statistics import median
 from typing import Any
 
 from vitbench import __version__, environment, variables
+from vitbench.build.strays import Strays
 from vitbench.case import Case
-from vitbench.duet.base.strays import Strays
 from vitbench.duet.planted import extra_work, with_extra
 from vitbench.duet.serving import say, serve
 from vitbench.errors import Unavailable, UserError
@@ -44,13 +44,15 @@ class Arm:
         self._records = False
 
     def hello(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Who this is. The options of a session, if any, are kept for `prepare`."""
+        """Who this is. The options of a session, if any, are kept for `prepare`; its `trees` are
+        those of Strays."""
         from vitbench.measure.options import Options
 
         if request.get("options"):
             from vitbench.measure.session import Session
 
-            self._session = Session(Options.from_json(request["options"]), say)
+            options, trees = Options.from_json(request["options"]), request.get("trees")
+            self._session = Session(options, say, trees=trees)
         return {
             "protocol": PROTOCOL,
             "options": Options.names(),
@@ -68,17 +70,20 @@ class Arm:
         strays = Strays(request.get("trees"))
         if case.variant not in session.catalogue.names:
             raise Unavailable(f"there is no variant {case.variant!r} in this version")
+        # What the network imports from the other tree is refused before the cache keeps any of it.
+        model, recipe = session.model(case.model), session.recipe(case)
+        called = (model.architecture.get("factory"), recipe.transform)
+        strays.refuse(called)
         verification = session.verify(case)
         artifact, sample = session.artifact(case), session.sample(case.model)
-        model = session.model(case.model)
-        own, truth, tolerance = answers_of(verification, sample.ids, session.recipe(case).limits)
+        own, truth, tolerance = answers_of(verification, sample.ids, recipe.limits)
         images = Path(request["folder"]) / f"{case.model}-b{case.batch}.npy"
         if not images.exists():
             np.save(images, session.first_batch(case))
         verified = images.with_name(f"{images.stem}-{case.variant}-{case.device}".replace(":", "-"))
         np.save(f"{verified}.npy", verification.first_output)
         placement = session.placement(case)
-        strays.refuse(placement)
+        strays.refuse(called)
         return {
             "load": {
                 **placement.to_json(),
@@ -126,7 +131,8 @@ class Arm:
                 output, seconds = self._clock.call(deployment, staged)
                 taken.append(seconds)
                 answers.append(deployment.read(output))
-        strays.refuse(placement_of(request))
+        placement = placement_of(request)
+        strays.refuse((placement.architecture.get("factory"), placement.variant.transform))
         witness.begin(answers)
         self._loaded = deployment, staged, witness, one_of_each(6, request.get("seed", 0))
         return {"seconds": min(taken)}

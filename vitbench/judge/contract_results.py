@@ -214,7 +214,8 @@ def _structure(contract: Contract, row: Row, _: float) -> tuple[str, str]:
     case, timed = row.case.id, row.timed
     if timed is None or not timed.structure:
         why = timed.left_out.get("structure") if timed else None
-        return "UNPROVEN", why or "the report has no structure of the case: run test_latency too"
+        told = "the report has no structure of the case: run test_latency or test_throughput"
+        return "UNPROVEN", why or told
     try:
         found = Structure.from_json(timed.structure)
         compared = compare(found, Path(file_of(contract.path, case)), case)

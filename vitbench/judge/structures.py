@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def read(file: Path, case: str) -> list[Structure]:
         given = json.loads(text)
         schema, of = given["schema"], given["case"]
         found = [Structure.from_json(each) for each in given["structures"]]
-    except (ValueError, KeyError, TypeError, Unavailable) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, Unavailable) as error:
         raise UserError(
             f"{file}: the file of structures is damaged ({_reason(error)}): take an earlier one "
             "from git, or delete it and accept again"
@@ -89,6 +90,10 @@ def read(file: Path, case: str) -> list[Structure]:
         raise UserError(f"{file}: the structures are of {of}, not of {case}: name another file")
     if not found:
         raise UserError(f"{file}: the file has no structure: delete it and accept again")
+    if any(same_key(one.key, other.key) for one, other in combinations(found, 2)):
+        raise UserError(
+            f"{file}: the file has two structures for the same conditions: delete one of them"
+        )
     return found
 
 

@@ -3,7 +3,7 @@
 It knows nothing of pytest; the fixtures, the command line and a duet's arms use it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -37,7 +37,8 @@ class Session:
 
     `say` receives a line whenever something long begins or ends. An `isolated` session loads a case
     that was never loaded here in a process of its own first: a crash there costs the case alone.
-    What cannot run here raises Unavailable.
+    Of a side of a duet with a work tree of its own, `trees` are as of build/strays.py. What cannot
+    run here raises Unavailable.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Session:
         options: Options,
         say: Callable[[str], None] = lambda _: None,
         isolated: bool = False,
+        trees: Mapping[str, str] | None = None,
     ) -> None:
         self.options, self.say, self.isolated = options, say, isolated
         self.catalogue = catalogue_of(options.project_variants)
@@ -62,6 +64,7 @@ class Session:
                 options.build_memory_bytes,
                 tuple(map(str, options.import_roots)),
                 options.tree,
+                trees,
             ),
             self.require,
             self.model,

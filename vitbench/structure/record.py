@@ -1,7 +1,7 @@
 """The record of a structure: named counters, and the key that they hold for."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from vitbench.errors import Unavailable
@@ -68,14 +68,35 @@ class Structure:
     def from_json(cls, given: Mapping[str, Any]) -> "Structure":
         """The other end of `to_json`. Raises Unavailable, with the reason, for anything else."""
         try:
-            key = Key(**{**given["key"], "isa": tuple(given["key"]["isa"])})
+            key = _key(given["key"])
             counters = {
-                str(kind): {str(name): _count(each) for name, each in names.items()}
+                _text(kind): {_text(name): _count(each) for name, each in names.items()}
                 for kind, names in given["counters"].items()
             }
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise Unavailable(f"this is no structure ({type(error).__name__}: {error})") from error
         return cls(key, counters)
+
+
+def _key(given: Mapping[str, Any]) -> Key:
+    if unknown := {*given} - {each.name for each in fields(Key)}:
+        raise ValueError(f"a key has no {', '.join(sorted(map(repr, unknown)))}")
+    if not isinstance(given["isa"], list):
+        raise ValueError(f"{given['isa']!r} is no list of instruction sets")
+    return Key(
+        _text(given["runtime"]),
+        {_text(name): _text(version) for name, version in given["versions"].items()},
+        tuple(map(_text, given["isa"])),
+        _count(given["threads"]),
+        _count(given["batch"]),
+        _text(given["device"]),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    return value
 
 
 def _count(value: Any) -> int:

@@ -15,6 +15,7 @@ from vitbench.duet.base.prepare_base import prepare_base
 from vitbench.duet.base.revision import CODE, Base, base_of, changed_files, commit_of, top_of
 from vitbench.duet.base.side import Side, code_of_head, with_arm
 from vitbench.duet.base.submodules import fill
+from vitbench.duet.base.tree_digest import overlooked
 from vitbench.duet.base.untracked import Untracked
 from vitbench.duet.base.work_tree import checked_out
 from vitbench.errors import UserError
@@ -103,6 +104,7 @@ def side_of_commit(
             read.options,
             path,
             tree,
+            top,
             commit,
             lacking=read.lacking,
             models=read.models,
@@ -134,7 +136,7 @@ def _changed(project: Project, top: Path) -> list[str]:
     code = {each.as_posix() for each in roots if each not in (None, Path(), place)}
     own = below(CHECKOUT.resolve(), top) if CHECKOUT else None
     code |= set() if own is None else {(own / each).as_posix() for each in CODE}
-    return changed_files(top, code, (place / "reports").as_posix())
+    return [*changed_files(top, code, (place / "reports").as_posix()), *overlooked(top)]
 
 
 def _entries() -> list[str]:

@@ -88,7 +88,8 @@ def _meant(project: Project, asked: Asked) -> tuple[Project, dict[str, str]]:
             spec_of(row, project.root, NAME, project.find)
         except UserError as error:
             if name in asked.project.models:
-                missing[name] = f"base cannot have this model: {error}"
+                words = str(error).replace(f"{project.root}/", "")
+                missing[name] = f"base cannot have this model: {words}"
         else:
             rows[name] = row
     return replace(project, models=rows), missing

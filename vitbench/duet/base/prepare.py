@@ -8,7 +8,7 @@ from vitbench.build.locks import Leases
 from vitbench.case import Case
 from vitbench.duet.conversation import Conversation, WorkerLost
 from vitbench.duet.progress import Progress
-from vitbench.errors import Incomparable, Unavailable, UserError, WorkerFailed
+from vitbench.errors import Incomparable, RecipeFailed, Unavailable, UserError, WorkerFailed
 
 
 def prepare_by(
@@ -47,7 +47,7 @@ def prepare_by(
             if side == "head":
                 progress.head_failures[case.id] = str(reason)
             else:
-                fault = isinstance(reason, UserError)
+                fault = isinstance(reason, UserError | RecipeFailed)
                 failures = progress.incomparable if fault else progress.stopped
                 failures[case.id] = f"base fails: {reason}{hint(str(reason))}"
             if isinstance(reason, WorkerLost):

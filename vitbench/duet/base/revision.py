@@ -107,6 +107,8 @@ def commit_of(name: str, text: str, root: Path) -> str:
     if done.returncode == 0 and _COMMIT.fullmatch(done.stdout.split()[-1]):
         return done.stdout.split()[-1]
     reason = _reason(done)
+    if reason and _COMMIT.fullmatch(name):  # git looks for no object before it is used
+        reason += _shallow(root)
     if not reason:
         tried = _run(root, "rev-list", "--max-count=1", "--end-of-options", name, "--")
         several = "" if tried.returncode else f"{name!r} is no single commit"
@@ -132,7 +134,8 @@ def changed_files(root: Path, code: Collection[str] = CODE, reports: str = "repo
     folder `reports` is data and no change. Raises UserError where git fails.
     """
     data = f":(exclude){reports}"
-    known = names(root, "diff", "--name-only", "-z", "HEAD", "--", ".", data)
+    how = ("--name-only", "-z", "--ignore-submodules=untracked")
+    known = names(root, "diff", *how, "HEAD", "--", ".", data)
     unknown = names(root, "ls-files", "-z", "--others", "--exclude-standard", "--", ".", data)
     found = [*known, *(name for name in unknown if _is_code(root, name, code))]
     return [os.fsencode(name).decode(errors="replace") for name in found]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vitbench.duet.ending import cleaning_first
 from vitbench.errors import UserError
 from vitbench.measure.options import Options
 from vitbench.place import CHECKOUT, PACKAGE
@@ -26,9 +27,10 @@ class Side:
     the folder that its processes work in: of base the one that lies in its tree where the command
     was given in head's. `options`: what is built, verified and timed; None: what the duet says.
     `path`: the entries of PYTHONPATH; None: those of this process. `top` is the root of the work
-    tree, where base is a revision; `commit` and `merge_base_of` as revision.Base has them, of head
-    the commit that is checked out. `lacking` says why a file of this side's commit is not here, by
-    its path, and is None of the user's own tree; `models` why a model cannot be meant, by name.
+    tree, where base is a revision, and `origin` that of the user's own, where `top` is another;
+    `commit` and `merge_base_of` as revision.Base has them, of head the commit that is checked out.
+    `lacking` says why a file of this side's commit is not here, by its path, and is None of the
+    user's own tree; `models` why a model cannot be meant, by name.
     """
 
     label: str
@@ -41,10 +43,18 @@ class Side:
     options: Options | None = None
     path: tuple[str, ...] | None = None
     top: Path | None = None
+    origin: Path | None = None
     commit: str = ""
     merge_base_of: str = ""
     lacking: Mapping[Path, str] | None = None
     models: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def trees(self) -> dict[str, str] | None:
+        """The work trees that Strays keeps apart; None where the side has the user's own."""
+        if self.top is None or self.origin is None:
+            return None
+        return {"own": str(self.top), "other": str(self.origin)}
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -66,7 +76,7 @@ def code_of_head() -> Iterator[Path]:
     if CHECKOUT:
         yield CHECKOUT
         return
-    with tempfile.TemporaryDirectory(prefix="vitbench-code-") as folder:
+    with cleaning_first(), tempfile.TemporaryDirectory(prefix="vitbench-code-") as folder:
         (Path(folder) / PACKAGE.name).symlink_to(PACKAGE)
         yield Path(folder)
 

@@ -47,16 +47,29 @@ def of_tree(project: Path, roots: Iterable[Path] = ()) -> str:
     return _digest(found | _untracked(top, {*free, *ignored}))
 
 
+def edited(project: Path, before: Mapping[str, str]) -> list[str]:
+    """The files that are others now than when `tracked_files` answered `before`."""
+    now = tracked_files(project)
+    return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+
+
+def tracked_files(project: Path) -> dict[str, str]:
+    """What each file that git tracks is in the work tree that a project lies in, by its name, but
+    for the project's own `reports`; {} where that is no work tree of git."""
+    try:
+        top = top_of(project)
+    except UserError:
+        return {}
+    reports = (below(project.resolve(), top) or Path()) / "reports"
+    found = _tracked(top)
+    return {name: is_ for name, is_ in found.items() if not Path(name).is_relative_to(reports)}
+
+
 def _tracked(top: Path) -> dict[str, str]:
     """By its name, what each file of the index and each submodule is in the work tree."""
     rows = list(_rows(names(top, "ls-files", "-s", "-z")))
     found = {name: f"{words[0]} {words[1]}" for words, name in rows}
-    unwatched = [
-        row[2:]
-        for row in names(top, "ls-files", "-v", "-z")
-        if row[0] == "S" or row[0].islower()  # skip-worktree, assume-unchanged
-    ]
-    for name in (*_differing(top), *unwatched):
+    for name in (*_differing(top), *_unwatched(top)):
         found.pop(name, None)
         if state := _changed(top, name):
             found[name] = state
@@ -64,6 +77,20 @@ def _tracked(top: Path) -> dict[str, str]:
         if words[0] == _SUBMODULE:
             found[name] = f"{_SUBMODULE} {_nested(top / name)}"
     return found
+
+
+def overlooked(top: Path) -> list[str]:
+    """The files that git is told to overlook, and that are others than in the index."""
+    rows = _rows(names(top, "ls-files", "-s", "-z"))
+    index = {name: f"{words[0]} {words[1]}" for words, name in rows}
+    here = (name for name in _unwatched(top) if os.path.lexists(top / name))
+    return [name for name in here if _changed(top, name) != index[name]]
+
+
+def _unwatched(top: Path) -> list[str]:
+    """The files that git does not look at: skip-worktree, assume-unchanged."""
+    rows = names(top, "ls-files", "-v", "-z")
+    return [row[2:] for row in rows if row[0] == "S" or row[0].islower()]
 
 
 def _differing(top: Path) -> list[str]:

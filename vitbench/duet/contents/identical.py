@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from vitbench.build.strays import refuse_reads
 from vitbench.duet.base.dependencies import changed
 from vitbench.duet.base.revision import git
 from vitbench.duet.base.side import Side
@@ -109,13 +110,7 @@ def compare(contents: Sided) -> Same | Unlike:
 
 def refuse_mixed(base: Mapping[str, Any], head_tree: Path) -> None:
     """Raises Incomparable where base read another file of head's tree than its own tree has."""
-    if found := [*mixed(Tree(Path(base["tree"])), Tree(head_tree), base["taken"])]:
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        raise Incomparable(
-            f"base reads {', '.join(found[:3])}{more} from head's tree, and its own tree has other "
-            "contents there: an environment variable or an absolute path leads into head's tree. "
-            "Let the code find its files beside its own source file or in the working directory"
-        )
+    refuse_reads([*mixed(Tree(Path(base["tree"])), Tree(head_tree), base["taken"])])
 
 
 def _found(

@@ -87,9 +87,9 @@ class OpenedFiles:
             self.doubts |= {f"{name} is written" for name in written} | set(watch.doubts)
 
     def name(self, path: str) -> str | None:
-        """The name of an absolute path below the folder; None of another, and of one below what is
-        installed there."""
-        if any(_below(path, each) for each in self._without):
+        """The name of an absolute path below the folder; None of another, of one below what is
+        installed there, and of git's own entry, which is a file in a work tree that was added."""
+        if any(_below(path, each) for each in self._without) or os.path.basename(path) == ".git":
             return None
         return _relative(path, self._tops)
 
@@ -97,12 +97,13 @@ class OpenedFiles:
         with suppress(ValueError, NotImplementedError):  # of no .pyc: its source is what counts
             if path.endswith(".pyc"):
                 path = importlib.util.source_from_cache(path)
-        if name := self.name(path):
-            self.names.add(name)
-        elif any(_below(path, each) for each in self._head_without):
-            return
-        elif name := _relative(path, self._head_tops):
-            self.taken.add(name)
+        for spelling in dict.fromkeys((path, os.path.realpath(path))):
+            if name := self.name(spelling):
+                self.names.add(name)
+            elif any(_below(spelling, each) for each in self._head_without):
+                continue
+            elif name := _relative(spelling, self._head_tops):
+                self.taken.add(name)
 
     def _see(self, path: Any) -> None:
         """`path` was opened or asked for, as a call of `os` takes it."""
