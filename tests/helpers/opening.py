@@ -204,6 +204,12 @@ def of_head():
     (head / "conf" / "fast.json").exists()
     os.listdir(head / "conf")
 
+def of_head_by_link():
+    (HERE / "to_head.json").read_text()
+    (HERE.parents[2] / "link" / "conf" / "model.json").read_text()
+
+def own_git(): (HERE.parents[1] / ".git").exists()
+
 def writing(): (HERE / "log.txt").write_text("x")
 """
 

@@ -74,6 +74,8 @@ def seen(tmp_path_factory):
     (tree / ".git").mkdir()
     (tree.with_name("head") / "conf").mkdir(parents=True)
     (tree.with_name("head") / "conf" / "model.json").touch()
+    (tree.with_name("head") / "conf" / "linked.json").touch()
+    (tree.with_name("link")).symlink_to(tree.with_name("head"))
     (tree / "README.md").write_text("A project.")
     for name in ("settings.yaml", "v1/settings.yaml", "imported.json"):
         (here / name).write_text("depth: 2")
@@ -84,8 +86,11 @@ def seen(tmp_path_factory):
     )
     (here / "unused.py").touch()
     (here / "current").symlink_to("v1")
+    (here / "to_head.json").symlink_to(tree.with_name("head") / "conf" / "linked.json")
     _data(here)
-    names = json.dumps([*OPENS, *DOUBTS, "library_of_torch", "of_head", *LISTINGS])
+    names = json.dumps(
+        [*OPENS, *DOUBTS, "library_of_torch", "of_head", "of_head_by_link", "own_git", *LISTINGS]
+    )
     command = [sys.executable, "-P", "-m", "tests.helpers.opening", str(tree), names]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False,
                           env={**os.environ, "PYTHONPATH": str(ROOT)})  # fmt: skip
@@ -147,6 +152,13 @@ def test_what_base_takes_from_heads_tree_is_known(seen):
     assert {*seen["of_head"]["taken"]} == {"conf/model.json", "conf/fast.json"}
     assert seen["of_head"]["listings"] == ["conf"]
     assert not seen["text"]["taken"]
+    assert {*seen["of_head_by_link"]["taken"]} == {"conf/linked.json", "conf/model.json"}
+    assert "src/acme/to_head.json" in seen["of_head_by_link"]["names"]
+
+
+def test_the_entry_of_git_itself_is_nothing_that_was_asked_for(seen):
+    """A folder in head, and a file in the work tree of base."""
+    assert not {*seen["own_git"]["names"]} & {".git"}
 
 
 def test_what_is_not_used_is_not_opened(seen):

@@ -66,7 +66,7 @@ class Strays:
 
     def _read(self) -> list[str]:
         """The files of the other tree that were opened, and that the own tree has otherwise."""
-        names = {within for file in self._opened if (within := self._within(file))}
+        names = {within for file in [*self._opened] if (within := self._within(file))}
         return [name for name in sorted(names) if self._differs(name)]
 
     def _differs(self, name: str) -> bool:

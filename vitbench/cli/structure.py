@@ -33,7 +33,8 @@ def register(commands: Any) -> None:
 def show_structure(chosen: argparse.Namespace) -> int:
     """Prints how the counts differ from the accepted ones; before that all counts, where none are
     accepted for these conditions or --verbose asks for them. Returns 0 where they do not differ, or
-    are accepted now; 1 where they do, 3 where none are accepted."""
+    are accepted now; 1 where they do, and where a case that breaks its limits is to be accepted; 3
+    where none are accepted."""
     from vitbench.judge.structures import compare, read, with_accepted
     from vitbench.report.files import write
     from vitbench.report.ignored import warning
@@ -41,8 +42,9 @@ def show_structure(chosen: argparse.Namespace) -> int:
     session, case = case_session(STRUCTURE, chosen)
     file = _file(case.id)
     known = read(file, case.id)  # a damaged file is told before anything is built
-    if chosen.accept:  # what answers wrongly is no baseline
-        session.verified(case)
+    if chosen.accept and (agreement := session.verify(case).agreement).state == "BROKEN":
+        print(f"{agreement.sentence}: nothing is accepted, since its answers are wrong")
+        return REGRESSION
     found = session.structure(case)
     if chosen.json:
         write(chosen.json, json.dumps(found.to_json(), indent=1) + "\n")

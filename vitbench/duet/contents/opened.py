@@ -54,6 +54,7 @@ class OpenedFiles:
     def __init__(self, top: Path, head_top: Path, without: Iterable[Path] = ()) -> None:
         self.names, self.listings, self.links = set[str](), set[str](), set[str]()
         self.taken, self.doubts = set[str](), set[str]()
+        self._paths = set[str]()
         without = [*without]
         self._tops = _spellings(top)
         self._head_tops = _spellings(head_top) if head_top != top else ()
@@ -82,6 +83,8 @@ class OpenedFiles:
             watch.stop()
             for path in (*watch.opened, *_imported(), *_mapped(), *_open_now()):
                 self._add(path)
+            for path in list(self._paths):  # by a link it may lie in the other tree
+                self._add(os.path.realpath(path))
             self.links = {name for path in watch.links if (name := self.name(path))}
             written = {name for path in watch.written if (name := self.name(path))}
             self.doubts |= {f"{name} is written" for name in written} | set(watch.doubts)
@@ -97,13 +100,13 @@ class OpenedFiles:
         with suppress(ValueError, NotImplementedError):  # of no .pyc: its source is what counts
             if path.endswith(".pyc"):
                 path = importlib.util.source_from_cache(path)
-        for spelling in dict.fromkeys((path, os.path.realpath(path))):
-            if name := self.name(spelling):
-                self.names.add(name)
-            elif any(_below(spelling, each) for each in self._head_without):
-                continue
-            elif name := _relative(spelling, self._head_tops):
-                self.taken.add(name)
+        self._paths.add(path)
+        if name := self.name(path):
+            self.names.add(name)
+        elif any(_below(path, each) for each in self._head_without):
+            return
+        elif name := _relative(path, self._head_tops):
+            self.taken.add(name)
 
     def _see(self, path: Any) -> None:
         """`path` was opened or asked for, as a call of `os` takes it."""
