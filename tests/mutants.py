@@ -89,6 +89,8 @@ MUTANTS = [
     Mutant("best: a proven rate is a handicap", "judge/candidates.py",
            "return -self.under_load.estimate", "return -self.under_load.rate",
            "unit/test_load_rows.py"),
+    Mutant("best: machines with other weights are ranked", "judge/machines.py",
+           'apart="; ".join(apart), note=note', "note=note", "unit/test_machines.py"),
     Mutant("history: rates within other bounds are one series", "history/series.py",
            "if groups and bound <= ONE_BOUND * groups[-1][-1]:", "if groups:",
            "unit/test_load_rows.py"),

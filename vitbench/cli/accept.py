@@ -30,7 +30,7 @@ def register(commands: Any) -> None:
 def run_accept(chosen: argparse.Namespace) -> int:
     """Promotes a report; says what it replaces."""
     from vitbench.gate.accepted import accept
-    from vitbench.show.history import clean
+    from vitbench.show.clean import clean
 
     settle_report(chosen)
     print(clean(accept(chosen.report, chosen.baselines, chosen.selected)))

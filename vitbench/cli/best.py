@@ -1,30 +1,31 @@
-"""`vitbench best`: which variant of a report to deploy, and why."""
+"""`vitbench best`: which variant to deploy, on which machine, and why."""
 
 import argparse
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vitbench.cli.codes import BROKEN, OK
-from vitbench.cli.latest import add_report, settle_report
+from vitbench.cli.latest import add_reports, newest_of
 from vitbench.cli.parsing import path_of
-from vitbench.cli.price import add_price, why_unpriced, with_price
+from vitbench.cli.price import add_prices, prices_by_report, why_unpriced, with_price
 from vitbench.errors import UserError
 from vitbench.judge.best import choose
 from vitbench.judge.candidates import COST, NEEDS
 
 
 def register(commands: Any) -> None:
-    best = commands.add_parser("best", help="which variant of a report to deploy, and why")
-    add_report(best)
+    best = commands.add_parser("best", help="which variant to deploy, and on which machine")
+    add_reports(best)
     best.add_argument(
         "--need",
         choices=list(NEEDS),
         default="latency",
         help="what to choose by: the least of it, or of load the highest rate (default: latency)",
     )
-    add_price(best)
+    add_prices(best)
     best.add_argument(
         "--min-agreement",
         type=share,
@@ -49,20 +50,38 @@ def share(choices_text: str) -> float:
 
 
 def choose_variant(chosen: argparse.Namespace) -> int:
-    """The variant to deploy for a need, and why each other one is not it."""
-    from vitbench.report.reader import read_report, run_of
+    """The variant to deploy for a need, and why each other one is not it; of several reports, on
+    which machine."""
+    prices = prices_by_report(chosen.price, chosen.reports)
+    files = {each: newest_of(chosen.history) if each is None else each for each in chosen.reports}
+    _refuse_twice([files[each] for each in chosen.reports])
+    if len(files) == 1:
+        ((each, file),) = files.items()
+        return _of_one(chosen, file, prices.get(each))
+    if chosen.need != COST or chosen.plot:
+        given = "--plot" if chosen.need == COST else f"--need={chosen.need}"
+        raise UserError(
+            f"{given} takes one report, and there are {len(files)}: machines are compared by what "
+            "a unit of money buys: --need=cost, without --plot"
+        )
+    return _of_several(chosen, {file: prices.get(each) for each, file in files.items()})
+
+
+def _refuse_twice(files: Sequence[Path]) -> None:
+    for index, file in enumerate(files):
+        if file.resolve() in [each.resolve() for each in files[:index]]:
+            raise UserError(f"{file}: the report is named twice: leave one out")
+
+
+def _of_one(chosen: argparse.Namespace, file: Path, price: str | None) -> int:
+    from vitbench.report.reader import read_report
     from vitbench.show.best import choices_text, plot_choices
 
-    settle_report(chosen)
-    start = Path.cwd()
-    report = with_price(read_report(chosen.report), chosen.price, start)
-    if chosen.need == COST and (why := why_unpriced(report, start)):
-        raise UserError(f"{chosen.report}: --need=cost needs a price: {why}")
+    report = with_price(read_report(file), price, Path.cwd())
+    if chosen.need == COST and (why := why_unpriced(report, Path.cwd())):
+        raise UserError(f"{file}: --need=cost needs a price: {why}")
     choices = choose(report, chosen.need, chosen.min_agreement)
-    run = run_of(report)
-    if run and not run.complete:
-        cut = "INCOMPLETE: the run was cut short, or still goes on; of what it had finished"
-        print(cut, file=sys.stderr if chosen.json else sys.stdout)
+    _say_incomplete(report, chosen.json)
     if chosen.plot:
         plot_choices(choices, chosen.plot)
     if chosen.json:
@@ -70,3 +89,36 @@ def choose_variant(chosen: argparse.Namespace) -> int:
     else:
         print(choices_text(choices))
     return OK if all(choice.best for choice in choices) else BROKEN
+
+
+def _of_several(chosen: argparse.Namespace, prices: Mapping[Path, str | None]) -> int:
+    """BROKEN where a model and batch of two reports has no two machines that are comparable."""
+    from vitbench.judge.machines import Named, rank_machines
+    from vitbench.report.reader import read_report
+    from vitbench.show.machines import machines_text
+
+    found = []
+    for file, price in prices.items():
+        report = with_price(read_report(file), price, Path.cwd())
+        if why := why_unpriced(report, Path.cwd(), str(file)):
+            raise UserError(f"{file}: --need=cost needs a price: {why}")
+        found.append(Named(str(file), report))
+    rankings, only = rank_machines(found, chosen.min_agreement)
+    for each in found:
+        _say_incomplete(each.report, chosen.json, f"{each.name}: ")
+    if chosen.json:
+        print(json.dumps([ranking.to_json() for ranking in rankings], indent=2))
+        print("\n".join(only), end="\n" if only else "", file=sys.stderr)
+    else:
+        print(machines_text(rankings, only))
+    ranked = {(each.model, each.batch) for each in rankings if each.best}
+    return OK if ranked == {(each.model, each.batch) for each in rankings} else BROKEN
+
+
+def _say_incomplete(report: Mapping[str, Any], as_json: bool, name: str = "") -> None:
+    from vitbench.report.reader import run_of
+
+    run = run_of(report)
+    if run and not run.complete:
+        cut = "INCOMPLETE: the run was cut short, or still goes on; of what it had finished"
+        print(f"{name}{cut}", file=sys.stderr if as_json else sys.stdout)

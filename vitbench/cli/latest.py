@@ -21,6 +21,13 @@ def add_report(command: argparse.ArgumentParser, *also: str) -> None:
     add_history(command, *also)
 
 
+def add_reports(command: argparse.ArgumentParser) -> None:
+    """As `add_report`, of one or several."""
+    words = f"files, or {LATEST}"
+    command.add_argument("reports", type=named, nargs="+", metavar="REPORT", help=words)
+    add_history(command)
+
+
 def add_history(command: argparse.ArgumentParser, *also: str) -> None:
     """The folder in which `latest`, and what `also` names, look."""
     words = " and ".join(("latest", *also))

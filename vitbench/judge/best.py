@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from vitbench.errors import UserError
+from vitbench.judge import reasons
 from vitbench.judge.candidates import (
     ANSWERS,
     COST,
@@ -15,8 +16,7 @@ from vitbench.judge.candidates import (
     candidates_of,
     is_candidate,
 )
-from vitbench.judge.load import LOAD, TO_PROVE, least_bound
-from vitbench.report.fields import LOWER, SECONDS
+from vitbench.judge.load import LOAD, least_bound
 from vitbench.report.reader import Row, rows, run_of
 from vitbench.report.schema import RunInfo
 from vitbench.report.sound import left_out
@@ -54,12 +54,15 @@ class Choice:
         return asdict(self) | {"candidates": candidates}
 
 
-def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
+def choose(
+    report: Mapping[str, Any], need: str, least: float, answers: str | None = None
+) -> list[Choice]:
     """A choice for every model and batch of a report, in order of appearance.
 
     `need` is one of NEEDS; `least` is the share of images that must agree, from 0 to 1. For `load`,
-    batches that were not measured under load have no choice. Raises UserError where the report has
-    no paired timing to choose by, and no rate under load either where that is the need.
+    batches that were not measured under load have no choice. `answers`, one of ANSWERS, is what the
+    cost counts; None: requests where a batch has any. Raises UserError where the report has no
+    paired timing to choose by, and no rate under load either where that is the need.
     """
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows(report):
@@ -78,7 +81,7 @@ def choose(report: Mapping[str, Any], need: str, least: float) -> list[Choice]:
         raise UserError(f"the report has no {lacking}: run `pytest --benchmark-only{file}`{also}")
     run = run_of(report)
     found = [
-        _choose(model, batch, candidates_of(group, least), need, least, run)
+        _choose(model, batch, candidates_of(group, least, answers), need, least, run)
         for (model, batch), group in groups.items()
     ]
     return [
@@ -127,8 +130,8 @@ def _choose(
             out[each.case] = f"the report has no {need} of the case: run {file} too"
         elif not synthetic and each.agreement is not None and each.agreement < least:
             out[each.case] = f"agrees on {each.agreement:.1%}, and {least:.1%} is asked"
-        elif need == LOAD and each.under_load and (why := each.under_load.why_not(bound)):
-            out[each.case] = why
+        elif each.under_load and each.by_load(need) and (no := each.under_load.why_not(bound)):
+            out[each.case] = no
         else:
             able.append(each)
     compared = [name for name in NEEDS if all(each.figures[name] is not None for each in able)]
@@ -142,10 +145,10 @@ def _choose(
     case, why = None, "no variant is left to choose from"
     if able:
         best = min(able, key=lambda each: (each.cost(need), each.paired))
-        case, why = best.case, _why(best, need, least, synthetic)
+        case, why = best.case, reasons.why(best, need, least, synthetic)
         for each in able:
             if each is not best:
-                out[each.case] = _why_not(each, best, need, dominators[each.case])
+                out[each.case] = reasons.why_not(each, best, need, dominators[each.case])
     price = to_builtins(run.price) if run else None
     answers = found[0].answers
     return Choice(
@@ -157,60 +160,3 @@ def _dominates(one: Candidate, other: Candidate, compared: Sequence[str]) -> boo
     """Whether `one` is as good in everything compared, and better in something."""
     ours, theirs = ([each.cost(name) for name in compared] for each in (one, other))
     return all(a <= b for a, b in zip(ours, theirs, strict=True)) and ours != theirs
-
-
-def _why(best: Candidate, need: str, least: float, synthetic: bool) -> str:
-    most = "least" if need == COST or NEEDS[need].better == LOWER else "most"
-    words = f"{most} {need}: {_figure(best, need)}"
-    if need == LOAD and best.under_load:
-        words = f"{most} {need}: {best.under_load.words}"
-        words += "" if best.under_load.proven else f"; {TO_PROVE}"
-    if synthetic:
-        return f"{words}; the weights are synthetic, so agreement is not claimed: verify with yours"
-    if not best.proven and best.agreement is None:
-        words += "; that its values are right is not proven yet: verify on more images (--images)"
-    elif not best.proven:
-        words += f"; agreement of {least:.0%} is not proven yet: verify on more images (--images)"
-    return words
-
-
-def _why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[Candidate]) -> str:
-    words = f"{NEEDS[need].more}: {_figure(each, need)} against {_figure(best, need)}"
-    if best.by_pairs(need):
-        if None not in (each.low, each.high, best.low, best.high) and _overlap(each, best):
-            words = f"this run cannot distinguish it from the best: {_figure(each, need)}"
-        elif each.paired == best.paired:
-            words = f"equally {'fast' if need == 'latency' else 'cheap'}, {_figure(each, need)}"
-    elif each.figures[need] == best.figures[need]:
-        latency = NEEDS["latency"].text(each.latency)
-        words = f"no better: {_figure(each, need)}"
-        words += f", and {latency} ms a call" if each.latency else ""
-    if not dominators:
-        return words
-    # The candidate with the least of what is needed: a reader would take that one instead.
-    better = min(dominators, key=lambda other: other.cost(need))
-    return f"{words}; dominated by {better.case.partition('/')[2]}"
-
-
-def _overlap(one: Candidate, other: Candidate) -> bool:
-    return bool(
-        one.low is not None
-        and one.high is not None
-        and other.low is not None
-        and other.high is not None
-        and one.low <= other.high
-        and other.low <= one.high
-    )
-
-
-def _figure(candidate: Candidate, need: str) -> str:
-    field, value = NEEDS[need], candidate.figures[need]
-    if need == LOAD and candidate.under_load:
-        return candidate.under_load.short
-    if need == COST:
-        return f"{value or 0.0:,.0f} {candidate.answers} for a unit of money"
-    words = f"{value:.2f}" if field.measure is not SECONDS or value is None else field.text(value)
-    words += f" {field.unit}"
-    if need == "latency" and candidate.speedup:
-        words += f" ({candidate.speedup:.2f}x)"
-    return words

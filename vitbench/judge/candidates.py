@@ -29,8 +29,8 @@ class Candidate:
     its limits; it is never so for synthetic weights. `answers` is what the figure of the cost
     counts: one of ANSWERS, the same of all candidates that are compared. `served`: a running
     server answers, of whose machine the report knows nothing. `under_load`: the rate that it
-    carries, by whose estimate candidates are ranked for the need `load`. A case that was measured
-    under load alone has no latency.
+    carries, by whose estimate candidates are ranked for `load`, and for a cost of requests. A case
+    that was measured under load alone has no latency.
     """
 
     case: str
@@ -54,14 +54,18 @@ class Candidate:
         answered one batch after the other cost as much as they take time."""
         return need == "latency" or (need == COST and self.answers == "images")
 
+    def by_load(self, need: str) -> bool:
+        """Whether candidates are ranked for a need by the rates that they carry."""
+        return need == LOAD or (need == COST and self.answers == "requests")
+
     def cost(self, name: str) -> float:
         """What is less the better the case is: of a need, or of the agreement."""
         if name == "agreement":
             return -(self.agreement or 0.0)
         if self.by_pairs(name):
             return self.paired
-        if name == LOAD:
-            return -self.under_load.estimate if self.under_load else 0.0
+        if self.under_load and self.by_load(name):
+            return -self.under_load.estimate
         figure = self.figures[name] or 0.0
         return figure if NEEDS[name].better == LOWER else -figure
 
@@ -71,14 +75,18 @@ class Candidate:
 
 
 def is_candidate(row: Row, need: str) -> bool:
-    """Whether a case was timed in pairs; or, for the need `load`, measured under load."""
-    return bool(row.timed or (need == LOAD and row.loaded and row.agreement))
+    """Whether a case was timed in pairs; or, for `load` and `cost`, measured under load."""
+    return bool(row.timed or (need in (LOAD, COST) and row.loaded and row.agreement))
 
 
-def candidates_of(group: Sequence[Row], least: float) -> list[Candidate]:
-    """The cases with an agreement. Their cost is of requests where the report has any."""
-    bought = [ANSWERS["requests"].value(row.benchmarks) for row in group]
-    answers = "images" if set(bought) <= {None} else "requests"
+def candidates_of(
+    group: Sequence[Row], least: float, answers: str | None = None
+) -> list[Candidate]:
+    """The cases with an agreement. Their cost is of `answers`; None: of requests where the report
+    has any, else of images."""
+    if answers is None:
+        bought = [ANSWERS["requests"].value(row.benchmarks) for row in group]
+        answers = "images" if set(bought) <= {None} else "requests"
     return [_candidate(row, row.agreement, group, least, answers) for row in group if row.agreement]
 
 

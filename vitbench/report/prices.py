@@ -113,11 +113,12 @@ def _named(text: str, table: Sequence[Price]) -> Price:
     raise UserError(f"{OPTION}={text}: no such price: {words}; or give NAME:AMOUNT/h")
 
 
-def no_price(table: Sequence[Price], description: str) -> str:
-    """What to do where a machine has no price, as the end of a sentence."""
+def no_price(table: Sequence[Price], description: str, option: str = OPTION) -> str:
+    """What to do where a machine has no price, as the end of a sentence. `option` is what comes
+    before the price on the command line."""
     known = f"none of {', '.join(price.name for price in table)}" if table else "no price"
     return (
-        f"{known} belongs to {description}: give {OPTION}=NAME:AMOUNT/h, or write in {NAME} "
+        f"{known} belongs to {description}: give {option}=NAME:AMOUNT/h, or write in {NAME} "
         f'[tool.vitbench.prices] NAME = {{ price = "AMOUNT/h", machine = "{_glob(description)}" }}'
     )
 
@@ -130,7 +131,7 @@ def _glob(description: str) -> str:
 def priced(report: Mapping[str, Any], price: Price | None) -> dict[str, Any]:
     """The report with the price, and with what a unit of money buys in every benchmark that says
     how many a second there are. It is as it was where there is no price."""
-    if price is None or not by_vitbench(report):
+    if price is None or not (by_vitbench(report) and "vitbench" in report):
         return dict(report)
     benchmarks = [_bought(each, price) if is_ours(each) else each for each in report["benchmarks"]]
     about = {**report["vitbench"], "price": price.to_json()}

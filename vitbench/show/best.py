@@ -10,11 +10,12 @@ from vitbench.judge.best import Choice
 from vitbench.judge.candidates import COST
 from vitbench.judge.load import LOAD
 from vitbench.place import install
+from vitbench.show.clean import clean
 
 RANKED = "ms: medians of the report; ranked by the speed-up in pairs with the reference (x)"
 PAID = {
     "images": "images: one call after the other; ranked in pairs with the reference",
-    "requests": "requests: the highest rate that keeps the latency bound",
+    "requests": "requests: the highest rate that keeps the latency bound; ranked by the estimates",
 }
 """By what the cost counts: how it was measured."""
 LOADED = (
@@ -38,8 +39,7 @@ def choices_text(choices: Sequence[Choice]) -> str:
             if case not in choice.front
         ]
         lines += [""]
-    words = "\n".join(lines).rstrip()
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in words)
+    return clean("\n".join(lines).rstrip())
 
 
 def _basis(choice: Choice) -> Iterator[str]:

@@ -8,7 +8,7 @@ from vitbench.history.remarks import remarks
 from vitbench.history.store import COLUMN, History
 from vitbench.history.trends import what_differs
 from vitbench.report.figures import STATES
-from vitbench.show.history import clean
+from vitbench.show.clean import clean
 
 
 def comparison_text(history: History, order: Sequence[str]) -> str:

@@ -8,7 +8,8 @@ from vitbench.history.series import newest_first, older_rows
 from vitbench.history.store import COLUMN, History
 from vitbench.history.summary import Run
 from vitbench.report.fields import FIELD, LOAD
-from vitbench.show.history import clean, evidence_of, exported
+from vitbench.show.clean import clean
+from vitbench.show.history import evidence_of, exported
 
 
 def github(history: History) -> str:

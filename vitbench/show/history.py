@@ -18,6 +18,7 @@ from vitbench.history.summary import Run
 from vitbench.history.trends import Event, Trend, latest, older_runs
 from vitbench.report.fields import FIELD
 from vitbench.report.figures import STATES
+from vitbench.show.clean import clean
 
 CHARS_OF_A_COMMIT = 8
 WORSE = {TIME: "slower", RATE: "fewer requests/s"}
@@ -237,11 +238,6 @@ def evidence_of(row: Sequence[float]) -> str:
     """What the rate of a row of figures rests on, "" where it has none."""
     has = math.isfinite(row[COLUMN["server_rate"]])
     return EVIDENCE[int(row[COLUMN["proven"]])] if has else ""
-
-
-def clean(words: str) -> str:
-    """Without control characters and what else a terminal might obey."""
-    return "".join(char if char.isprintable() or char == "\n" else " " for char in words)
 
 
 def _cell(words: str) -> str:

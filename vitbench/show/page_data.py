@@ -17,7 +17,8 @@ from vitbench.judge.best import Choice
 from vitbench.report.fields import FIELD, FOOTPRINT, LOAD, SECONDS, Field
 from vitbench.report.figures import QUANTILES, STATES
 from vitbench.report.reader import rows
-from vitbench.show.history import clean, history_notes, places, sentence, summary
+from vitbench.show.clean import clean
+from vitbench.show.history import history_notes, places, sentence, summary
 from vitbench.show.page_load import page_load
 
 # Columns that are no field, by the field that they stand beside.

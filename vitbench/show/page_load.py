@@ -6,7 +6,7 @@ from typing import Any
 
 from vitbench.report.reader import Row, rows
 from vitbench.report.row import Load
-from vitbench.show.history import clean
+from vitbench.show.clean import clean
 from vitbench.show.load import by_rate, load_columns, load_lines
 
 

@@ -28,7 +28,7 @@ def register(commands: Any, name: str) -> None:
 def import_files(chosen: argparse.Namespace) -> int:
     """Writes what the files hold as reports, and says where; all or none."""
     from vitbench.report.importers import read_all, write_all
-    from vitbench.show.history import clean
+    from vitbench.show.clean import clean
 
     found = read_all(chosen.files, chosen.into / "imported")
     write_all(found)

@@ -44,7 +44,7 @@ def load_history(folder: Path, fresh: bool) -> "History":
 
 def reading_code(history: "History", remarks: Sequence[str] = ()) -> int:
     """1 where a file could not be read, which stderr names; the remarks go there too."""
-    from vitbench.show.history import clean
+    from vitbench.show.clean import clean
 
     lines = [f"skipped: {why}" for why in history.damaged] + [f"note: {why}" for why in remarks]
     for why in lines:

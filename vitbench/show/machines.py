@@ -1,0 +1,43 @@
+"""What machines offer for a unit of money, as text."""
+
+from collections.abc import Iterator, Sequence
+
+from vitbench.judge.machines import Offer, Ranking
+from vitbench.show.best import PAID
+from vitbench.show.clean import clean
+
+BASIS = {**PAID, "images": "images: one call after the other; ranked by medians, in no pairs"}
+"""By what machines are ranked: between two of them no call is paired."""
+
+
+def machines_text(rankings: Sequence[Ranking], only: Sequence[str]) -> str:
+    """The machines and their prices; for each model and batch which variant on which machine has
+    the least cost, what each other machine offers, and what is not ranked; then `only`."""
+    lines = [*dict.fromkeys(_machine(each) for ranking in rankings for each in ranking.offers)]
+    for ranking in rankings:
+        lines += ["", f"{ranking.model}, batch {ranking.batch}, need: cost"]
+        lines += [f"  {BASIS[ranking.answers]}", *(f"  {each}" for each in _offers(ranking))]
+        lines += [f"  {ranking.doubt}"] if ranking.doubt else []
+    return clean("\n".join([*lines, *([""] if only else []), *only]))
+
+
+def _machine(offer: Offer) -> str:
+    price = offer.price
+    cost = f"{price['name']} costs {price['per_hour']:g} an hour ({price['origin']})"
+    return f"{offer.report}: {offer.machine}: {cost}"
+
+
+def _offers(ranking: Ranking) -> Iterator[str]:
+    best = ranking.best
+    for each in ranking.offers:
+        what = f"{each.case.partition('/')[2]} of {each.report}" if each.case else each.report
+        if not each.ranked:
+            why = f"{each.apart} (there: {each.sentence})" if each.case else each.sentence
+            yield f"not ranked: {what}: {why}"
+        elif best is None:
+            yield f"no other to rank: {what}: {each.sentence}"
+        else:
+            share = "best" if each is best else f"{each.rank / best.rank:.2f}x" if best.rank else ""
+            yield f"{share}: {what}: {each.sentence}"
+        if each.note:
+            yield f"  {each.note}"
