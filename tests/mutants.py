@@ -89,6 +89,8 @@ MUTANTS = [
     Mutant("best: a proven rate is a handicap", "judge/candidates.py",
            "return -self.under_load.estimate", "return -self.under_load.rate",
            "unit/test_load_rows.py"),
+    Mutant("photo: pixels that are off are KEPT", "photo/pixels.py",
+           'if off <= self.most or found.state == "BROKEN":', "if True:", "unit/test_photo.py"),
     Mutant("best: machines with other weights are ranked", "judge/machines.py",
            'apart="; ".join(apart), note=note', "note=note", "unit/test_machines.py"),
     Mutant("history: rates within other bounds are one series", "history/series.py",

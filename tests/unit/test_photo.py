@@ -14,8 +14,9 @@ from vitbench.models.preprocess import as_array, tutorial
 from vitbench.photo import decoders, measuring, photographs, resizers
 from vitbench.photo.backends import BACKENDS
 from vitbench.photo.chain import Answer, chained
-from vitbench.photo.judging import own
+from vitbench.photo.judging import FrontState, own
 from vitbench.photo.photographs import LARGE, TURNED, USUAL, Photograph
+from vitbench.photo.pixels import LEAST, PixelLimit, _largest
 from vitbench.photo.steps import Steps
 from vitbench.plugin.cases import asks_for
 from vitbench.report.misfit import typed
@@ -85,6 +86,57 @@ def test_photographs_are_of_the_kinds_that_services_get():
     assert [name for name, each in found.items() if not each.whole] == ["truncated"]
     plain = [name for name, each in found.items() if decoders.is_plain(each.jpeg)]
     assert plain == [name for name in found if name not in ("CMYK", "truncated")]
+
+
+@pytest.fixture(scope="module")
+def limit(steps):
+    return PixelLimit.of(own(tutorial()), steps)
+
+
+KEPT = FrontState("KEPT", "it: its answers are the same: KEPT")
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_pixels_decide_where_answers_do_not(name, steps, limit):
+    """What is found of the answers is KEPT, as random weights have it whatever the pixels are."""
+    found = limit.judged(KEPT, name, front_of(name, steps))
+    if name == "opencv-plain":
+        assert found.state == "BROKEN"
+        assert found.sentence.startswith("opencv-plain: pixels are off by 0.")
+        assert found.pixels > limit.most
+    else:
+        assert found == replace(KEPT, pixels=found.pixels)
+        assert 0 <= found.pixels <= limit.most
+
+
+def test_pixels_add_nothing_to_what_is_broken_or_not_seen(steps, limit):
+    broken = FrontState("BROKEN", "it: other answers: BROKEN")
+    plain = front_of("opencv-plain", steps)
+    assert limit.judged(broken, "it", plain).sentence == broken.sentence
+    assert limit.judged(KEPT, "it", None) == KEPT
+
+    def refusing(jpeg):
+        return plain(jpeg[: len(jpeg) // 2])
+
+    assert limit.judged(broken, "it", refusing) == broken
+    refused = limit.judged(KEPT, "it", refusing)
+    assert refused.state == "BROKEN"
+    assert refused.sentence.startswith("it: refuses what Pillow reads: the photograph")
+
+
+def test_the_limit_on_pixels_is_of_any_normalisation_and_leaves_room_where_nothing_shrinks(
+    steps, limit
+):
+    half = replace(steps, mean=(0.5,) * 3, std=(0.5,) * 3)
+    made = resizers.by_pillow(half)
+    other = PixelLimit.of(lambda jpeg: made(decoders.by_pillow(jpeg)), half)
+    assert other.most == pytest.approx(limit.most, rel=0.1)
+    grey = [np.ones((3, 2, 2), np.float32)]
+    assert _largest(grey, grey) == 0
+    assert _largest([grey[0] * 2], grey) == float("inf")
+    ramp = [np.arange(12, dtype=np.float32).reshape(3, 2, 2)]
+    assert np.isnan(_largest([ramp[0] * np.nan, ramp[0]], ramp * 2))
+    assert limit.most > LEAST
 
 
 @pytest.mark.parametrize(
@@ -238,6 +290,10 @@ def test_a_case_is_timed_from_the_photograph_on(case, monkeypatch):
     fronts = {each.name: each for each in found.fronts}
     assert list(fronts) == ["own", *BACKENDS]
     assert fronts["onnx-graph"].state == "unavailable"
+    assert fronts["pillow"].pixel_difference < 1e-6
+    assert fronts["opencv-plain"].pixel_difference is None or (
+        fronts["opencv-plain"].state == "BROKEN"
+    )
     assert fronts["own"].seconds.keys() == fronts["pillow"].seconds.keys() == {USUAL, LARGE}
     assert [each.photograph.name for each in found.timed] == [USUAL, LARGE]
     assert found.timed[0].front in fronts
@@ -254,6 +310,8 @@ def test_a_case_is_timed_from_the_photograph_on(case, monkeypatch):
     lines = list(from_the_photograph([Shown]))
     assert lines[0].startswith("m/fp32/cpu/b1: 500 x 375, 55 kB: ")
     assert any(line.startswith("  pillow: ") and "by itself" in line for line in lines)
+    assert any("photographs; pixels may be off by " in line for line in lines)
+    assert any(line.startswith("  pillow: ") and "; pixels off by " in line for line in lines)
 
 
 @pytest.mark.parametrize(

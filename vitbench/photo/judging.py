@@ -46,11 +46,13 @@ def photograph_of(photo: Photo) -> Photograph:
 @dataclass(frozen=True)
 class FrontState:
     """`state` is KEPT, BROKEN or UNPROVEN, and the sentence says of what; without an agreement, the
-    chain refused a photograph, or answered one that it must not."""
+    chain refused a photograph, or answered one that it must not. `pixels`: how far they are off
+    (photo/pixels.py); None where nothing was seen of them."""
 
     state: str
     sentence: str
     agreement: Agreement | None = None
+    pixels: float | None = None
 
 
 class Judge:

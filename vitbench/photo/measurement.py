@@ -15,10 +15,11 @@ from vitbench.stats.intervals import PairedRatio, paired_ratio
 class Front:
     """A front half: KEPT, BROKEN, UNPROVEN, REFERENCE or unavailable, and a sentence on it.
 
-    `share` is of photographs with the reference's answer, None where nothing is claimed. `seconds`
-    are of the front half by itself, by the name of the photograph: none of one in a graph.
-    `over_own` are times of the whole chain with it, as multiples of that with `own`, where graphs
-    and the fastest of the others were compared.
+    `share` is of photographs with the reference's answer, None where nothing is claimed.
+    `pixel_difference` is what photo/pixels.py limits; None of one in a graph. `seconds` are of the
+    front half by itself, by the name of the photograph: none of one in a graph. `over_own` are
+    times of the whole chain with it, as multiples of that with `own`, where graphs and the fastest
+    of the others were compared.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Front:
     sentence: str
     share: float | None = None
     relative_error: float | None = None
+    pixel_difference: float | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     over_own: Mapping[str, float] = field(default_factory=dict)
 
@@ -76,12 +78,14 @@ class TimedPhoto:
 @dataclass(frozen=True)
 class PhotoMeasurement:
     """A case from JPEG bytes to its answer. `timed` begins with the photograph of the row's rounds;
-    `judged` photographs decided on the `fronts`."""
+    `judged` photographs decided on the `fronts`, and none may have pixels that are off by more than
+    `pixel_limit`."""
 
     subject: Subject
     timed: Sequence[TimedPhoto]
     fronts: Sequence[Front]
     judged: int
+    pixel_limit: float
     waited_seconds: float
 
     def to_json(self) -> dict[str, Any]:
@@ -97,6 +101,7 @@ class PhotoMeasurement:
             "ratio": photos[0]["ratio"],
             "reference": {"rounds": list(first.own_seconds)},
             "judged": self.judged,
+            "pixel_limit": self.pixel_limit,
             "photographs": photos,
             "fronts": [asdict(each) for each in self.fronts],
         }

@@ -18,6 +18,7 @@ from vitbench.photo.chain import FrontHalf, chained
 from vitbench.photo.judging import FrontState, Judge, own, photograph_of
 from vitbench.photo.measurement import Front, PhotoMeasurement, TimedPhoto
 from vitbench.photo.photographs import LARGE, USUAL, Photograph
+from vitbench.photo.pixels import PixelLimit
 from vitbench.photo.steps import Steps
 from vitbench.photo.timing import front_seconds, paired
 from vitbench.runtimes import Deployment
@@ -58,8 +59,10 @@ def measure_photo(
     outputs = judge.outputs(reference.deployment)
     fronts, chains = [Front(OWN, "REFERENCE", f"{OWN}: Pillow and the model's preprocessing")], []
     chained_by, room = _chains(session, case, deployment), 0.0
+    pixel_limit = PixelLimit((), (), 0.0)
     if not all(isinstance(chain, str) for _, chain in chained_by):
         room = judge.room(model.preprocess, deployment, outputs)
+        pixel_limit = PixelLimit.of(own(model.preprocess), Steps.of(model.preprocess))
     for name, chain in chained_by:
         if isinstance(chain, str):
             fronts.append(Front(name, "unavailable", f"{name}: {chain}"))
@@ -67,6 +70,7 @@ def measure_photo(
         row, kinds = BACKENDS[name], len(photographs.whole())
         limits = replace(row.limits, relative_error=max(row.limits.relative_error, room))
         found = judge.judged(name, chain.deployment, outputs, limits, kinds + row.images)
+        found = pixel_limit.judged(found, name, chain.front)
         fronts.append(_front(name, found))
         if found.state != "BROKEN":
             chains.append(chain)
@@ -92,7 +96,9 @@ def measure_photo(
                 )
             )  # fmt: skip
     subject = Subject(case, session.artifact(case))
-    return PhotoMeasurement(subject, tuple(timed), tuple(fronts), judge.count, waited_seconds)
+    return PhotoMeasurement(
+        subject, tuple(timed), tuple(fronts), judge.count, pixel_limit.most, waited_seconds
+    )
 
 
 def _use_threads(threads: int) -> None:
@@ -137,11 +143,11 @@ def _chains(
 def _front(name: str, found: FrontState) -> Front:
     agreement = found.agreement
     if agreement is None:
-        return Front(name, found.state, found.sentence)
+        return Front(name, found.state, found.sentence, pixel_difference=found.pixels)
     figures = agreement.to_json()
     return Front(
         name, found.state, found.sentence, figures["share"] if agreement.claimed else None,
-        figures["relative_error"],
+        figures["relative_error"], found.pixels,
     )  # fmt: skip
 
 

@@ -246,15 +246,17 @@ class Footprint(Extra, frozen=True, kw_only=True):
 
 
 class FrontInfo(Struct, frozen=True):
-    """A front half. `share`: of photographs with the reference's answer; `seconds`: of the front
-    half by itself, by the name of the photograph; `over_own`: of the whole chain with it, as
-    multiples of that with Pillow and the model's own preprocessing."""
+    """A front half. `share`: of photographs with the reference's answer; `pixel_difference`: the
+    largest on a photograph from the model's own preprocessing, in standard deviations of its
+    pixels; `seconds`: of the front half by itself, by the name of the photograph; `over_own`: of
+    the whole chain with it, as multiples of that with Pillow and the model's own preprocessing."""
 
     name: str
     state: Literal["REFERENCE", "KEPT", "BROKEN", "UNPROVEN", "unavailable"]
     sentence: str
     share: Number | None = None
     relative_error: Number | None = None
+    pixel_difference: NotNegative | None = None
     seconds: dict[str, Number] = {}
     over_own: dict[str, Number] = {}
 
@@ -284,7 +286,7 @@ class FrontReference(Struct, frozen=True):
 
 class PhotoInfo(Extra, frozen=True, kw_only=True):
     """From JPEG bytes to the answer. `front` is the front half of the row's rounds; the first of
-    `photographs` is theirs; `judged` photographs decided on `fronts`."""
+    `photographs` is theirs; `judged` photographs decided on `fronts`, and so did `pixel_limit`."""
 
     front: str
     front_share: NotNegative
@@ -293,6 +295,7 @@ class PhotoInfo(Extra, frozen=True, kw_only=True):
     judged: Count
     photographs: list[PhotographInfo]
     fronts: list[FrontInfo]
+    pixel_limit: NotNegative | UnsetType = UNSET
     throttled: Throttled | None = None
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import UNSET
+
 from vitbench.report.reader import Row
 from vitbench.report.row import FrontInfo, PhotographInfo, PhotoInfo, PhotoRow
 
@@ -13,7 +15,10 @@ def from_the_photograph(found: Sequence[Row]) -> Iterator[str]:
         if isinstance(typed, PhotoRow):
             info = typed.extra_info
             yield from (f"{row.case.id}: {_photograph(each)}" for each in info.photographs)
-            yield f"{row.case.id}: front halves, judged on {info.judged} photographs:"
+            limit = ""
+            if info.pixel_limit is not UNSET:
+                limit = f"; pixels may be off by {info.pixel_limit:.2g} of their spread"
+            yield f"{row.case.id}: front halves, judged on {info.judged} photographs{limit}:"
             yield from (f"  {_front(each, info)}" for each in info.fronts)
 
 
@@ -50,4 +55,8 @@ def _front(front: FrontInfo, info: PhotoInfo) -> str:
     error = front.relative_error
     said = error is None or "relative logit error" in front.sentence
     off = "" if said else f"; relative logit error {error:.2g}"
-    return f"{front.sentence}{off}{alone}{chains}{taken}"
+    said = front.pixel_difference is None or "pixels are off" in front.sentence
+    pixels = "" if said else f"; pixels off by {front.pixel_difference:.2g}"
+    if front.over_own and not front.seconds:
+        pixels = "; its pixels, inside the graph, were not compared"
+    return f"{front.sentence}{off}{pixels}{alone}{chains}{taken}"
