@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from vitbench.report.extra import Count, Number
 from vitbench.report.misfit import misfit
-from vitbench.report.row import Count, Number, OurRow
+from vitbench.report.row import OurRow
 
 
 class Inner(Struct):

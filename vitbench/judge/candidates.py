@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vitbench.judge.load import LOAD, UnderLoad
+from vitbench.report.extra import AgreementInfo
 from vitbench.report.fields import FIELD, LOWER
 from vitbench.report.reader import Row
-from vitbench.report.row import AgreementInfo
 
 NEEDS = {field.need: field for field in FIELD.values() if field.need}
 """The field by which each need chooses."""

@@ -8,8 +8,8 @@ from msgspec import UNSET
 
 from vitbench.heads import HEADS, SINGLE_LABEL
 from vitbench.report.reader import Row, run_of
-from vitbench.report.row import Timed
 from vitbench.report.schema import ModelImages, RunInfo
+from vitbench.report.timed import Timed
 from vitbench.stats.multiplicity import SUITE_LEVEL, holm, mcnemar_exact
 
 SAME_PIXELS, PREPROCESSING, UNKNOWN, OTHER = "same", "preprocessing", "unknown", "other"

@@ -7,8 +7,8 @@ from math import inf
 from vitbench.judge.change import run_factor
 from vitbench.judge.contracts import Contract
 from vitbench.report.fields import FIELD
+from vitbench.report.loaded import Load
 from vitbench.report.reader import Row
-from vitbench.report.row import Load
 
 LOAD = FIELD["server_rate"].need
 """What `vitbench best` calls it."""

@@ -10,8 +10,8 @@ import numpy as np
 from vitbench.build.entry import Artifact
 from vitbench.case import Case
 from vitbench.judge.agreement import Agreement
-from vitbench.report.row import Outputs, Predictions
 from vitbench.report.schema import SCHEMA_VERSION
+from vitbench.report.timed import Outputs, Predictions
 from vitbench.stats.intervals import PairedRatio, paired_ratio
 
 

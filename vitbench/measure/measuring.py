@@ -19,7 +19,7 @@ from vitbench.measure.session import Session
 from vitbench.measure.throttled import Throttling
 from vitbench.measure.timing_lock import timing_alone
 from vitbench.measure.verification import Verification, answers_of
-from vitbench.report.row import ComparedInfo, Outputs, Predictions
+from vitbench.report.timed import ComparedInfo, Outputs, Predictions
 from vitbench.runtimes import Deployment
 
 Play: TypeAlias = Callable[[PairedRounds, int], Sequence[float]]

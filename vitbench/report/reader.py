@@ -12,10 +12,13 @@ from msgspec import convert
 from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.report.decode import decoded
+from vitbench.report.extra import AgreementInfo
+from vitbench.report.loaded import Load
 from vitbench.report.misfit import misfit
-from vitbench.report.row import AgreementInfo, Load, LoadRow, OurRow, Timed, TimedRow
+from vitbench.report.row import LoadRow, OurRow, TimedRow
 from vitbench.report.schema import SCHEMA_VERSION, AnyRow, Report, RunInfo
 from vitbench.report.sound import LEFT_OUT, by_vitbench, is_ours, sound
+from vitbench.report.timed import Timed
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Row:
 def read_report(path: Path) -> dict[str, Any]:
     """The JSON of a report. A plain pytest-benchmark file is one too; it has no `rows`.
 
-    A benchmark that is shaped otherwise than row.py says, or has a figure that cannot
+    A benchmark that is shaped otherwise than its types say, or has a figure that cannot
     be, is left out, and `sound.left_out` says why; the others stay. Raises UserError, which names
     the file and what is wrong, where it cannot be read, is not JSON, is of a newer schema, or does
     not fit in anything but a benchmark.
@@ -79,7 +82,7 @@ def read_report(path: Path) -> dict[str, Any]:
 
 
 def misfits(report: Any) -> tuple[str, dict[int, str]]:
-    """What does not fit the types of row.py, a sentence each: in anything but a benchmark, ""
+    """What does not fit the types of a report, a sentence each: in anything but a benchmark, ""
     where all fits; and in each benchmark that does not, by its index."""
     found = report.get("benchmarks") if isinstance(report, dict) else None
     benchmarks = found if isinstance(found, list) else []

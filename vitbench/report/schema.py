@@ -13,7 +13,8 @@ from typing import Any
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.json import schema_components
 
-from vitbench.report.row import OurRow, Table
+from vitbench.report.extra import Table
+from vitbench.report.row import OurRow
 
 # Schema history; the types describe the newest. A reader accepts all up to its own.
 #   1  vitbench 0.1.0: top-level `vitbench`; `extra_info` of latency, throughput and footprint.

@@ -7,7 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 from vitbench.report.misfit import MisfitError, typed
-from vitbench.report.row import Footprint, OurRow, PhotoInfo, Timed
+from vitbench.report.photo import PhotoInfo
+from vitbench.report.row import OurRow
+from vitbench.report.timed import Footprint, Timed
 
 LEFT_OUT = "left_out"
 """The key under which a report in memory names what is left out of its `benchmarks`."""

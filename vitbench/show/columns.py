@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from vitbench.heads.words import round_down
+from vitbench.report.extra import AgreementInfo
 from vitbench.report.fields import FIELD, Field
 from vitbench.report.reader import Row
-from vitbench.report.row import AgreementInfo
 from vitbench.report.schema import ModelInfo
 
 GAP = 2

@@ -6,8 +6,9 @@ from msgspec import UNSET
 
 from vitbench.case import Case
 from vitbench.report.reader import Row
-from vitbench.report.row import Ratio, TimedRow
+from vitbench.report.row import TimedRow
 from vitbench.report.schema import RunInfo
+from vitbench.report.timed import Ratio
 
 
 def rests_on(found: Sequence[Row], run: RunInfo | None) -> Iterator[str]:

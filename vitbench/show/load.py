@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from vitbench.report.fields import FIELD, LOAD, finite
+from vitbench.report.loaded import Load
 from vitbench.report.reader import Row
-from vitbench.report.row import Load
 from vitbench.show.columns import CASE, Column, plain
 
 ESTIMATES = (

@@ -4,8 +4,8 @@ were tried, as a heat map of instances and threads for each window, and of strea
 from collections.abc import Mapping
 from typing import Any
 
+from vitbench.report.loaded import Load
 from vitbench.report.reader import Row, rows
-from vitbench.report.row import Load
 from vitbench.show.clean import clean
 from vitbench.show.load import by_rate, load_columns, load_lines
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET
 
+from vitbench.report.photo import FrontInfo, PhotographInfo, PhotoInfo
 from vitbench.report.reader import Row
-from vitbench.report.row import FrontInfo, PhotographInfo, PhotoInfo, PhotoRow
+from vitbench.report.row import PhotoRow
 
 
 def from_the_photograph(found: Sequence[Row]) -> Iterator[str]:

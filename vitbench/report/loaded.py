@@ -1,0 +1,70 @@
+"""A case under load, as types of a report."""
+
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from vitbench.report.extra import (
+    AgreementInfo,
+    Count,
+    Extra,
+    NotNegative,
+    Positive,
+    Table,
+)
+
+
+class ArrangementInfo(Struct, frozen=True):
+    """An arrangement that was tried: `simulated_rate` is what a simulated queue with its measured
+    services carries within the bound. With `streams` there is one instance, whose runtime answers
+    so many calls at a time by `threads` threads each."""
+
+    arrangement: str
+    instances: Positive
+    threads: Positive
+    window_ms: NotNegative
+    offline_images_per_s: NotNegative
+    simulated_rate: NotNegative
+    streams: Count = 0
+
+
+class ServerRun(Struct, frozen=True):
+    """A run of Server at one rate."""
+
+    rate: NotNegative
+    queries: Count
+    p99_ms: NotNegative
+
+
+class Load(Extra, frozen=True, kw_only=True):
+    """A case under load. `server_rate`: requests a second whose 99th percentile keeps the bound; 0
+    where no rate does, and then there is no `server_p99_ms`. `server_runs` are those of the search,
+    in their order; a run that proves a rate is not among them."""
+
+    single_stream_p90_ms: NotNegative
+    single_stream_queries: Count
+    offline_images_per_s: NotNegative
+    server_rate: NotNegative
+    server_queries: Count
+    latency_bound_ms: NotNegative
+    latency_bound: str
+    arrangement: str
+    load_evidence: Literal["estimate", "proven"]
+    server_p99_ms: NotNegative | UnsetType = UNSET
+    agreement: AgreementInfo | UnsetType = UNSET
+    arrangements: list[ArrangementInfo] = []
+    server_runs: list[ServerRun] = []
+    generator_limit: NotNegative | UnsetType = UNSET
+    generator_share: NotNegative | UnsetType = UNSET
+    outputs_compared: Count = 0
+    repeated_image_speedup: NotNegative | UnsetType = UNSET
+    a_a: Table = {}
+    proof: Table = {}
+    notes: list[str] = []
+
+    @property
+    def estimate(self) -> float:
+        """The estimated rate: of two cases it is the same kind of figure, also where one of them is
+        proven, which takes a lower rate."""
+        kept = [each.rate for each in self.server_runs if each.p99_ms <= self.latency_bound_ms]
+        return max([self.server_rate, *kept])
