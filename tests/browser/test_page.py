@@ -20,7 +20,8 @@ from vitbench.history.store import load
 from vitbench.history.trends import trends
 from vitbench.judge.best import choose
 from vitbench.show.page import escaped, write
-from vitbench.show.page_data import MOST_FLIPS, data, page_flips, recommendations
+from vitbench.show.page_data import data, recommendations
+from vitbench.show.page_flips import MOST_FLIPS, page_flips
 
 pytestmark = pytest.mark.xdist_group("browser")
 HOSTILE = '</script><script>window.pwned=1</script><img src=x onerror="window.pwned=1">\u2028&'

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.unit.test_gate import INT8, run, timed
 from vitbench.measure.flips import SIDE, surest_flips
 from vitbench.measure.photos import Photo
-from vitbench.show import page_data
+from vitbench.show import page_flips
 
 PHOTOS = [
     Photo(f"{at}.png", f"{at}.png", None, lambda at=at: Image.new("RGB", (300, 200), (at, 0, 0)))
@@ -43,24 +43,24 @@ def report(**changed):
 
 
 def test_the_page_shows_them():
-    (row,) = page_data.page_flips(report())["rows"]
+    (row,) = page_flips.page_flips(report())["rows"]
     assert row[:4] == [INT8, "3.png", "orange", "lime"]
     assert row[6].startswith("data:image/jpeg;base64,/9j/")
-    assert page_data.page_flips(run(timed(INT8)))["rows"] == []
-    assert page_data.page_flips({})["rows"] == []
+    assert page_flips.page_flips(run(timed(INT8)))["rows"] == []
+    assert page_flips.page_flips({})["rows"] == []
 
 
 def test_without_thumbnails_no_picture_is_in_a_report_or_on_a_page():
     found = surest_flips(MEASURED, PHOTOS, most=2, thumbnails=False)
     assert [(each["image"], each["thumbnail"]) for each in found] == [("3.png", ""), ("5.png", "")]
     had = report()
-    (row,) = page_data.page_flips(page_data.without_thumbnails(had))["rows"]
+    (row,) = page_flips.page_flips(page_flips.without_thumbnails(had))["rows"]
     assert row[:4] + row[6:] == [INT8, "3.png", "orange", "lime", ""]
-    assert page_data.page_flips(had)["rows"][0][6]
-    assert page_data.without_thumbnails({}) == {}
+    assert page_flips.page_flips(had)["rows"][0][6]
+    assert page_flips.without_thumbnails({}) == {}
 
 
 @pytest.mark.parametrize("thumbnail", ['" onerror="alert(1)', "javascript:alert(1)", ""])
 def test_what_is_no_picture_is_no_address(thumbnail):
-    (row,) = page_data.page_flips(report(thumbnail=thumbnail))["rows"]
+    (row,) = page_flips.page_flips(report(thumbnail=thumbnail))["rows"]
     assert row[6] == ""

@@ -23,7 +23,8 @@ from vitbench.judge.contracts import read_contracts
 from vitbench.report.reader import read_report
 from vitbench.show.best import choices_text, plot_choices
 from vitbench.show.exports import prometheus
-from vitbench.show.history import history_csv, history_json, history_text
+from vitbench.show.history import history_text
+from vitbench.show.history_data import history_csv, history_json
 from vitbench.show.page_data import data
 from vitbench.show.page_load import page_load
 from vitbench.show.table import table

@@ -16,7 +16,8 @@ from vitbench.history.prune import prunable
 from vitbench.history.store import load
 from vitbench.history.trends import latest, older_runs, trends
 from vitbench.show.exports import github, prometheus
-from vitbench.show.history import history_csv, history_json, history_text
+from vitbench.show.history import history_text
+from vitbench.show.history_data import history_csv, history_json
 from vitbench.show.page_data import data
 
 START = datetime.fromisoformat("2025-01-01T00:00:00+00:00")

@@ -15,7 +15,8 @@ from vitbench.cli.main import main
 from vitbench.history.store import load
 from vitbench.history.trends import trends
 from vitbench.show.exports import asv, github, prometheus
-from vitbench.show.history import history_csv, history_json, history_text
+from vitbench.show.history import history_text
+from vitbench.show.history_data import history_csv, history_json
 from vitbench.show.page import escaped
 from vitbench.show.page_data import data
 

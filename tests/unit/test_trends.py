@@ -9,7 +9,8 @@ from tests.unit.test_store import CASE, own_cache, run_of, stepped, write  # noq
 from vitbench.cli.main import main
 from vitbench.history.store import load
 from vitbench.history.trends import Event, Trend, significant_over_all, trends
-from vitbench.show.history import history_json, history_text
+from vitbench.show.history import history_text
+from vitbench.show.history_data import history_json
 from vitbench.show.page_data import data
 
 

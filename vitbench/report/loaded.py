@@ -4,14 +4,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from vitbench.report.extra import (
-    AgreementInfo,
-    Count,
-    Extra,
-    NotNegative,
-    Positive,
-    Table,
-)
+from vitbench.report.extra import AgreementInfo, Count, Extra, NotNegative, Positive, Table
 
 
 class ArrangementInfo(Struct, frozen=True):

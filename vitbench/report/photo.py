@@ -4,13 +4,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from vitbench.report.extra import (
-    Count,
-    Extra,
-    NotNegative,
-    Number,
-    Positive,
-)
+from vitbench.report.extra import Count, Extra, NotNegative, Number, Positive
 from vitbench.report.timed import Ratio, Throttled
 
 

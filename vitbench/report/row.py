@@ -5,12 +5,7 @@ What their `extra_info` has: extra.py, timed.py, loaded.py, photo.py.
 
 from msgspec import Struct
 
-from vitbench.report.extra import (
-    AgreementInfo,
-    Extra,
-    Stats,
-    Table,
-)
+from vitbench.report.extra import AgreementInfo, Extra, Stats, Table
 from vitbench.report.loaded import Load
 from vitbench.report.photo import PhotoInfo
 from vitbench.report.timed import ComparedInfo, Footprint, Timed

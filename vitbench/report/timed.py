@@ -4,14 +4,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from vitbench.report.extra import (
-    AgreementInfo,
-    Count,
-    Extra,
-    NotNegative,
-    Number,
-    Table,
-)
+from vitbench.report.extra import AgreementInfo, Count, Extra, NotNegative, Number, Table
 
 
 class Reference(Struct, frozen=True):

@@ -9,7 +9,7 @@ from vitbench.history.store import COLUMN, History
 from vitbench.history.summary import Run
 from vitbench.report.fields import FIELD, LOAD
 from vitbench.show.clean import clean
-from vitbench.show.history import evidence_of, exported
+from vitbench.show.history_data import evidence_of, exported
 
 
 def github(history: History) -> str:

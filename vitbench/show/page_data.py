@@ -1,10 +1,8 @@
 """What the page of a history shows, as JSON."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from types import MappingProxyType
 from typing import Any
 
@@ -16,9 +14,9 @@ from vitbench.history.trends import Trend, latest, older_runs
 from vitbench.judge.best import Choice
 from vitbench.report.fields import FIELD, FOOTPRINT, LOAD, SECONDS, Field
 from vitbench.report.figures import QUANTILES, STATES
-from vitbench.report.reader import rows
 from vitbench.show.clean import clean
 from vitbench.show.history import history_notes, places, sentence, summary
+from vitbench.show.page_flips import page_flips
 from vitbench.show.page_load import page_load
 
 # Columns that are no field, by the field that they stand beside.
@@ -27,9 +25,7 @@ BESIDE: dict[str, list[tuple[str, str, int | None]]] = {
     "agreement": [("state", "limits", None)],
 }
 NOTHING: tuple[str, Mapping[str, Any]] = ("", MappingProxyType({}))
-MOST_FLIPS = 200
 FAILED = "failed: "  # how a run of the history begins the reason
-_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 # Older reports keep their trend and their machine; their rounds stay in their files.
 MOST_ROUNDS_SHOWN = 200
 
@@ -126,42 +122,6 @@ def failures(history: History) -> list[str]:
         for case, why in (run.missing if run else {}).items()
         if why.startswith(FAILED)
     ]
-
-
-def page_flips(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The images of a report whose top-1 differs from fp32's, the surest first, at most so many a
-    case as the report shows. A row: case, image, both labels, both margins, thumbnail."""
-    found: list[list[Any]] = [
-        [row.case.id, flip.image, flip.reference_label, flip.label, flip.reference_margin,
-         flip.margin, _jpeg(flip.thumbnail)]
-        for row in (rows(report) if report else [])
-        for flip in (row.timed.flips if row.timed else ())
-    ]  # fmt: skip
-    found.sort(key=lambda flip: -flip[4])
-    words = "No prediction of the newest report differs from fp32's, or it does not show them."
-    if found:
-        words = "Those of the newest report that fp32 was surest of, at most 12 a case"
-        words += f": the first {MOST_FLIPS} of {len(found)}." if len(found) > MOST_FLIPS else "."
-    return {
-        "words": words,
-        "caption": "Label and margin (first logit minus second) by fp32 and by the case.",
-        "rows": found[:MOST_FLIPS],
-    }
-
-
-def without_thumbnails(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The report, for `page_flips`, without the pictures of its images."""
-    bare = deepcopy(dict(report))
-    for row in rows(bare) if report else []:
-        for benchmark in row.benchmarks.values():
-            for flip in benchmark["extra_info"].get("flips", []):
-                flip["thumbnail"] = ""
-    return bare
-
-
-def _jpeg(text: str) -> str:
-    """An image's address for a page; empty for what is no base64."""
-    return f"data:image/jpeg;base64,{text}" if _BASE64.fullmatch(text) else ""
 
 
 def _case(history: History, each: Trend, index: int, rate_row: int | None) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def export_history(chosen: argparse.Namespace) -> int:
 
 def _export(history: "History", kind: str, output: Path | None) -> None:
     from vitbench.show import exports
-    from vitbench.show.history import history_csv
+    from vitbench.show.history_data import history_csv
 
     if kind == "asv":
         if output is None:

@@ -46,7 +46,7 @@ def _write(history: "History", folder: Path, path: Path, thumbnails: bool) -> No
     from vitbench.history.trends import trends
     from vitbench.judge.load import LOAD
     from vitbench.show.page import write
-    from vitbench.show.page_data import without_thumbnails
+    from vitbench.show.page_flips import without_thumbnails
 
     _, newest, best = _newest(history, folder, "latency")
     name, loaded, carried = _newest(history, folder, LOAD)

@@ -17,7 +17,8 @@ def register(commands: Any, name: str) -> None:
 def show_history(chosen: argparse.Namespace) -> int:
     """1 where a file could not be read; the rest is shown all the same."""
     from vitbench.history.trends import trends
-    from vitbench.show.history import history_json, history_text
+    from vitbench.show.history import history_text
+    from vitbench.show.history_data import history_json
 
     history = load_history(chosen.folder, chosen.no_cache)
     if chosen.json:
