@@ -27,7 +27,7 @@ from vitbench.measure.measuring import measure_footprint, measure_in_pairs
 from vitbench.measure.options import Options
 from vitbench.measure.sample import Sample
 from vitbench.measure.verification import Verification, require_unbroken
-from vitbench.report import row as row_types
+from vitbench.report import timed
 from vitbench.runtimes import Deployment, variant
 
 CASE = Case("m", "scripted", "cpu", 2)
@@ -149,7 +149,7 @@ def test_a_case_is_measured_without_pytest_in_the_row_of_every_report(run):
     assert row["outputs"]["case"]["compared"] == 2 + len(row["outputs"]["rounds"])
     assert row["stages"]["preprocess_seconds"] == 0.25
     assert row["operators"][0]["name"] == "gelu"
-    msgspec.convert(row, row_types.Timed)
+    msgspec.convert(row, timed.Timed)
     old, new = shape(golden("latency")), shape(row)
     assert row["energy"]["joules_per_image"] == pytest.approx(1 / 3 / CASE.batch)
     later = {
@@ -170,7 +170,7 @@ def test_a_footprint_is_measured_without_pytest(run):
     row = found.to_json()
     assert row.keys() - {"outputs"} == golden("footprint").keys()
     assert row["outputs"]["compared"] == 2
-    msgspec.convert(row, row_types.Footprint)
+    msgspec.convert(row, timed.Footprint)
     assert row["build_seconds"] == 1.5
 
 
