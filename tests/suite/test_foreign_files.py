@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from vitbench.errors import Unavailable, UserError
-from vitbench.runtimes import Placement, Variant, foreign, load, operators
+from vitbench.runtimes import (
+    Placement,
+    Variant,
+    foreign,
+    has_streams,
+    load,
+    operators,
+    streams,
+)
 from vitbench.runtimes.foreign.description import described
 from vitbench.runtimes.foreign.feed import code, feed
 from vitbench.runtimes.limits import REBUILT
@@ -165,6 +173,21 @@ def test_a_file_of_another_tool_answers_as_the_model_does(files, expected, name,
     for count in (1, 3):
         assert error_of(deployment.logits(images[:count]), logits[:count]) < most
     assert sum(each.seconds for each in operators(placement, images[:1])) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime"),
+    [("plain.onnx", None), ("plain.xml", None), ("external/vit.onnx", "openvino")],
+)
+def test_streams_of_a_file_answer_as_the_model_does(files, expected, name, runtime):
+    images, logits = expected
+    placement = admitted(placed(files / name, runtime))
+    assert has_streams(placement.variant, "cpu")
+    assert not has_streams(placed(files / "traced.pt", None).variant, "cpu")
+    found = streams(placement, 2)
+    assert len(found) == 2
+    for each in found:
+        assert error_of(each.logits(images[:1]), logits[:1]) < 1e-5
 
 
 def test_an_output_is_found_by_its_shape(folder, module, expected):

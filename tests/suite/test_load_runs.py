@@ -43,6 +43,21 @@ def test_a_run_under_load_writes_rows_that_a_reader_takes(suite, tmp_path):
 
 
 @pytest.mark.thorough
+def test_a_run_from_the_bytes_of_photographs(suite, tmp_path):
+    done = suite(*OPTIONS, "--load-samples=photo:pillow", paths=FILE)
+    assert done.returncode == 0, done.stdout
+    report = report_of(tmp_path)
+    assert left_out(report) == ()
+    for row in (each["extra_info"] for each in report["benchmarks"]):
+        assert (row["samples"], row["front"]) == ("photo", "pillow")
+        assert row["front_state"] != "BROKEN"
+        assert row["server_rate"] > 0
+        assert row["outputs_compared"] > 50
+        assert row["repeated_image_speedup"] < 1.1
+    assert "a query is the bytes of one of" in done.stdout
+
+
+@pytest.mark.thorough
 def test_an_instance_that_is_killed_costs_its_case_alone(suite, tmp_path):
     killed = []
 

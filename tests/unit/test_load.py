@@ -18,7 +18,7 @@ from vitbench.load.load_run import LoadRun, Proof
 from vitbench.load.remote import Ask, RemoteGenerator
 from vitbench.load.scenario import OFFLINE, SERVER, SINGLE_STREAM, Scenario
 from vitbench.load.soak import Soak, Soaked
-from vitbench.plugin.cases import asks_for
+from vitbench.plugin.cases import OF_LOAD, asks_for
 
 SERVICE = 0.004
 LIMITS = Limits(agreement=0.96, relative_error=0.05, cosine=0.99, reason="of a test")
@@ -221,11 +221,11 @@ def test_a_rate_is_not_proven_otherwise(late, queries, valid, words):
         ({"arrangement": "auto"}, True),
         ({"latency_bound": 20.0}, True),
         ({"load_proof": True}, True),
+        ({"load_samples": "photo"}, True),
     ],
 )
 def test_load_is_measured_where_a_run_asks_for_it(given, asked):
-    names = ("arrangement", "latency_bound", "load_proof")
-    option = {f"vitbench_{name}": given.get(name) for name in names}
+    option = {f"vitbench_{name}": given.get(name) for name in OF_LOAD}
     option["keyword"] = given.get("keyword", "")
     config = SimpleNamespace(option=SimpleNamespace(**option), args=given.get("args", []))
     assert asks_for("load", config) is asked

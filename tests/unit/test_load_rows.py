@@ -253,6 +253,34 @@ def test_a_rate_that_falls_is_found_and_said(tmp_path):
     assert answer["changes"][0]["change"] == change
 
 
+PHOTO = {
+    "samples": "photo", "front": "simplejpeg",
+    "photographs": "16 JPEG photographs of 500 x 375, 51 kB each",
+}  # fmt: skip
+
+
+def test_rates_from_the_bytes_of_photographs_are_called_so_and_kept_apart(tmp_path):
+    reports = [*nights([40.0, 41.0]), *nights([30.0, 0.0], **PHOTO)]
+    for day, report in enumerate(reports):
+        report["datetime"] = f"2025-02-{day + 1:02}T00:00:00"
+    history = load(write(tmp_path / "r", reports[:3]))
+    found = {each.basis: [run for run, _, _ in each.points] for each in series(history)}
+    assert found == {
+        "estimate within 15 ms": [0, 1],
+        "estimate within 15 ms from JPEG bytes": [2],
+    }
+    assert "under load: 30.0/s within 15 ms from JPEG bytes (estimate" in text_of(history)
+    rows = list(csv.DictReader(io.StringIO(history_csv(history))))
+    assert [row["load_samples"] for row in rows] == ["tensor", "tensor", "photo"]
+    (choice,) = choose(reports[2], "load", 0.0)
+    assert "most load: 30.0 requests/s from JPEG bytes within 15 ms (estimate" in choice.sentence
+    words = table(reports[2], width=250)
+    assert "front half" in words
+    assert "simplejpeg" in line_of(words, "int8-dynamic")
+    assert f"a query is the bytes of one of {PHOTO['photographs']}" in words
+    assert "front half" not in table(reports[0], width=250)
+
+
 def test_a_rate_that_rises_is_more_and_not_slower(tmp_path):
     history = load(write(tmp_path / "r", nights([30] * 30 + [40] * 30)))
     words = history_text(history, trends(history), "r")
@@ -318,7 +346,8 @@ def test_rates_are_exported_with_their_evidence(tmp_path):
     found = [(row["server_rate"], row["server_queries"], row["load_evidence"]) for row in rows]
     assert found == [("40", "320", "estimate"), ("36", "1201", "proven")]
     machine = "EPYC, 2 cores, 2 threads"
-    line = f'vitbench_server_rate{{case="{INT8}",machine="{machine}",evidence="proven"}} 36\n'
+    labels = f'case="{INT8}",machine="{machine}",evidence="proven",samples="tensor"'
+    line = f"vitbench_server_rate{{{labels}}} 36\n"
     assert line in prometheus(history)
     times = load(write(tmp_path / "s", [run_of(0)]))
     assert {row["load_evidence"] for row in csv.DictReader(io.StringIO(history_csv(times)))} == {""}

@@ -36,8 +36,8 @@ FIRST = {DUET: ["--against=x"], PREDICT: ["image"], PACKAGE: ["fp32", "--output=
 """What a command wants besides."""
 BESIDE = {"against", "against_tip", "base_artifact", "prepare_seconds", "no_shortcut",
           "tolerance", "blocks_max", "minutes", "inconclusive", "markdown", "report",
-          "reports", "arrangement", "latency_bound", "load_proof", "price",
-          "endpoint"}  # fmt: skip
+          "reports", "arrangement", "latency_bound", "load_proof", "load_samples",
+          "price",          "endpoint"}  # fmt: skip
 """Of the rule of a duet, of load, of where report and page go, of money, and of servers, which
 become variants of the project: none says how a model is built."""
 SINGULAR = {"model": "models", "variant": "variants", "batch": "batches",

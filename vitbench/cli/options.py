@@ -297,6 +297,13 @@ OPTIONS = (
         "under load: also prove a rate, by one run of at least 1,001 requests at it",
         flag=True,
     ),
+    Option(
+        "--load-samples",
+        (PYTEST, SOAK),
+        "under load: what a query sends: tensor (default), or photo, JPEG bytes that the fastest "
+        "front half within its limits makes the image of; photo:FRONT names the front half",
+        "KIND",
+    ),
     Option("--reports", (PYTEST,), "where reports are written (default: reports/history)", "DIR"),
 )
 """Every option that pytest takes, and those that several commands share."""

@@ -30,12 +30,17 @@ def soak_case(chosen: argparse.Namespace) -> int:
     """
     from vitbench.load.arrangement import parse
     from vitbench.load.measuring import Loads, LoadSettings
+    from vitbench.load.samples import TENSOR, LoadSamples
     from vitbench.load.soak import Soak, soak
 
     positive("--rate", chosen.rate)
     arrangement = parse(chosen.arrangement or ARRANGEMENT)
     session, case = case_session(SOAK, chosen)
-    settings = LoadSettings(arrangement.option, chosen.latency_bound or BOUND_MS)
+    settings = LoadSettings(
+        arrangement.option,
+        chosen.latency_bound or BOUND_MS,
+        samples=LoadSamples.parse(chosen.load_samples or TENSOR),
+    )
     asked = Soak(arrangement, chosen.rate, chosen.minutes)
     found = soak(Loads(session, settings), case, asked, lambda line: print(line, flush=True))
     print(found.words)

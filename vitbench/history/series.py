@@ -18,6 +18,7 @@ Point = tuple[int, int, float]
 TIME, RATE = "median", "server_rate"
 """The fields that series are about."""
 EVIDENCE = ("estimate", "proven")
+FROM_JPEG = " from JPEG bytes"
 ONE_BOUND = 1.25
 """A latency bound of two measured calls is another one in each run: sorted bounds of which each is
 at most so many times the one before count as one."""
@@ -87,10 +88,11 @@ def _times(history: History) -> Iterator[tuple[int, float, Kind]]:
 
 
 def _rates(history: History) -> Iterator[tuple[int, float, Kind]]:
-    """Only rates of one evidence, within one latency bound of a case, are comparable."""
+    """Only rates of one evidence, within one latency bound of a case, and of one kind of samples
+    are comparable."""
     cases = history.column("case").tolist()
     rates, bounds = history.column("server_rate").tolist(), history.column("latency_bound_ms")
-    proven = history.column("proven").tolist()
+    proven, jpeg = (history.column(name).tolist() for name in ("proven", "from_jpeg"))
     rows = [row for row, rate in enumerate(rates) if LEAST < rate < MOST]
     by_case: dict[float, list[float]] = {}
     for row in rows:
@@ -98,7 +100,7 @@ def _rates(history: History) -> Iterator[tuple[int, float, Kind]]:
     words = {case: _bounds(those) for case, those in by_case.items()}
     for row in rows:
         within = words[cases[row]].get(float(bounds[row]), "")
-        basis = f"{EVIDENCE[int(proven[row])]}{within}"
+        basis = f"{EVIDENCE[int(proven[row])]}{within}{FROM_JPEG * int(jpeg[row])}"
         yield row, -math.log(rates[row]), (RATE, "", basis)
 
 

@@ -28,6 +28,7 @@ class UnderLoad:
     queries: int
     arrangement: str
     single_stream_p90_ms: float
+    from_jpeg: bool = False
 
     @classmethod
     def of(cls, found: Load) -> "UnderLoad":
@@ -39,6 +40,7 @@ class UnderLoad:
             found.server_queries,
             found.arrangement,
             found.single_stream_p90_ms,
+            found.from_jpeg,
         )
 
     @property
@@ -53,8 +55,9 @@ class UnderLoad:
     @property
     def words(self) -> str:
         """With the bound, the queries and the arrangement."""
+        start = " from JPEG bytes" if self.from_jpeg else ""
         return (
-            f"{_rate(self.rate)} requests/s within {self.bound_ms:g} ms ({self.evidence}, "
+            f"{_rate(self.rate)} requests/s{start} within {self.bound_ms:g} ms ({self.evidence}, "
             f"{self.queries:,} queries) as {self.arrangement}"
         )
 

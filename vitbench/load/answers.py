@@ -28,6 +28,21 @@ def deployment(request: Mapping[str, Any]) -> Sequence[Answer]:
     return [_on_tensors(images, each) for each in _loaded(request)]
 
 
+def photographs(request: Mapping[str, Any]) -> Sequence[Answer]:
+    """The same from JPEG bytes on, which `samples`, an .npz file, has by their numbers: by the row
+    `front` of the table of front halves, for the `steps` of the model's preprocessing."""
+    from vitbench.photo.backends import BACKENDS
+    from vitbench.photo.chain import chained
+    from vitbench.photo.steps import Steps
+    from vitbench.photo.timing import use_threads
+
+    with np.load(request["samples"], allow_pickle=False) as arrays:
+        jpegs = [arrays[str(number)].tobytes() for number in range(len(arrays.files))]
+    front = BACKENDS[request["front"]].front_half(Steps.from_json(request["steps"]))
+    use_threads(request["threads"])
+    return [_on_photographs(jpegs, chained(front, each)) for each in _loaded(request)]
+
+
 def _loaded(request: Mapping[str, Any]) -> Sequence["Deployment"]:
     """Of each stream of the runtime, or the only one."""
     from vitbench.runtimes import load, placement_of, streams
@@ -44,6 +59,14 @@ def _on_tensors(images: NDArray[np.float32], loaded: "Deployment") -> Answer:
         output = loaded(loaded.stage(images[samples]))
         loaded.synchronize()
         return loaded.read(output)
+
+    return answer
+
+
+def _on_photographs(jpegs: Sequence[bytes], chain: "Deployment") -> Answer:
+    def answer(samples: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.float32]:
+        found = chain([jpegs[sample] for sample in samples])
+        return chain.read(found)
 
     return answer
 

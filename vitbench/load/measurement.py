@@ -8,6 +8,8 @@ from vitbench.judge.agreement import Agreement
 from vitbench.load.arrangement import Arrangement
 from vitbench.load.checks import Repeated
 from vitbench.load.load_run import LoadRun, Proof
+from vitbench.load.photo_samples import PhotoSamples
+from vitbench.load.samples import PHOTO, TENSOR
 from vitbench.measure.measurement import Subject
 from vitbench.stats.queueing import percentile
 
@@ -65,6 +67,7 @@ class LoadMeasurement:
     repeated: Repeated
     generator_limit: float
     waited_seconds: float
+    photo: PhotoSamples | None = None
     notes: Sequence[str] = ()
 
     @property
@@ -95,7 +98,8 @@ class LoadMeasurement:
     def lines(self) -> list[str]:
         """For people: the figures, every arrangement that was tried, controls and notes."""
         single, bound = 1000 * self.single.tail_seconds, f"{self.bound_ms:g} ms"
-        lines = [
+        lines = [self.photo.words] if self.photo else []
+        lines += [
             f"{self.subject.case.id}: SingleStream p90 {single:.3g} ms ({self.single.queries} "
             f"queries); Offline {self.offline.images_per_second:.3g} images/s as "
             f"{self.offline.arrangement}"
@@ -150,6 +154,8 @@ class LoadMeasurement:
             "outputs_compared": self.compared,
             "repeated_image_speedup": self.repeated.speedup,
             "notes": list(self.notes),
+            "samples": PHOTO if self.photo else TENSOR,
+            **(self.photo.to_json() if self.photo else {}),
         }
         if self.run:
             row["server_p99_ms"] = 1000 * self.run.tail_seconds

@@ -15,8 +15,9 @@ from vitbench.case import Case
 from vitbench.errors import Unavailable
 from vitbench.load.arrangement import AUTO, Arrangement, own_cores, wanted
 from vitbench.load.measurement import LoadMeasurement
+from vitbench.load.photo_samples import make_photo_samples
 from vitbench.load.remote import Ask, RemoteGenerator
-from vitbench.load.samples import make_samples
+from vitbench.load.samples import OF_TENSORS, LoadSamples, Samples, make_samples
 from vitbench.load.scenario import SERVER, Scenario
 from vitbench.load.search import LoadSearch
 from vitbench.measure.clock import BusyClock
@@ -27,26 +28,26 @@ from vitbench.runtimes import has_streams
 BOUND_MS = 15.0
 CALLS_OF_BOUND = 2
 LIMIT_QUERIES, LIMIT_RATE = 4000, 50_000.0
-DEPLOYMENT, NOTHING = "vitbench.load.answers:deployment", "vitbench.load.answers:nothing"
+NOTHING = "vitbench.load.answers:nothing"
 
 
 @dataclass(frozen=True)
 class LoadSettings:
-    """What the user chose: `--arrangement`, `--latency-bound` in ms (None: of the model), and
-    `--load-proof`."""
+    """What the user chose: `--arrangement`, `--latency-bound` in ms (None: of the model),
+    `--load-proof`, and `--load-samples`."""
 
     arrangement: str = AUTO
     bound_ms: float | None = None
     proof: bool = False
+    samples: LoadSamples = OF_TENSORS
 
 
 class Loads:
     """Measures cases of one session under load. A model's bound and the generator's limit are
-    measured once. All cases see the arrivals of one `seed`, stretched to their rates. `answer`
-    names what makes the answers of serving processes (answers.py)."""
+    measured once. All cases see the arrivals of one `seed`, stretched to their rates."""
 
-    def __init__(self, session: Session, settings: LoadSettings, answer: str = DEPLOYMENT) -> None:
-        self.session, self.settings, self._answer = session, settings, answer
+    def __init__(self, session: Session, settings: LoadSettings) -> None:
+        self.session, self.settings = session, settings
         self.cores = own_cores()
         self.seed = random.SystemRandom().getrandbits(31)
         self._bounds: dict[tuple[str, str], tuple[float, str]] = {}
@@ -77,8 +78,14 @@ class Loads:
             tempfile.TemporaryDirectory() as folder,
             RemoteGenerator(case.id) as generator,
         ):
-            samples = make_samples(session, case, Path(folder))
+            samples = self._samples(case, Path(folder))
             yield LoadSearch(self, generator, case, samples, *self.bound(case)), waited
+
+    def _samples(self, case: Case, folder: Path) -> Samples:
+        asked = self.settings.samples
+        if asked.photo:
+            return make_photo_samples(self.session, case, folder, asked.front)
+        return make_samples(self.session, case, folder)
 
     def arrangements(self, case: Case, bound_ms: float) -> list[Arrangement]:
         """What is tried of a case. Raises UserError as `wanted`, and Unavailable where streams are
@@ -87,10 +94,9 @@ class Loads:
         able = has_streams(recipe, case.device)
         found = wanted(self.settings.arrangement, self.cores, bound_ms, able)
         if not able and any(each.streams for each in found):
-            where = " for a file of another tool" if recipe.artifact else f" on {case.device}"
             raise Unavailable(
                 f"--arrangement={self.settings.arrangement}: {recipe.runtime} has no streams of "
-                f"its own{where}: name instances, such as 2x1, or auto"
+                f"its own on {case.device}: name instances, such as 2x1, or auto"
             )
         return found
 
@@ -130,14 +136,15 @@ class Loads:
             self.session.say(f"the generator of load alone sends {self._limit:,.0f} queries/s")
         return self._limit
 
-    def requests(self, case: Case, arrangement: Arrangement, file: Path) -> list[dict[str, Any]]:
+    def requests(
+        self, case: Case, arrangement: Arrangement, samples: Samples
+    ) -> list[dict[str, Any]]:
         """What the instances of an arrangement are to serve."""
         placement = replace(self.session.placement(case), threads=arrangement.threads)
         return [
             {
                 **placement.to_json(),
-                "answer": self._answer,
-                "samples": str(file),
+                **samples.request,
                 "cores": list(cores),
                 "batches": list(arrangement.batches),
                 "streams": arrangement.streams,

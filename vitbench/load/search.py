@@ -60,7 +60,9 @@ class LoadSearch:
         tried = self._search(chosen)
         best = max(tried, key=lambda each: (each.rate, each.images_per_second))
         self.ready(best.arrangement)
-        repeated = repeated_image(case.id, self._asked, 0, self._samples.new[: self._news()])
+        repeated = repeated_image(
+            case.id, self._asked, self._samples.repeated, self._samples.new[: self._news()]
+        )
         runs = list(self._server_runs(best))
         estimate = runs[-1] if runs and runs[-1].keeps_bound else None
         again = self._server(best, estimate.scenario) if estimate else None
@@ -82,6 +84,7 @@ class LoadSearch:
             compared=self._compared,
             repeated=repeated,
             generator_limit=limit,
+            photo=self._samples.photo,
             waited_seconds=waited_seconds,
         )
         return replace(found, notes=tuple(notes_of(found)))
@@ -131,7 +134,7 @@ class LoadSearch:
         )
         if fits:
             return
-        requests = self._loads.requests(self._case, arrangement, self._samples.file)
+        requests = self._loads.requests(self._case, arrangement, self._samples)
         self._loads.session.say(f"loading {self._case.id} as {arrangement}")
         self.generator.open(requests)
         self._open, self._own = arrangement, []

@@ -34,13 +34,18 @@ def own(preprocess: Preprocess) -> FrontHalf:
     return lambda jpeg: np.ascontiguousarray(preprocess(image_of(jpeg, NAME)))
 
 
-def photograph_of(photo: Photo) -> Photograph:
-    """An image of the sample as JPEG: its own bytes, where it is a JPEG file and no crop of one."""
+def jpeg_file(photo: Photo) -> Photograph | None:
+    """An image of the sample that is a JPEG file, and no crop of one: its own bytes."""
     if photo.file and not photo.cut:
         data = photo.file.read_bytes()
         if data[:2] == b"\xff\xd8":
             return Photograph(photo.id, data)
-    return Photograph(photo.id, encoded(photo.read(), quality=QUALITY))
+    return None
+
+
+def photograph_of(photo: Photo) -> Photograph:
+    """An image of the sample as JPEG: its own bytes, where it is a JPEG file."""
+    return jpeg_file(photo) or Photograph(photo.id, encoded(photo.read(), quality=QUALITY))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from vitbench.photo.measurement import Front, PhotoMeasurement, TimedPhoto
 from vitbench.photo.photographs import LARGE, USUAL, Photograph
 from vitbench.photo.pixels import PixelLimit
 from vitbench.photo.steps import Steps
-from vitbench.photo.timing import front_seconds, paired
+from vitbench.photo.timing import front_seconds, paired, use_threads
 from vitbench.runtimes import Deployment
 
 OWN = "own"
@@ -51,7 +51,6 @@ def measure_photo(
     alone. Raises UserError where the case is BROKEN; Unavailable and WorkerFailed as the session.
     """
     session.verified(case)
-    _use_threads(session.options.threads)
     deployment, model = session.deployment(case), session.model(case.model)
     reference = _Chain(OWN, chained(own(model.preprocess), deployment), own(model.preprocess))
     judge = _judge(session, case)
@@ -59,6 +58,7 @@ def measure_photo(
     outputs = judge.outputs(reference.deployment)
     fronts, chains = [Front(OWN, "REFERENCE", f"{OWN}: Pillow and the model's preprocessing")], []
     chained_by, room = _chains(session, case, deployment), 0.0
+    use_threads(session.options.threads)  # of what was imported for the chains
     pixel_limit = PixelLimit((), (), 0.0)
     if not all(isinstance(chain, str) for _, chain in chained_by):
         room = judge.room(model.preprocess, deployment, outputs)
@@ -99,15 +99,6 @@ def measure_photo(
     return PhotoMeasurement(
         subject, tuple(timed), tuple(fronts), judge.count, pixel_limit.most, waited_seconds
     )
-
-
-def _use_threads(threads: int) -> None:
-    """OpenCV's are its own; torch's the session has set."""
-    try:
-        import cv2
-    except ImportError:
-        return
-    cv2.setNumThreads(threads)
 
 
 def _judge(session: Session, case: Case) -> Judge:

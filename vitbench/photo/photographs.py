@@ -76,9 +76,17 @@ def named(name: str) -> Photograph:
     return next(each for each in photographs() if each.name == name)
 
 
+def usual(image: Image.Image) -> bytes:
+    """The middle of an image as a JPEG file of the USUAL size."""
+    return encoded(_middle(image, 500, 375))
+
+
 def _sized(file: str, width: int, height: int) -> Image.Image:
-    """The middle of a shipped photograph that has this proportion, at this size."""
-    image = shipped(file)
+    return _middle(shipped(file), width, height)
+
+
+def _middle(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Of an image what has this proportion, at this size."""
     share = min(image.width / width, image.height / height)
     across, down = width * share, height * share
     left, top = (image.width - across) / 2, (image.height - down) / 2

@@ -59,6 +59,20 @@ class Steps:
             (channels, height, width),
         )
 
+    def to_json(self) -> dict[str, Any]:
+        """For another process: `from_json` is its other end."""
+        resize = {"size": self.resize, "interpolation": self.interpolation}
+        return {
+            "resize": None if self.resize is None else resize,
+            "crop": self.crop,
+            "crop_at": self.crop_at,
+            "scale": self.scale,
+            "mean": self.mean,
+            "std": self.std,
+            "order": self.order,
+            "input": self.image,
+        }
+
     def resized(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of a photograph once it is resized."""
         if self.resize is None:

@@ -1,5 +1,6 @@
 """How long front halves take by themselves, and chains beside each other."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 
@@ -12,6 +13,18 @@ from vitbench.photo.chain import FrontHalf
 
 LEAST, MOST = 5, 200
 """Rounds of front halves: at least, at most."""
+
+
+def use_threads(threads: int) -> None:
+    """Of the libraries of front halves that this process has imported: OpenCV and torch."""
+    if "cv2" in sys.modules:
+        import cv2
+
+        cv2.setNumThreads(threads)
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(threads)
 
 
 def front_seconds(

@@ -9,6 +9,7 @@ from vitbench.case import Case
 from vitbench.errors import UserError
 from vitbench.load.arrangement import AUTO, own_cores, wanted
 from vitbench.load.measuring import BOUND_MS, Loads, LoadSettings
+from vitbench.load.samples import TENSOR, LoadSamples
 from vitbench.plugin.cases import CLOCK
 from vitbench.plugin.measuring import outcomes
 from vitbench.plugin.names import given
@@ -21,6 +22,7 @@ LOADS = pytest.StashKey[Loads]()
 def pytest_configure(config: pytest.Config) -> None:
     """An arrangement that does not fit is a sentence before hours of measuring."""
     try:
+        LoadSamples.parse(given(config).load_samples or TENSOR)
         wanted(given(config).arrangement or AUTO, own_cores(), BOUND_MS)
     except UserError as error:
         raise pytest.UsageError(str(error)) from error
@@ -29,7 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def loads_of(config: pytest.Config) -> Loads:
     if LOADS not in config.stash:
         option = given(config)
-        settings = LoadSettings(option.arrangement or AUTO, option.latency_bound, option.load_proof)
+        settings = LoadSettings(
+            option.arrangement or AUTO,
+            option.latency_bound,
+            option.load_proof,
+            LoadSamples.parse(option.load_samples or TENSOR),
+        )
         config.stash[LOADS] = Loads(session_of(config), settings)
     return config.stash[LOADS]
 

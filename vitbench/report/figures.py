@@ -18,7 +18,7 @@ STATES = ("", "KEPT", "UNPROVEN", "BROKEN")
 QUANTILES = (0, 5, 10, 25, 50, 75, 90, 95, 100)
 _SHARES = {f"q{q}": q / 100 for q in QUANTILES}
 COLUMNS = (
-    "run", "case", "state", "claimed", "null_arm", "proven",
+    "run", "case", "state", "claimed", "null_arm", "proven", "from_jpeg",
     *(column for field in FIELD.values() for column in field.columns),
     *_SHARES,
 )  # fmt: skip
@@ -132,8 +132,9 @@ def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     row["state"] = float(STATES.index(state)) if state in STATES else 0.0
     row["claimed"] = float(agreement.get("claimed") is True)
     row["null_arm"] = float(table(extra, "reference").get("null_arm") is True)
-    evidence = table(benchmarks.get("load", {}), "extra_info").get("load_evidence")
-    row["proven"] = float(evidence == "proven")
+    load = table(benchmarks.get("load", {}), "extra_info")
+    row["proven"] = float(load.get("load_evidence") == "proven")
+    row["from_jpeg"] = float(load.get("samples") == "photo")
     data = table(timed, "stats").get("data")
     rounds = _sorted(data) if isinstance(data, list) else []
     for column, index in _ranks(len(rounds)):

@@ -54,6 +54,14 @@ class Load(Extra, frozen=True, kw_only=True):
     a_a: Table = {}
     proof: Table = {}
     notes: list[str] = []
+    samples: Literal["tensor", "photo"] = "tensor"
+    photographs: str = ""
+    front: str = ""
+
+    @property
+    def from_jpeg(self) -> bool:
+        """Whether a query is the bytes of a photograph, and not an image that is ready."""
+        return self.samples == "photo"
 
     @property
     def estimate(self) -> float:

@@ -47,8 +47,11 @@ def load(placement: Placement) -> Deployment:
 
 
 def has_streams(variant: Variant, device: str) -> bool:
-    """Whether a variant's runtime answers several calls at a time in one process (`Streaming`)."""
-    return device == "cpu" and callable(getattr(_reader(variant), "streams", None))
+    """Whether a variant's runtime, or what reads the file of another tool in it, answers several
+    calls at a time in one process (`Streaming`)."""
+    readers: Mapping[str, Any] = foreign.READERS
+    verbs = readers[variant.runtime] if variant.artifact else runtime(variant.runtime)
+    return device == "cpu" and callable(getattr(verbs, "streams", None))
 
 
 def streams(placement: Placement, count: int) -> list[Deployment]:

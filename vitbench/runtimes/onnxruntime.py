@@ -116,11 +116,15 @@ def load(placement: Placement) -> Deployment:
 
 
 def streams(placement: Placement, count: int) -> list[Deployment]:
-    """A session takes calls of several threads. Where each call has one thread, its caller's
-    computes, and one session answers all; else each has a session, with threads of its own."""
+    return [deployment(each, placement.device) for each in sessions(placement, count)]
+
+
+def sessions(placement: Placement, count: int) -> list[Any]:
+    """Of so many streams. A session takes calls of several threads: where each call has one thread,
+    its caller's computes, and one session is that of all; else each has one, with own threads."""
     needed = count if placement.threads > 1 else 1
-    sessions = [opened(placement, options(placement.threads)) for _ in range(needed)]
-    return [deployment(sessions[n % needed], placement.device) for n in range(count)]
+    found = [opened(placement, options(placement.threads)) for _ in range(needed)]
+    return [found[number % needed] for number in range(count)]
 
 
 def deployment(

@@ -87,21 +87,32 @@ def load(placement: Placement) -> Deployment:
 
 
 def streams(placement: Placement, count: int) -> list[Deployment]:
-    """Of one model for each batch size, compiled under the throughput hint into `count` streams:
-    each has a request of its own, which starts without waiting for the others."""
-    graph, lock = read(placement.path), Lock()
+    graph = read(placement.path)
 
-    @cache
     def first(batch: int) -> Any:
         return compiled(graph, [batch, *placement.image], placement, streams=count)
+
+    return in_streams(first, count)
+
+
+def in_streams(
+    first: Callable[[int], Any],
+    count: int,
+    make: Callable[[NDArray[np.float32]], NDArray[Any]] = lambda images: images,
+    answer: int = 0,
+) -> list[Deployment]:
+    """Of one model for each batch size, compiled under the throughput hint into `count` streams:
+    each has a request of its own, which starts without waiting for the others. `first` compiles one
+    for a batch size and returns a request of it; the rest is as for `deployment`."""
+    compiled_once, lock = cache(first), Lock()
 
     def of_a_stream(_: int) -> Deployment:
         @cache
         def request(batch: int) -> Any:
             with lock:  # of several that want a size first, one compiles it
-                return first(batch).get_compiled_model().create_infer_request()
+                return compiled_once(batch).get_compiled_model().create_infer_request()
 
-        return deployment(request, infer=_in_a_stream)
+        return deployment(request, make, answer, _in_a_stream)
 
     return [of_a_stream(number) for number in range(count)]
 

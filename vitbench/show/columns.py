@@ -13,7 +13,7 @@ from vitbench.report.schema import ModelInfo
 GAP = 2
 LABELS = {"regression": "error", "embedding": "neighbours"}
 """By head: what the column of the agreement is called."""
-WORDS = ("case", "agreement", "load_evidence", "arrangement", "weights")
+WORDS = ("case", "agreement", "load_evidence", "arrangement", "load_front", "weights")
 FIGURES = {"agreement": "share and bound", "error": "value and bound", "neighbours": "figures"}
 
 
@@ -58,7 +58,7 @@ def columns(models: Mapping[str, ModelInfo]) -> list[Column]:
     return [column for _, column in sorted(ranked, key=lambda pair: pair[0])]
 
 
-ORDER = ("case", *FIELD, "load_evidence", "arrangement", "weights")
+ORDER = ("case", *FIELD, "load_evidence", "arrangement", "load_front", "weights")
 KEPT = ("case", "median", "server_rate", "server_queries", "load_evidence")
 """These stay, however narrow a terminal is."""
 

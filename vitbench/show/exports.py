@@ -9,7 +9,7 @@ from vitbench.history.store import COLUMN, History
 from vitbench.history.summary import Run
 from vitbench.report.fields import FIELD, LOAD
 from vitbench.show.clean import clean
-from vitbench.show.history_data import evidence_of, exported
+from vitbench.show.history_data import evidence_of, exported, samples_of
 
 
 def github(history: History) -> str:
@@ -35,14 +35,15 @@ def github(history: History) -> str:
 
 def prometheus(history: History) -> str:
     """Prometheus text format: of every field, case and machine the newest figure, for not every run
-    takes all of them. Figures under load have a label with their evidence."""
+    takes all of them. Figures under load have labels with their evidence and samples."""
     lines = []
     for field in FIELD.values():
         name, found = field.gauge or f"vitbench_{field.column}", _newest(history, field.column)
         lines += [f"# HELP {name} {field.about}", f"# TYPE {name} gauge"] if found else []
         for (case, machine), row in found.items():
             labels = f'case="{_label(history.cases[case])}",machine="{_label(machine)}"'
-            labels += f',evidence="{evidence_of(row)}"' if field.groups == LOAD else ""
+            if field.groups == LOAD:
+                labels += f',evidence="{evidence_of(row)}",samples="{samples_of(row)}"'
             lines.append(f"{name}{{{labels}}} {row[COLUMN[field.column]]:.9g}")
     return "\n".join(lines) + "\n"
 

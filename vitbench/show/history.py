@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from vitbench.history.remarks import count_left_out, remarks
-from vitbench.history.series import EVIDENCE, RATE, TIME, newest_rates
+from vitbench.history.series import EVIDENCE, FROM_JPEG, RATE, TIME, newest_rates
 from vitbench.history.store import COLUMN, History
 from vitbench.history.summary import Run
 from vitbench.history.trends import Event, Trend, latest, older_runs
@@ -60,6 +60,7 @@ def _rates(history: History, own: Sequence[tuple[Trend, str]], row: int) -> str:
     if not figures["server_rate"]:
         return f"no rate keeps {bound}"
     words = f"{FIELD['server_rate'].text(figures['server_rate'])}/s within {bound}"
+    words += FROM_JPEG * int(figures["from_jpeg"])
     words += f" ({EVIDENCE[int(figures['proven'])]}, {figures['server_queries']:,.0f} queries)"
     runs = next((len(each.runs) for each, _ in own if each.of_rate and row in each.rows), 0)
     return f"{words}, {_count(runs, 'run')}" if runs else words

@@ -89,7 +89,7 @@ def history_csv(history: History) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     head = ["time", "file", "commit", "machine", "case", "state", *names, "older"]
-    writer.writerow([*head, "load_evidence"])
+    writer.writerow([*head, "load_evidence", "load_samples"])
     older = older_rows(history)
     for index, row in enumerate(exported(history)):
         run = history.runs[int(row[COLUMN["run"]])]
@@ -99,7 +99,7 @@ def history_csv(history: History) -> str:
             [_cell(x) for x in (run.date, run.file, run.commit, run.machine, case)]
             + [STATES[int(row[COLUMN["state"]])]]
             + ["" if math.isnan(x) else f"{x:.9g}" for x in figures]
-            + ["1" if index in older else "", evidence_of(row)]
+            + ["1" if index in older else "", evidence_of(row), samples_of(row)]
         )
     return out.getvalue()
 
@@ -108,6 +108,13 @@ def evidence_of(row: Sequence[float]) -> str:
     """What the rate of a row of figures rests on, "" where it has none."""
     has = math.isfinite(row[COLUMN["server_rate"]])
     return EVIDENCE[int(row[COLUMN["proven"]])] if has else ""
+
+
+def samples_of(row: Sequence[float]) -> str:
+    """What a query of the rate of a row of figures was, "" where it has no rate."""
+    if not math.isfinite(row[COLUMN["server_rate"]]):
+        return ""
+    return "photo" if row[COLUMN["from_jpeg"]] else "tensor"
 
 
 def _cell(words: str) -> str:

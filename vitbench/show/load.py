@@ -19,8 +19,9 @@ def load_columns() -> list[Column]:
     first = [fields.pop(name) for name in ("server_rate", "server_queries")]
     evidence = Column("load_evidence", "evidence", "evidence", _evidence)
     arrangement = Column("arrangement", "arrangement", "arrangement", _arrangement)
+    front = Column("load_front", "front half", "front half", _front)
     bought = plain(FIELD["requests_per_unit"])
-    return [CASE, *first, evidence, arrangement, *fields.values(), bought]
+    return [CASE, *first, evidence, arrangement, front, *fields.values(), bought]
 
 
 def by_rate(found: Sequence[Row]) -> dict[str, list[Row]]:
@@ -39,6 +40,11 @@ def load_lines(found: Sequence[Row]) -> Iterator[str]:
         f"{row.case.model} on {row.case.device}: latency bound {load.latency_bound_ms:g} ms "
         f"({load.latency_bound})"
         for row, load in loaded
+    )
+    yield from dict.fromkeys(
+        f"{row.case.model}: a query is the bytes of one of {load.photographs}"
+        for row, load in loaded
+        if load.from_jpeg
     )
     if any(load.load_evidence == "estimate" and load.server_rate for _, load in loaded):
         yield ESTIMATES
@@ -60,6 +66,10 @@ def _controls(found: Sequence[Load]) -> Iterator[str]:
 
 def _evidence(row: Row) -> str:
     return row.loaded.load_evidence if row.loaded else ""
+
+
+def _front(row: Row) -> str:
+    return row.loaded.front if row.loaded else ""
 
 
 def _arrangement(row: Row) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "loading_code",
     "operators",
     "require_definition",
+    "streams",
     "structure",
     "toml",
 ]
@@ -98,6 +99,13 @@ def admit(placement: Placement, outputs: int, undone: Mapping[str, Any]) -> dict
 
 def load(placement: Placement) -> Deployment:
     return loading.load(READERS[placement.variant.runtime], placement)
+
+
+def streams(placement: Placement, count: int) -> list[Deployment]:
+    """Of a file whose reader has them, as `base.Streaming`."""
+    reader: Any = READERS[placement.variant.runtime]
+    found: list[Deployment] = reader.streams(placement, count)
+    return found
 
 
 def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:

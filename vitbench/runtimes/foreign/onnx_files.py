@@ -87,6 +87,11 @@ def _deployed(session: Any, device: str, name: str, make: Feed, output: Output) 
     return replace(plain, stage=stage)
 
 
+def streams(placement: Placement, count: int) -> list[Deployment]:
+    deploy = _deploying(placement)
+    return [deploy(each, placement.device) for each in onnxruntime.sessions(placement, count)]
+
+
 def operators(placement: Placement, images: NDArray[np.float32]) -> list[Operator]:
     return onnxruntime.profiled(placement, images, _deploying(placement))
 

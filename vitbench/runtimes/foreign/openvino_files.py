@@ -60,6 +60,19 @@ def open(placement: Placement) -> Opened:
     return Opened(inputs, answers, deploy)
 
 
+def streams(placement: Placement, count: int) -> list[Deployment]:
+    graph = openvino.read(placement.path)
+    found = described(placement.variant.input, placement.variant.name)
+    make = feed(found, placement.image, placement.path.name)
+    outputs = [_name(each, number) for number, each in enumerate(graph.outputs)]
+
+    def first(batch: int) -> Any:
+        shape = _shape(found, placement.image, batch)
+        return openvino.compiled(graph, shape, placement, streams=count)
+
+    return openvino.in_streams(first, count, make, outputs.index(str(found.output or 0)))
+
+
 def _port(each: Any) -> Port:
     shape = each.get_partial_shape()
     known = None
