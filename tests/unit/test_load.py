@@ -17,6 +17,7 @@ from vitbench.load.checks import OutputCheck, repeated_image
 from vitbench.load.load_run import LoadRun, Proof
 from vitbench.load.remote import Ask, RemoteGenerator
 from vitbench.load.scenario import OFFLINE, SERVER, SINGLE_STREAM, Scenario
+from vitbench.load.search import queries_at
 from vitbench.load.soak import Soak, Soaked
 from vitbench.plugin.cases import OF_LOAD, asks_for
 
@@ -229,6 +230,13 @@ def test_load_is_measured_where_a_run_asks_for_it(given, asked):
     option["keyword"] = given.get("keyword", "")
     config = SimpleNamespace(option=SimpleNamespace(**option), args=given.get("args", []))
     assert asks_for("load", config) is asked
+
+
+@pytest.mark.parametrize(
+    ("rate", "queries"), [(0.1, 12), (1.0, 30), (5.0, 100), (40.0, 200), (1e6, 2000)]
+)
+def test_an_estimate_of_a_slow_case_is_no_matter_of_minutes(rate, queries):
+    assert queries_at(rate) == queries
 
 
 def test_a_soak_is_minutes_and_what_is_left_over():

@@ -9,7 +9,6 @@ from vitbench.cli.options import SOAK
 from vitbench.cli.parsing import add
 from vitbench.cli.session import case_session
 
-BOUND_MS = 15.0
 ARRANGEMENT = "1x1"
 
 
@@ -38,7 +37,7 @@ def soak_case(chosen: argparse.Namespace) -> int:
     session, case = case_session(SOAK, chosen)
     settings = LoadSettings(
         arrangement.option,
-        chosen.latency_bound or BOUND_MS,
+        chosen.latency_bound,
         samples=LoadSamples.parse(chosen.load_samples or TENSOR),
     )
     asked = Soak(arrangement, chosen.rate, chosen.minutes)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vitbench.load.measuring import Loads
 
 SINGLE_SECONDS, OFFLINE_SECONDS, SERVER_SECONDS = 1.5, 1.0, 5.0
-PROOF_SECONDS = 30.0
+PROOF_SECONDS, MOST_SECONDS = 30.0, 30.0
 LEAST, MOST = 12, 2000  # queries of a run
 WORTH = 1.05  # a batch twice as large must bring so much more, or no larger one is tried
 STEPS = (1.0, 0.85, 0.7)
@@ -175,8 +175,8 @@ class LoadSearch:
         seed = self._loads.seed
         for share in STEPS if best.rate else ():
             rate = share * best.rate
-            queries = max(100, _count(SERVER_SECONDS, 1 / rate))
-            run = self._server(best, Scenario(SERVER, queries, seed, rate, self._bound_ms / 1000))
+            bound = self._bound_ms / 1000
+            run = self._server(best, Scenario(SERVER, queries_at(rate), seed, rate, bound))
             yield run
             if run.keeps_bound:
                 return
@@ -200,6 +200,13 @@ def _order(arrangement: Arrangement) -> tuple[int, int, int, float]:
     which are the best most often: they run still when the best is chosen."""
     each = arrangement
     return -each.streams, -each.threads, each.instances, each.window_ms
+
+
+def queries_at(rate: float) -> int:
+    """How many queries estimate what a server does at a rate: SERVER_SECONDS of them, and 100 for
+    the sake of a 99th percentile, but never more than take MOST_SECONDS."""
+    least = min(100, int(MOST_SECONDS * rate))
+    return _count(SERVER_SECONDS, 1 / rate, max(LEAST, least))
 
 
 def _count(seconds: float, each: float, least: int = LEAST) -> int:
