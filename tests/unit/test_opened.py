@@ -149,7 +149,7 @@ def test_what_lists_no_folder_has_no_listing(seen):
 
 
 def test_what_base_takes_from_heads_tree_is_known(seen):
-    assert {*seen["of_head"]["taken"]} == {"conf/model.json", "conf/fast.json"}
+    assert {*seen["of_head"]["taken"]} == {"conf", "conf/model.json", "conf/fast.json"}
     assert seen["of_head"]["listings"] == ["conf"]
     assert not seen["text"]["taken"]
     assert {*seen["of_head_by_link"]["taken"]} == {"conf/linked.json", "conf/model.json"}

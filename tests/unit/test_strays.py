@@ -1,5 +1,6 @@
 """What code takes from another work tree, in a process of its own as an arm is one."""
 
+import py_compile
 import subprocess
 import sys
 
@@ -94,13 +95,18 @@ def test_a_tree_in_the_folder_of_an_environment_is_the_project_s(trees, monkeypa
 
 
 READS = """
-import os, sys
+import importlib.util, os, sys
 from pathlib import Path
 from vitbench.build.strays import Strays
 from vitbench.errors import Incomparable
 own, other, read = sys.argv[1:]
 strays = Strays({"own": own, "other": other}, reads=True)
-os.path.exists(read) and Path(read).read_text()
+what = Path(read)
+if what.suffix == ".py":
+    spec = importlib.util.spec_from_file_location("conf_of_ours", what)
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+else:
+    os.listdir(what) if what.is_dir() else what.read_text()
 try:
     strays.refuse([])
 except Incomparable as error:
@@ -128,3 +134,26 @@ def test_a_file_of_the_other_tree_is_noticed_where_the_own_is_another(trees, rea
                           env={"PYTHONPATH": ":".join(filter(None, sys.path))})  # fmt: skip
     assert done.stdout.startswith(words)
     assert bool(done.stdout) is bool(words)
+
+
+def reading(trees, name):
+    command = [sys.executable, "-c", READS, *(str(trees / each) for each in ("base", "head", name))]
+    return subprocess.run(command, capture_output=True, text=True, check=True,
+                          env={"PYTHONPATH": ":".join(filter(None, sys.path))}).stdout  # fmt: skip
+
+
+def test_compiled_code_of_the_other_tree_stands_for_its_source(trees):
+    for side in ("base", "head"):
+        (trees / side / "conf.py").write_text(f"SIDE = {side!r}\n")
+    py_compile.compile(str(trees / "head" / "conf.py"))
+    assert "reads conf.py from your own work tree" in reading(trees, "head/conf.py")
+    assert not reading(trees, "base/conf.py")
+
+
+def test_the_names_in_a_folder_of_the_other_tree_are_noticed_where_the_own_has_others(trees):
+    for side in ("base", "head"):
+        (trees / side / "layers").mkdir()
+        (trees / side / "layers" / "one").touch()
+    assert not reading(trees, "head/layers")
+    (trees / "head" / "layers" / "two").touch()
+    assert "reads layers from your own work tree" in reading(trees, "head/layers")

@@ -110,6 +110,7 @@ DAMAGED = [
             (TWICE.replace('"isa": ["avx2"]', '"isa": "avx2"'), "is no list of instruction sets"),
             (TWICE.replace('"versions": {"torch": "2"}', '"versions": []'), "is damaged"),
             (TWICE.replace('"device"', '"place"'), "a key has no 'place'"),
+            (TWICE.replace('"batch": 1,', '"batch": 1, "batch": 2,'), "'batch' stands twice"),
         )
     ),
     ("[" * 100_000, "is damaged"),

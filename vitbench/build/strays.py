@@ -20,6 +20,7 @@ from typing import Any
 from vitbench.errors import Incomparable
 from vitbench.place import PACKAGE
 
+_LISTS = ("os.listdir", "os.scandir")
 _INSTALLED = {"site-packages", "dist-packages"}  # of whatever environment
 
 
@@ -27,8 +28,8 @@ class Strays:
     """Of this process, from now on. `trees` are the roots of the work trees: the `own` one of its
     side and the `other`, the user's; None where the side has the user's own tree.
 
-    With `reads`, the files that Python opens are recorded, too. That is for a process that times
-    nothing: the recorder stays in it.
+    With `reads`, the files that Python opens, and the folders whose names it reads, are recorded.
+    That is for a process that times nothing: the recorder stays in it.
     """
 
     def __init__(self, trees: Mapping[str, str] | None, reads: bool = False) -> None:
@@ -65,7 +66,7 @@ class Strays:
         ]
 
     def _read(self) -> list[str]:
-        """The files of the other tree that were opened, and that the own tree has otherwise."""
+        """What was opened or listed in the other tree, and the own tree has otherwise."""
         names = {within for file in [*self._opened] if (within := self._within(file))}
         return [name for name in sorted(names) if self._differs(name)]
 
@@ -73,6 +74,8 @@ class Strays:
         own, other = (os.path.join(self._trees[each], name) for each in ("own", "other"))
         if not os.path.lexists(own):  # the sides share what the own tree does not have
             return False
+        if os.path.isdir(own) and os.path.isdir(other):
+            return _names(own) != _names(other)
         if not (os.path.isfile(own) and os.path.isfile(other)):
             return True
         return not (os.path.samefile(own, other) or filecmp.cmp(own, other, shallow=False))
@@ -90,9 +93,14 @@ class Strays:
         return [self._trees["own"], *_environment(self._trees["other"])]
 
     def _hear(self, event: str, given: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(given[0], str | bytes | os.PathLike):
-            with suppress(OSError, ValueError):  # of a path of their own; it is theirs to say
-                self._opened.add(os.path.realpath(os.fsdecode(given[0])))
+        if event in _LISTS and sys._getframe(1).f_code.co_filename.startswith("<frozen importlib"):
+            return  # the import system looks for names that it then opens
+        if event in ("open", *_LISTS) and isinstance(given[0], str | bytes | os.PathLike):
+            with suppress(OSError, ValueError, NotImplementedError):  # it is theirs to say
+                path = os.fsdecode(given[0])
+                if path.endswith(".pyc"):  # it stands for its source
+                    path = importlib.util.source_from_cache(path)
+                self._opened.add(os.path.realpath(path))
 
 
 def refuse_reads(found: Sequence[str]) -> None:
@@ -105,6 +113,11 @@ def refuse_reads(found: Sequence[str]) -> None:
             "leads there. Let the code find its files beside its own source file or in the "
             "working directory"
         )
+
+
+def _names(folder: str) -> set[str]:
+    """What lies in a folder, without what git and Python keep there."""
+    return {*os.listdir(folder)} - {".git", "__pycache__"}
 
 
 def _few(names: Sequence[str]) -> str:

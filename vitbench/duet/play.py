@@ -89,10 +89,11 @@ class Duet:
         before = tracked_files(self.sides["head"].tree)
         with tempfile.TemporaryDirectory(prefix="vitbench-duet-") as folder:
             self.prepare(cases, Path(folder))
-            if self.shortcut:
+            if self.shortcut or base.trees:
                 find_identical(
-                    self.played(cases), self.sides, self.arms.several, self.progress, self.say
-                )
+                    self.played(cases), self.sides, self.arms.several, self.progress, self.say,
+                    self.shortcut,
+                )  # fmt: skip
             if self.explain:
                 compare_structures(self.arms.one, cases, self.progress, self.say)
             deadline = time.monotonic() + minutes * 60

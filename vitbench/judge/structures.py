@@ -74,7 +74,7 @@ def read(file: Path, case: str) -> list[Structure]:
     except UnicodeDecodeError as error:
         raise UserError(f"{file}: the file of structures is damaged: not UTF-8 text") from error
     try:
-        given = json.loads(text)
+        given = json.loads(text, object_pairs_hook=_each_once)
         schema, of = given["schema"], given["case"]
         found = [Structure.from_json(each) for each in given["structures"]]
     except (ValueError, KeyError, TypeError, RecursionError, Unavailable) as error:
@@ -82,7 +82,7 @@ def read(file: Path, case: str) -> list[Structure]:
             f"{file}: the file of structures is damaged ({_reason(error)}): take an earlier one "
             "from git, or delete it and accept again"
         ) from error
-    if schema != SCHEMA:
+    if type(schema) is not int or schema != SCHEMA:
         raise UserError(
             f"{file}: the file of structures has schema {schema}, and this vitbench reads {SCHEMA}"
         )
@@ -94,6 +94,15 @@ def read(file: Path, case: str) -> list[Structure]:
         raise UserError(
             f"{file}: the file has two structures for the same conditions: delete one of them"
         )
+    return found
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises ValueError where a name stands twice, as after a bad merge."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} stands twice")
     return found
 
 

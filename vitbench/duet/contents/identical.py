@@ -36,19 +36,23 @@ def find_identical(
     arms: Arms,
     progress: Progress,
     say: Callable[[str], None],
+    shortcut: bool = True,
 ) -> None:
     """Fills `progress.identical`, of the cases that would be timed; `progress.incomparable`, where
     base reads files of head's tree in place of its own; and `progress.notes`, where no difference
-    is found and yet a case has to be timed. Each case is compared in fresh `arms`."""
+    is found and yet a case has to be timed. Each case is compared in fresh `arms`. Without
+    `shortcut` none is identical, and base alone is asked what it reads."""
     trees = {side: sides[side].tree for side in SIDES}
     declared = ", ".join(changed(trees["base"], trees["head"]))
-    if declared:
-        say(f"no case is identical: other packages are declared in {declared}")
+    known = f"other packages are declared in {declared}" if declared else ""
+    if shortcut and known:
+        say(f"no case is identical: {known}")
+    known = known if shortcut else "no shortcut is wanted"
     doubts = dict[str, list[str]]()
     for case in filter(played.timed, played.cases):
         answers = {side: played.prepared[side][case] for side in SIDES}
         try:
-            found = _found(case, answers, declared, trees, arms, say)
+            found = _found(case, answers, known, trees, arms, say)
         except Incomparable as reason:
             say(f"{case} is not compared: {reason}")
             progress.incomparable[case] = str(reason)
@@ -116,17 +120,15 @@ def refuse_mixed(base: Mapping[str, Any], head_tree: Path) -> None:
 def _found(
     case: str,
     answers: Sided,
-    declared: str,
+    known: str,
     trees: Mapping[str, Path],
     arms: Arms,
     say: Callable[[str], None],
 ) -> "Same | Unlike":
-    """`answers`: what each side answered to `prepare`; `declared`: the files that declare other
-    packages. Where a difference is known, base alone is asked, for what it reads."""
+    """`answers`: what each side answered to `prepare`; `known`: why no case is identical, or "".
+    Where a difference is known, base alone is asked, for what it reads."""
     other = _first_part(*(_known(answers[side]) for side in SIDES))
-    known = f"not the same: {other}" if other else ""
-    if declared:
-        known = f"other packages are declared in {declared}"
+    known = known or (f"not the same: {other}" if other else "")
     if known and trees["base"] == trees["head"]:
         return Unlike(known)
     say(f"comparing the contents of {case}")

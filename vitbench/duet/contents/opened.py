@@ -44,7 +44,7 @@ _LIBRARY = sysconfig.get_path("stdlib")
 
 class OpenedFiles:
     """What is opened below `top` while `record` runs. Below `head_top`, where that is another
-    folder, `taken` has what comes from there.
+    folder, `taken` has what comes from there, folders whose names are read, too.
 
     `names` are of files that were opened or asked for, there or not; `listings` of folders whose
     names were read; `links` of all symbolic links; each relative to its folder, with slashes.
@@ -165,8 +165,11 @@ class OpenedFiles:
         path = os.path.abspath(os.fsdecode(folder if folder is not None else "."))
         if path in (*self._tops, *self._head_tops):
             self.listings.add("")
-        elif name := self.name(path) or _relative(path, self._head_tops):
+        elif name := self.name(path):
             self.listings.add(name)
+        elif name := _relative(path, self._head_tops):
+            self.listings.add(name)
+            self.taken.add(name)
 
     def _by_project(self) -> bool:
         """Whether the project's code is among the callers, or may be: of another thread it is not

@@ -91,7 +91,9 @@ def repository_of(folder: Path) -> Path:
 def mixed(base: Tree, head: Tree, taken: Iterable[str]) -> Iterator[str]:
     """Of what base took from head's tree, `taken`, what its own tree has otherwise."""
     for name in sorted(taken):
-        if os.path.lexists(base.path(name)) and base.contents(name) != head.contents(name):
+        if not os.path.lexists(base.path(name)):
+            continue
+        if base.contents(name) != head.contents(name) or base.listing(name) != head.listing(name):
             yield name
 
 
