@@ -36,13 +36,15 @@ def test_a_recipe_that_breaks_predictions_fails_its_test_and_no_other(
     """A duet by pytest: head swaps two classes after loading int8; the fp32 case is only noisy."""
     eager = checkout / "vitbench" / "runtimes" / "__init__.py"
     code = eager.read_text()
+    plain = "_checked(_reader(placement.variant).load(placement), placement.image)"
     swapped = code.replace(
-        "return replace(plain, stage=stage)",
-        "def read(output: Any) -> Any:\n"
-        "        return plain.read(output)[:, ::-1].copy()\n\n"
+        f"return {plain}",
+        f"found = {plain}\n\n"
+        "    def read(output: Any) -> Any:\n"
+        "        return found.read(output)[:, ::-1].copy()\n\n"
         "    if placement.variant.precision == 'int8':\n"
-        "        return replace(plain, stage=stage, read=read)\n"
-        "    return replace(plain, stage=stage)",
+        "        return replace(found, read=read)\n"
+        "    return found",
     )
     assert swapped != code
     eager.write_text(swapped)
