@@ -91,7 +91,7 @@ def run_pytest(folder, options, code):
     # A worker of pytest-xdist says so to what it starts, which then times nothing.
     outside = {name: os.environ[name] for name in os.environ if name != "PYTEST_XDIST_WORKER"}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "vitbench.plugin", *options],
+        [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "vitbench.plugin", *options],
         cwd=folder, capture_output=True, text=True, check=False,
         env={**outside, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
