@@ -1,7 +1,7 @@
 """The exceptions that are written for a person to read."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 
@@ -43,6 +43,12 @@ def near(name: str, names: Iterable[str]) -> str:
     bare = re.sub(r"[*?\[\]!]", "", name).lower()
     found = [known[each] for each in get_close_matches(bare, known, n=3, cutoff=0.5)]
     return f"nearest: {', '.join(found)}" if found else "no known name is similar"
+
+
+def some(names: Sequence[str], most: int = 3) -> str:
+    """The first names of a list, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def in_short(error: BaseException) -> str:

@@ -108,7 +108,7 @@ if what.suffix == ".py":
 else:
     os.listdir(what) if what.is_dir() else what.read_text()
 try:
-    strays.refuse([])
+    strays.refuse({}, None)
 except Incomparable as error:
     print(error)
 """

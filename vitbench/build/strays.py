@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from vitbench.errors import Incomparable
+from vitbench.errors import Incomparable, some
 from vitbench.place import PACKAGE
 
 _LISTS = ("os.listdir", "os.scandir")
@@ -39,17 +39,21 @@ class Strays:
         if reads and self._trees:
             sys.addaudithook(self._hear)
 
-    def refuse(self, references: Iterable[str | None]) -> None:
+    def refuse(self, architecture: Mapping[str, Any], transform: str | None) -> None:
         """Raises Incomparable where a case runs modules of the other tree, or reads other files of
-        it than its own tree has, as far as is known. `references` are as of `found`."""
-        if found := self.found([each for each in references if each]):
+        it than its own tree has, as far as is known. The factory of a model's `architecture` and
+        the `transform` of a recipe are what the case calls of the project's."""
+        called = (architecture.get("factory"), transform)
+        if found := self.found([each for each in called if each]):
             raise Incomparable(
-                f"the code of the commit imports {_few(found)} from your own work tree, so that "
+                f"the code of the commit imports {some(found)} from your own work tree, so that "
                 "both sides would run that: the commit does not have it, or the project is "
                 "installed here in a way that goes before the commit's import roots (uninstall "
                 "it, or install it without -e)"
             )
-        refuse_reads(self._read())
+        names = {within for file in [*self._opened] if (within := self._within(file))}
+        if self._trees:
+            refuse_reads(self._trees["own"], self._trees["other"], names)
 
     def found(self, references: Sequence[str]) -> list[str]:
         """The modules that lie in the other tree, each with its file. `references` are
@@ -64,21 +68,6 @@ class Strays:
             for name, file in sorted(imported.items())
             if (within := self._within(file))
         ]
-
-    def _read(self) -> list[str]:
-        """What was opened or listed in the other tree, and the own tree has otherwise."""
-        names = {within for file in [*self._opened] if (within := self._within(file))}
-        return [name for name in sorted(names) if self._differs(name)]
-
-    def _differs(self, name: str) -> bool:
-        own, other = (os.path.join(self._trees[each], name) for each in ("own", "other"))
-        if not os.path.lexists(own):  # the sides share what the own tree does not have
-            return False
-        if os.path.isdir(own) and os.path.isdir(other):
-            return _names(own) != _names(other)
-        if not (os.path.isfile(own) and os.path.isfile(other)):
-            return True
-        return not (os.path.samefile(own, other) or filecmp.cmp(own, other, shallow=False))
 
     def _within(self, file: str) -> str:
         """The name of a resolved file of the project in the other tree; "" of any other file."""
@@ -103,26 +92,35 @@ class Strays:
                 self._opened.add(os.path.realpath(path))
 
 
-def refuse_reads(found: Sequence[str]) -> None:
-    """Raises Incomparable where there are files, by name, that the code of a commit reads from the
-    user's tree and that the commit has otherwise."""
+def refuse_reads(own: Path | str, other: Path | str, names: Iterable[str]) -> None:
+    """Raises Incomparable where there are `names` that the code of a commit, whose tree is `own`,
+    reads from the user's tree, `other`, and that the commit has otherwise: files of other contents,
+    and folders of other names. What the commit does not have, both share."""
+    found = [
+        name for name in sorted(names) if _differ(*(os.path.join(t, name) for t in (own, other)))
+    ]
     if found:
         raise Incomparable(
-            f"the code of the commit reads {_few(found)} from your own work tree, and the "
+            f"the code of the commit reads {some(found)} from your own work tree, and the "
             "commit has other contents there: an environment variable, an absolute path or a link "
             "leads there. Let the code find its files beside its own source file or in the "
             "working directory"
         )
 
 
+def _differ(own: str, other: str) -> bool:
+    if not os.path.lexists(own):
+        return False
+    if os.path.isdir(own) and os.path.isdir(other):
+        return _names(own) != _names(other)
+    if os.path.isfile(own) and os.path.isfile(other):
+        return not (os.path.samefile(own, other) or filecmp.cmp(own, other, shallow=False))
+    return os.path.exists(own) or os.path.exists(other)
+
+
 def _names(folder: str) -> set[str]:
     """What lies in a folder, without what git and Python keep there."""
     return {*os.listdir(folder)} - {".git", "__pycache__"}
-
-
-def _few(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(names[:3])}{more}"
 
 
 def _files(without: Collection[str]) -> Iterator[tuple[str, str]]:

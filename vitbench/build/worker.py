@@ -56,7 +56,7 @@ def build(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         layers = built(runtime, model, recipe, Path(request["path"]), images)
     finally:  # what failed may have failed for it
-        strays.refuse([model.architecture.get("factory"), recipe.transform])
+        strays.refuse(model.architecture, recipe.transform)
     return {
         **(layers or {}),
         **source_of(recipe),

@@ -26,7 +26,7 @@ from vitbench.duet.rule import Rule
 from vitbench.duet.structures import compare_structures, with_structure
 from vitbench.duet.turns import ARMS
 from vitbench.duet.verdicts import Played, conclude
-from vitbench.errors import Incomparable, Unavailable, UserError, WorkerFailed
+from vitbench.errors import Incomparable, Unavailable, UserError, WorkerFailed, some
 from vitbench.judge.verdict import NOTHING, Verdict
 from vitbench.measure.options import Options
 from vitbench.measure.outputs import added
@@ -90,10 +90,9 @@ class Duet:
         with tempfile.TemporaryDirectory(prefix="vitbench-duet-") as folder:
             self.prepare(cases, Path(folder))
             if self.shortcut or base.trees:
-                find_identical(
-                    self.played(cases), self.sides, self.arms.several, self.progress, self.say,
-                    self.shortcut,
-                )  # fmt: skip
+                played, say = self.played(cases), self.say
+                arms, progress = self.arms.several, self.progress
+                find_identical(played, self.sides, arms, progress, say, self.shortcut)
             if self.explain:
                 compare_structures(self.arms.one, cases, self.progress, self.say)
             deadline = time.monotonic() + minutes * 60
@@ -116,10 +115,9 @@ class Duet:
                 self.say(f"block {number} of at most {rule.planned}: {few} undecided")
             found = self._verdicts(cases, rule)  # the operators' images lie in the folder
         if names := edited(self.sides["head"].tree, before):
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             self.progress.notes.append(
-                f"head's files were edited while the duet ran ({', '.join(names[:3])}{more}): what "
-                "it says may be of neither state: run it again"
+                f"head's files were edited while the duet ran ({some(names)}): what it says may be "
+                "of neither state: run it again"
             )
         return found
 

@@ -72,8 +72,7 @@ class Arm:
             raise Unavailable(f"there is no variant {case.variant!r} in this version")
         # What the network imports from the other tree is refused before the cache keeps any of it.
         model, recipe = session.model(case.model), session.recipe(case)
-        called = (model.architecture.get("factory"), recipe.transform)
-        strays.refuse(called)
+        strays.refuse(model.architecture, recipe.transform)
         verification = session.verify(case)
         artifact, sample = session.artifact(case), session.sample(case.model)
         own, truth, tolerance = answers_of(verification, sample.ids, recipe.limits)
@@ -83,7 +82,7 @@ class Arm:
         verified = images.with_name(f"{images.stem}-{case.variant}-{case.device}".replace(":", "-"))
         np.save(f"{verified}.npy", verification.first_output)
         placement = session.placement(case)
-        strays.refuse(called)
+        strays.refuse(model.architecture, recipe.transform)
         return {
             "load": {
                 **placement.to_json(),
@@ -132,7 +131,7 @@ class Arm:
                 taken.append(seconds)
                 answers.append(deployment.read(output))
         placement = placement_of(request)
-        strays.refuse((placement.architecture.get("factory"), placement.variant.transform))
+        strays.refuse(placement.architecture, placement.variant.transform)
         witness.begin(answers)
         self._loaded = deployment, staged, witness, one_of_each(6, request.get("seed", 0))
         return {"seconds": min(taken)}

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vitbench.errors import UserError
+from vitbench.errors import UserError, some
 from vitbench.measure.images import is_image, read_image
-from vitbench.measure.photos import Photo, counted, some
+from vitbench.measure.photos import Photo, counted
 
 # Files with these endings are meant as images: where one cannot be read, it is refused.
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")

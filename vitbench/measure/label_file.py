@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from vitbench.errors import UserError
+from vitbench.errors import UserError, some
 from vitbench.lfs import require_content
 from vitbench.measure.folder import Listing
-from vitbench.measure.photos import counted, some
+from vitbench.measure.photos import counted
 
 OPTION = "--labels"
 CLASS_COLUMNS = frozenset(

@@ -1,13 +1,11 @@
 """Photographs by name, and how remarks count and name them."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-
-NAMED = 3  # files that a remark names
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,3 @@ class Photo:
 def counted(count: int, noun: str) -> str:
     """ "1 image" or "3 images"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def some(names: Sequence[str]) -> str:
-    """The first names of a list, and how many more there are."""
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more

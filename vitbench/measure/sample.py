@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from vitbench.errors import UserError
+from vitbench.errors import UserError, some
 from vitbench.measure.images import changes_of
-from vitbench.measure.photos import Photo, counted, some
+from vitbench.measure.photos import Photo, counted
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vitbench.errors import UserError
+from vitbench.errors import UserError, some
 from vitbench.lfs import require_content
 from vitbench.models.state_dicts import chosen
 from vitbench.models.unpickle import ADVICE, read_pickle
@@ -18,7 +18,6 @@ WRAPPERS = ("_orig_mod.", "module.", "_orig_mod.")
 INNER = ("._orig_mod.", "._fsdp_wrapped_module.", "._checkpoint_wrapped_module.")
 # Counters that are no weights: thop's, and that of torch's AveragedModel.
 LEFTOVERS = ("total_ops", "total_params", "n_averaged")
-LISTED = 3  # names of each kind in a message
 
 
 @dataclass(frozen=True)
@@ -173,8 +172,7 @@ def check(path: Path, problems: Mapping[str, list[str]], how: str = "") -> None:
     listed = []
     for kind, names in problems.items():
         if names:
-            more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-            listed.append(f"{kind}: {', '.join(names[:LISTED])}{more}")
+            listed.append(f"{kind}: {some(names)}")
     if listed:
         raise UserError(
             f"{path} does not fit the architecture{how and ', ' + how}: {'; '.join(listed)}. "

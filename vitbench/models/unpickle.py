@@ -7,7 +7,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-from vitbench.errors import UserError
+from vitbench.errors import UserError, some
 
 ADVICE = "give a .safetensors file, or save the state dict alone: torch.save(model.state_dict())"
 
@@ -96,5 +96,4 @@ def _reason(path: Path, error: Exception) -> str:
         names = re.findall(r"GLOBAL (\S+)", str(error))
     if not names:
         return "not in torch's format, or its pickle is more than data: nothing was executed"
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"it has more than data in it: {', '.join(names[:3])}{more}: nothing was executed"
+    return f"it has more than data in it: {some(names)}: nothing was executed"

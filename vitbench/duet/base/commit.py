@@ -18,7 +18,7 @@ from vitbench.duet.base.submodules import fill
 from vitbench.duet.base.tree_digest import overlooked
 from vitbench.duet.base.untracked import Untracked
 from vitbench.duet.base.work_tree import checked_out
-from vitbench.errors import UserError
+from vitbench.errors import UserError, some
 from vitbench.place import CHECKOUT, PACKAGE
 from vitbench.project.project import Project
 
@@ -53,8 +53,7 @@ def standing(against: str, project: Project, tip: bool) -> Standing:
     found, here = base_of(against, root, tip), commit_of("HEAD", against, root)
     changed, notes, same = _changed(project, top_of(root)), found.notes, ""
     if changed:
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        notes += (f"head has uncommitted changes: {', '.join(changed[:3])}{more}",)
+        notes += (f"head has uncommitted changes: {some(changed)}",)
     elif found.commit == here:
         same = f"base and head are one commit, {here[:10]}, and no file is changed"
     return Standing(found.commit, notes, found.merge_base_of, same)

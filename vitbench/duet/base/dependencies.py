@@ -10,9 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from vitbench.duet.base.dependency_files import FILES, FOLDER, Read, reader, requirement_lines
-
-NAMED = 3
-"""So many files are named in a note."""
+from vitbench.errors import some
 
 
 def changed(base: Path, head: Path) -> list[str]:
@@ -37,9 +35,8 @@ def packages_note(base: Path, head: Path) -> tuple[str, ...]:
     found = changed(base, head)
     if not found:
         return ()
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     return (
-        f"base declares other packages than head ({', '.join(found[:NAMED])}{more}), and both "
+        f"base declares other packages than head ({some(found)}), and both "
         "sides run with the packages that are installed here: --against=ENVIRONMENT compares "
         "packages",
     )

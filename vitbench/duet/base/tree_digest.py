@@ -81,9 +81,11 @@ def _tracked(top: Path) -> dict[str, str]:
 
 def overlooked(top: Path) -> list[str]:
     """The files that git is told to overlook, and that are others than in the index."""
+    here = [name for name in _unwatched(top) if os.path.lexists(top / name)]
+    if not here:
+        return []
     rows = _rows(names(top, "ls-files", "-s", "-z"))
     index = {name: f"{words[0]} {words[1]}" for words, name in rows}
-    here = (name for name in _unwatched(top) if os.path.lexists(top / name))
     return [name for name in here if _changed(top, name) != index[name]]
 
 

@@ -8,13 +8,11 @@ from pathlib import Path
 
 from vitbench.duet.base import dvc
 from vitbench.duet.base.revision import git, names
-from vitbench.errors import UserError
+from vitbench.errors import UserError, some
 from vitbench.lfs import Pointer, pointer_of
 
 ARTIFACT = "artifact"
 Stamp = tuple[tuple[str, int, int, int], ...]
-NAMED = 3
-"""So many paths are named in a note."""
 
 
 @dataclass
@@ -64,10 +62,9 @@ class Untracked:
         if not self.from_head:
             return ()
         names = [f"{path.as_posix()} ({what})" for path, what in self.from_head.items()]
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         return (
-            "git does not track what both sides take from head: "
-            f"{', '.join(names[:NAMED])}{more}. A change of it is not compared",
+            f"git does not track what both sides take from head: {some(names)}. A change of it is "
+            "not compared",
         )
 
     def _elsewhere(self, within: Path, what: str) -> Path:

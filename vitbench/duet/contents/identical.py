@@ -15,7 +15,7 @@ from vitbench.build.strays import refuse_reads
 from vitbench.duet.base.dependencies import changed
 from vitbench.duet.base.revision import git
 from vitbench.duet.base.side import Side
-from vitbench.duet.contents.same_files import Tree, differing, mixed, other_links, repository_of
+from vitbench.duet.contents.same_files import Tree, differing, other_links, repository_of
 from vitbench.duet.conversation import Conversation
 from vitbench.duet.play_case import LOAD_SECONDS, in_parallel
 from vitbench.duet.progress import Progress
@@ -114,7 +114,7 @@ def compare(contents: Sided) -> Same | Unlike:
 
 def refuse_mixed(base: Mapping[str, Any], head_tree: Path) -> None:
     """Raises Incomparable where base read another file of head's tree than its own tree has."""
-    refuse_reads([*mixed(Tree(Path(base["tree"])), Tree(head_tree), base["taken"])])
+    refuse_reads(base["tree"], head_tree, base["taken"])
 
 
 def _found(

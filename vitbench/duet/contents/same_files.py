@@ -88,15 +88,6 @@ def repository_of(folder: Path) -> Path:
     return next(found, folder)
 
 
-def mixed(base: Tree, head: Tree, taken: Iterable[str]) -> Iterator[str]:
-    """Of what base took from head's tree, `taken`, what its own tree has otherwise."""
-    for name in sorted(taken):
-        if not os.path.lexists(base.path(name)):
-            continue
-        if base.contents(name) != head.contents(name) or base.listing(name) != head.listing(name):
-            yield name
-
-
 def other_links(base: Tree, head: Tree, links: Iterable[str]) -> Iterator[str]:
     """The symbolic links of both trees that lead elsewhere: native code may have followed one."""
     for name in sorted(links):

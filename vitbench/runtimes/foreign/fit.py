@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.errors import UserError
+from vitbench.errors import UserError, some
 from vitbench.runtimes.foreign.description import DTYPES, Description
 from vitbench.runtimes.foreign.opened import Output, Port
 
@@ -182,5 +182,4 @@ def _size(found: Description, image: tuple[int, int, int]) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    words = ", ".join(map(repr, names[:SHOWN])) or "none"
-    return f"{words} and {len(names) - SHOWN} more" if len(names) > SHOWN else words
+    return some([*map(repr, names)], SHOWN) or "none"
