@@ -174,6 +174,13 @@ MUTANTS = [
     Mutant("convit: only a module that was called is looked at", "runtimes/linear_layers.py",
            "    return [name for name in names if name not in read]", "    return names",
            "suite/test_linear_layers.py"),
+    Mutant("fleet: a receipt is written twice", "fleet/receipts.py",
+           "if receipt.task in self.found:", "if False:", "unit/test_fleet_receipts.py"),
+    Mutant("fleet: two hosts of one machine run side by side", "fleet/schedule.py",
+           "host.physical == each.host.physical or ", "", "unit/test_fleet_receipts.py"),
+    Mutant("fleet: a case that was never begun is forgotten", "fleet/run.py",
+           "for task in open_tasks\n    }", "for task in open_tasks if task in tries\n    }",
+           "unit/test_fleet_receipts.py"),
 ]  # fmt: skip
 
 
