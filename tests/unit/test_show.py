@@ -261,6 +261,22 @@ def test_of_several_models_an_unavailable_variant_names_which():
     assert f"onnx on cpu ({TINY}, {OTHER}): missing" in text
 
 
+def test_variants_that_are_unavailable_for_one_reason_share_a_line():
+    names = ("tf32", "fp16", "lite")
+    needed = {"tf32": "CUDA", "fp16": "CUDA", "lite": "torch 2.12"}
+    unavailable = {
+        f"{TINY}/{name}/cpu/b{batch}": f"{name} is made for {needed[name]}"
+        for name in names
+        for batch in (1, 8)
+    }
+    unavailable[f"{TINY}/fp16/cuda:0/b1"] = "fp16 is made for CUDA"
+    unavailable[f"{TINY}/onnx/cpu/b1"] = "made for CUDA"
+    text = table(a_run(unavailable=unavailable), None)
+    assert "  tf32, onnx on cpu: made for CUDA\n" in text
+    assert "  fp16 on cpu, cuda:0: made for CUDA\n" in text
+    assert "  lite on cpu: made for torch 2.12\n" in text
+
+
 def test_a_failed_case_says_why():
     text = table(a_run(failed={f"{TINY}/lite/cpu/b1": "top-1 differs: BROKEN"}), None)
     assert f"Failed:\n  {TINY}/lite/cpu/b1: top-1 differs: BROKEN" in text

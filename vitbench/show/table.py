@@ -126,18 +126,18 @@ def _grid(shown: Sequence[Column], group: Sequence[Row], found: Sequence[Row]) -
 
 
 def _unavailable(run: RunInfo) -> list[str]:
-    """A reason once per variant, whatever the batches."""
+    """A line for each reason, with the variants that have it, whatever the batches."""
     where: dict[tuple[str, str], list[Case]] = defaultdict(list)
     for name, reason in run.unavailable.items():
         case = Case.parse(name)
-        where[case.variant, reason].append(case)
-    lines = []
+        where[case.variant, reason.removeprefix(f"{case.variant} is ")].append(case)
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for (variant, reason), cases in where.items():
         devices = ", ".join(sorted({case.device for case in cases}))
         models = ", ".join(dict.fromkeys(case.model for case in cases))
         of = f" ({models})" if len(run.models) > 1 else ""
-        lines.append(f"{variant} on {devices}{of}: {reason}")
-    return lines
+        alike[f"on {devices}{of}", reason].append(variant)
+    return [f"{', '.join(names)} {place}: {reason}" for (place, reason), names in alike.items()]
 
 
 def _operators(found: Sequence[Row]) -> Iterator[str]:
