@@ -67,7 +67,7 @@ def blocks(language: str) -> list:
 @pytest.mark.parametrize("block", blocks("yaml"))
 def test_a_workflow_of_a_document_is_yaml(block):
     jobs = yaml.safe_load(block)
-    assert jobs.get("jobs", jobs).keys() <= {"gate", "page", "vitbench"}
+    assert jobs.get("jobs", jobs).keys() <= {"gate", "page", "shard", "vitbench"}
 
 
 @pytest.mark.parametrize("block", blocks("toml"))

@@ -40,7 +40,7 @@ def class_of(found: Mapping[str, Any], model: str) -> str:
     """
     own, weights = found.get("fingerprint"), _table(found.get("weights"))
     mine = {model: weights.get(model)}
-    if own is None or _follows(found):
+    if own is None or follows(found):
         return _digest({**identity(found), "weights": mine})
     return str(own) if weights.keys() <= mine.keys() else _digest([own, mine])
 
@@ -49,16 +49,21 @@ def alone(found: Mapping[str, Any], model: str) -> dict[str, Any]:
     """`machine(report)` as of a report of one model."""
     mine = {model: _table(found.get("weights")).get(model)}
     rest = {key: each for key, each in found.items() if key != "fingerprint"}
-    own = {"fingerprint": _digest(_recorded(found, mine))} if _follows(found) else {}
+    own = {"fingerprint": _digest(_recorded(found, mine))} if follows(found) else {}
     return {**own, **rest, "weights": mine, "classes": {model: class_of(found, model)}}
 
 
 def with_models(found: Mapping[str, Any], name: Callable[[str], str]) -> dict[str, Any]:
     """`machine(report)` as if its models had been called otherwise: `name` of each."""
     weights = {name(model): each for model, each in _table(found.get("weights")).items()}
-    own = {"fingerprint": _digest(_recorded(found, weights))} if _follows(found) else {}
-    renamed = {**found, **own, "weights": weights}
-    return renamed | ({"classes": classes(renamed)} if "classes" in found else {})
+    return with_weights(found, weights)
+
+
+def with_weights(found: Mapping[str, Any], weights: Mapping[str, Any]) -> dict[str, Any]:
+    """`machine(report)` as of a report of these models, given with their weights."""
+    own = {"fingerprint": _digest(_recorded(found, weights))} if follows(found) else {}
+    changed = {**found, **own, "weights": weights}
+    return changed | ({"classes": classes(changed)} if "classes" in found else {})
 
 
 def taken(report: Mapping[str, Any], name: str) -> datetime:
@@ -144,7 +149,8 @@ def _recorded(found: Mapping[str, Any], weights: Any) -> dict[str, Any]:
     return {**{key: found.get(key) for key in IDENTITY}, "weights": weights}
 
 
-def _follows(found: Mapping[str, Any]) -> bool:
+def follows(found: Mapping[str, Any]) -> bool:
+    """Whether the fingerprint of `machine(report)` is made of what is recorded there."""
     return found.get("fingerprint") == _digest(_recorded(found, found.get("weights")))
 
 

@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.json import schema_components
 
 from vitbench.report.extra import Table
+from vitbench.report.merged import Merged
 from vitbench.report.row import OurRow
 
 # Schema history; the types describe the newest. A reader accepts all up to its own.
@@ -111,7 +112,7 @@ class MachinePrice(Struct, frozen=True):
 
 class RunInfo(Struct, frozen=True):
     """`unavailable` and `failed`: the reason by case id. `variants`: those that are not
-    vitbench's own."""
+    vitbench's own. `merged`: None of a report that one run wrote."""
 
     schema: int
     version: str
@@ -126,6 +127,7 @@ class RunInfo(Struct, frozen=True):
     selected: list[str] = []
     variants: dict[str, VariantInfo] = {}
     price: MachinePrice | None = None
+    merged: Merged | None = None
 
 
 class Machine(Struct, frozen=True):

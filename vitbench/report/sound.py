@@ -47,7 +47,7 @@ def sound(
     benchmarks = report["benchmarks"]
     if not by_vitbench(report):
         benchmarks = [{**each, "extra_info": {}} if is_ours(each) else each for each in benchmarks]
-    keys = [_key(index, each) for index, each in enumerate(benchmarks)]
+    keys = [key_of(index, each) for index, each in enumerate(benchmarks)]
     times = Counter(keys)
     kept, out = [], list(report.get(LEFT_OUT, ()))
     for index, (each, key) in enumerate(zip(benchmarks, keys, strict=True)):
@@ -97,20 +97,21 @@ def is_ours(benchmark: Any) -> bool:
     return isinstance(extra, dict) and isinstance(extra.get("case"), dict) and "schema" in extra
 
 
+def key_of(index: int, benchmark: Mapping[str, Any]) -> tuple[str, str]:
+    """What no two benchmarks of a report may share: case and group; of a plain one name and ""."""
+    if is_ours(benchmark):
+        case = benchmark["extra_info"]["case"]
+        name = case.get("id") if isinstance(case, dict) else None
+        return str(name or f"benchmarks[{index}]"), str(benchmark.get("group"))
+    return name_of(benchmark) or f"benchmarks[{index}]", ""
+
+
 def positive(value: Any, what: str) -> Iterator[str]:
     """A sentence where a value is no time or ratio."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not LEAST < value < MOST:
         shown = repr(value) if len(repr(value)) < 40 else f"{repr(value)[:40]}..."
         yield f"{what} is {shown}, but should be a positive number"
-
-
-def _key(index: int, benchmark: Mapping[str, Any]) -> tuple[str, str]:
-    if is_ours(benchmark):
-        case = benchmark["extra_info"]["case"]
-        name = case.get("id") if isinstance(case, dict) else None
-        return str(name or f"benchmarks[{index}]"), str(benchmark.get("group"))
-    return name_of(benchmark) or f"benchmarks[{index}]", ""
 
 
 def _fault(benchmark: Mapping[str, Any], index: int) -> str:

@@ -4,17 +4,17 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET
 
-from vitbench.case import Case
 from vitbench.report.reader import Row
 from vitbench.report.row import TimedRow
 from vitbench.report.schema import RunInfo
-from vitbench.report.timed import Ratio
+from vitbench.show.merged import sources
+from vitbench.show.null_arms import null_arms
 
 
 def rests_on(found: Sequence[Row], run: RunInfo | None) -> Iterator[str]:
     """Null arms, quotas that disturbed, models and images, recipes and files of the user's own, and
     layers that stay in float."""
-    yield from _null_arms(found)
+    yield from null_arms(found, run.merged if run else None)
     yield from _throttled(found)
     yield from _foundations(run) if run else ()
     yield from _of_the_user(found)
@@ -38,38 +38,6 @@ def partly_quantized(
         )
     whole = quantized_layers + float_layers
     return f"{quantized_layers} of {whole} linear layers are int8; {', and '.join(reasons)}"
-
-
-def _null_arms(found: Sequence[Row]) -> Iterator[str]:
-    """What the run could see, by the reference paired with a second copy of itself."""
-    arms: dict[tuple[str, str], list[str]] = {}
-    for row in found:
-        if row.timed:
-            lines = arms.setdefault((row.case.model, row.case.device), [])
-            if row.timed.reference.null_arm:
-                lines.append(_null_arm(row.case, row.timed.ratio))
-    for (model, device), lines in arms.items():
-        yield from lines or [
-            f"no null arm of {model} on {device}: "
-            "this run does not tell how small a change it can see"
-        ]
-
-
-def _null_arm(case: Case, ratio: Ratio) -> str:
-    words = (
-        f"null arm of {case.model} on {case.device}, batch {case.batch} ({case.variant} against a "
-        f"second copy): {ratio.speedup:.3f}x"
-    )
-    low, high, detectable = ratio.low, ratio.high, ratio.detectable
-    if low is None or high is None or detectable is None:
-        return f"{words}; {ratio.rounds} rounds are too few for an interval"
-    words += (
-        f" [{low:.3f}, {high:.3f}] within this process; "
-        f"this run can see changes of about {detectable * 100:.1f} %"
-    )
-    if not low <= 1 <= high:
-        words += ". The interval leaves out 1, so this run is biased: two copies should be equal"
-    return words
 
 
 def _partly_quantized(found: Sequence[Row]) -> Iterator[str]:
@@ -153,6 +121,7 @@ def _foundations(run: RunInfo) -> Iterator[str]:
         f"{images.count} images of {images.photographs} photographs, {labelled} "
         f"({images.source}), sha256 {images.sha256[:12]}; threads: {run.threads}"
     )
+    yield from sources(run)
     if run.price:
         yield (
             f"price: {run.price.name} costs {run.price.per_hour:g} an hour ({run.price.origin}); "
