@@ -38,6 +38,14 @@ def digest(modules: Iterable[str], package: Path = PACKAGE) -> str:
     return found.hexdigest()
 
 
+def whole(package: Path = PACKAGE) -> str:
+    """SHA-256 of all Python files of vitbench: two checkouts of one version may differ."""
+    found = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        found.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
+    return found.hexdigest()
+
+
 def files(modules: Iterable[str], package: Path = PACKAGE) -> list[Path]:
     """The files of `modules` and of all that they import of vitbench, in a function or outside.
 
