@@ -8,7 +8,7 @@ the next one goes on. Exit code 1 where a cell of this run FAILS.
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from time import monotonic
@@ -21,6 +21,8 @@ from vitbench.build.ask import ask
 from vitbench.build.memory import default_limit
 from vitbench.errors import ACROSS_PROCESSES
 from vitbench.measure.options import build_memory
+from vitbench.runtimes import variant
+from vitbench.runtimes.catalogue import declared
 
 ROOT = Path(__file__).parents[1]
 CELL = (sys.executable, "-P", "-m", "tests.helpers.family_cell")
@@ -63,6 +65,14 @@ def chosen(options: argparse.Namespace, cells: Mapping[str, Any]) -> Iterator[tu
             yield family, name
 
 
+def installed(cells: Iterable[tuple[Family, str]]) -> Iterator[tuple[Family, str]]:
+    """Those whose variant's packages are there: that one is missing says nothing of a network."""
+    reasons = {name: declared(variant(name)) for name in COLUMNS}
+    for reason in sorted({*filter(None, reasons.values())}):
+        print(f"left out: {reason}")
+    yield from ((family, name) for family, name in cells if reasons[name] is None)
+
+
 def _named(options: argparse.Namespace, family: Family, name: str) -> bool:
     own = (family.id, family.name, family.source)
     rows = not options.family or any(fnmatchcase(x, g) for x in own for g in options.family)
@@ -100,7 +110,7 @@ def main(words: list[str] | None = None) -> int:
     options = parsed(words)
     page, status, began = options.out.with_suffix(".md"), 0, monotonic()
     cache = (options.cache or default_folder()).absolute()
-    todo = [] if options.render else list(chosen(options, read(options.out)["cells"]))
+    todo = [] if options.render else list(installed(chosen(options, read(options.out)["cells"])))
     for number, (family, name) in enumerate(todo, 1):
         if monotonic() - began > options.minutes * 60:
             print(f"{len(todo) - number + 1} cells are left for another run")

@@ -20,6 +20,7 @@ from vitbench.processor import cpu as cpu
 PACKAGES = (
     "torch", "torchvision", "timm", "transformers", "numpy", "pytest-benchmark", "vitbench",
     "onnxruntime", "onnx", "onnxscript", "openvino", "nncf", "executorch", "torchao",
+    "zentorch",
 )  # fmt: skip
 # The same package under other names, which are built for other devices.
 ALSO = {"onnxruntime": ("onnxruntime-gpu",)}

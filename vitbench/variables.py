@@ -16,7 +16,7 @@ RESULTS = (
     "ATEN_*", "TORCH*", "PYTORCH_*", "AOT_INDUCTOR_*", "AOTINDUCTOR_*", "AOTI_*", "TRITON_*",
     "ONEDNN_*", "DNNL_*", "MKL_*", "OPENBLAS_*", "BLIS_*", "CUBLAS_*", "CUBLASLT_*", "CUDNN_*",
     "NVIDIA_TF32_OVERRIDE", "DISABLE_ADDMM_CUDA_LT", "TIMM_*", "OV_*", "OPENVINO_*", "NNCF_*",
-    "ORT_*", "MLAS_*", "XNNPACK_*", "OMP_DYNAMIC", "OMP_THREAD_LIMIT",
+    "ORT_*", "MLAS_*", "XNNPACK_*", "ZENDNN*", "ZENTORCH_*", "OMP_DYNAMIC", "OMP_THREAD_LIMIT",
     "KMP_DETERMINISTIC_REDUCTION", "GLIBC_TUNABLES", "LD_PRELOAD",
 )  # fmt: skip
 # Where a compiler or a loader looks. They are paths of a machine: in a key, and in no report.

@@ -15,9 +15,9 @@ from vitbench.runtimes import VARIANTS
 Cells = dict[str, dict[str, dict[str, Any]]]
 """A cell by the id of its family and the name of its variant."""
 PACKAGES = ("torch", "timm", "transformers", "torchao", "onnxruntime", "openvino", "nncf",
-            "executorch")  # fmt: skip
+            "executorch", "zentorch")  # fmt: skip
 # Columns, cheap ones first: what compiles code takes a minute a cell.
-_LAST = ("executorch", "inductor", "aot_inductor")
+_LAST = ("executorch", "inductor", "aot_inductor", "zentorch")
 _CPU = [row for row in VARIANTS if "cpu" in row.devices]
 COLUMNS = tuple(
     row.name

@@ -16,7 +16,8 @@ from vitbench.runtimes import VARIANTS, variant
 
 NAMES = [row.name for row in VARIANTS if "cpu" in row.devices]
 # Each takes 5 to 10 s of a core; the layers of tuned-int8 come compiled from the cache.
-COMPILED = [name for name in NAMES if variant(name).runtime in ("inductor", "aot_inductor")]
+COMPILING = ("inductor", "aot_inductor", "zentorch")
+COMPILED = [name for name in NAMES if variant(name).runtime in COMPILING]
 QUICK = [name for name in NAMES if name not in COMPILED]
 # Of each runtime that builds in a moment, and of each that takes 10 s a model.
 OF_FAMILIES = [n for n in FIRST if n in QUICK and variant(n).runtime != "executorch"]

@@ -117,6 +117,8 @@ PRODUCTS = {
     "torchao-int8-dynamic": QLINEAR,
     "pt2e-int8": QLINEAR,
     "executorch-int8-dynamic": None,
+    "zentorch-int8": profiled("^zentorch::zentorch_dynamic_qlinear$"),
+    "zentorch-int8-torchao": profiled("qlinear_pointwise"),
 }
 ENGINES = ("fbgemm", "onednn")
 # A compiler or a library's import takes most of their time.

@@ -162,6 +162,7 @@ def test_a_report_names_the_variables_that_change_its_figures(monkeypatch, name)
     ("name", "package"),
     [
         ("compiled-int8", "torchao"), ("compiled-fp8", "torchao"), ("ort-fp32", "onnxruntime"),
+        ("zentorch-int8-torchao", "torchao"), ("zentorch-fp32", "zentorch"),
         ("openvino-int8", "nncf"), ("executorch-int8-dynamic", "torchao"), ("fp32", "timm"),
         ("fp32", "transformers"), ("fp32", "torch"),
     ],

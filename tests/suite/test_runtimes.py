@@ -44,6 +44,7 @@ FIRST = list(
      if row.name in NAMES}.values()
 )  # fmt: skip
 OF_FIRST = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FIRST]
+COMPILED = ("inductor", "zentorch")  # when they are loaded
 STREAMING = [each for each in OF_FIRST if has_streams(variant(str(each.values[0])), "cpu")]
 
 
@@ -187,7 +188,7 @@ def test_the_code_that_loads_it_is_short(case, session):
     )
     code = RUNTIMES[placement.variant.runtime].loading_code(placement)
     compile(code, "load", "exec")
-    assert len(code.splitlines()) <= 10
+    assert len(code.splitlines()) <= 15
 
 
 @pytest.fixture(scope="module")
@@ -287,7 +288,7 @@ def probed(available, session, tmp_path_factory):
         for file in artifact.files:
             (folder / file.name).write_bytes(b"garbage" * 1000)
         garbage.append(placed(case, session, 1, folder / artifact.path.name))
-    cases = [each for each in available if variant(each.variant).runtime != "inductor"]
+    cases = [each for each in available if variant(each.variant).runtime not in COMPILED]
     answer = probe(cases, session, 1, garbage)
     assert list(answer["found"]) == [case.variant for case in cases]
     return answer

@@ -7,7 +7,7 @@ import pytest
 from vitbench.build import code, identity
 from vitbench.runtimes import RUNTIMES
 
-OF_STATE = {"eager", "inductor", "torchscript", "lite", "tuned"}
+OF_STATE = {"eager", "inductor", "torchscript", "lite", "tuned", "zentorch"}
 OF_TORCH = OF_STATE | {"aot_inductor"}
 
 
@@ -40,9 +40,9 @@ def changed_by(package, file, text):
         "runtimes/lite.py": {"lite"},
         "runtimes/openvino.py": {"openvino"},
         "runtimes/torchscript.py": {"torchscript", "lite", "tuned"},
-        "runtimes/eager.py": {"eager", "inductor"},  # inductor takes its `build`
+        "runtimes/eager.py": {"eager", "inductor", "zentorch"},  # which take its `build`
         "runtimes/onnx_graph.py": {"onnxruntime"},
-        "runtimes/onednn.py": {"aot_inductor"},  # imported inside a function or outside
+        "runtimes/onednn.py": {"aot_inductor", "zentorch"},  # imported inside a function or outside
         "runtimes/torch_state.py": OF_STATE,
         "runtimes/torch_common.py": OF_TORCH,
         "runtimes/base.py": set(RUNTIMES),

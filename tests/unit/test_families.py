@@ -86,6 +86,14 @@ def test_parts_make_the_whole_and_what_is_done_is_left_out():
     assert [name for _, name in of([*words, "--again=*time"], cells)] == ["bf16"]
 
 
+def test_a_column_whose_package_is_missing_is_left_out(monkeypatch, capsys):
+    lacking = {"ort-fp32": "onnxruntime is not installed"}
+    monkeypatch.setattr(families, "declared", lambda row: lacking.get(row.name))
+    cells = [(FAMILIES[0], "fp32"), (FAMILIES[0], "ort-fp32")]
+    assert [*families.installed(cells)] == cells[:1]
+    assert capsys.readouterr().out == "left out: onnxruntime is not installed\n"
+
+
 @pytest.mark.parametrize("part", ["0/2", "3/2", "2", "a/b"])
 def test_a_part_that_there_is_not_is_refused(part, capsys):
     with pytest.raises(SystemExit):

@@ -33,14 +33,13 @@ def package(
 
     Returns the copy's path. The manifest's `files` are the names and sha256 of all that belongs to
     it, `sha256` that of the one file, or else of their digests in a row; `load` is Python of at
-    most ten lines that loads it without vitbench; `calibration` what a static recipe was calibrated
-    on. `preprocessing` says how an image file becomes the input; `preprocess` is that as Python of
-    Pillow and NumPy alone, `classify` three lines that use both, and `answer` lines that make words
-    of the logits, as `vitbench predict` does. predict.py is all of them as a program. Where a
-    preprocessing cannot be written out, it is the reason, `preprocess` and `classify` are empty,
-    and there is no program. Of what another tool built, `built`
-    is false and `input` says how the file takes images. Raises UserError where the folder cannot be
-    written.
+    most fifteen lines that loads it without vitbench; `calibration` what a static recipe was
+    calibrated on. `preprocessing` says how an image file becomes the input; `preprocess` is that as
+    Python of Pillow and NumPy alone, `classify` three lines that use both, and `answer` lines that
+    make words of the logits, as `vitbench predict` does. predict.py is all of them as a program.
+    Where a preprocessing cannot be written out, it is the reason, `preprocess` and `classify` are
+    empty, and there is no program. Of what another tool built, `built` is false and `input` says
+    how the file takes images. Raises UserError where the folder cannot be written.
     """
     target = folder / f"{model.spec.name}-{variant.name}"
     file = target / next(iter(artifact.names))

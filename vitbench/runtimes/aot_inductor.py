@@ -45,12 +45,7 @@ def supports(variant: Variant, device: str) -> None:
     if variant.options.get("quantization") in ONEDNN and not x86:
         raise Unavailable(f"{variant.name} needs oneDNN's int8 linears, which are made for x86-64")
     if variant.options.get("quantization") == "torchao-dynamic":
-        kernel = onednn.signed_int8_kernel()
-        if kernel and kernel.startswith("ref"):
-            raise Unavailable(
-                f"oneDNN has only its reference kernel ({kernel}) for signed int8 activations on "
-                "this CPU, which takes seconds an image; ONEDNN_MAX_CPU_ISA=AVX2 gives it another"
-            )
+        onednn.require_signed_int8_kernel()
 
 
 def suits(network: Network, variant: Variant) -> None:

@@ -195,7 +195,8 @@ class Runtime(Protocol):
         """
 
     def loading_code(self, placement: Placement, /) -> str:
-        """Python that loads the artifact without vitbench, at most ten lines, ending in `model`."""
+        """Python that loads the artifact without vitbench, at most fifteen lines, ending in
+        `model`."""
 
     def calling_code(self, variant: Variant, images: str, /) -> list[str]:
         """Lines of Python that call this `model` without vitbench.

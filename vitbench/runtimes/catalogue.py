@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 from vitbench.case import Case
 from vitbench.environment import installed
@@ -15,6 +16,11 @@ from vitbench.runtimes.foreign import require_definition
 from vitbench.runtimes.provided import Problem, package_variants
 from vitbench.runtimes.registry import runtime
 from vitbench.runtimes.variants import VARIANTS
+
+# The extra that installs a package, where it is not `runtimes`.
+EXTRAS = {"torch": "suite", "zentorch": "zentorch"}
+# Packages whose every release is made for the torch of the same first two numbers.
+OF_ONE_TORCH = ("zentorch",)
 
 # On every machine with the same bundled weights: short, real and comparable.
 DEFAULT_MODEL = "deit_tiny_patch16_224"
@@ -156,15 +162,21 @@ def declared(row: Variant) -> str | None:
         requirement = Requirement(text)
         name, found = requirement.name, installed(requirement.name)
         if found is None:
-            extra = "suite" if name == "torch" else "runtimes"
-            return f"{name} is not installed ({install(extra)})"
+            return f"{name} is not installed ({install(EXTRAS.get(name, 'runtimes'))})"
         if not requirement.specifier.contains(found, prereleases=True):
             return f"{name} {found} is installed; {row.name} needs {requirement}"
+        if name in OF_ONE_TORCH and _series(found) != _series(torch := installed("torch") or "0"):
+            return f"{name} {found} is for torch {_series(found)}, and torch {torch} is installed"
     try:
         require_definition(row)
     except UserError as error:
         return str(error)
     return None
+
+
+def _series(version: str) -> str:
+    """The first two numbers of a version."""
+    return ".".join(map(str, Version(version).release[:2]))
 
 
 def require(row: Variant, device: str) -> Variant:

@@ -7,7 +7,7 @@ import subprocess
 from functools import cache
 
 # The runtimes that compile C++, while they build or while they load.
-COMPILING = ("inductor", "aot_inductor", "tuned")
+COMPILING = ("inductor", "aot_inductor", "zentorch", "tuned")
 
 
 def compiler() -> list[str] | None:

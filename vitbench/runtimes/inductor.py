@@ -114,18 +114,22 @@ structure = torch_counts.counted(load)
 def loading_code(placement: Placement) -> str:
     variant, code = placement.variant, torch_state.loading_code(placement)
     if variant.options.get("quantization") == "torchao":
-        config = {
-            "int8": "Int8DynamicActivationInt8WeightConfig()",
-            "fp8": "Float8DynamicActivationFloat8WeightConfig(granularity=torchao.PerRow())",
-        }[variant.precision]
-        code += "\nfrom torchao import quantization as torchao"
-        wanted = ""
-        if globs := variant.options.get(FLOAT_LAYERS):
-            code += f"\nfrom fnmatch import fnmatchcase\nglobs = {list(globs)}"
-            wanted = (
-                ", lambda layer, name: isinstance(layer, torch.nn.Linear)"
-                " and not any(fnmatchcase(name, glob) for glob in globs)"
-            )
-        code += f"\ntorchao.quantize_(model.cuda(), torchao.{config}{wanted})"
+        code += "\n" + quantizing_code(variant, "model.cuda()")
     mode = variant.options.get("mode")
     return code + f"\nmodel = torch.compile(model, dynamic=False, fullgraph=True, mode={mode!r})"
+
+
+def quantizing_code(variant: Variant, module: str = "model") -> str:
+    """Python that makes the linear layers of a module torchao's, as `quantize` does."""
+    config = {
+        "int8": "Int8DynamicActivationInt8WeightConfig()",
+        "fp8": "Float8DynamicActivationFloat8WeightConfig(granularity=torchao.PerRow())",
+    }[variant.precision]
+    code, wanted = "from torchao import quantization as torchao", ""
+    if globs := variant.options.get(FLOAT_LAYERS):
+        code += f"\nfrom fnmatch import fnmatchcase\nglobs = {list(globs)}"
+        wanted = (
+            ", lambda layer, name: isinstance(layer, torch.nn.Linear)"
+            " and not any(fnmatchcase(name, glob) for glob in globs)"
+        )
+    return code + f"\ntorchao.quantize_({module}, torchao.{config}{wanted})"

@@ -73,7 +73,8 @@ def require_call(module: Any, image: Sequence[int]) -> None:
 
     try:
         with torch.inference_mode():
-            copy.deepcopy(module)(torch.zeros(1, *image))
+            dtype = next((each.dtype for each in module.parameters()), torch.float32)
+            copy.deepcopy(module)(torch.zeros(1, *image, dtype=dtype))
     except Exception as error:  # whatever the network's own code does with a layer that changed
         raise Unavailable(
             f"the model does not run with int8 linear layers: {with_kind(error)}"

@@ -5,6 +5,8 @@ import re
 import tempfile
 from functools import cache
 
+from vitbench.errors import Unavailable
+
 
 @cache
 def signed_int8_kernel() -> str | None:
@@ -32,3 +34,13 @@ def signed_int8_kernel() -> str | None:
         caught.seek(0)
         found = re.search(r"exec,cpu,(?:matmul|inner_product),([^,]+),", caught.read().decode())
     return found and found[1]
+
+
+def require_signed_int8_kernel() -> None:
+    """Raises Unavailable where oneDNN has only its reference for signed int8 activations."""
+    kernel = signed_int8_kernel()
+    if kernel and kernel.startswith("ref"):
+        raise Unavailable(
+            f"oneDNN has only its reference kernel ({kernel}) for signed int8 activations on "
+            "this CPU, which takes seconds an image; ONEDNN_MAX_CPU_ISA=AVX2 gives it another"
+        )

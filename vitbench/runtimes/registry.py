@@ -17,6 +17,7 @@ from vitbench.runtimes import (
     openvino,
     torchscript,
     tuned,
+    zentorch,
 )
 from vitbench.runtimes.base import Runtime
 
@@ -29,6 +30,7 @@ RUNTIMES: Mapping[str, Runtime] = {
     "onnxruntime": onnxruntime,
     "openvino": openvino,
     "executorch": executorch,
+    "zentorch": zentorch,
     "tuned": tuned,
     "endpoint": endpoint,
 }

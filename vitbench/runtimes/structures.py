@@ -17,7 +17,7 @@ from vitbench.structure.groups import derived
 LIBRARIES = {"timm": ("timm",), "hf": ("transformers",)}
 # Whose artifacts have as many bytes whatever the weights and the build: those of weights alone.
 # TorchScript, ONNX, OpenVINO and ExecuTorch write equal constants once, and names that they number.
-EXACT_BYTES = ("eager", "inductor")
+EXACT_BYTES = ("eager", "inductor", "zentorch")
 ANY_LIBRARY = ("timm", "torchvision", "transformers")
 
 

@@ -114,6 +114,16 @@ TAKES: Mapping[str, Takes] = {
         {"quantization": ("dynamic",), FLOAT_LAYERS: LAYER_NAMES},
         of_transforms=False,
     ),
+    "zentorch": Takes(
+        ("fp32", "bf16", "int8"),
+        {
+            "quantization": ("zentorch", "torchao"),
+            "rest": ("fp32", "bf16"),
+            FLOAT_LAYERS: LAYER_NAMES,
+        },
+        "quantization",
+        of_transforms=False,
+    ),
     "tuned": Takes(("int8",), {FLOAT_LAYERS: LAYER_NAMES}),
     "endpoint": Takes(PRECISIONS, {"url": URL, "seconds": SECONDS}, needs=("url",)),
 }  # fmt: skip

@@ -10,6 +10,7 @@ EXECUTORCH = ("executorch>=1.3.1",)
 TORCHAO = (*TORCH, "torchao>=0.17")
 # With torch 2.11, Inductor compiled none of the linear layers of PT2E to int8.
 PT2E = ("torch>=2.12", "torchao>=0.17")
+ZENTORCH = ("torch>=2.12", "zentorch>=2.12.1.1")
 # The last release whose wheels contain XNNPACK.
 XNNPACK = ("torch>=2.11,<2.13",)
 
@@ -188,6 +189,26 @@ VARIANTS: tuple[Variant, ...] = (
         "executorch-int8-dynamic", "executorch", "int8", INT8,
         "ExecuTorch with XNNPACK, int8 linears with an activation scale per token",
         options={"quantization": "dynamic"}, requires=(*EXECUTORCH, "torchao>=0.17"),
+    ),
+    Variant(
+        "zentorch-fp32", "zentorch", "fp32", REBUILT,
+        "torch.compile with AMD's backend, float32",
+        requires=ZENTORCH,
+    ),
+    Variant(
+        "zentorch-bf16", "zentorch", "bf16", HALF,
+        "torch.compile with AMD's backend, weights and activations in bfloat16",
+        requires=ZENTORCH,
+    ),
+    Variant(
+        "zentorch-int8", "zentorch", "int8", INT8,
+        "AMD's int8 linears with an activation scale per token, bfloat16 for the rest",
+        options={"quantization": "zentorch", "rest": "bf16"}, requires=ZENTORCH,
+    ),
+    Variant(
+        "zentorch-int8-torchao", "zentorch", "int8", INT8,
+        "torchao's int8 linears under AMD's backend, bfloat16 for the rest",
+        options={"quantization": "torchao", "rest": "bf16"}, requires=(*ZENTORCH, "torchao>=0.17"),
     ),
     Variant(
         "tuned-int8", "tuned", "int8", INT8,
