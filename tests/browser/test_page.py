@@ -221,7 +221,7 @@ def test_sorting_and_filtering_by_keyboard(opened):
     assert tab.evaluate("document.activeElement.dataset.sort") == "median"
     assert tab.inner_text(first) != CASE
     tab.select_option("#variant", "fp32")
-    assert tab.inner_text("#count") == "1 of 3 cases"
+    assert tab.inner_text("#count") == "1 of 3 rows"
     assert tab.inner_text(first) == f"{TINY}/fp32/cpu/b1"
 
 
@@ -298,6 +298,8 @@ def test_a_front_is_of_one_machine(opened, tmp_path):
     assert f"{CASE}<br>EPYC, 2 cores, 2 threads" in front
     assert f"{other}<br>EPYC, 2 cores, 8 threads" in front
     assert tab.locator("#overview tbody td", has_text="8 threads").count() == 2
+    tab.select_option("#host", "EPYC, 2 cores, 8 threads")
+    assert tab.inner_text("#count") == "2 of 4 rows"
     content = content_of(tmp_path / "other.html")
     assert len({case["fingerprint"] for case in content["cases"]}) == 2
 
@@ -305,6 +307,7 @@ def test_a_front_is_of_one_machine(opened, tmp_path):
 def test_a_machine_is_not_shown_where_there_is_one(opened, tmp_path):
     tab, _ = turn_to(opened, tmp_path, [run_of(1)])
     assert tab.locator("#overview th", has_text="machine").count() == 0
+    assert not tab.locator("#host").is_visible()
     assert "median ms, 1 run;" in tab.inner_text("#trend-words")
     assert not tab.locator("#load-section").is_visible()
     assert tab.inner_text("#count") == "2 of 2 cases"

@@ -175,7 +175,7 @@ def test_rates_of_one_report_within_other_bounds_are_not_compared_by_cost(said):
 @pytest.mark.parametrize(
     ("options", "need", "words"),
     [
-        ((), "latency", "--need=latency takes one report, and there are 2"),
+        (("--plot=x.html",), "latency", "--plot takes one report, and there are 2: name one"),
         (("--plot=x.html",), "cost", "--plot takes one report"),
         (
             ("--price=x:1/h",),

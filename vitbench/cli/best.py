@@ -13,7 +13,7 @@ from vitbench.cli.parsing import path_of
 from vitbench.cli.price import add_prices, prices_by_report, why_unpriced, with_price
 from vitbench.errors import UserError
 from vitbench.judge.best import choose
-from vitbench.judge.candidates import COST, NEEDS
+from vitbench.judge.candidates import COST, LEAST_AGREEMENT, NEEDS
 
 
 def register(commands: Any) -> None:
@@ -29,9 +29,9 @@ def register(commands: Any) -> None:
     best.add_argument(
         "--min-agreement",
         type=share,
-        default=0.96,
+        default=LEAST_AGREEMENT,
         metavar="SHARE",
-        help="least agreement with fp32, 0 to 1 (default: 0.96)",
+        help="least agreement with fp32, 0 to 1 (default: %(default)s)",
     )
     best.add_argument("--json", action="store_true", help="as JSON")
     best.add_argument("--plot", type=path_of, metavar="FILE", help="also write an HTML page")
@@ -51,20 +51,19 @@ def share(choices_text: str) -> float:
 
 def choose_variant(chosen: argparse.Namespace) -> int:
     """The variant to deploy for a need, and why each other one is not it; of several reports, on
-    which machine."""
+    each machine, and for the cost on which."""
     prices = prices_by_report(chosen.price, chosen.reports)
     files = {each: newest_of(chosen.history) if each is None else each for each in chosen.reports}
     _refuse_twice([files[each] for each in chosen.reports])
     if len(files) == 1:
         ((each, file),) = files.items()
         return _of_one(chosen, file, prices.get(each))
-    if chosen.need != COST or chosen.plot:
-        given = "--plot" if chosen.need == COST else f"--need={chosen.need}"
+    if chosen.plot:
         raise UserError(
-            f"{given} takes one report, and there are {len(files)}: machines are compared by what "
-            "a unit of money buys: --need=cost, without --plot"
+            f"--plot takes one report, and there are {len(files)}: name one, or leave it out"
         )
-    return _of_several(chosen, {file: prices.get(each) for each, file in files.items()})
+    by_file = {file: prices.get(each) for each, file in files.items()}
+    return _over_machines(chosen, by_file) if chosen.need == COST else _each(chosen, by_file)
 
 
 def _refuse_twice(files: Sequence[Path]) -> None:
@@ -91,7 +90,7 @@ def _of_one(chosen: argparse.Namespace, file: Path, price: str | None) -> int:
     return OK if all(choice.best for choice in choices) else BROKEN
 
 
-def _of_several(chosen: argparse.Namespace, prices: Mapping[Path, str | None]) -> int:
+def _over_machines(chosen: argparse.Namespace, prices: Mapping[Path, str | None]) -> int:
     """BROKEN where a model and batch of two reports has no two machines that are comparable."""
     from vitbench.judge.machines import Named, rank_machines
     from vitbench.report.reader import read_report
@@ -113,6 +112,36 @@ def _of_several(chosen: argparse.Namespace, prices: Mapping[Path, str | None]) -
         print(machines_text(rankings, only))
     ranked = {(each.model, each.batch) for each in rankings if each.best}
     return OK if ranked == {(each.model, each.batch) for each in rankings} else BROKEN
+
+
+def _each(chosen: argparse.Namespace, prices: Mapping[Path, str | None]) -> int:
+    """The choice on each machine: times and sizes of two machines are compared by nothing.
+
+    BROKEN where a machine has none."""
+    from vitbench.report.prices import description_of
+    from vitbench.report.reader import read_report
+    from vitbench.show.best import choices_text
+    from vitbench.show.clean import clean
+
+    found = []
+    for file, price in prices.items():
+        report = with_price(read_report(file), price, Path.cwd())
+        try:
+            choices = choose(report, chosen.need, chosen.min_agreement)
+        except UserError as error:
+            raise UserError(f"{file}: {error}") from error
+        found.append((file, description_of(report), choices))
+        _say_incomplete(report, chosen.json, f"{file}: ")
+    if chosen.json:
+        documents = [
+            {"report": str(file), "machine": machine, "choices": [x.to_json() for x in choices]}
+            for file, machine, choices in found
+        ]
+        print(json.dumps(documents, indent=2))
+    else:
+        pages = [f"{file}: {machine}\n\n{choices_text(c)}" for file, machine, c in found]
+        print(clean("\n\n".join(pages)))
+    return OK if all(each.best for _, _, choices in found for each in choices) else BROKEN
 
 
 def _say_incomplete(report: Mapping[str, Any], as_json: bool, name: str = "") -> None:

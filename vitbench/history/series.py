@@ -161,10 +161,21 @@ def older_rows(history: History) -> set[int]:
 def newest_rates(history: History) -> dict[str, int]:
     """By case, the newest row of figures with a rate under load, which may be 0, and not of an
     older commit, measured later."""
+    return dict(_rate_rows(history))
+
+
+def _rate_rows(history: History) -> list[tuple[str, int]]:
+    """Cases and rows of figures with a rate under load, oldest first."""
     rates, cases = history.column("server_rate"), history.column("case").astype(int).tolist()
     found = np.flatnonzero(np.isfinite(rates)).tolist()
     older = older_rows(history) if found else set()
-    return {history.cases[cases[row]]: row for row in found if row not in older}
+    return [(history.cases[cases[row]], row) for row in found if row not in older]
+
+
+def newest_rates_by_machine(history: History) -> dict[tuple[str, str], int]:
+    """As `newest_rates`, by case and class of machine."""
+    runs, rows = history.column("run").astype(int).tolist(), _rate_rows(history)
+    return {(case, history.runs[runs[row]].classes[""]): row for case, row in rows}
 
 
 def newest_first(history: History) -> list[int]:

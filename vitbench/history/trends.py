@@ -193,11 +193,25 @@ def significant_over_all(found: list[Trend]) -> list[Trend]:
 
 def latest(history: History, found: Sequence[Trend]) -> dict[str, Trend]:
     """By case, the trend that has its newest run: of its times where it has any."""
-    place = {run: index for index, run in enumerate(newest_first(history))}
     newest: dict[str, Trend] = {}
-    for each in sorted(found, key=lambda each: (each.of_rate, place[each.runs[-1]])):
+    for each in _newest_first(history, found):
         newest.setdefault(each.case, each)
     return {each.case: newest[each.case] for each in found}
+
+
+def latest_by_machine(history: History, found: Sequence[Trend]) -> list[Trend]:
+    """Of each case and machine, the trend that has its newest run there."""
+    newest: dict[tuple[str, str], Trend] = {}
+    for each in _newest_first(history, found):
+        newest.setdefault((each.case, history.runs[each.runs[-1]].classes[""]), each)
+    chosen = {id(each) for each in newest.values()}
+    return [each for each in found if id(each) in chosen]
+
+
+def _newest_first(history: History, found: Sequence[Trend]) -> list[Trend]:
+    """Those of times first."""
+    place = {run: index for index, run in enumerate(newest_first(history))}
+    return sorted(found, key=lambda each: (each.of_rate, place[each.runs[-1]]))
 
 
 def older_runs(found: Sequence[Trend]) -> set[int]:

@@ -9,6 +9,8 @@ from vitbench.report.extra import AgreementInfo
 from vitbench.report.fields import FIELD, LOWER
 from vitbench.report.reader import Row
 
+LEAST_AGREEMENT = 0.96
+"""The share of images that a variant to deploy must agree on, where nobody says another."""
 NEEDS = {field.need: field for field in FIELD.values() if field.need}
 """The field by which each need chooses."""
 COST = "cost"

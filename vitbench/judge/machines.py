@@ -8,6 +8,7 @@ from vitbench.errors import UserError
 from vitbench.judge.best import Choice, choose
 from vitbench.judge.candidates import ANSWERS, COST
 from vitbench.judge.change import run_factor
+from vitbench.judge.fronts import PricedCase, front_of
 from vitbench.judge.same_model import differences, other_images
 from vitbench.report.prices import SECONDS_AN_HOUR, description_of
 
@@ -50,13 +51,15 @@ class Offer:
 class Ranking:
     """The offers for one model and batch, the most of `answers` (one of ANSWERS) for a unit of
     money first, and last those that are not ranked. `doubt` is a sentence where single runs vary
-    by more than the first two differ by."""
+    by more than the first two differ by. `front`: of images, what is worth its price, the fastest
+    first."""
 
     model: str
     batch: int
     answers: str
     offers: tuple[Offer, ...]
     doubt: str
+    front: tuple[PricedCase, ...] = ()
 
     @property
     def best(self) -> Offer | None:
@@ -131,7 +134,9 @@ def _ranking(
             first = each, offer
         offers.append(offer)
     offers.sort(key=lambda each: (not each.ranked, -each.rank))
-    return Ranking(model, batch, answers, tuple(offers), _doubt(offers))
+    ranked = [each.report for each in offers if each.ranked and answers == "images"]
+    front = front_of({name: choice for name in ranked if (choice := choices[name])})
+    return Ranking(model, batch, answers, tuple(offers), _doubt(offers), front)
 
 
 def _offer(named: Named, choice: Choice | None, answers: str) -> Offer:

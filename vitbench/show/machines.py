@@ -18,7 +18,18 @@ def machines_text(rankings: Sequence[Ranking], only: Sequence[str]) -> str:
         lines += ["", f"{ranking.model}, batch {ranking.batch}, need: cost"]
         lines += [f"  {BASIS[ranking.answers]}", *(f"  {each}" for each in _offers(ranking))]
         lines += [f"  {ranking.doubt}"] if ranking.doubt else []
+        lines += [f"  {each}" for each in _front(ranking)]
     return clean("\n".join([*lines, *([""] if only else []), *only]))
+
+
+def _front(ranking: Ranking) -> Iterator[str]:
+    for index, each in enumerate(ranking.front):
+        what = f"{each.case.partition('/')[2]} of {each.report}"
+        why = "cheaper than all that are faster" if index else "the fastest"
+        yield (
+            f"front over machines: {what}: {each.latency_ms:.1f} ms, {each.per_unit:,.0f} images "
+            f"for a unit of money: {why}"
+        )
 
 
 def _machine(offer: Offer) -> str:

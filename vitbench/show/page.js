@@ -49,10 +49,13 @@ function options(select, values, chosen) {
 const COLUMNS = [...D.columns]; // key in a case, heading, decimals (null: words)
 if (new Set(D.cases.map((r) => r.machine)).size > 1) COLUMNS.push(["machine", "machine", null]);
 const column = (name) => COLUMNS.find((c) => c[0] === name);
+const named = (r) => plain(r.case) + (column("machine") ? "<br>" + plain(r.machine) : "");
+
+const FILTERS = [["model", "model"], ["variant", "variant"], ["device", "device"], ["host", "machine"]]; // select, key in a case
+const passes = (r) => FILTERS.every(([id, key]) => $(id).value === "" || r[key] === $(id).value);
 
 function shown() {
-  const want = ["model", "variant", "device"].map((n) => [n, $(n).value]);
-  const rows = D.cases.filter((r) => want.every(([n, v]) => v === "" || r[n] === v));
+  const rows = D.cases.filter(passes);
   const get = (r) => (r[state.sort] === "" ? null : r[state.sort]);
   return rows.sort((a, b) => {
     const x = get(a), y = get(b);
@@ -101,8 +104,8 @@ function overview() {
     body.append(tr);
   }
   const thead = el("thead"); thead.append(head);
-  fill(node, [el("caption", "Newest figures of each case. Press a heading to sort, a case for its trend."), thead, body]);
-  $("count").textContent = `${rows.length} of ${count(D.cases.length, "case")}`;
+  fill(node, [el("caption", "Newest figures of each case" + (column("machine") ? " and machine" : "") + ". Press a heading to sort, a case for its trend."), thead, body]);
+  $("count").textContent = `${rows.length} of ${count(D.cases.length, column("machine") ? "row" : "case")}`;
 }
 
 function look(title, x, y) {
@@ -213,7 +216,7 @@ function pareto() {
   const front = (r) => !rows.some((o) => group(o) === group(r) && better(o, r));
   const trace = (found, name, symbol, color) => ({
     x: found.map((r) => r.median), y: found.map((r) => r.agreement), name,
-    text: found.map((r) => plain(r.case) + (column("machine") ? "<br>" + plain(r.machine) : "")),
+    text: found.map(named),
     mode: "markers", type: "scatter", marker: { symbol, color, line: { width: 1, color },
       size: found.map((r) => Math.max(8, 2 * Math.sqrt(r.size || 1))) },
     hovertemplate: "%{text}<br>%{x:.2f} ms, %{y:.1f} %<extra></extra>",
@@ -229,7 +232,7 @@ function rounds() {
   const run = D.runs[state.run], mine = D.rounds[state.run] || [];
   $("rounds").hidden = !run;
   if (!run) { $("rounds-words").textContent = "There is no report."; return; }
-  const rows = mine.filter(([c]) => visible(c));
+  const rows = mine.filter(([c]) => visible(c, run.machine));
   const layout = look("", "ms a call (logarithmic)", "");
   logarithmic(layout.xaxis, rows.flatMap(([, q]) => [q[1], q[7]]));
   layout.showlegend = false; rowsAxis(layout, rows.map(([c]) => D.names[c]));
@@ -295,9 +298,9 @@ function loaded() {
   options($("load-case"), L.grids.map((g, i) => [i, g.case]), 0);
   $("load-case").onchange = grid;
 }
-function visible(c) {
+function visible(c, machine) {
   const r = D.cases.find((x) => x.case === D.names[c]);
-  return r && ["model", "variant", "device"].every((n) => $(n).value === "" || r[n] === $(n).value);
+  return r && passes({ ...r, machine });
 }
 
 function roof() {
@@ -308,7 +311,7 @@ function roof() {
   $("roof").hidden = !rows.length;
   $("roof-none").hidden = rows.length > 0;
   if (rows.length) {
-    draw("roof", [{ type: "bar", orientation: "h", x: rows.map((r) => r.peak), y: rows.map((_, i) => i), text: rows.map((r) => plain(r.case)), textposition: "none",
+    draw("roof", [{ type: "bar", orientation: "h", x: rows.map((r) => r.peak), y: rows.map((_, i) => i), text: rows.map(named), textposition: "none",
       marker: { color: accent() }, customdata: rows.map((r) => r.rate),
       hovertemplate: "%{text}: %{x:.0f} %, %{customdata:.0f} Gop/s<extra></extra>" }], layout);
   }
@@ -350,10 +353,11 @@ function start() {
   });
   const list = el("ul"); list.append(...changes);
   fill($("changes"), changes.length ? [list] : [el("p", "No change that holds over all cases.")]);
-  for (const n of ["model", "variant", "device"]) {
-    const values = [...new Set(D.cases.map((r) => r[n]))].sort(byName);
-    options($(n), [["", "all"], ...values.map((v) => [v, v])], "");
-    $(n).onchange = () => { overview(); pareto(); rounds(); roof(); };
+  $("host").parentElement.hidden = !column("machine");
+  for (const [id, key] of FILTERS) {
+    const values = [...new Set(D.cases.map((r) => r[key]))].sort(byName);
+    options($(id), [["", "all"], ...values.map((v) => [v, v])], "");
+    $(id).onchange = () => { overview(); pareto(); rounds(); roof(); };
   }
   const series = D.trends.map((t, i) => [i, t.short]);
   options($("case"), series.sort((a, b) => byName(D.trends[a[0]].case, D.trends[b[0]].case)), state.trend);

@@ -8,9 +8,10 @@ from typing import Any
 
 from vitbench.case import Case
 from vitbench.errors import UserError
-from vitbench.history.series import newest_first, newest_rates
+from vitbench.history.series import newest_first, newest_rates_by_machine
 from vitbench.history.store import COLUMN, History
-from vitbench.history.trends import Trend, latest, older_runs
+from vitbench.history.summary import Run
+from vitbench.history.trends import Trend, latest_by_machine, older_runs
 from vitbench.judge.best import Choice
 from vitbench.report.fields import FIELD, FOOTPRINT, LOAD, SECONDS, Field
 from vitbench.report.figures import QUANTILES, STATES
@@ -59,7 +60,7 @@ def data(
         for each, where in zip(ordered, places(history, ordered), strict=True)
     ]
     count = Counter((each.case, each.field) for each in ordered)
-    rates = newest_rates(history)
+    rates = newest_rates_by_machine(history)
     older = older_runs(found)
     rounds: dict[int, list[Any]] = {}
     recent = history.column("run") >= len(history.runs) - MOST_ROUNDS_SHOWN
@@ -87,8 +88,8 @@ def data(
             for index, run in enumerate(history.runs)
         ],
         "cases": [
-            _case(history, each, place[id(each)], rates.get(each.case))
-            for each in latest(history, ordered).values()
+            _case(history, each, place[id(each)], rates.get((each.case, _class(history, each))))
+            for each in latest_by_machine(history, ordered)
         ],
         "trends": [
             _trend(
@@ -107,19 +108,29 @@ def data(
     }  # fmt: skip
 
 
+def _class(history: History, each: Trend) -> str:
+    """The class of machine of a series."""
+    return history.runs[each.runs[-1]].classes[""]
+
+
 def _alone(each: Trend) -> str:
     """The name of the only series of a case on one field."""
     return f"{each.case}, {FIELD[each.field].label}" if each.of_rate else each.case
 
 
 def failures(history: History) -> list[str]:
-    """The cases that failed in the newest whole run, each with the reason: they have no figures, so
-    nothing else on the page tells of them."""
-    runs = (history.runs[index] for index in newest_first(history))
-    run = next((each for each in runs if each.complete and not each.plain), None)
+    """The cases that failed in the newest whole run of each machine, with the reason: they have no
+    figures, so nothing else on the page tells of them."""
+    newest: dict[str, Run] = {}
+    for run in (history.runs[index] for index in newest_first(history)):
+        if run.complete and not run.plain:
+            newest.setdefault(run.classes[""], run)
     return [
-        clean(f"{case}: {why.removeprefix(FAILED)}")
-        for case, why in (run.missing if run else {}).items()
+        clean(
+            f"{case}{f', on {run.machine}' if len(newest) > 1 else ''}: {why.removeprefix(FAILED)}"
+        )
+        for run in newest.values()
+        for case, why in run.missing.items()
         if why.startswith(FAILED)
     ]
 

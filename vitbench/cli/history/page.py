@@ -1,6 +1,7 @@
 """`vitbench history page`: all reports as one page that works offline."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +9,12 @@ from vitbench.cli.folders import REPORTS
 from vitbench.cli.history.reading import add_folder, load_history, reading_code
 from vitbench.cli.parsing import path_of
 from vitbench.errors import UserError
+from vitbench.show.clean import clean
 
 if TYPE_CHECKING:
     from vitbench.history.store import History
 
 PAGE = REPORTS / "index.html"
-LEAST_AGREEMENT = 0.96
-"""As in `vitbench best`."""
 
 
 def register(commands: Any, name: str) -> None:
@@ -46,20 +46,39 @@ def _write(history: "History", folder: Path, path: Path, thumbnails: bool) -> No
     from vitbench.history.trends import trends
     from vitbench.judge.load import LOAD
     from vitbench.show.page import write
+    from vitbench.show.page_data import NOTHING
     from vitbench.show.page_flips import without_thumbnails
 
-    _, newest, best = _newest(history, folder, "latency")
-    name, loaded, carried = _newest(history, folder, LOAD)
+    timed, loaded = (_newest(history, folder, need) for need in ("latency", LOAD))
+    newest = timed[0].report if timed else {}
     newest = newest if thumbnails else without_thumbnails(newest)
-    place = folder.resolve().name
-    write(history, trends(history), newest, [*best, *carried], place, path, (name, loaded))
+    several = len({each.machine for each in (*timed, *loaded)}) > 1
+    best = [words for each in (*timed, *loaded) for words in each.recommended(several)]
+    shown = (loaded[0].name, loaded[0].report) if loaded else NOTHING
+    write(history, trends(history), newest, best, folder.resolve().name, path, shown)
 
 
-def _newest(history: "History", folder: Path, need: str) -> tuple[str, dict[str, Any], list[str]]:
-    """The newest whole report that has something to recommend for a need: its name, itself and the
-    recommendations; nothing where there is none."""
+@dataclass(frozen=True)
+class Newest:
+    """The newest whole report of a machine that has something to recommend, as `sentences`.
+    `name`: its file and date."""
+
+    machine: str
+    name: str
+    report: dict[str, Any]
+    sentences: list[str]
+
+    def recommended(self, several: bool) -> list[str]:
+        """The sentences, with the machine where the history has several."""
+        start = f"{self.machine} ({self.name}): " if several else ""
+        return [clean(f"{start}{words}") for words in self.sentences]
+
+
+def _newest(history: "History", folder: Path, need: str) -> list[Newest]:
+    """Of each machine, the newest report first."""
     from vitbench.history.series import newest_first
     from vitbench.judge.best import choose
+    from vitbench.judge.candidates import LEAST_AGREEMENT
     from vitbench.judge.load import LOAD
     from vitbench.report.reader import read_report
     from vitbench.report.sound import left_out
@@ -67,16 +86,20 @@ def _newest(history: "History", folder: Path, need: str) -> tuple[str, dict[str,
 
     rates = history.column("server_rate")
     having = set(history.column("run")[rates >= 0].astype(int).tolist())  # not to read the others
+    found: dict[str, Newest] = {}
     for index in newest_first(history):
         run = history.runs[index]
         if run.plain or not run.complete or (need == LOAD and index not in having):
+            continue
+        if run.classes[""] in found:
             continue
         try:
             report = read_report(folder / run.file)
             if left_out(report):
                 raise UserError("a recommendation from a part of its cases would mislead")
+            words = recommendations(choose(report, need, LEAST_AGREEMENT))
             name = f"{run.file}, {run.date} UTC"
-            return name, report, recommendations(choose(report, need, LEAST_AGREEMENT))
+            found[run.classes[""]] = Newest(run.machine, name, report, words)
         except UserError:  # Nor is there anything to recommend of a run without such figures.
             continue
-    return "", {}, []
+    return [*found.values()]
