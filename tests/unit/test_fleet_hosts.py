@@ -1,5 +1,6 @@
 """Host classes, their versions, and what travels to a host and back."""
 
+import argparse
 import os
 import subprocess
 import sys
@@ -11,17 +12,23 @@ import pytest
 
 from vitbench.build.artifacts import ArtifactCache
 from vitbench.build.locks import locked
+from vitbench.cli.fleet.run import arguments_of
+from vitbench.cli.main import main, parser
 from vitbench.errors import UserError
 from vitbench.fleet import case_process
 from vitbench.fleet.artifacts import entries, packed, unpack
 from vitbench.fleet.case_process import CaseProcess
 from vitbench.fleet.hosts import (
     Inspected,
-    chosen,
     differing_versions,
     distinct,
+    require_hosts,
     require_same_versions,
 )
+from vitbench.fleet.on_host import arguments_of as arguments_for_case
+from vitbench.fleet.plan import FleetPlan, Task
+from vitbench.fleet.receipts import FAILED, MEASURED, UNAVAILABLE, Receipt, Receipts
+from vitbench.fleet.table import fleet_table
 
 MACHINE = {
     "cpu": {"model": "AMD EPYC 9654", "isa": ["avx512"]},
@@ -86,12 +93,12 @@ def test_classes_of_one_hardware_are_told_apart_by_what_differs():
     }
 
 
-def test_globs_choose_hosts_and_one_that_matches_none_is_refused():
+def test_a_glob_that_matches_no_host_is_refused():
     names = ["node-1", "node-2", "login"]
-    assert chosen(names, []) == names
-    assert chosen(names, ["node-*"]) == ["node-1", "node-2"]
+    require_hosts(names, [])
+    require_hosts(names, ["node-*", "login"])
     with pytest.raises(UserError, match=r"--hosts=nod-\*: no such host: nearest: node-"):
-        chosen(names, ["nod-*"])
+        require_hosts(names, ["login", "nod-*"])
 
 
 def cache_with_artifact(folder: Path, build) -> ArtifactCache:
@@ -141,6 +148,78 @@ def test_an_artifact_that_was_damaged_on_its_way_is_built_again(tmp_path):
 def test_a_copy_of_another_tools_file_does_not_travel(tmp_path):
     cache_with_artifact(tmp_path, lambda path: [path.write_bytes(b""), {"build_seconds": None}][1])
     assert packed(tmp_path, entries(tmp_path)) == {}
+
+
+def chosen_by(*words: str) -> argparse.Namespace:
+    return parser().parse_args(["fleet", "run", *words])
+
+
+def test_the_options_reach_pytest_by_their_long_names():
+    words = ["--model=a", "--model=b=timm:c", "--seconds=0.5", "--profile", "--reports=x"]
+    assert arguments_of(chosen_by("benchmarks/test_latency.py", "-k", "int8 and cpu", *words)) == (
+        "benchmarks/test_latency.py", "-k", "int8 and cpu", "--vitbench-model=a",
+        "--vitbench-model=b=timm:c", "--vitbench-seconds=0.5", "--vitbench-profile",
+    )  # fmt: skip
+    assert arguments_of(chosen_by()) == ()
+    with pytest.raises(UserError, match="--batch 0: must be greater than 0"):
+        arguments_of(chosen_by("--batch=0"))
+
+
+def test_a_case_is_given_its_model_alone():
+    arguments = ("-k", "x", "--vitbench-model=a", "--vitbench-model=b=timm:c")
+    assert arguments_for_case(arguments, "b", {"a": "a", "b": "b=timm:c"}) == (
+        "-k", "x", "--vitbench-model=b=timm:c",
+    )  # fmt: skip
+    assert arguments_for_case((), "b", {"a": "a", "b": "b"}) == ("--vitbench-model=b",)
+    assert arguments_for_case(("-k", "x"), "a", {"a": "a"}) == ("-k", "x")
+
+
+def test_without_ray_the_command_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main(["fleet", "run"]) == 4
+    assert "many hosts need Ray, which is not installed: pip install" in capsys.readouterr().err
+
+
+def test_a_run_is_not_begun_twice_in_a_folder_and_not_resumed_with_other_options(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["fleet", "run", "--resume"]) == 4
+    assert "--resume: there is no run in reports/fleet" in capsys.readouterr().err
+    folder = tmp_path / "reports" / "fleet" / "20260101T000000Z"
+    folder.mkdir(parents=True)
+    assert main(["fleet", "run", f"--receipts={folder}", "--resume"]) == 4
+    assert "has no plan of a run: leave --resume out" in capsys.readouterr().err
+    plan = FleetPlan(("--vitbench-model=a",), (host("one").host_class,))
+    Receipts(folder).keep_plan(plan)
+    assert main(["fleet", "run", f"--receipts={folder}"]) == 4
+    assert "has a run already: go on with it by --resume" in capsys.readouterr().err
+    assert main(["fleet", "run", "--resume", "--model=b"]) == 4
+    assert "has the options --vitbench-model=a: leave the options out" in capsys.readouterr().err
+
+
+def test_the_table_has_a_column_for_each_class_and_a_reason_for_what_is_missing():
+    one, two = host("one").host_class, host("two", cores=64).host_class
+    two = replace(two, cases=(*two.cases, "m/int8/cuda:0/b1"))
+    tasks = {(c.key, case): Task(c.key, case) for c in (one, two) for case in c.cases}
+    unavailable, failed = tasks[two.key, CASES[0]], tasks[two.key, CASES[1]]
+    empty = {"benchmarks": []}
+    receipts = {
+        tasks[one.key, CASES[0]]: Receipt(tasks[one.key, CASES[0]], MEASURED, "one", empty),
+        unavailable: Receipt(unavailable, UNAVAILABLE, "two", empty, "no such CPU"),
+        failed: Receipt(failed, FAILED, "two", empty, "it is \x1b[31mBROKEN"),
+    }
+    lost = {tasks[one.key, CASES[1]]: "one: the host died"}
+    text = fleet_table(FleetPlan((), (one, two)), receipts, lost, None)
+    lines = [line.split() for line in text.splitlines()]
+    assert ["m/fp32/cpu/b1", "measured", "unavailable"] in lines
+    assert ["m/int8/cpu/b1", "LOST", "failed"] in lines
+    assert lines[3][:2] == ["m/int8/cuda:0/b1", "-"]
+    assert "\x1b" not in text
+    name = "AMD EPYC 9654, 64 cores, 2 threads"
+    assert f"  m/fp32/cpu/b1 on {name} (two): no such CPU" in text
+    assert "Lost:\n  m/int8/cpu/b1 on AMD EPYC 9654, 2 cores, 2 threads: one: the host died" in text
 
 
 def test_a_folder_that_a_host_lacks_is_named(tmp_path):

@@ -287,6 +287,14 @@ def test_hosts_on_one_machine_never_run_side_by_side():
     assert len(placements(tasks, apart, [first], {})) == 1
 
 
+def test_a_class_joins_a_plan_once_and_what_is_planned_stays():
+    plan = FleetPlan((), (A,))
+    other = replace(A, cases=("m/other/cpu/b1",))
+    assert plan.joined([other, B, B]).classes == (A, B)
+    assert plan.joined([]) == plan
+    assert FleetPlan((), ()).joined([B, A, A]).classes == (B, A)
+
+
 def test_the_attempts_say_where_a_command_was_cut_off(tmp_path):
     task = Task(A.key, CASES[0])
     Receipts(tmp_path, clock=lambda: 5.0).begin(task, "one")

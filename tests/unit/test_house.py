@@ -58,13 +58,15 @@ DUET_READERS = tuple(
         "verdicts",
     )
 )  # fmt: skip
+# The modules that know Ray: receipts and resuming do not.
+RAY = tuple(f"vitbench/fleet/{name}.py" for name in ("on_host", "ray_hosts", "ray_nodes"))
 PYTEST = frozenset({"pytest", "_pytest", "pytest_benchmark", "xdist"})
 EXECUTORS = frozenset(
     {"torch", "torchvision", "torchao", "timm", "transformers", "onnx", "onnxruntime", "openvino",
      "nncf", "executorch"}
 )  # fmt: skip
 HEAVY = EXECUTORS | {"plotly", "skimage", "scipy", "huggingface_hub", "safetensors",
-                     "cv2", "simplejpeg"}  # fmt: skip
+                     "cv2", "simplejpeg", "ray"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def violations(path: str, source: str) -> list[str]:
         forbid(early, "heavy, so only inside a function")
     if folder != "vitbench" or inner[0] == "plugin":
         return told
+    if path not in RAY:
+        forbid((i for i in found if i.root == "ray"), "only three modules of fleet/ know Ray")
     outside = PYTEST | {"fixtures", "benchmarks", "conftest", "tests"}
     forbid((i for i in found if i.root in outside), "only plugin/ knows pytest")
     forbid((i for i in found if i.name.startswith("vitbench.plugin")), "only pytest loads plugin/")
@@ -197,6 +201,8 @@ def test_every_module_of_the_suite_has_its_thin_module():
 PLANTED = [
     ("vitbench/measure/session.py", "import pytest", "only plugin/ knows"),
     ("vitbench/measure/clock.py", "def f():\n    import pytest_benchmark", "only plugin/ knows"),
+    ("vitbench/fleet/receipts.py", "def f():\n    import ray", "know Ray"),
+    ("vitbench/fleet/ray_hosts.py", "import ray", "only inside a function"),
     ("vitbench/cli/main.py", "from vitbench.plugin.options import Given", "only pytest loads"),
     ("vitbench/stats/ramp.py", "from vitbench.errors import UserError", "may import only stats"),
     ("vitbench/gate/judgement.py", "from vitbench.history.store import load", "may import only"),
@@ -242,6 +248,7 @@ def test_a_broken_rule_is_told(path, source, why):
     ("path", "source"),
     [
         ("vitbench/runtimes/lite.py", "def f():\n    import torch"),
+        ("vitbench/fleet/ray_hosts.py", "def f():\n    import ray.exceptions"),
         ("vitbench/runtimes/lite.py", "if TYPE_CHECKING:\n    import torch"),
         ("vitbench/runtimes/lite.py", "if typing.TYPE_CHECKING:\n    import torch"),
         ("vitbench/measure/clock.py", "from vitbench.runtimes.base import Deployment"),
@@ -331,6 +338,7 @@ def test_the_table_has_an_option_once_for_each_command():
         "package",
         "blame",
         "mixed",
+        "fleet run",
     }
 
 

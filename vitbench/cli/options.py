@@ -1,6 +1,6 @@
 """The one table of options that name what is built, verified and timed, and how.
 
-pytest's options and those of `vitbench predict`, `export`, `duet` and `aa-run` are made of it.
+pytest's options and those of the commands that measure are made of it.
 An option of one command alone stands in that command's module.
 """
 
@@ -11,11 +11,12 @@ from vitbench.cli.option import Option, not_negative, positive, share
 PYTEST = "pytest"
 DUET, AA_RUN, PREDICT, PACKAGE = "duet", "aa-run", "predict", "package"
 BLAME, MIXED, BISECT, STRUCTURE = "blame", "mixed", "bisect", "structure"
-SOAK = "soak"
+SOAK, FLEET = "soak", "fleet run"
+RUNS = (PYTEST, FLEET)
 TIMED = (PYTEST, DUET, AA_RUN)
 COMPARED = (*TIMED, BISECT)
 SEARCHES = (BLAME, MIXED)
-EVERY = (*COMPARED, PREDICT, PACKAGE, STRUCTURE, SOAK, *SEARCHES)
+EVERY = (*COMPARED, PREDICT, PACKAGE, STRUCTURE, SOAK, *SEARCHES, FLEET)
 
 OPTIONS = (
     Option(
@@ -33,19 +34,19 @@ OPTIONS = (
     ),
     Option(
         "--images",
-        (*COMPARED, PACKAGE, *SEARCHES),
+        (*COMPARED, PACKAGE, *SEARCHES, FLEET),
         "verify on these images, flat or one folder a class (default: scikit-image's)",
         "DIR",
     ),
     Option(
         "--labels",
-        (PYTEST, PACKAGE, *SEARCHES),
+        (*RUNS, PACKAGE, *SEARCHES),
         "the classes of the images of --images: a name and a class on each line",
         "FILE",
     ),
     Option(
         "--variant",
-        (PYTEST,),
+        RUNS,
         "variants to run (default: all); the reference always runs along; repeatable",
         "GLOB",
         repeatable=True,
@@ -66,21 +67,21 @@ OPTIONS = (
     ),
     Option(
         "--reference",
-        (PYTEST,),
+        RUNS,
         "the variant that others are timed in pairs with (default: fp32)",
         "VARIANT",
         default="fp32",
     ),
     Option(
         "--device",
-        (PYTEST,),
+        RUNS,
         "auto: the CPU, and CUDA where there is a device",
         choices=("cpu", "cuda", "auto"),
         default="auto",
     ),
     Option(
         "--batch",
-        TIMED,
+        (*TIMED, FLEET),
         "batch size instead of a benchmark's own (duet and aa-run: instead of 1); repeatable",
         "N",
         type=int,
@@ -97,7 +98,7 @@ OPTIONS = (
     ),
     Option(
         "--seconds",
-        COMPARED,
+        (*COMPARED, FLEET),
         "time for the rounds of one case, in a duet of one block (default: 3)",
         "S",
         type=float,
@@ -106,7 +107,7 @@ OPTIONS = (
     ),
     Option(
         "--build-seconds",
-        (PYTEST,),
+        RUNS,
         "a build that takes longer is ended, and its variant fails (default: 300)",
         "S",
         type=float,
@@ -122,19 +123,19 @@ OPTIONS = (
     ),
     Option(
         "--profile",
-        (PYTEST,),
+        RUNS,
         "also profile each case of test_latency: its slowest operators",
         flag=True,
     ),
     Option(
         "--calibration",
-        (PYTEST, PACKAGE, *SEARCHES),
+        (*RUNS, PACKAGE, *SEARCHES),
         "calibrate static int8 on these images (default: photographs that none is judged on)",
         "DIR",
     ),
     Option(
         "--verify-images",
-        (*COMPARED, PACKAGE, *SEARCHES),
+        (*COMPARED, PACKAGE, *SEARCHES, FLEET),
         "verify on at most this many images (default: 512)",
         "N",
         type=int,
@@ -143,7 +144,7 @@ OPTIONS = (
     ),
     Option(
         "--no-thumbnails",
-        (PYTEST,),
+        RUNS,
         "keep small pictures of the images that flipped out of the report",
         flag=True,
     ),
@@ -277,14 +278,14 @@ OPTIONS = (
     ),
     Option(
         "--arrangement",
-        (PYTEST, SOAK),
+        (*RUNS, SOAK),
         "under load: instances x threads x window in ms, such as 2x1x5, or streams of the runtime, "
         "such as 2streamsx1 (default: auto, which tries all that fit the cores; soak: 1x1)",
         "IxT[xW]",
     ),
     Option(
         "--latency-bound",
-        (PYTEST, SOAK),
+        (*RUNS, SOAK),
         "under load: milliseconds that 99 of 100 requests must keep (default: 15, or two calls of "
         "the reference where that is more)",
         "MS",
@@ -293,18 +294,18 @@ OPTIONS = (
     ),
     Option(
         "--load-proof",
-        (PYTEST,),
+        RUNS,
         "under load: also prove a rate, by one run of at least 1,001 requests at it",
         flag=True,
     ),
     Option(
         "--load-samples",
-        (PYTEST, SOAK),
+        (*RUNS, SOAK),
         "under load: what a query sends: tensor (default), or photo, JPEG bytes that the fastest "
         "front half within its limits makes the image of; photo:FRONT names the front half",
         "KIND",
     ),
-    Option("--reports", (PYTEST,), "where reports are written (default: reports/history)", "DIR"),
+    Option("--reports", RUNS, "where reports are written (default: reports/history)", "DIR"),
 )
 """Every option that pytest takes, and those that several commands share."""
 

@@ -39,15 +39,13 @@ class Inspected:
         return HostClass(digest[:16], name, tuple(cases), tuple(selected), self.versions)
 
 
-def chosen(names: Sequence[str], globs: Sequence[str]) -> list[str]:
-    """The hosts that any glob of `--hosts` matches; all without one. Raises UserError for a glob
-    that matches none."""
+def require_hosts(names: Sequence[str], globs: Sequence[str]) -> None:
+    """Raises UserError for a glob of `--hosts` that matches none."""
     for glob in globs:
         if not any(fnmatchcase(name, glob) for name in names):
             raise UserError(
                 f"--hosts={glob}: no such host: {near(glob, names)}; there are {some(names, 10)}"
             )
-    return [name for name in names if not globs or any(fnmatchcase(name, g) for g in globs)]
 
 
 def differing_versions(hosts: Sequence[Inspected], known: Mapping[str, str] | None = None) -> str:

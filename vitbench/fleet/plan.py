@@ -54,8 +54,9 @@ class FleetPlan:
 
     def joined(self, new: Sequence[HostClass]) -> "FleetPlan":
         """The plan with those of `new` whose key it has not yet."""
-        known = {each.key for each in self.classes}
-        return replace(self, classes=(*self.classes, *(c for c in new if c.key not in known)))
+        found = {each.key: each for each in (*reversed(new), *self.classes)}
+        known = dict.fromkeys(each.key for each in (*self.classes, *new))
+        return replace(self, classes=tuple(found[key] for key in known))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
