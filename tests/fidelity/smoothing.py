@@ -61,8 +61,8 @@ def main():
             )
         )  # fmt: skip
         model, sample = session.model(MODEL), session.sample(MODEL)
-        calibration = session.inputs.calibration(MODEL).images
-        images = np.ascontiguousarray(sample.images)
+        calibration = session.inputs.calibration(MODEL).images[:]
+        images = np.ascontiguousarray(sample.images[:])
     with torch.inference_mode():
         parts = torch.from_numpy(images).split(8)
         wanted = torch.cat([model.module(part) for part in parts]).numpy()

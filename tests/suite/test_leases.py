@@ -132,7 +132,9 @@ def test_who_waits_for_a_build_that_is_killed_builds_itself(tmp_path, other):
 @pytest.mark.parametrize("kind", ["logits", "agreement", "another kind"])
 def test_every_kind_of_entry_is_evicted_the_least_recently_used_first(tmp_path, kind):
     def put(number, limit=10**9):
-        ArtifactCache(tmp_path, limit_bytes=limit).array(kind, {"n": number}, lambda: np.ones(2000))
+        ArtifactCache(tmp_path, limit_bytes=limit).array(
+            kind, {"n": number}, 2000, lambda: [np.ones(2000)]
+        )
 
     for number in range(3):
         put(number)
@@ -156,8 +158,8 @@ def test_small_results_make_room_too(tmp_path):
 
 def test_what_this_run_used_is_not_computed_twice_however_low_the_limit(tmp_path):
     cache = ArtifactCache(tmp_path, limit_bytes=1)
-    for compute in (lambda: np.ones(2000), lambda: 1 / 0):
-        assert cache.array("logits", {"n": 0}, compute).sum() == 2000
+    for compute in (lambda: [np.ones(2000)], lambda: 1 / 0):
+        assert cache.array("logits", {"n": 0}, 2000, compute).sum() == 2000
         cache.json("agreement", {"n": 0}, lambda: 1)
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from vitbench.heads import HEADS, Spoken, exchanged
+from vitbench.heads import HEADS, Spoken, exchanged_images
 from vitbench.heads.code import answering_code
 from vitbench.judge.agreement import doomed, judge_agreement
 from vitbench.measure.agreement import compare
@@ -306,9 +306,9 @@ def test_near_duplicates_and_honest_outliers_are_no_swapped_pair():
     reference = generator.normal(size=(N, 1))
     for seed in range(50):
         laplace = 0.05 * np.random.default_rng(seed).laplace(size=(N, 1))
-        assert exchanged(reference + laplace, reference) == []
+        assert exchanged_images(reference + laplace, reference, np.asarray) == []
     twice = np.concatenate([reference, reference])
-    assert exchanged(twice, twice) == []
+    assert exchanged_images(twice, twice, np.asarray) == []
 
 
 def test_heads_and_their_rules_have_the_same_names():

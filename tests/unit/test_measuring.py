@@ -18,7 +18,7 @@ from vitbench.duet.measurement import DuetMeasurement
 from vitbench.errors import Unavailable, UserError, WrongOutputs
 from vitbench.judge.agreement import judge_agreement
 from vitbench.judge.verdict import Verdict
-from vitbench.measure import extras
+from vitbench.measure import extras, measuring
 from vitbench.measure.agreement import compare
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.footprint import Fresh
@@ -161,6 +161,14 @@ def test_a_case_is_measured_without_pytest_in_the_row_of_every_report(run):
     old["artifact"] = old["artifact"] | {"quantized_layers"}
     old["agreement"] = old["agreement"] | {"head"}
     assert {key: new[key] for key in old} == old
+
+
+def test_a_report_keeps_the_answers_to_the_first_images_and_counts_all(run, monkeypatch):
+    monkeypatch.setattr(measuring, "RECORDED", 2)
+    row = measured(run).to_json()
+    assert row["predictions"]["images"] == list(IDS[:2])
+    assert len(row["predictions"]["top1"]) == len(row["predictions"]["margin"]) == 2
+    assert row["agreement"]["images"] == len(IDS) == 3
 
 
 def test_a_footprint_is_measured_without_pytest(run):

@@ -6,8 +6,8 @@ import pytest
 from vitbench.case import Limits
 from vitbench.duet.worker import Arm
 from vitbench.errors import UserError, WrongOutputs
-from vitbench.measure.agreement import packed, unpacked
 from vitbench.measure.clock import BusyClock
+from vitbench.measure.gathered import packed, unpacked
 from vitbench.measure.outputs import Witness, added, drawn_rounds
 from vitbench.measure.paired import PairedRounds
 from vitbench.runtimes.base import Deployment

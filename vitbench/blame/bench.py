@@ -24,6 +24,7 @@ from vitbench.measure.agreement import compare
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.measuring import plain_rounds
 from vitbench.measure.paired import PairedRounds
+from vitbench.measure.preprocessed import only as images_only
 from vitbench.measure.sample import Sample
 from vitbench.measure.session import Session
 from vitbench.measure.timing_lock import timing_alone
@@ -128,7 +129,7 @@ class Bench:
         folder.mkdir()
         self._count += 1
         path = folder / f"artifact{found.suffix(recipe)}"
-        images = session.inputs.calibration(case.model).images if recipe.calibrated else None
+        images = session.inputs.calibration(case.model).images[:] if recipe.calibrated else None
         shared = self._parts
         if recipe.transform:  # which may change the module in place
             model, shared = replace(model, module=deepcopy(model.module)), SharedParts()
@@ -188,7 +189,7 @@ def only(sample: Sample, rows: Sequence[int]) -> Sample:
         ids=tuple(sample.ids[at] for at in rows),
         clusters=tuple(sample.clusters[at] for at in rows),
         labels=None if sample.labels is None else tuple(sample.labels[at] for at in rows),
-        images=sample.images[list(rows)],
+        images=images_only(sample.images, rows),
     )
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vitbench.build.entry import Artifact, key, read_entry
 from vitbench.build.eviction import LOCKS, MANIFEST, evict, lease_file, lock_file
-from vitbench.build.files import beside, private, remove, sha256
+from vitbench.build.files import beside, private, remove, save_rows, sha256
 from vitbench.build.locks import READ_ONLY, Leases, acquire
 from vitbench.build.trust import require_trust
 from vitbench.errors import UserError
@@ -88,16 +88,21 @@ class ArtifactCache:
         return self._entry(kind, identity, ".json", build, use)
 
     def array(
-        self, kind: str, identity: Mapping[str, Any], compute: Callable[[], NDArray[Any]]
+        self,
+        kind: str,
+        identity: Mapping[str, Any],
+        count: int,
+        compute: Callable[[], Iterable[NDArray[Any]]],
     ) -> NDArray[Any]:
-        """The array that `compute` returned for this identity."""
+        """The array, of `count` rows, that `compute` gave block by block for this identity. It is
+        mapped from its file, and only read."""
 
         def build(path: Path) -> dict[str, Any]:
-            np.save(path, compute(), allow_pickle=False)
+            save_rows(path, count, compute())
             return {}
 
         def use(artifact: Artifact) -> NDArray[Any]:
-            return np.asarray(np.load(artifact.path, allow_pickle=False))
+            return np.asarray(np.load(artifact.path, mmap_mode="r", allow_pickle=False))
 
         return self._entry(kind, identity, ".npy", build, use)
 

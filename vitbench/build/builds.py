@@ -25,11 +25,17 @@ from vitbench.runtimes import Placement, Variant, runtime
 from vitbench.runtimes.network import Network, observed
 
 
+class Rows(Protocol):
+    """Images, of which a slice is an array."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.float32]: ...
+
+
 class Images(Protocol):
     """Calibration images, (N, 3, H, W), and their digest."""
 
     @property
-    def images(self) -> NDArray[np.float32]: ...
+    def images(self) -> Rows: ...
 
     @property
     def sha256(self) -> str: ...
@@ -165,7 +171,7 @@ class Builds:
         start, images = monotonic(), None
         if calibration:
             images = path.with_name("calibration.npy")
-            np.save(images, calibration.images)
+            np.save(images, calibration.images[:])
         request = {
             "verb": "build",
             "spec": asdict(model.spec),

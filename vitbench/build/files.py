@@ -2,7 +2,12 @@
 
 import hashlib
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 def private(folder: Path) -> None:
@@ -19,6 +24,27 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def save_rows(path: Path, count: int, blocks: Iterable[NDArray[Any]]) -> None:
+    """Write `count` rows, which come in blocks, as a file of NumPy. Raises ValueError where they
+    are not so many, or of other shapes than the first, or objects."""
+    with path.open("wb") as file:
+        written, first = 0, None
+        for block in blocks:
+            if first is None:
+                if block.dtype.hasobject:
+                    raise ValueError("rows of objects cannot be saved")
+                first = block[:0]
+                about = {"fortran_order": False, "shape": (count, *block.shape[1:])}
+                descr = np.lib.format.dtype_to_descr(block.dtype)
+                np.lib.format.write_array_header_1_0(file, {"descr": descr, **about})
+            if (block.shape[1:], block.dtype) != (first.shape[1:], first.dtype):
+                raise ValueError(f"rows {block.shape[1:]} after rows {first.shape[1:]}")
+            file.write(np.ascontiguousarray(block).data)
+            written += len(block)
+        if written != count:
+            raise ValueError(f"{written} rows were made, not {count}")
 
 
 OWN_NAMES = "artifact.files"

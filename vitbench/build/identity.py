@@ -14,6 +14,8 @@ from vitbench.build.code import digest
 from vitbench.build.transform import source_of
 from vitbench.case import Case
 from vitbench.models import Model
+from vitbench.models.described import fingerprint
+from vitbench.models.preprocess import Preprocess
 from vitbench.runtimes import Variant, foreign, runtime
 from vitbench.runtimes.compiler import COMPILING, compiler
 from vitbench.runtimes.registry import is_own
@@ -22,6 +24,7 @@ from vitbench.runtimes.registry import is_own
 BUILDING = "vitbench.build.worker"
 FEEDING = "vitbench.measure.agreement"
 JUDGING = "vitbench.judge.agreement"
+DECODING = ("vitbench.measure.images", "vitbench.measure.crops", "vitbench.measure.preprocessed")
 RUN = uuid4().hex
 """Of this process: what only one run may take from the cache depends on it."""
 
@@ -84,6 +87,28 @@ def of_logits(
         "threads": threads,
         "gpus": [] if case.device == "cpu" else [*environment.gpus(), _gpu_libraries()],
     }
+
+
+def of_pixels(files: str, preprocess: Preprocess) -> dict[str, Any] | None:
+    """All that the pixels of a sample depend on, beside the machine: `files` digests its image
+    files and their names. None where nobody can say what the preprocessing is made of: then its
+    pixels say it."""
+    made_of = fingerprint(preprocess)
+    if made_of is None:
+        return None
+    packages = ("numpy", "pillow", "torch", "torchvision", "timm", "transformers")
+    return {
+        "files": files,
+        "preprocessing": made_of,
+        "code": _code(*DECODING, "vitbench.models"),
+        "versions": {name: environment.installed(name) for name in packages},
+    }
+
+
+def of_facts(pixels: Mapping[str, Any], labels: Sequence[int] | None) -> dict[str, Any]:
+    """All that the digests of a sample depend on. The CPU too: what multiplies and adds in one step
+    rounds otherwise, and machines may share a cache."""
+    return {"pixels": dict(pixels), "labels": labels, "system": _system(), "cpu": environment.cpu()}
 
 
 def of_agreement(

@@ -2,15 +2,26 @@
 
 from collections.abc import Mapping
 
-from vitbench.heads.base import Findings, Frame, Head, Measured, Outputs, Pair, Spoken, frame_of
+from vitbench.heads.base import (
+    BLOCK,
+    Findings,
+    Frame,
+    Head,
+    Measured,
+    Outputs,
+    Pair,
+    Spoken,
+    frame_of,
+)
 from vitbench.heads.binary import Binary
 from vitbench.heads.embedding import Embedding
-from vitbench.heads.exchanged import exchanged
+from vitbench.heads.exchanged import exchanged_images, exchanged_outputs
 from vitbench.heads.multi_label import MultiLabel
 from vitbench.heads.regression import Regression
 from vitbench.heads.single_label import SingleLabel
 
 __all__ = [
+    "BLOCK",
     "HEADS",
     "SINGLE_LABEL",
     "Findings",
@@ -20,7 +31,8 @@ __all__ = [
     "Outputs",
     "Pair",
     "Spoken",
-    "exchanged",
+    "exchanged_images",
+    "exchanged_outputs",
     "frame_of",
 ]
 

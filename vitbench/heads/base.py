@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +17,8 @@ Outputs = NDArray[np.float64]
 TINY = float(np.finfo(float).tiny)
 Measured = Mapping[str, Any]
 """What `measure.agreement.compare` returns."""
+BLOCK = 1024
+"""Rows of outputs that are in memory at a time, as float64."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,26 @@ class Frame:
 
 
 def frame_of(reference: NDArray[np.float32], threshold: float = 0.5) -> Frame:
-    """The frame of a reference's outputs (N, C) over a sample. Rows that are not finite are left
-    out: whoever compares refuses them."""
-    finite = reference[np.isfinite(reference).all(axis=1)].astype(np.float64)
-    if not len(finite):
-        nothing = np.zeros(reference.shape[1:])
+    """The frame of a reference's outputs (N, C) over a sample, which may lie on disk. Rows that are
+    not finite are left out: whoever compares refuses them. The sums are those of all rows in a row,
+    whatever BLOCK is."""
+    nothing = np.zeros(reference.shape[1:])
+    count, total, squares = 0, nothing[None][:0], nothing[None][:0]
+    for block in _finite(reference):
+        count, total = count + len(block), np.concatenate([total, block]).sum(0, keepdims=True)
+    if not count:
         return Frame(nothing, nothing, threshold)
-    return Frame(finite.mean(0), finite.std(0), threshold)
+    mean = total[0] / count
+    for block in _finite(reference):
+        beside = np.square(block - mean)
+        squares = np.concatenate([squares, beside]).sum(0, keepdims=True)
+    return Frame(mean, np.sqrt(squares[0] / count), threshold)
+
+
+def _finite(reference: NDArray[np.float32]) -> Iterator[Outputs]:
+    for start in range(0, len(reference), BLOCK):
+        block = reference[start : start + BLOCK]
+        yield block[np.isfinite(block).all(axis=1)].astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -104,15 +119,22 @@ class Head(ABC):
     error_name: ClassVar[str] = "centred relative error"
 
     def begin(self, pair: Pair) -> dict[str, list[Any]]:
-        """Entries of `measured` that the reference's outputs for the whole sample give."""
+        """Entries of `measured` that the reference's outputs give, one for each image."""
         return {"spread_square": rounded(np.square(pair.reference - pair.frame.mean).sum(1))}
 
     @abstractmethod
     def columns(self, pair: Pair) -> dict[str, list[Any]]:
         """Entries of `measured` for a batch, one for each image."""
 
-    def finish(self, pair: Pair, clusters: Sequence[str]) -> dict[str, list[Any]]:
-        """Entries of `measured` that need the whole sample, added where all of it was measured."""
+    def finish(
+        self,
+        own: NDArray[np.float32],
+        reference: NDArray[np.float32],
+        frame: Frame,
+        clusters: Sequence[str],
+    ) -> dict[str, list[Any]]:
+        """Entries of `measured` that need the whole sample, added where all of it was measured.
+        Both outputs, (N, C), may lie on disk."""
         return {}
 
     def mistaken(self, pair: Pair) -> str:

@@ -8,16 +8,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitbench.case import Limits
 from vitbench.heads import centred
-from vitbench.heads.base import TINY, Findings, Head, Measured, Outputs, Pair, Spoken
+from vitbench.heads.base import BLOCK, TINY, Findings, Frame, Head, Measured, Outputs, Pair, Spoken
 from vitbench.heads.shares import against, beneath, mean, needed, share_of, worth
 from vitbench.heads.words import percent, round_down, rounded
 
 LEAST_PHOTOGRAPHS = 100
 """Nearest neighbours among fewer prove nothing."""
-_BLOCK = 1024  # images whose neighbours are sought at a time
+_BESIDE = 4096  # images among which neighbours are sought at a time
+
+Logits = NDArray[np.float32]
 
 
 class Embedding(Head):
@@ -31,15 +34,16 @@ class Embedding(Head):
         cosine = np.divide((a * b).sum(1), norms, out=np.zeros(len(a)), where=norms > 0)
         return {"centred": rounded(cosine), "delta_square": centred.delta_square(pair)}
 
-    def finish(self, pair: Pair, clusters: Sequence[str]) -> dict[str, list[Any]]:
+    def finish(
+        self, own: Logits, reference: Logits, frame: Frame, clusters: Sequence[str]
+    ) -> dict[str, list[Any]]:
         """Of each image the index of the nearest image of another photograph, by the centred
         cosine; nothing where all images are of one photograph."""
         if len(set(clusters)) < 2:
             return {}
-        mean = pair.frame.mean
         return {
-            "neighbour": _nearest(pair.own - mean, clusters),
-            "reference_neighbour": _nearest(pair.reference - mean, clusters),
+            "neighbour": _nearest(own, frame.mean, clusters),
+            "reference_neighbour": _nearest(reference, frame.mean, clusters),
         }
 
     def judged(self, measured: Measured, limits: Limits) -> Findings:
@@ -119,14 +123,27 @@ class Embedding(Head):
         return [a == b for a, b in zip(own, reference, strict=True)]
 
 
-def _nearest(vectors: Outputs, clusters: Sequence[str]) -> list[int]:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+def _nearest(outputs: Logits, mean: Outputs, clusters: Sequence[str]) -> list[int]:
     _, member = np.unique(np.asarray(clusters), return_inverse=True)
     found: list[int] = []
-    for start in range(0, len(units), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        cosines = units[block] @ units.T
-        cosines[member[block][:, None] == member] = -np.inf
-        found += cosines.argmax(axis=1).tolist()
+    for start in range(0, len(outputs), BLOCK):
+        block = slice(start, start + BLOCK)
+        asking = _units(outputs[block], mean)
+        nearest = np.zeros(len(asking), np.intp)
+        best = np.full(len(asking), -np.inf)
+        for first in range(0, len(outputs), _BESIDE):
+            others = slice(first, first + _BESIDE)
+            cosines = asking @ _units(outputs[others], mean).T
+            cosines[member[block][:, None] == member[others]] = -np.inf
+            there = cosines.argmax(axis=1)
+            cosine = np.take_along_axis(cosines, there[:, None], axis=1)[:, 0]
+            nearer = cosine > best
+            nearest[nearer], best[nearer] = first + there[nearer], cosine[nearer]
+        found += nearest.tolist()
     return found
+
+
+def _units(outputs: Logits, mean: Outputs) -> Outputs:
+    vectors = outputs - mean
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0))

@@ -14,6 +14,7 @@ from vitbench.errors import UserError
 from vitbench.load.checks import OutputCheck
 from vitbench.measure.measuring import witness
 from vitbench.measure.outputs import Reading
+from vitbench.measure.preprocessed import wrapped
 from vitbench.measure.session import Session
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def make_samples(session: Session, case: Case, folder: Path) -> Samples:
     known = min(len(images), KNOWN, max(LEAST_KNOWN, int(BUDGET_SECONDS / seconds)))
     verified = [answers[-1], *(deployment.logits(images[n : n + 1]) for n in range(1, known))]
     generator = np.random.default_rng(0)
-    new = np.take(images, range(NEW), axis=0, mode="wrap")
+    new = wrapped(images, 0, NEW)
     new = new + generator.normal(0, NOISE, new.shape).astype(np.float32)
     file = folder / "samples.npy"
     np.save(file, np.concatenate([images[:known], new]))

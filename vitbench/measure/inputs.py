@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
+from vitbench.build.artifacts import ArtifactCache
 from vitbench.errors import UserError, some
 from vitbench.heads import HEADS
 from vitbench.measure.classes import class_indices, order_taken
@@ -23,12 +24,18 @@ CROPS = "scikit-image crops"
 
 class Inputs:
     """Everything is read when it is first asked for, and once. `model` gives a loaded model by its
-    name; `say` receives what is found while the run goes on."""
+    name; `say` receives what is found while the run goes on. In `cache`, if given, is what earlier
+    runs saw of the images, and on its disk lie those of this run."""
 
     def __init__(
-        self, options: Options, model: Callable[[str], Model], say: Callable[[str], None]
+        self,
+        options: Options,
+        model: Callable[[str], Model],
+        say: Callable[[str], None],
+        cache: ArtifactCache | None = None,
     ) -> None:
         self._options, self._model, self._say = options, model, say
+        self._cache = cache
         self._samples: dict[str, Sample] = {}
         self._calibrations: dict[str, Sample] = {}
         self._doubts: dict[str, str | None] = {}
@@ -82,7 +89,7 @@ class Inputs:
                 remarks.append(self._deeper(model) or self._unknown(model, folders))
             source = images.resolve().name if images else CROPS
             self._samples[name] = make_sample(
-                self.photos, model.preprocess, indices, source, remarks
+                self.photos, model.preprocess, indices, source, remarks, cache=self._cache
             )
         return self._samples[name]
 
@@ -169,7 +176,13 @@ class Inputs:
                 )
             source = folder.resolve().name if folder else CROPS
             self._calibrations[name] = make_sample(
-                photos, self._model(name).preprocess, None, source, remarks, "--calibration"
+                photos,
+                self._model(name).preprocess,
+                None,
+                source,
+                remarks,
+                "--calibration",
+                self._cache,
             )
         return self._calibrations[name]
 

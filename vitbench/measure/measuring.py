@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from vitbench.case import Case
 from vitbench.errors import Unavailable, UserError
 from vitbench.measure.clock import BusyClock
+from vitbench.measure.columns import listed
 from vitbench.measure.extras import Extras
 from vitbench.measure.flips import surest_flips
 from vitbench.measure.measurement import FootprintMeasurement, Measurement, Subject
@@ -22,6 +23,8 @@ from vitbench.measure.verification import Verification, answers_of
 from vitbench.report.timed import ComparedInfo, Outputs, Predictions
 from vitbench.runtimes import Deployment
 
+RECORDED = 4096
+"""Images whose answers a report keeps, of each case. Three lines an image are half a megabyte."""
 Play: TypeAlias = Callable[[PairedRounds, int], Sequence[float]]
 """Plays so many rounds (`setup`, the call, `teardown`). Returns the seconds that the clock of the
 rounds advanced by during each call."""
@@ -139,8 +142,13 @@ def witness(session: Session, case: Case) -> Witness:
 
 
 def _predictions(session: Session, case: Case, verification: Verification) -> Predictions:
-    measured, ids = verification.measured, list(session.sample(case.model).ids)
+    """Of the first RECORDED images: the choice of images takes class folders in turns, so these are
+    what a smaller --verify-images would choose."""
+    measured, ids = verification.measured, session.sample(case.model).ids
+    first = list(ids[:RECORDED])
     if "top1" in measured:
-        return Predictions(ids, measured["top1"], measured["own_margin"])
+        return Predictions(
+            first, listed(measured["top1"], RECORDED), listed(measured["own_margin"], RECORDED)
+        )
     own, _, tolerance = answers_of(verification, ids, session.recipe(case).limits)
-    return Predictions(ids[: len(own)], [], [], own, tolerance)
+    return Predictions(first[: len(own)], [], [], own[:RECORDED], tolerance)

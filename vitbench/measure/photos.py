@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Photo:
     """One image, read only when it is needed.
 
@@ -30,8 +30,14 @@ class Photo:
 
     def content(self) -> str:
         """The digest without the cut: crops of one file share it."""
-        data = self.file.read_bytes() if self.file else self.read().tobytes()
-        return hashlib.sha256(data).hexdigest()
+        if self.file is None:
+            return hashlib.sha256(self.read().tobytes()).hexdigest()
+        try:
+            with self.file.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            self.read()  # which says it in a sentence
+            raise
 
 
 def counted(count: int, noun: str) -> str:

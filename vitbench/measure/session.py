@@ -21,6 +21,7 @@ from vitbench.measure.first_load import FirstLoads
 from vitbench.measure.footprint import counted, profile
 from vitbench.measure.inputs import Inputs
 from vitbench.measure.options import Options
+from vitbench.measure.preprocessed import wrapped
 from vitbench.measure.run_figures import RunFigures
 from vitbench.measure.sample import Sample
 from vitbench.measure.verification import Verification, Verifications, require_unbroken
@@ -53,7 +54,7 @@ class Session:
         if options.import_roots:
             team_code.use(options.import_roots)
         self.cache = ArtifactCache(options.cache, options.rebuild, options.cache_limit_bytes, say)
-        self.inputs = Inputs(options, self.model, say)
+        self.inputs = Inputs(options, self.model, say, self.cache)
         self.figures = RunFigures(options.threads, self.model, lambda: self.inputs.photos, say)
         self.builds = Builds(
             self.cache,
@@ -113,8 +114,7 @@ class Session:
     def first_batch(self, case: Case) -> NDArray[np.float32]:
         """What a case is timed on: the sample's first images, from the beginning again where it has
         fewer than a batch. Verification begins with them."""
-        images = self.sample(case.model).images
-        return np.take(images, range(case.batch), axis=0, mode="wrap")
+        return wrapped(self.sample(case.model).images, 0, case.batch)
 
     def artifact(self, case: Case) -> Artifact:
         """The built file of a case. Raises as `Builds.artifact`."""
@@ -170,7 +170,7 @@ class Session:
 
     def _conditions(self, case: Case) -> dict[str, Any]:
         """What the logits of a case depend on."""
-        return self._logits(case, self.sample(case.model).sha256)
+        return self._logits(case, self.sample(case.model).key)
 
     def _logits(self, case: Case, sample: str) -> dict[str, Any]:
         recipe, sha256 = self.require(case), self.artifact(case).sha256

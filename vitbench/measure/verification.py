@@ -1,6 +1,6 @@
 """Whether cases predict what their references predict: each is asked once in a run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
@@ -15,7 +15,9 @@ from vitbench.errors import UserError
 from vitbench.heads import HEADS, SINGLE_LABEL
 from vitbench.judge.agreement import Agreement, doomed, judge_agreement
 from vitbench.judge.reference import by_identity
-from vitbench.measure.agreement import compare, logits_of, unpacked
+from vitbench.measure.agreement import compare, logits_by_batch
+from vitbench.measure.columns import compact
+from vitbench.measure.gathered import unpacked
 from vitbench.measure.inputs import Inputs
 from vitbench.models import Model
 from vitbench.runtimes import Deployment
@@ -90,16 +92,16 @@ class Verifications:
         return self._verified[case, against]
 
     def logits(self, case: Case) -> NDArray[np.float32]:
-        """Logits (N, C) of a case over its model's whole sample, batch by batch.
+        """Logits (N, C) of a case over its model's whole sample, batch by batch. They lie on disk.
 
         A case that was verified in this run has given them already.
         """
+        images = self._inputs.sample(case.model).images
 
-        def compute() -> NDArray[np.float32]:
-            images = self._inputs.sample(case.model).images
-            return logits_of(self._asked(case), images, case.batch)
+        def compute() -> Iterator[NDArray[np.float32]]:
+            return logits_by_batch(self._asked(case), images, case.batch)
 
-        return self._cache.array("logits", self._conditions(case), compute)
+        return self._cache.array("logits", self._conditions(case), len(images), compute)
 
     def _asked(self, case: Case) -> Deployment:
         """What answers the sample's batches in their order: the deployment, unless this run has
@@ -121,7 +123,9 @@ class Verifications:
             self._model(model).weights.synthetic,
             self._reading(model),
         )
-        measured = self._cache.json("agreement", judged, lambda: self._compare(case, against))
+        measured = compact(
+            self._cache.json("agreement", judged, lambda: self._compare(case, against))
+        )
         subject = f"{case.variant} on {case.device}, batch {case.batch}"
         if against.variant == AGREEMENT_REFERENCE and measured["head"] == SINGLE_LABEL:
             self._inputs.doubt(model, measured["reference_top1"])
@@ -146,10 +150,13 @@ class Verifications:
                 self._say(f"verifying {case.id}: {done} of {total}")
 
         outputs: list[NDArray[np.float32]] = []
+        few = len(sample.ids) * int(np.prod(reference.shape[1:])) * 4 <= KEPT_BYTES
 
         def read(output: Any) -> NDArray[np.float32]:
-            outputs.append(deployment.read(output))
-            return outputs[-1]
+            found = deployment.read(output)
+            if few:
+                outputs.append(found)
+            return found
 
         measured = compare(
             replace(deployment, read=read),
@@ -161,9 +168,9 @@ class Verifications:
             lambda measured: doomed(measured, limits),
             progress,
             *self._reading(case.model),
+            self._cache.folder,
         )
-        whole = not measured["problem"] and len(outputs) * case.batch >= len(sample.ids)
-        if whole and sum(each.nbytes for each in outputs) <= KEPT_BYTES:
+        if not measured["problem"] and len(outputs) * case.batch >= len(sample.ids):
             self._answers[case] = outputs
         return measured
 

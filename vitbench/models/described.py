@@ -19,6 +19,7 @@ from vitbench.models.preprocess import Described, Preprocess
 
 Steps = dict[str, Any]
 SIZES = ((301, 227), (226, 400), (91, 64), (640, 480))  # of proofs: wide, tall, small, usual
+LIBRARIES = ("torchvision", "timm", "transformers")
 MANY = 0.01  # more than hard edges have
 OPENED = {
     "colour": "RGB, 8 bits a band; transparent images composited on white",
@@ -53,6 +54,24 @@ def describe(preprocess: Preprocess) -> tuple[Steps | None, list[str], str]:
     except Exception as error:  # of a processor that is made otherwise than those known
         return None, [], f"the preprocessing cannot be written out: {with_kind(error)}"
     return {**OPENED, **steps, "levels_off": most}, lines, ""
+
+
+def fingerprint(preprocess: Preprocess) -> list[Any] | None:
+    """JSON that decides, with the versions of its libraries, what pixels a preprocessing makes.
+    None of one with steps that no library of ours makes: its own code would count too."""
+    if not isinstance(preprocess, Described):
+        return None
+    made_of = preprocess.made_of
+    try:
+        steps = _steps(made_of, preprocess.grey)
+    except Exception:
+        return None
+    kinds = [type(each) for each in (made_of, *getattr(made_of, "transforms", ()))]
+    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in kinds]
+    if any(name.partition(".")[0] not in LIBRARIES for name in names):
+        return None
+    said = str(made_of.to_json_string()) if hasattr(made_of, "to_json_string") else repr(made_of)
+    return None if " at 0x" in said else [names, said, steps]
 
 
 def _steps(made_of: Any, grey: bool) -> Steps:
