@@ -23,7 +23,7 @@ from tests.helpers.ray_cluster import QUICK, ROOT, TINY, FleetRun, LocalCluster,
 from vitbench.report.reader import read_report, rows
 
 TESTS = ("benchmarks/test_latency.py", "benchmarks/test_throughput.py")
-VARIANTS = ("fp32", "scripted", "bf16", "int8-dynamic")
+VARIANTS = ["fp32", "scripted", "bf16", "int8-dynamic"]
 COMMAND, NODE = "command", "node"
 LONGEST_WAIT_SECONDS = 6.0
 
@@ -34,24 +34,27 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--command-share", type=float, default=0.25)
+    parser.add_argument("--variant", action="append", metavar="NAME", help="default: four of them")
+    parser.add_argument("--batch", action="append", default=[], metavar="N")
     parser.add_argument("--no-comparison", action="store_true")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, local_cluster() as cluster:
         found = play(cluster, Path(folder), chosen)
         if not chosen.no_comparison:
-            found["seconds_on_one_machine"] = on_one_machine(Path(folder))
+            found["seconds_on_one_machine"] = on_one_machine(Path(folder), chosen)
     print(json.dumps(found, indent=1))
     if chosen.json:
         chosen.json.write_text(json.dumps(found, indent=1))
     return int(bool(found["lost"] or found["counted_twice"] or found["receipts_changed"]))
 
 
-def words(folder: Path) -> list[str]:
-    return [
-        *TESTS, f"--model={TINY}", *(f"--variant={each}" for each in VARIANTS), *QUICK,
-        f"--cache={folder / 'cache'}",
-    ]  # fmt: skip
+def words(folder: Path, chosen: argparse.Namespace) -> list[str]:
+    """The tests and options of the run. With `--batch`, latency alone."""
+    variants = [f"--variant={each}" for each in chosen.variant or VARIANTS]
+    batches = [f"--batch={each}" for each in chosen.batch]
+    tests = TESTS[:1] if batches else TESTS
+    return [*tests, f"--model={TINY}", *variants, *batches, *QUICK, f"--cache={folder / 'cache'}"]
 
 
 def play(cluster: LocalCluster, folder: Path, chosen: argparse.Namespace) -> dict[str, object]:
@@ -61,7 +64,7 @@ def play(cluster: LocalCluster, folder: Path, chosen: argparse.Namespace) -> dic
         cluster.add(f"n{number}")
     began, left, number = time.monotonic(), chosen.kills, chosen.nodes
     kills: Counter[str] = Counter()
-    run = FleetRun(cluster, ROOT, receipts, *words(folder))
+    run = FleetRun(cluster, ROOT, receipts, *words(folder, chosen))
     before: dict[str, str] = {}
     changed = 0
     while True:
@@ -84,12 +87,11 @@ def play(cluster: LocalCluster, folder: Path, chosen: argparse.Namespace) -> dic
             now = {name: json.dumps(each) for name, each in run.receipts_by_case().items()}
             changed += sum(now.get(name) != text for name, text in before.items())
             before = now
-            if run.process.poll() == 0:
+            if len(now) == cases(receipts):
                 break
             run = FleetRun(cluster, ROOT, receipts, "--resume")
         time.sleep(0.2)
-    plan = json.loads((receipts / "plan.json").read_text())
-    tasks = sum(len(each["cases"]) for each in plan["classes"])
+    tasks = cases(receipts)
     reports = [read_report(file) for file in (folder / "reports").glob("*.json")]
     counted = Counter(
         (row.case.id, group)
@@ -111,14 +113,20 @@ def play(cluster: LocalCluster, folder: Path, chosen: argparse.Namespace) -> dic
     }
 
 
+def cases(receipts: Path) -> int:
+    """How many the plan has, on all classes."""
+    plan = json.loads((receipts / "plan.json").read_text())
+    return sum(len(each["cases"]) for each in plan["classes"])
+
+
 def alive(run: FleetRun) -> bool:
     return run.process.poll() is None
 
 
-def on_one_machine(folder: Path) -> int:
+def on_one_machine(folder: Path, chosen: argparse.Namespace) -> int:
     """Seconds of the same cases in one run, with a cache of its own."""
     began = time.monotonic()
-    own = [each for each in words(folder) if not each.startswith("--cache")]
+    own = [each for each in words(folder, chosen) if not each.startswith("--cache")]
     command = [sys.executable, "-m", "pytest", "--benchmark-only", *own]
     command += [f"--cache={folder / 'other'}", f"--report={folder / 'one.json'}"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

@@ -148,9 +148,9 @@ def test_a_case_that_kills_its_process_is_lost_and_the_others_are_measured(nodes
     (project / "pyproject.toml").write_text('[tool.vitbench.models]\nbad = "py:deadly:make"\n')
     for name in ("one", "two"):
         nodes.add(name)
-    suite = str(ROOT / "vitbench/benchmarks/test_latency.py")
+    suite = ("--pyargs", "vitbench.benchmarks.test_latency")
     models = (f"--model={TINY}", "--model=bad")
-    run = FleetRun(nodes, project, tmp_path / "run", suite, *models, "--variant=fp32", *QUICK)
+    run = FleetRun(nodes, project, tmp_path / "run", *suite, *models, "--variant=fp32", *QUICK)
     assert run.wait() == 1, run.said
     assert reported(tmp_path / "reports") == ids("fp32")
     tried = [each for each in run.attempts() if each["case"].startswith("bad")]

@@ -39,6 +39,7 @@ MACHINE = {
     "versions": {"python": "3.11.9", "torch": "2.12.1", "vitbench": "1.0"},
 }
 CASES = ["m/fp32/cpu/b1", "m/int8/cpu/b1"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def host(name: str, label: str = "", code: str = "c0de" * 16, **machine) -> Inspected:
@@ -161,6 +162,8 @@ def test_the_options_reach_pytest_by_their_long_names():
         "--vitbench-model=b=timm:c", "--vitbench-seconds=0.5", "--vitbench-profile",
     )  # fmt: skip
     assert arguments_of(chosen_by()) == ()
+    modules = ("--pyargs", "vitbench.benchmarks")
+    assert arguments_of(chosen_by(*modules)) == modules
     with pytest.raises(UserError, match="--batch 0: must be greater than 0"):
         arguments_of(chosen_by("--batch=0"))
 
@@ -224,13 +227,13 @@ def test_the_table_has_a_column_for_each_class_and_a_reason_for_what_is_missing(
 
 def test_a_folder_that_a_host_lacks_is_named(tmp_path):
     with pytest.raises(case_process.WorkerFailed, match=r"there is no folder .*: share it with"):
-        CaseProcess(tmp_path / "none", (), os.environ).inspect()
+        CaseProcess(tmp_path / "none", (), ENVIRONMENT).inspect()
 
 
 def test_a_full_host_takes_no_case(tmp_path, monkeypatch):
     assert case_process.full(tmp_path / "not" / "there") == ""
     monkeypatch.setattr(case_process, "LEAST_FREE_BYTES", 2**62)
-    ran = CaseProcess(tmp_path, (), os.environ).measure(CASES[0], tmp_path, 60.0)
+    ran = CaseProcess(tmp_path, (), ENVIRONMENT).measure(CASES[0], tmp_path, 60.0)
     assert ran.full
     assert ran.why.startswith("the host is full: ")
     assert f"MB are free in {tmp_path} (--cache)" in ran.why
@@ -247,7 +250,7 @@ def test_a_full_host_takes_no_case(tmp_path, monkeypatch):
 def test_how_a_case_ended_without_a_report_is_a_sentence(tmp_path, program, seconds, why):
     """A program in the place of pytest: a module of that name in the folder, which comes first."""
     (tmp_path / "pytest.py").write_text(program)
-    process = CaseProcess(tmp_path, (), os.environ)
+    process = CaseProcess(tmp_path, (), ENVIRONMENT)
     ran = process.measure(CASES[0], tmp_path, float(seconds))
     assert ran.state == ""
     assert why in ran.why
@@ -270,7 +273,7 @@ def test_a_case_ends_with_the_process_that_started_it(tmp_path):
         "from vitbench.fleet.case_process import CaseProcess\n"
         f"CaseProcess(Path({str(tmp_path)!r}), (), os.environ).measure('m', Path('/'), 60)\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", starter])
+    parent = subprocess.Popen([sys.executable, "-c", starter], env=ENVIRONMENT)
     try:
         until = time.monotonic() + 60
         while not ready.exists():

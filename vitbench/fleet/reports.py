@@ -72,6 +72,6 @@ def report_words(plan: FleetPlan, reports: Sequence[HostReport]) -> list[str]:
         for each in reports
         if each.wrong
     ]
-    if len(told) > len(plan.classes):
+    if sum(not each.wrong for each in reports) > len(plan.classes):
         told.append("hosts of one class: `vitbench merge` makes one report of theirs")
     return told

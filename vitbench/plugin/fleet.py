@@ -83,13 +83,15 @@ def _chosen(config: pytest.Config, items: list[pytest.Item]) -> dict[str, Any]:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Also of a case that is unavailable, of which a run alone writes no report."""
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Also of a case that is unavailable, of which a run alone writes no report. A run that ended
+    before its first test says why, and has none."""
     from vitbench.plugin.options import SESSION
     from vitbench.plugin.recording import recorder_of
     from vitbench.report.files import write
     from vitbench.report.plain import dumps
 
     config = session.config
-    if config.option.fleet_report and SESSION in config.stash and session.items:
+    ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    if config.option.fleet_report and SESSION in config.stash and session.items and ended:
         write(config.option.fleet_report, dumps(recorder_of(config).report()))

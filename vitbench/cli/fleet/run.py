@@ -27,6 +27,7 @@ def register(commands: Any, name: str) -> None:
     run = commands.add_parser(name, help="the cases of the suite on each class of hosts")
     own = run.add_argument
     own("tests", nargs="*", metavar="PATH", help="tests of the suite (default: all)")
+    own("--pyargs", action="store_true", help="each PATH is a module, as pytest's --pyargs")
     own("-k", metavar="EXPR", help="which tests, as pytest's -k")
     own(
         "--address",
@@ -127,7 +128,8 @@ def arguments_of(chosen: argparse.Namespace) -> tuple[str, ...]:
     """The tests and options of the run, as pytest on a host takes them. Raises UserError for a bad
     value."""
     given: Mapping[str, Any] = checked(FLEET, vars(chosen))
-    words = [*chosen.tests, *(["-k", chosen.k] if chosen.k else [])]
+    words = [*(["--pyargs"] if chosen.pyargs else []), *chosen.tests]
+    words += ["-k", chosen.k] if chosen.k else []
     for option in options_of(FLEET):
         value = given[option.dest]
         if option.dest == "reports" or value == option.empty:
