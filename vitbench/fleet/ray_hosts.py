@@ -62,7 +62,7 @@ class RayHosts:
         until = time.monotonic() + GATHER_SECONDS
         while True:
             self._look()
-            nodes = [*self.nodes]
+            nodes = [each for each in self.nodes if not each.gone]
             waiting = [each for each in nodes if each.waits]
             if nodes and not waiting:
                 break
@@ -73,7 +73,7 @@ class RayHosts:
                     f"{GATHER_SECONDS:.0f} s: is the host busy for others? `ray status` says so"
                 )
             time.sleep(0.2)
-        if wrong := self.left_out():
+        if wrong := [f"{each.name}: {each.out}" for each in nodes if each.out]:
             raise UserError(f"{'; '.join(wrong)}; mend the host, or leave it out by --hosts=GLOB")
         found = [each.inspected for each in nodes if each.inspected]
         if not self.settings.allow_mix:
