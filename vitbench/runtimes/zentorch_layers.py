@@ -37,7 +37,8 @@ def _linear() -> Any:
             scales = weight.abs().amax(1).clamp_min(1e-30) / 127
             self.register_buffer("weight", (weight / scales[:, None]).round().to(torch.int8))
             self.register_buffer("int8_scales", scales)
-            self.register_buffer("bias", None if layer.bias is None else layer.bias.detach())
+            bias = None if layer.bias is None else layer.bias.detach().float()
+            self.register_buffer("bias", bias)
 
         def forward(self, x: Any) -> Any:
             return torch.ops.zentorch.zentorch_dynamic_qlinear(
@@ -98,7 +99,8 @@ def loading_code(placement: Placement) -> str:
             f"model, state = model.eval().to(torch.{dtype}), load_file({str(placement.path)!r})",
             f"for name in [key[: -len({SCALES!r})] for key in state if key.endswith({SCALES!r})]:",
             "    layer = model.get_submodule(name)",
-            f"    more = state.pop(name + '.weight'), state.pop(name + {SCALES!r}), layer.bias",
+            f"    names = (name + '.weight', name + {SCALES!r}, name + '.bias')",
+            "    more = [state.pop(each, None) for each in names]",
             "    call = torch.ops.zentorch.zentorch_dynamic_qlinear",
             "    layer.forward = lambda x, call=call, more=more: call(x, *more)",
             "model.load_state_dict(state, strict=False)",
