@@ -3,6 +3,7 @@
 It is an extra that the tests of every change do without: `pip install '.[zentorch]'` first.
 """
 
+import copy
 import json
 import logging
 import re
@@ -26,6 +27,7 @@ from vitbench.runtimes import (
     torch_common,
     variant,
     zentorch,
+    zentorch_layers,
 )
 
 NAMES = [row.name for row in VARIANTS if row.runtime == "zentorch"]
@@ -216,6 +218,22 @@ def test_what_is_compiled_beside_it_stays_what_it_is(images, placed, settings):
     with torch.inference_mode():
         torch.compile(torch.nn.Linear(4, 4), backend="zentorch")(torch.ones(2, 4))
     assert zentorch_operators(compiled, one) > 0
+
+
+@needed
+def test_a_layer_does_not_answer_with_the_weights_of_one_that_is_gone():
+    """ZenDNN knows a weight by its address, and a freed one's is the next one's."""
+    import torch
+
+    zentorch.version()
+    torch.manual_seed(0)
+    x = torch.randn(8, 256)
+    for _ in range(8):
+        layer = torch.nn.Linear(256, 512)
+        with torch.inference_mode():
+            for found in (int8 := zentorch_layers._linear()(layer), copy.deepcopy(int8)):
+                assert error(found(x).numpy(), layer(x).numpy()) < 0.05
+        del layer, int8, found
 
 
 @needed

@@ -2,8 +2,12 @@
 
 Weights are int8 with a scale per output channel, symmetric; the operator finds a scale for each
 token in the call (as the page zentorch_dynamic_qlinear of amd/ZenDNN-pytorch-plugin says).
+
+ZenDNN packs a weight in its first call, and knows it again by its address: another weight that
+later lies there is multiplied as the first one. So the weights of our layers are never freed.
 """
 
+import copy
 from collections.abc import Collection
 from functools import cache
 from typing import Any
@@ -20,6 +24,7 @@ from vitbench.runtimes.linear_layers import (
 
 # What tells a layer of ours in a state dict: its scales, by the layer's name.
 SCALES = ".int8_scales"
+_kept: list[Any] = []
 
 
 @cache
@@ -39,6 +44,10 @@ def _linear() -> Any:
             self.register_buffer("int8_scales", scales)
             bias = None if layer.bias is None else layer.bias.detach().float()
             self.register_buffer("bias", bias)
+            _kept.append(self.weight)
+
+        def __deepcopy__(self, _: Any) -> Any:
+            return self  # it never changes, and a copy's weight would have another address
 
         def forward(self, x: Any) -> Any:
             return torch.ops.zentorch.zentorch_dynamic_qlinear(
@@ -49,21 +58,19 @@ def _linear() -> Any:
 
 
 def quantized_module(model: Model, variant: Variant) -> tuple[Any, dict[str, Any]]:
-    """The model's own module in the recipe's precision, changed in place, and the `layer_record`.
+    """A copy of the model's module in the recipe's precision, and the `layer_record`.
 
     Raises as `replaceable` and `quantized` where no layer is to be quantized, and as
     `require_call`. zentorch must be imported.
     """
-    module = model.module
     names = replaceable_anew(model)
-    record = layer_record(module, names, variant)
-    int8 = quantized(names, variant)
+    int8, module = quantized(names, variant), copy.deepcopy(model.module)
     made = {name: _linear()(module.get_submodule(name)) for name in int8}  # of float32 weights
     module = module.to(_dtype(variant))
     for name, layer in made.items():
         module.set_submodule(name, layer)
     require_call(module, model.architecture["image"])
-    return module, record
+    return module, layer_record(model.module, names, variant)
 
 
 def load(placement: Placement) -> Any:
