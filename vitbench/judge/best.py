@@ -1,4 +1,4 @@
-"""Which variant to deploy: the Pareto front of a report, and the choice for a stated need."""
+"""Which variant to deploy: the front of a report, and the choice for a stated need."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +16,7 @@ from vitbench.judge.candidates import (
     candidates_of,
     is_candidate,
 )
+from vitbench.judge.front import AGREEMENT, agreeing_more, front_of
 from vitbench.judge.load import LOAD, least_bound
 from vitbench.report.reader import Row, rows, run_of
 from vitbench.report.schema import RunInfo
@@ -27,7 +28,7 @@ class Choice:
     """The recommendation for one model and batch.
 
     `best` is a case id, or None where nothing is left; `sentence` says why. `front` has the ids
-    that nothing dominates (Pareto: no candidate is as good in everything and better in something).
+    of the fastest, and of each that is surely better in something than all faster ones there.
     `out` has, for each other case, one sentence. `answers` is what the cost counts (ANSWERS), and
     `price` the price of the report's machine: name, per_hour and origin; None where it has none.
     """
@@ -65,7 +66,10 @@ def choose(
     paired timing to choose by, and no rate under load either where that is the need.
     """
     groups: dict[tuple[str, int], list[Row]] = {}
+    truths: dict[str, dict[str, Any]] = {}
     for row in rows(report):
+        if row.timed and row.timed.agreement.itself:
+            truths.setdefault(row.case.model, row.timed.predictions.by_image)
         if is_candidate(row, need):
             groups.setdefault((row.case.model, row.case.batch), []).append(row)
     if need == LOAD:
@@ -81,8 +85,8 @@ def choose(
         raise UserError(f"the report has no {lacking}: run `pytest --benchmark-only{file}`{also}")
     run = run_of(report)
     found = [
-        _choose(model, batch, candidates_of(group, least, answers), need, least, run)
-        for (model, batch), group in groups.items()
+        _choose(group, candidates_of(group, least, answers), need, least, run, truths)
+        for group in groups.values()
     ]
     return [
         replace(
@@ -103,13 +107,16 @@ def choose(
 
 
 def _choose(
-    model: str,
-    batch: int,
+    group: Sequence[Row],
     found: Sequence[Candidate],
     need: str,
     least: float,
     run: RunInfo | None,
+    truths: Mapping[str, Mapping[str, Any]],
 ) -> Choice:
+    """The choice for the cases of one model and batch. `truths`: by model, what the agreement
+    reference answers to each image."""
+    model, batch = group[0].case.model, group[0].case.batch
     unavailable, failed = (run.unavailable, run.failed) if run else ({}, {})
     out = {
         case: f"{state}: {reason}"
@@ -139,16 +146,20 @@ def _choose(
     if LOAD in compared and len(bounds) > 1:
         compared.remove(LOAD)  # a rate within 15 ms is no rate within 30 ms
     if not synthetic and all(each.agreement is not None for each in able):
-        compared.append("agreement")
-    dominators = {a.case: [b for b in able if _dominates(b, a, compared)] for a in able}
-    front = tuple(case for case, better in dominators.items() if not better)
+        compared.append(AGREEMENT)
+    order = [each.case for each in sorted(able, key=lambda each: each.paired)]
+    above = agreeing_more(group, truths.get(model, {}), order) if AGREEMENT in compared else {}
+    behind = front_of(able, compared, need, above)
+    front = tuple(each.case for each in able if not behind[each.case])
     case, why = None, "no variant is left to choose from"
     if able:
         best = min(able, key=lambda each: (each.cost(need), each.paired))
         case, why = best.case, reasons.why(best, need, least, synthetic)
         for each in able:
             if each is not best:
-                out[each.case] = reasons.why_not(each, best, need, dominators[each.case])
+                whom = behind[each.case]
+                beaten = [b for b in whom if _dominates(b, each, compared)]
+                out[each.case] = reasons.why_not(each, best, need, whom, beaten)
     price = to_builtins(run.price) if run else None
     answers = found[0].answers
     return Choice(

@@ -8,7 +8,7 @@ from vitbench.errors import UserError
 from vitbench.judge.best import Choice, choose
 from vitbench.judge.candidates import ANSWERS, COST
 from vitbench.judge.change import run_factor
-from vitbench.judge.fronts import PricedCase, front_of
+from vitbench.judge.machine_front import PricedCase, front_of
 from vitbench.judge.same_model import differences, other_images
 from vitbench.report.prices import SECONDS_AN_HOUR, description_of
 

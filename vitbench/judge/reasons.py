@@ -25,8 +25,15 @@ def why(best: Candidate, need: str, least: float, synthetic: bool) -> str:
     return words
 
 
-def why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[Candidate]) -> str:
-    """Why another candidate is not the best; `dominators` are those that dominate it."""
+def why_not(
+    each: Candidate,
+    best: Candidate,
+    need: str,
+    behind: Sequence[Candidate],
+    dominators: Sequence[Candidate],
+) -> str:
+    """Why another candidate is not the best. `behind`: those of the front than which it is surely
+    better in nothing; `dominators`: those of them that are as good or better in everything."""
     words = f"{NEEDS[need].more}: {figure(each, need)} against {figure(best, need)}"
     if best.by_pairs(need):
         if None not in (each.low, each.high, best.low, best.high) and _overlap(each, best):
@@ -37,11 +44,12 @@ def why_not(each: Candidate, best: Candidate, need: str, dominators: Sequence[Ca
         latency = NEEDS["latency"].text(each.latency)
         words = f"no better: {figure(each, need)}"
         words += f", and {latency} ms a call" if each.latency else ""
-    if not dominators:
+    if not behind:
         return words
     # The candidate with the least of what is needed: a reader would take that one instead.
-    better = min(dominators, key=lambda other: other.cost(need))
-    return f"{words}; dominated by {better.case.partition('/')[2]}"
+    better = min(dominators or behind, key=lambda other: other.cost(need))
+    how = "dominated by" if dominators else "in nothing surely better than"
+    return f"{words}; {how} {better.case.partition('/')[2]}"
 
 
 def _overlap(one: Candidate, other: Candidate) -> bool:

@@ -76,7 +76,7 @@ def plot_choices(choices: Sequence[Choice], path: Path) -> None:
     ]
     page = make_subplots(rows=len(choices), cols=1, subplot_titles=titles)
     for place, choice in enumerate(choices, 1):
-        for front, name in ((True, "Pareto front"), (False, "dominated")):
+        for front, name in ((True, "front"), (False, "not on the front")):
             found = [x for x in choice.candidates if (x.case in choice.front) is front]
             found.sort(key=lambda x: x.latency)
             page.add_trace(

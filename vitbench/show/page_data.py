@@ -32,7 +32,7 @@ MOST_ROUNDS_SHOWN = 200
 
 
 def recommendations(choices: Sequence[Choice]) -> list[str]:
-    """A sentence for each model and batch: the fastest that agrees enough, and the Pareto front."""
+    """A sentence for each model and batch: the fastest that agrees enough, and the front."""
     told = []
     for choice in choices:
         front = [case.partition("/")[2] for case in choice.front if case != choice.best]
