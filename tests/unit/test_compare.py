@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.helpers.load_rows import loaded
 from tests.unit.test_store import CASE, own_cache, run_of, write  # noqa: F401 - a fixture
 from vitbench.cli.main import main
 
@@ -36,6 +37,17 @@ def test_another_machine_is_told_and_its_times_are_not_compared(tmp_path, capsys
     told = capsys.readouterr().out
     assert "the times are not comparable" in told
     assert "%" not in told.partition("case ")[2]
+
+
+def test_that_rates_under_load_are_not_compared_is_said(pair, tmp_path, capsys):
+    assert main(["compare", *pair]) == 0
+    assert "under load" not in capsys.readouterr().out
+    runs = [run_of(3), run_of(4)]
+    runs[1]["benchmarks"].append(loaded(CASE, 40.0))
+    write(tmp_path / "loaded", runs)
+    names = [str(tmp_path / "loaded" / name) for name in ("0000.json", "0001.json")]
+    assert main(["compare", *names]) == 0
+    assert "Rates under load are not compared here" in capsys.readouterr().out
 
 
 def test_compare_wants_two_that_can_be_read(pair, tmp_path, capsys):

@@ -43,11 +43,10 @@ def full():
     benchmarks[0]["extra_info"]["energy"] = {
         "joules_per_image": 0.25, "source": "RAPL package-0", "calls": 5, "seconds": 1.0,
     }  # fmt: skip
-    benchmarks[1]["extra_info"]["price"] = {
-        "per_hour": 0.1, "images_per_unit": 14_400_000, "requests_per_unit": 720_000,
-    }  # fmt: skip
+    benchmarks[1]["extra_info"]["price"] = {"per_hour": 0.1, "images_per_unit": 14_400_000}
     (row,) = rows(report_of(*benchmarks))
-    return {**row.benchmarks, "photo": PHOTO, "load": loaded(CASE)}
+    load = loaded(CASE, price={"per_hour": 0.1, "requests_per_unit": 720_000})
+    return {**row.benchmarks, "photo": PHOTO, "load": load}
 
 
 @pytest.mark.parametrize("field", FIELD.values(), ids=lambda field: field.name)

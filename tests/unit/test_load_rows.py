@@ -20,6 +20,7 @@ from vitbench.history.trends import trends
 from vitbench.judge.best import choose
 from vitbench.judge.contract_results import judge_contracts
 from vitbench.judge.contracts import read_contracts
+from vitbench.report.prices import Price, priced
 from vitbench.report.reader import read_report
 from vitbench.show.best import choices_text, plot_choices
 from vitbench.show.exports import prometheus
@@ -55,7 +56,7 @@ def test_the_table_has_each_rate_with_its_evidence_and_queries(report):
     text = table(report, None)
     heads = line_of(text, "case").split()
     words = "SingleStream p90 ms Offline images/s server rate /s server p99 ms latency bound ms "
-    assert " ".join(heads[1:]) == f"{words}queries evidence arrangement"
+    assert " ".join(heads[1:]) == f"{words}queries evidence server arrangement"
     cells = [cell.strip() for cell in line_of(text, "int8-dynamic").split("  ") if cell]
     assert cells == [
         "int8-dynamic/cpu/b1", "9.0", "61.5", "36.0", "13.5", "15.0", "1201", "proven",
@@ -90,6 +91,7 @@ def test_rate_evidence_and_queries_stay_in_a_narrow_terminal(report, width):
 
 
 CLAUSE = "server_rate >= 40/s"
+FAILED = {"rate": 38.7, "state": "UNPROVEN", "problems": ["9 late of 1,001"]}
 SLOW = {"server_runs": [{"rate": each, "queries": 100, "p99_ms": 16.0} for each in (60.0, 40.0)]}
 
 
@@ -103,7 +105,9 @@ SLOW = {"server_runs": [{"rate": each, "queries": 100, "p99_ms": 16.0} for each 
         (loaded(INT8, 38.0), "UNPROVEN", "38.0 requests/s within 15 ms (estimate, 320 queries)"),
         (loaded(INT8, 20.0), "BROKEN", "20.0 requests/s within 15 ms (estimate"),
         # No rate keeps the bound: at the rates that were tried, or not even one query at a time.
-        (loaded(INT8, 0.0, **SLOW), "UNPROVEN", "no rate keeps 15 ms"),
+        (loaded(INT8, 0.0, **SLOW), "UNPROVEN", "no rate that was tried keeps 15 ms: at 40.0/s"),
+        (loaded(INT8, 28.0), "BROKEN", "; 38.9/s at most, as single runs vary by 1.39x"),
+        (loaded(INT8, 43.0, proof=FAILED), "UNPROVEN", "; 38.7/s was run for a proof: 9 late of"),
         (loaded(INT8, 0.0, single_stream_p90_ms=16.0), "UNPROVEN", "SingleStream p90 is 16.0 ms"),
         (loaded(INT8, 0.0, single_stream_p90_ms=30.0), "BROKEN", "SingleStream p90 is 30.0 ms"),
         (benchmark_of(INT8), "UNPROVEN", "has no load of the case: run benchmarks/test_load.py"),
@@ -116,6 +120,43 @@ def test_a_contract_on_a_rate_is_kept_by_proof_alone(tmp_path, row, state, words
     assert (found.state, found.case) == (state, f"{INT8} (server_rate)")
     assert found.sentence.startswith(f"{CLAUSE}: ")
     assert words in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("row", "state", "words"),
+    [
+        (loaded(INT8, 45.0, proven=41.0), "KEPT", "1,476,000, of 41.0 requests/s within 15 ms"),
+        (loaded(INT8, 90.0), "UNPROVEN", "3,240,000, of 90.0 requests/s within 15 ms (estimate"),
+        (loaded(INT8, 20.0), "BROKEN", "27.8/s at most, as single runs vary by 1.39x"),
+        (loaded(INT8, 0.0, **SLOW), "UNPROVEN", "0, of no rate that was tried keeps 15 ms"),
+        (benchmark_of(INT8), "UNPROVEN", "has no load of the case: run benchmarks/test_load.py"),
+    ],
+)
+def test_requests_for_a_unit_of_money_are_judged_as_the_rate_is(tmp_path, row, state, words):
+    path = tmp_path / "pyproject.toml"
+    path.write_text('[tool.vitbench.contracts]\n"*/int8*" = ["requests_per_unit >= 1440000"]\n')
+    report = report_of(row)
+    (found,) = judge_contracts(read_contracts(path), priced(report, Price("s", 0.1, "")), {})
+    assert (found.state, words in found.sentence) == (state, True), found.sentence
+    (found,) = judge_contracts(read_contracts(path), report, {})
+    assert found.state == "UNPROVEN"
+    assert ("the report has no price" in found.sentence) == (row["group"] == "load")
+    selected = report_of(benchmark_of(INT8), selected=["-k latency"])
+    found = judge_contracts(read_contracts(path), selected, {"int8-dynamic": ("cpu",)})
+    assert {each.state for each in found} == {"UNJUDGED"}
+
+
+@pytest.mark.parametrize(
+    ("bought", "state"), [(1_000_000, "KEPT"), (1_400_000, "UNPROVEN"), (2_100_000, "BROKEN")]
+)
+def test_images_for_a_unit_of_money_vary_as_single_runs_do(tmp_path, bought, state):
+    path = tmp_path / "pyproject.toml"
+    path.write_text(f'[tool.vitbench.contracts]\n"*/int8*" = ["images_per_unit >= {bought}"]\n')
+    report = report_of(benchmark_of(INT8, seconds=0.025))  # 1,440,000 for 0.1 an hour
+    (found,) = judge_contracts(read_contracts(path), priced(report, Price("s", 0.1, "")), {})
+    assert found.state == state
+    (found,) = judge_contracts(read_contracts(path), report, {})
+    assert "the report has no price" in found.sentence
 
 
 def test_a_contract_may_fix_the_bound(tmp_path):
@@ -159,6 +200,7 @@ def test_the_best_under_load_says_why_and_what_was_left_out(report):
         benchmark_of(f"{TINY}/plain/cpu/b8", "throughput"),
         loaded(f"{TINY}/wrong/cpu/b1", 99.0, agreement=agreement_of(share=0.9, lower=0.88)),
         loaded(f"{TINY}/other/cpu/b1", 99.0, bound=30.0),
+        loaded(f"{TINY}/slow/cpu/b1", 20.0, samples="photo"),
     ]
     report["vitbench"] |= {
         "unavailable": {f"{TINY}/fp16/cpu/b1": "it needs CUDA"},
@@ -173,8 +215,11 @@ def test_the_best_under_load_says_why_and_what_was_left_out(report):
     out = {case.split("/")[1]: why for case, why in choice.out.items()}
     assert out == {
         "fp32": "no rate keeps 15 ms; SingleStream p90 is 19.0 ms",
-        "lite": "carries less: 30.0 requests/s (estimate) against 36.0 requests/s (proven; "
-        "estimate 40.0); dominated by int8-dynamic/cpu/b1",
+        "lite": "single runs vary by a factor of 1.39, so it may be the best: 30.0 requests/s "
+        "(estimate) against 36.0 requests/s (proven; estimate 40.0); dominated by "
+        "int8-dynamic/cpu/b1",
+        "slow": "carries less: 20.0 requests/s from JPEG bytes (estimate) against 36.0 requests/s "
+        "(proven; estimate 40.0); dominated by int8-dynamic/cpu/b1",
         "plain": "the report has no load of the case: run benchmarks/test_load.py too",
         "wrong": "agrees on 90.0%, and 96.0% is asked",
         "other": "its latency bound is 30 ms, and that of others 15 ms: give all one "
@@ -194,6 +239,17 @@ def test_an_estimate_is_called_one_and_a_proof_is_no_handicap():
     assert choice.sentence.endswith(
         "; an estimate proves no rate: run benchmarks/test_load.py with --load-proof"
     )
+
+
+def test_a_proof_that_failed_is_told_and_not_asked_for_again():
+    (choice,) = choose(report_of(loaded(INT8, 36.0, proof=FAILED)), "load", 0.96)
+    assert choice.sentence.endswith("; 38.7/s was run for a proof: 9 late of 1,001")
+
+
+def test_the_table_ranks_by_the_estimates_as_the_recommendation_does():
+    text = table(report_of(loaded(LITE, 38.0), loaded(INT8, 40.0, proven=36.0)), None)
+    assert text.index("int8-dynamic") < text.index("lite")
+    assert "SingleStream and Offline are each of the arrangement that is the best" in text
 
 
 def test_rates_within_several_bounds_dominate_nothing():
@@ -274,6 +330,7 @@ def test_rates_from_the_bytes_of_photographs_are_called_so_and_kept_apart(tmp_pa
     assert [row["load_samples"] for row in rows] == ["tensor", "tensor", "photo"]
     (choice,) = choose(reports[2], "load", 0.0)
     assert "most load: 30.0 requests/s from JPEG bytes within 15 ms (estimate" in choice.sentence
+    assert "(1 more series of rates)" in text_of(history)
     words = table(reports[2], width=250)
     assert "front half" in words
     assert "simplejpeg" in line_of(words, "int8-dynamic")
@@ -305,7 +362,10 @@ def test_only_rates_of_one_evidence_and_one_bound_are_a_series(tmp_path):
         "proven within 15 to 18 ms": [2],
         "estimate within 50 ms": [3],
     }
-    assert "int8-dynamic/cpu/b1: under load: no rate keeps 15 ms\n" in f"{text_of(history)}\n"
+    assert (
+        "int8-dynamic/cpu/b1: under load: no rate that was tried keeps 15 ms\n"
+        in f"{text_of(history)}\n"
+    )
 
 
 def text_of(history):

@@ -132,6 +132,19 @@ def test_rates_within_other_bounds_are_not_ranked_and_images_are(said, two):
     assert "best: int8-dynamic/cpu/b1 of a.json: 1,440,000 images" in told
 
 
+def test_requests_from_photographs_are_not_ranked_beside_others(said, two):
+    two["b.json"]["benchmarks"][2] = loaded(INT8, 600.0, samples="photo")
+    code, told = said(two)
+    assert code == 0
+    assert told.count("not ranked") == 1
+    assert "its requests are JPEG bytes, and those of a.json images that are ready: give" in told
+    assert "600.0 requests/s from JPEG bytes (estimate)" in told
+    two["a.json"]["benchmarks"][2] = loaded(INT8, 30.0, samples="photo")
+    code, told = said(two)
+    assert code == 0
+    assert "not ranked" not in told
+
+
 def test_other_images_are_said_and_ranked(said, two):
     two["b.json"]["vitbench"]["images"]["sha256"] = "c" * 64
     code, told = said(two)

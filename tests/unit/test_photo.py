@@ -11,7 +11,7 @@ from PIL import Image
 from tests.helpers.layered import session
 from vitbench.errors import Unavailable, UserError
 from vitbench.models.preprocess import as_array, tutorial
-from vitbench.photo import decoders, measuring, photographs, resizers
+from vitbench.photo import backends, decoders, measuring, photographs, resizers
 from vitbench.photo.backends import BACKENDS
 from vitbench.photo.chain import Answer, chained
 from vitbench.photo.judging import FrontState, own
@@ -168,16 +168,18 @@ def test_blue_first_and_the_other_corner(steps):
         assert levels(by(odd)(pixels), true, odd).mean() < LOSSLESS
 
 
-def test_what_a_library_cannot_do_is_said(steps):
+def test_what_a_library_cannot_do_is_said(steps, monkeypatch):
     with pytest.raises(Unavailable, match="no hamming interpolation"):
         resizers.by_torch(replace(steps, interpolation="hamming"))
     with pytest.raises(Unavailable, match="larger than what is resized"):
         resizers.by_torch(replace(steps, resize=200))
     with pytest.raises(Unavailable, match="takes grey images"):
         resizers.by_torch(replace(steps, image=(1, 224, 224)))
-    missing = replace(BACKENDS["opencv"], packages=("no_such_package",))
-    with pytest.raises(Unavailable, match=r"no_such_package is not installed: pip install .*photo"):
-        missing.front_half(steps)
+    monkeypatch.setattr(backends, "find_spec", {"torch": "there"}.get)
+    with pytest.raises(Unavailable, match=r"^cv2 is not installed: pip install .*\[photo\]"):
+        BACKENDS["opencv"].front_half(steps)
+    with pytest.raises(Unavailable, match=r"^simplejpeg and openvino are not .*\[photo,runtimes\]"):
+        BACKENDS["openvino-graph"]._require()
     with pytest.raises(Unavailable, match="a part of the graph of a variant of openvino"):
         BACKENDS["openvino-graph"].front_half(steps)
 

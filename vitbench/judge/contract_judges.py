@@ -7,7 +7,7 @@ from vitbench.errors import Unavailable, UserError
 from vitbench.heads.words import percent, round_down
 from vitbench.judge.change import Change, paired_timing, run_factor
 from vitbench.judge.contracts import STRUCTURE, Contract
-from vitbench.judge.load import judge_rate
+from vitbench.judge.load import NO_PRICE, judge_rate, judge_requests
 from vitbench.judge.structures import compare, file_of
 from vitbench.report.fields import FIELD, HIGHER
 from vitbench.report.reader import Row
@@ -16,6 +16,7 @@ from vitbench.structure import Structure
 
 OF = {field.contract.name: field for field in FIELD.values() if field.contract}
 """The field that a contract is about, by the contract's name."""
+IMAGES = FIELD["images_per_unit"]
 
 
 def judge_row(contract: Contract, row: Row, process_spread: float) -> tuple[str, str]:
@@ -83,20 +84,24 @@ def _speedup(contract: Contract, row: Row, process_spread: float) -> tuple[str, 
 
 
 def _figure(contract: Contract, row: Row, _: float) -> tuple[str, str]:
-    """Bytes are exact. A first inference is one call, so the spread of single runs is its error."""
+    """Bytes are exact. The spread of single runs is the error of a figure that `varies`."""
     field = OF[contract.kind]
     value = field.value(row.benchmarks)
+    if value is None and field is IMAGES and FIELD["throughput"].value(row.benchmarks) is not None:
+        return "UNPROVEN", NO_PRICE
     if value is None:
         group = field.groups[0]
         return (
             "UNPROVEN",
             f"the report has no {group} of the case: run benchmarks/test_{group}.py too",
         )
-    words = f"{field.text(value)} {field.unit}"
+    words = f"{field.text(value)} {field.unit}".rstrip()
     factor = 1.0
-    if field.contract and field.contract.one_call:
+    if field.contract and field.contract.varies:
         factor = run_factor()
-        words += f", a single call, uncertain by a factor of {factor:.2f} (one-sided 95 %)"
+        words += (
+            f", {field.contract.varies}, uncertain by a factor of {factor:.2f} (one-sided 95 %)"
+        )
     limit, least, most = contract.value * field.scale, value / factor, value * factor
     if field.better == HIGHER:
         limit, least, most = -limit, -most, -least
@@ -126,5 +131,6 @@ JUDGES = {
     "error": _of_a_head,
     "cosine": _of_a_head,
     "server_rate": judge_rate,
+    "requests_per_unit": judge_requests,
 }
 """Those of fields whose figure alone shows neither."""

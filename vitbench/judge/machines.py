@@ -27,8 +27,9 @@ class Offer:
     None; `sentence` says why.
 
     `per_unit`: answers for a unit of money. `rank`: what offers are ranked by, which of a rate
-    under load is the same of its estimate. `bound_ms`: the latency bound of that rate. `apart`: why
-    the offer is not comparable with the first; "" where it is. `note`: what is said all the same.
+    under load is the same of its estimate. `bound_ms`: the latency bound of that rate, and
+    `from_jpeg` whether its requests are the bytes of photographs. `apart`: why the offer is not
+    comparable with the first; "" where it is. `note`: what is said all the same.
     """
 
     report: str
@@ -39,6 +40,7 @@ class Offer:
     per_unit: float | None = None
     rank: float = 0.0
     bound_ms: float | None = None
+    from_jpeg: bool = False
     apart: str = ""
     note: str = ""
 
@@ -153,8 +155,8 @@ def _offer(named: Named, choice: Choice | None, answers: str) -> Offer:
     per_unit = best.figures[COST] or 0.0
     rank = load.estimate * SECONDS_AN_HOUR / price["per_hour"] if load else per_unit
     words = choice.sentence.partition(": ")[2]  # without "least cost"
-    bound = load.bound_ms if load else None
-    return Offer(named.name, machine, price, best.case, words, per_unit, rank, bound)
+    bound, from_jpeg = (load.bound_ms, load.from_jpeg) if load else (None, False)
+    return Offer(named.name, machine, price, best.case, words, per_unit, rank, bound, from_jpeg)
 
 
 def _beside(
@@ -171,6 +173,13 @@ def _beside(
         apart.append(
             f"its latency bound is {offer.bound_ms:g} ms, and that of {first.name} "
             f"{theirs.bound_ms:g} ms: give all one --latency-bound"
+        )
+    if offer.from_jpeg != theirs.from_jpeg:
+        kinds = "JPEG bytes", "images that are ready"
+        own, those = kinds if offer.from_jpeg else kinds[::-1]
+        apart.append(
+            f"its requests are {own}, and those of {first.name} {those}: give all one "
+            "--load-samples"
         )
     other = other_images(report, first.report, model)
     note = f"its answers were verified on other images than those of {first.name}" if other else ""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from vitbench.judge.candidates import COST, NEEDS, Candidate
-from vitbench.judge.load import LOAD, TO_PROVE
+from vitbench.judge.change import run_factor
+from vitbench.judge.load import LOAD
 from vitbench.report.fields import LOWER, SECONDS
 
 
@@ -13,7 +14,7 @@ def why(best: Candidate, need: str, least: float, synthetic: bool) -> str:
     words = f"{most} {need}: {figure(best, need)}"
     if need == LOAD and best.under_load:
         words = f"{most} {need}: {best.under_load.words}"
-        words += "" if best.under_load.proven else f"; {TO_PROVE}"
+        words += f"; {best.under_load.to_prove}" if best.under_load.to_prove else ""
     elif best.under_load and best.by_load(need):
         words += f", within {best.under_load.bound_ms:g} ms as {best.under_load.arrangement}"
     if synthetic:
@@ -44,6 +45,11 @@ def why_not(
         latency = NEEDS["latency"].text(each.latency)
         words = f"no better: {figure(each, need)}"
         words += f", and {latency} ms a call" if each.latency else ""
+    elif best.by_load(need) and each.cost(need) * run_factor() <= best.cost(need):
+        words = (
+            f"single runs vary by a factor of {run_factor():.2f}, so it may be the best: "
+            f"{figure(each, need)} against {figure(best, need)}"
+        )
     if not behind:
         return words
     # The candidate with the least of what is needed: a reader would take that one instead.

@@ -127,7 +127,10 @@ class LoadMeasurement:
         """Why no rate keeps the bound."""
         if self.runs:
             last = self.runs[-1]
-            return f"at {last.scenario.rate:.3g}/s its p99 is {1000 * last.tail_seconds:.3g} ms"
+            return (
+                f"at {last.scenario.rate:.3g}/s, the lowest that was tried, its p99 is "
+                f"{1000 * last.tail_seconds:.3g} ms"
+            )
         single = 1000 * percentile(self.single.latency)
         return f"one query at a time has a p99 of {single:.3g} ms: a longer --latency-bound does"
 
@@ -179,7 +182,8 @@ def _control(one: LoadRun, other: LoadRun) -> Mapping[str, Any]:
 def notes_of(found: LoadMeasurement) -> Iterator[str]:
     """Sentences on what a reader of the row must know."""
     if not found.run:
-        yield f"no rate keeps {found.bound_ms:g} ms: {found.bound_problem}"
+        tried = " that was tried" if found.runs else ""
+        yield f"no rate{tried} keeps {found.bound_ms:g} ms: {found.bound_problem}"
     if found.rate > NEAR_LIMIT * found.generator_limit:
         yield (
             f"{found.rate:,.0f} requests/s are near what the generator itself can send "

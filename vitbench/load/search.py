@@ -28,7 +28,7 @@ SINGLE_SECONDS, OFFLINE_SECONDS, SERVER_SECONDS = 1.5, 1.0, 5.0
 PROOF_SECONDS, MOST_SECONDS = 30.0, 30.0
 LEAST, MOST = 12, 2000  # queries of a run
 WORTH = 1.05  # a batch twice as large must bring so much more, or no larger one is tried
-STEPS = (1.0, 0.85, 0.7)
+STEPS = (1.0, 0.85, 0.7, 0.5)
 """Shares of the simulated rate that are run, until one keeps the bound."""
 PROOF_SHARE = 0.9
 """Of the estimate, which lies at the bound: a rate there is proven half of the time."""

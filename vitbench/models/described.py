@@ -200,7 +200,8 @@ def _code(steps: Mapping[str, Any]) -> list[str]:
         *lines,
         f"{third} / {steps['scale']:.10g}",
         *order,
-        f"    pixels = (pixels - np.array({steps['mean']})) / np.array({steps['std']})",
+        f"    pixels = (pixels - np.array({steps['mean']}, np.float32))"
+        f" / np.array({steps['std']}, np.float32)",
         "    return pixels.transpose(2, 0, 1)[None].astype(np.float32)",
     ]
 

@@ -21,6 +21,9 @@ LIMITS = Limits(
     reason="resizes with Pillow's kernel keep it, other kernels do not: docs/photo.md",
 )
 
+EXTRAS = {"cv2": "photo", "simplejpeg": "photo"}
+"""The extra that has a module; others are in `runtimes`."""
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -45,9 +48,9 @@ class Backend:
     def front_half(self, steps: Steps) -> FrontHalf:
         """For the preprocessing of a model. Raises Unavailable, with the reason, where a package is
         missing, the library cannot do what the steps says, or a graph does it."""
-        self._require()
         if self.resizer is None:
             raise Unavailable(f"{self.name} is a part of the graph of a variant of {self.runtime}")
+        self._require()
         decode, make = self.decoder(steps), self.resizer(steps)
         return lambda jpeg: make(decode(jpeg))
 
@@ -56,15 +59,19 @@ class Backend:
         Raises Unavailable as `front_half`, and where the graph is not the variant's."""
         if self.network is None:
             return chained(self.front_half(steps), deployment)
-        self._require()
         variant = placement.variant
         if variant.runtime != self.runtime or variant.artifact or placement.device != "cpu":
             raise Unavailable(f"only a graph of {self.runtime} on the CPU takes it in")
+        self._require()
         return in_graph(self.decoder(steps), self.network(placement, steps), deployment)
 
     def _require(self) -> None:
         if lacking := [each for each in self.packages if find_spec(each) is None]:
-            raise Unavailable(f"{' and '.join(lacking)} is not installed: {install('photo')}")
+            extras = dict.fromkeys(EXTRAS.get(each, "runtimes") for each in lacking)
+            are = "are" if len(lacking) > 1 else "is"
+            raise Unavailable(
+                f"{' and '.join(lacking)} {are} not installed: {install(','.join(extras))}"
+            )
 
 
 def _always(decode: Decoder) -> Callable[[Steps], Decoder]:

@@ -38,12 +38,12 @@ LOWER, HIGHER = "lower", "higher"
 @dataclass(frozen=True)
 class Terms:
     """A contract may be about a field, by this name. `most`: the largest value that there is.
-    `one_call`: the figure is the time of a single call, so the spread of single runs is its error.
+    `varies`: what the figure is of, in words, where the spread of single runs is its error.
     """
 
     name: str
     most: float = math.inf
-    one_call: bool = False
+    varies: str = ""
 
 
 @dataclass(frozen=True)
@@ -223,8 +223,9 @@ FIELD: dict[str, Field] = {each.name: each for each in (
     Field("images_per_unit", "images per unit of money", "", COUNT, 0, HIGHER, THROUGHPUT,
           "extra_info/price/images_per_unit", "images_per_unit",
           "Images that a unit of money buys, at the rate of this batch.",
-          room=18, rare=True, contract=Terms("images_per_unit"), need="cost", more="costs more"),
-    Field("requests_per_unit", "requests per unit of money", "", COUNT, 0, HIGHER, PAID,
+          room=18, rare=True, contract=Terms("images_per_unit", varies="of a single run"),
+          need="cost", more="costs more"),
+    Field("requests_per_unit", "requests per unit of money", "", COUNT, 0, HIGHER, LOAD,
           "extra_info/price/requests_per_unit", "requests_per_unit",
           "Requests that a unit of money buys, at the highest rate within the latency bound.",
           room=18, rare=True, contract=Terms("requests_per_unit")),
@@ -234,7 +235,7 @@ FIELD: dict[str, Field] = {each.name: each for each in (
     Field("first", "first call", "ms", SECONDS, 1, LOWER, FOOTPRINT,
           "extra_info/first_inference_seconds", "first_seconds",
           "Seconds of the first call in a fresh process.",
-          room=13, page=False, contract=Terms("first_inference", one_call=True)),
+          room=13, page=False, contract=Terms("first_inference", varies="a single call")),
     Field("load", "load", "s", SECONDS, 2, LOWER, FOOTPRINT,
           "extra_info/load_seconds", "load_seconds",
           "Seconds to load the artifact in a fresh process.", room=14, page=False,

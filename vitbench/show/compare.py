@@ -51,6 +51,8 @@ def comparison_text(history: History, order: Sequence[str]) -> str:
         "time: how much longer a call takes than in A, over the reference of the same run",
     ]
     lines += ["where there is one. Two runs prove no change: see `vitbench history show`."]
+    if content["loaded"]:
+        lines += ["Rates under load are not compared here: `vitbench history show` has them."]
     lines += [f"note: {why}" for why in content["remarks"]]
     return clean("\n".join(lines))
 
@@ -93,6 +95,7 @@ def comparison_json(history: History, order: Sequence[str]) -> dict[str, Any]:
             for run in runs
         ],
         "cases": cases,
+        "loaded": any(map(math.isfinite, history.column("server_rate"))),
         "remarks": remarks(history),
     }
 

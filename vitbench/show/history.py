@@ -58,12 +58,14 @@ def _rates(history: History, own: Sequence[tuple[Trend, str]], row: int) -> str:
     figures = dict(zip(COLUMN, history.figures[row].tolist(), strict=True))
     bound = f"{figures['latency_bound_ms']:g} ms"
     if not figures["server_rate"]:
-        return f"no rate keeps {bound}"
+        return f"no rate that was tried keeps {bound}"
     words = f"{FIELD['server_rate'].text(figures['server_rate'])}/s within {bound}"
     words += FROM_JPEG * int(figures["from_jpeg"])
     words += f" ({EVIDENCE[int(figures['proven'])]}, {figures['server_queries']:,.0f} queries)"
-    runs = next((len(each.runs) for each, _ in own if each.of_rate and row in each.rows), 0)
-    return f"{words}, {_count(runs, 'run')}" if runs else words
+    series = [each for each, _ in own if each.of_rate]
+    runs = next((len(each.runs) for each in series if row in each.rows), 0)
+    words += f", {_count(runs, 'run')}" if runs else ""
+    return f"{words} ({len(series) - 1} more series of rates)" if len(series) > 1 else words
 
 
 def _by_number(case: str) -> list[str | int]:

@@ -12,22 +12,24 @@ ESTIMATES = (
     "run of its own"
 )
 
+OTHERS = "SingleStream and Offline are each of the arrangement that is the best for them"
+
 
 def load_columns() -> list[Column]:
     """Most important first."""
     fields = {each.name: plain(each) for each in FIELD.values() if each.groups == LOAD}
-    first = [fields.pop(name) for name in ("server_rate", "server_queries")]
+    names = ("server_rate", "server_queries", "requests_per_unit")
+    first = [fields.pop(name) for name in names]
     evidence = Column("load_evidence", "evidence", "evidence", _evidence)
-    arrangement = Column("arrangement", "arrangement", "arrangement", _arrangement)
+    arrangement = Column("arrangement", "server arrangement", "server arrangement", _arrangement)
     front = Column("load_front", "front half", "front half", _front)
-    bought = plain(FIELD["requests_per_unit"])
-    return [CASE, *first, evidence, arrangement, front, *fields.values(), bought]
+    return [CASE, *first, evidence, arrangement, front, *fields.values()]
 
 
 def by_rate(found: Sequence[Row]) -> dict[str, list[Row]]:
-    """The cases under load by model, the one with the highest rate first."""
+    """The cases under load by model, the one with the highest estimate first."""
     groups: dict[str, list[Row]] = {}
-    for row in sorted(found, key=lambda row: -row.loaded.server_rate if row.loaded else 0.0):
+    for row in sorted(found, key=lambda row: -row.loaded.estimate if row.loaded else 0.0):
         if row.loaded:
             groups.setdefault(row.case.model, []).append(row)
     return {row.case.model: groups[row.case.model] for row in found if row.case.model in groups}
@@ -48,6 +50,8 @@ def load_lines(found: Sequence[Row]) -> Iterator[str]:
     )
     if any(load.load_evidence == "estimate" and load.server_rate for _, load in loaded):
         yield ESTIMATES
+    if any(len(load.arrangements) > 1 for _, load in loaded):
+        yield OTHERS
     for row, load in loaded:
         yield from (f"{row.case.id}: {note}" for note in load.notes)
     yield from _controls([load for _, load in loaded])

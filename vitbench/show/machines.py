@@ -6,7 +6,7 @@ from vitbench.judge.machines import Offer, Ranking
 from vitbench.show.best import PAID
 from vitbench.show.clean import clean
 
-BASIS = {**PAID, "images": "images: one call after the other; ranked by medians, in no pairs"}
+BASIS = {**PAID, "images": "images: one call after the other; ranked by mean times, in no pairs"}
 """By what machines are ranked: between two of them no call is paired."""
 
 
