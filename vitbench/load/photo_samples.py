@@ -64,7 +64,7 @@ def make_photo_samples(session: Session, case: Case, folder: Path, name: str = "
     seconds = _call_seconds(front.chain, sent[0])
     known = sent[: max(LEAST_KNOWN, int(BUDGET_SECONDS / seconds))]
     verified = np.concatenate([_outputs(front.chain, each) for each in known])
-    moved = _moved(known[0])
+    moved = _unlike(known)
     file = folder / "samples.npz"
     save(file, [*(each.jpeg for each in known), *moved])
     limits = session.recipe(case).limits
@@ -92,11 +92,30 @@ def save(file: Path, jpegs: list[bytes]) -> None:
     np.savez(file, **arrays)
 
 
-def _moved(photograph: Photograph) -> list[bytes]:
-    """One photograph, and NEW that nobody sent: moved sideways by as many pixels, around its edge.
-    So all are decoded in the same time, and no two have the same pixels."""
-    pixels = np.asarray(image_of(photograph.jpeg, photograph.name))
-    turns = (divmod(number, pixels.shape[1]) for number in range(NEW + 1))
+def _unlike(known: list[Photograph]) -> list[bytes]:
+    """One photograph, and NEW that nobody sent, of one size, so that all are decoded in the same
+    time. No two have the same bytes: a photograph of one colour looks the same wherever it is moved
+    to, so where all known ones are such, they get grain."""
+    for photograph in known:
+        moved = _moved(_pixels(photograph))
+        if len(set(moved)) == len(moved):
+            return moved
+    pixels, generator = _pixels(known[0]), np.random.default_rng(0)
+    return [
+        encoded(Image.fromarray(pixels ^ generator.integers(0, 64, pixels.shape, np.uint8)))
+        for _ in range(NEW + 1)
+    ]
+
+
+def _pixels(photograph: Photograph) -> NDArray[np.uint8]:
+    return np.asarray(image_of(photograph.jpeg, photograph.name))
+
+
+def _moved(pixels: NDArray[np.uint8]) -> list[bytes]:
+    """A photograph, (H, W, C), moved around its edge, each time further by a part of its width."""
+    width = pixels.shape[1]
+    step = max(1, width // (NEW + 1))
+    turns = (divmod(number * step, width) for number in range(NEW + 1))
     return [encoded(Image.fromarray(np.roll(pixels, turn, axis=(0, 1)))) for turn in turns]
 
 

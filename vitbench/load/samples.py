@@ -14,8 +14,8 @@ from vitbench.errors import UserError
 from vitbench.load.checks import OutputCheck
 from vitbench.measure.measuring import witness
 from vitbench.measure.outputs import Reading
-from vitbench.measure.preprocessed import wrapped
 from vitbench.measure.session import Session
+from vitbench.measure.unseen import unseen
 
 if TYPE_CHECKING:
     from vitbench.load.photo_samples import PhotoSamples
@@ -25,7 +25,6 @@ TENSORS = "vitbench.load.answers:deployment"
 KNOWN, NEW = 16, 48
 BUDGET_SECONDS = 2.0  # for the answers of the verified deployment
 LEAST_KNOWN = 4
-NOISE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -96,11 +95,8 @@ def make_samples(session: Session, case: Case, folder: Path) -> Samples:
     deployment, images = session.deployment(case), session.sample(case.model).images
     known = min(len(images), KNOWN, max(LEAST_KNOWN, int(BUDGET_SECONDS / seconds)))
     verified = [answers[-1], *(deployment.logits(images[n : n + 1]) for n in range(1, known))]
-    generator = np.random.default_rng(0)
-    new = wrapped(images, 0, NEW)
-    new = new + generator.normal(0, NOISE, new.shape).astype(np.float32)
     file = folder / "samples.npy"
-    np.save(file, np.concatenate([images[:known], new]))
+    np.save(file, np.concatenate([images[:known], unseen(images, known, NEW)]))
     measured = session.verify(case).measured
     limits = session.recipe(case).limits
     check = OutputCheck(case.id, np.concatenate(verified), limits, Reading.of(measured))

@@ -16,6 +16,10 @@ from vitbench.show.clean import clean
 
 CHARS_OF_A_COMMIT = 8
 WORSE = {TIME: "slower", RATE: "fewer requests/s"}
+NOTHING = {
+    TIME: ", and nothing else that the reports know of changed",
+    RATE: ", and neither code nor versions changed; the arrangement and the photographs may have",
+}
 BETTER = {TIME: "faster", RATE: "more requests/s"}
 
 
@@ -133,7 +137,8 @@ def sentence(history: History, event: Event) -> str:
     else:
         words += f" since {_place(history.runs[event.run])}"
         words += f", with {', '.join(event.with_it)}" if event.with_it else ""
-    words += "" if event.with_it else ", and nothing else that the reports know of changed"
+    if not event.with_it:
+        words += NOTHING[event.field]
     return (
         words
         if event.significant
