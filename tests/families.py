@@ -67,7 +67,8 @@ def chosen(options: argparse.Namespace, cells: Mapping[str, Any]) -> Iterator[tu
 
 def installed(cells: Iterable[tuple[Family, str]]) -> Iterator[tuple[Family, str]]:
     """Those whose variant's packages are there: that one is missing says nothing of a network."""
-    reasons = {name: declared(variant(name)) for name in COLUMNS}
+    cells = list(cells)
+    reasons = {name: declared(variant(name)) for name in dict.fromkeys(name for _, name in cells)}
     for reason in sorted({*filter(None, reasons.values())}):
         print(f"left out: {reason}")
     yield from ((family, name) for family, name in cells if reasons[name] is None)
