@@ -14,6 +14,8 @@ class Asking:
         self._start, self.seconds = now(), seconds
         self._known: dict[tuple[frozenset[str], tuple[int, ...]], Trial | Refusal] = {}
         self._longest: dict[int, float] = {}
+        self._build = self._image = 0.0  # seconds: of the slowest build, of the slowest image
+        self._lost = False
         self.refusals: list[Refusal] = []
 
     def left(self) -> float:
@@ -26,15 +28,20 @@ class Asking:
 
     @property
     def asked(self) -> int:
-        """How many recipes were measured."""
-        return len(self._known)
+        """How many recipes were measured: a refused one was not."""
+        return len(self._known) - len(self.refusals)
 
     def expected(self, images: int) -> float:
-        """How long a recipe may take on so many images: as long as the slowest one so far. 0 where
-        none was measured."""
+        """How long a recipe may take on so many images: as long as the slowest one so far, but for
+        the images beyond as many as that had. 0 where none was measured."""
         if images in self._longest:
             return self._longest[images]
-        return max((s * max(1.0, images / n) for n, s in self._longest.items()), default=0.0)
+        known = self._longest.items()
+        return max((s + self._image * max(0, images - n) for n, s in known), default=0.0)
+
+    def fitting(self, seconds: float) -> int:
+        """On how many images a recipe takes at most so many seconds, by those measured so far."""
+        return max(0, int((seconds - self._build) / max(self._image, 1e-6)))
 
     def try_floats(
         self, floats: frozenset[str], rows: Sequence[int], keep: float = 0.0
@@ -50,9 +57,21 @@ class Asking:
                 return None
             before = self._now()
             self._known[key] = found = self._ask(floats, rows)
-            if isinstance(found, Refusal):
-                self.refusals.append(found)
-            took = self._now() - before
-            self._longest[len(rows)] = max(took, self._longest.get(len(rows), 0.0))
+            self._learn(found, self._now() - before, len(rows))
         known = self._known[key]
         return None if isinstance(known, Refusal) else known
+
+    def _learn(self, found: Trial | Refusal, took: float, images: int) -> None:
+        """How long recipes take. What follows a refusal took as long as it says itself: the process
+        that measures may have been started again, and the model read, before it."""
+        after_refusal, self._lost = self._lost, isinstance(found, Refusal)
+        if isinstance(found, Refusal):
+            self.refusals.append(found)
+            if after_refusal:
+                return
+        else:
+            took = found.seconds if after_refusal else took
+            self._build = max(self._build, found.build_seconds)
+            each = max(0.0, took - found.build_seconds) / max(1, images)
+            self._image = max(self._image, each)
+        self._longest[images] = max(took, self._longest.get(images, 0.0))

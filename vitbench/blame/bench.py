@@ -151,7 +151,7 @@ class Bench:
     ) -> Trial:
         """What a deployment answers to the images of these numbers. `start`: when its build began,
         by `perf_counter`."""
-        session, case = self._session, self.case
+        session, case, ready = self._session, self.case, perf_counter()
         model, sample = session.model(case.model), only(self.sample, rows)
         measured = compare(
             deployment,
@@ -175,6 +175,7 @@ class Bench:
             hits=(*hits, *[False] * (missing if own or missing == len(rows) else 0)),
             clusters=sample.clusters,
             seconds=perf_counter() - start,
+            build_seconds=ready - start,
         )
 
     def _subject(self, floats: frozenset[str]) -> str:

@@ -14,8 +14,9 @@ from vitbench.blame.asking import Asking
 from vitbench.blame.layers import LayerGroup, PlacedLayer, blocks, kinds
 
 LATE = "the time was up"
+CHEAP = "its kind or block costs next to nothing"
 NEGLIGIBLE = 0.01  # of the squared error: a group that costs less is not looked into
-FEW_FOR_FLOOR = 4  # layers: of fewer, the cheapest one says nothing of what no layer costs
+FEW_FOR_FLOOR = 4  # recipes: of fewer, the cheapest one says nothing of what no layer costs
 
 
 @dataclass(frozen=True)
@@ -31,19 +32,34 @@ class Costs:
 
     @property
     def floor(self) -> float:
-        """What no layer costs: the rest of the recipe, such as attention in bfloat16."""
-        finite = [each for each in self.layers.values() if math.isfinite(each)]
-        return min(finite) if len(finite) >= FEW_FOR_FLOOR else 0.0
+        """What no layer costs: the rest of the recipe, such as attention in bfloat16. It is in each
+        recipe: the cheapest one bounds it, and so does what all layers cost more, in squares, than
+        all together, where all were tried."""
+        tried = [*self.layers.values(), *self.kinds.values(), *self.blocks.values()]
+        finite = [each for each in tried if math.isfinite(each)]
+        if len(finite) < FEW_FOR_FLOOR:
+            return 0.0
+        if self.untried or not math.isfinite(self.whole):
+            return min(finite)
+        excess = sum(each**2 for each in self.layers.values()) - self.whole**2
+        return min(*finite, math.sqrt(max(0.0, excess) / (len(self.layers) - 1)))
+
+    def own(self, name: str) -> float:
+        """The error of a layer without the floor; 0 of a layer that was not tried."""
+        cost = self.layers.get(name, 0.0)
+        if not math.isfinite(cost):
+            return math.inf
+        return math.sqrt(max(0.0, cost**2 - self.floor**2))
 
     def share(self, name: str) -> float:
         """The share of a layer in the squared error of all in int8; above 1 where errors cancel, 0
         of a layer that was not tried."""
-        cost = self.layers.get(name, 0.0)
-        if not math.isfinite(cost):
+        own = self.own(name)
+        if not math.isfinite(own):
             return math.inf
         if not math.isfinite(self.whole) or not self.whole:
             return 0.0
-        return max(0.0, cost**2 - self.floor**2) / self.whole**2
+        return own**2 / self.whole**2
 
     @property
     def ranking(self) -> list[str]:
@@ -75,7 +91,7 @@ def costs(
     for layer in sorted(layers, key=lambda each: -_promise(each, found)):
         bound = _bound(layer, found)
         if bound**2 < NEGLIGIBLE * found.whole**2:
-            found.untried[layer.name] = "its kind or block costs next to nothing"
+            found.untried[layer.name] = CHEAP
             continue
         trial = asking.try_floats(names - {layer.name}, rows, keep)
         if trial is not None:

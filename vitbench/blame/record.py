@@ -12,13 +12,21 @@ from vitbench.case import Case
 
 
 def record(found: Blame, case: Case, minutes: float, images: int) -> dict[str, Any]:
-    """The file of `--json`. A number that is not finite, as of a broken layer, is null."""
+    """The file of `--json`. A number that is not finite, as of a broken layer, is null. Of
+    `ranked_on`: the recipe as it is on the images that layers are ranked on, whose `squared_error`
+    shares are parts of; `floor` is the relative error that no layer makes."""
     made: dict[str, Any] = finite(
         {
             "case": case.id,
             "images": len(found.base.delta_square),
             "images_there": images,
             "as_it_is": trial_record(found.base),
+            "ranked_on": {
+                "images": found.ranked_on,
+                "relative_error": found.costs.whole,
+                "squared_error": found.costs.whole**2,
+                "floor": found.costs.floor,
+            },
             "blamed": list(found.blamed),
             "blamed_in_float": None if found.together is None else trial_record(found.together),
             "kinds": found.costs.kinds,
@@ -57,6 +65,7 @@ def trial_record(trial: Trial) -> dict[str, Any]:
     found = trial.agreement
     return {
         "state": found.state,
+        "head": found.head,
         "agreement": found.share,
         "lower": found.lower,
         "upper": found.upper,

@@ -73,6 +73,7 @@ class RemoteBench:
             hits=tuple(found["hits"]),
             clusters=tuple(found["clusters"]),
             seconds=found["seconds"],
+            build_seconds=found["build_seconds"],
         )
 
     def price(self, floats: Sequence[str], seconds: float) -> tuple[list[float], list[float]]:

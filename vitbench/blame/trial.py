@@ -17,8 +17,8 @@ class Trial:
 
     `agreement` is judged by the limits of the recipe. By image: `delta_square` |logits -
     reference|^2, and `hits`, whether it has the reference's answer, empty of a head that answers
-    nothing. `clusters` are the photographs that the images are cut from. `seconds` it took, the
-    build included.
+    nothing. `clusters` are the photographs that the images are cut from. `seconds` it took, of
+    which `build_seconds` passed before the first image, whatever the number of images.
     """
 
     floats: frozenset[str]
@@ -27,12 +27,14 @@ class Trial:
     hits: tuple[bool, ...]
     clusters: tuple[str, ...]
     seconds: float
+    build_seconds: float = 0.0
 
     @property
     def error(self) -> float:
-        """The relative error of the outputs; infinite where some are not finite numbers."""
+        """The relative error of the outputs; infinite where those of any image are not finite
+        numbers, which the error of the agreement leaves out."""
         found = self.agreement.relative_error
-        return found if math.isfinite(found) else math.inf
+        return found if np.isfinite([found, *self.delta_square]).all() else math.inf
 
 
 @dataclass(frozen=True)
