@@ -37,9 +37,16 @@ class Case:
         """The case of an id. Raises UserError where the text is not one."""
         match = _ID.fullmatch(text)
         if match is None:
+            numbered = text.replace("/cuda/", "/cuda:0/")
+            meant = numbered if _ID.fullmatch(numbered) else ""
             raise UserError(
-                f"{text!r} is not a case id: expected MODEL/VARIANT/DEVICE/bN, "
-                "such as deit_tiny_patch16_224/int8-dynamic/cpu/b1"
+                f"{text!r} is not a case id: "
+                + (
+                    f"a CUDA device has a number: {meant}"
+                    if meant
+                    else "expected MODEL/VARIANT/DEVICE/bN, "
+                    "such as deit_tiny_patch16_224/int8-dynamic/cpu/b1"
+                )
             )
         return cls(match["model"], match["variant"], match["device"], int(match["batch"]))
 

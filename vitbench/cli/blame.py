@@ -2,10 +2,12 @@
 
 import argparse
 import json
+import shlex
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.codes import OK
-from vitbench.cli.options import BLAME
+from vitbench.cli.options import BLAME, MIXED, options_of
 from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import case_session, say
 from vitbench.errors import UserError
@@ -39,28 +41,40 @@ def blame_layers(chosen: argparse.Namespace) -> int:
     from vitbench.blame.remote import RemoteBench
     from vitbench.blame.search import blame
     from vitbench.blame.text import text
+    from vitbench.measure.photos import counted
 
     for file in (chosen.json, chosen.picture):
         if file and not file.absolute().parent.is_dir():
             raise UserError(f"{file}: the folder {file.absolute().parent} does not exist")
     session, case = case_session(BLAME, chosen)
-    require_blamable(session.require(case))
+    recipe = require_blamable(session.require(case))
     with RemoteBench(session.options, case, say) as bench:
         layers = placed(bench.layers)
-        say(f"{len(layers)} int8 layers; {len(bench.clusters)} images")
+        images = len(bench.clusters)
+        say(f"{counted(len(layers), 'int8 layer')}; {counted(images, 'image')}")
         asking = Asking(bench.ask, 60 * chosen.minutes)
-        found = blame(asking, layers, len(bench.clusters))
+        found = blame(asking, layers, images, recipe.limits.relative_error)
     if found is None:
         raise UserError(f"{case.id}: {_why(asking)}")
-    known = record(found, case, chosen.minutes, len(bench.clusters))
+    known = record(found, case, chosen.minutes, images)
     print(text(known))
     if found.blamed:
-        print(f"next: vitbench mixed {case.id}")
+        print(f"next: {shlex.join(['vitbench', MIXED, case.id, *_again(chosen)])}")
     if chosen.json:
         write(chosen.json, json.dumps(known, indent=1) + "\n")
     if chosen.picture:
         write(chosen.picture, picture(known))
     return OK
+
+
+def _again(chosen: argparse.Namespace) -> Iterator[str]:
+    """The options that were given, for the command that goes on from here."""
+    for option in options_of(MIXED):
+        value = getattr(chosen, option.dest)
+        if value != option.empty:
+            for each in value if option.repeatable else [value]:
+                written = f"{each:g}" if isinstance(each, float) else each
+                yield option.name if option.flag else f"{option.name}={written}"
 
 
 def _why(asking: "Asking") -> str:
