@@ -2,7 +2,8 @@
 
 Cells that are not in docs/families.json yet are built and verified, each in a process of its own;
 docs/families.md is made of the file. A run that is interrupted loses the cell that it is at, and
-the next one goes on. Exit code 1 where a cell of this run FAILS.
+the next one goes on. Exit code 1 where a cell of this run FAILS. A cell that time or memory ends is
+named and not kept: that is of the machine.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from tests.helpers.family_table import COLUMNS, STATES, add, read, write_page
 from vitbench.build.artifacts import default_folder
 from vitbench.build.ask import ask
 from vitbench.build.memory import default_limit
-from vitbench.errors import ACROSS_PROCESSES
+from vitbench.errors import ACROSS_PROCESSES, near
 from vitbench.measure.options import build_memory
 from vitbench.runtimes import variant
 from vitbench.runtimes.catalogue import declared
@@ -27,6 +28,9 @@ from vitbench.runtimes.catalogue import declared
 ROOT = Path(__file__).parents[1]
 CELL = (sys.executable, "-P", "-m", "tests.helpers.family_cell")
 AROUND_SECONDS = 300.0  # for what is not the build: loading, verification at two batches
+_MACHINES = re.compile(
+    r"of memory and was stopped|was stopped: no answer in|was killed by SIGKILL, as when memory"
+)
 
 
 def parsed(words: list[str] | None = None) -> argparse.Namespace:
@@ -43,7 +47,26 @@ def parsed(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--build-seconds", type=float, default=900.0)
     parser.add_argument("--build-memory", type=build_memory, default=None)
     parser.add_argument("--render", action="store_true")
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if options.out.suffix != ".json":
+        parser.error(f"--out={options.out}: give a file NAME.json: the page is NAME.md beside it")
+    for glob in options.family or ():
+        if not any(_is_of(glob, family) for family in FAMILIES):
+            names = {name for family in FAMILIES for name in _names(family)}
+            parser.error(f"--family={glob}: no row of the tables is called so: {near(glob, names)}")
+    for glob in options.variant or ():
+        if not any(fnmatchcase(name, glob) for name in COLUMNS):
+            parser.error(f"--variant={glob}: no column is called so: {near(glob, COLUMNS)}")
+    return options
+
+
+def _names(family: Family) -> tuple[str, ...]:
+    """What --family may call a row."""
+    return family.id, family.name, family.source
+
+
+def _is_of(glob: str, family: Family) -> bool:
+    return any(fnmatchcase(name, glob) for name in _names(family))
 
 
 def _part(text: str) -> tuple[int, int]:
@@ -75,8 +98,7 @@ def installed(cells: Iterable[tuple[Family, str]]) -> Iterator[tuple[Family, str
 
 
 def _named(options: argparse.Namespace, family: Family, name: str) -> bool:
-    own = (family.id, family.name, family.source)
-    rows = not options.family or any(fnmatchcase(x, g) for x in own for g in options.family)
+    rows = not options.family or any(_is_of(glob, family) for glob in options.family)
     return rows and (not options.variant or any(fnmatchcase(name, g) for g in options.variant))
 
 
@@ -107,6 +129,12 @@ def run(family: Family, name: str, options: argparse.Namespace, cache: Path) -> 
         return {"state": "failed", "reason": str(error)}
 
 
+def kept(cell: Mapping[str, Any]) -> bool:
+    """Whether a cell says something of the network: not where time or memory ended it, which is of
+    the machine, whatever its state says."""
+    return cell["state"] == "runs" or not _MACHINES.search(cell["reason"])
+
+
 def main(words: list[str] | None = None) -> int:
     options = parsed(words)
     page, status, began = options.out.with_suffix(".md"), 0, monotonic()
@@ -118,6 +146,10 @@ def main(words: list[str] | None = None) -> int:
             break
         start = monotonic()
         cell = run(family, name, options, cache)
+        if not kept(cell):
+            lacks = f"no cell is kept, another machine may have one: {cell['reason']}"
+            print(f"{number}/{len(todo)} {family.id} {name}: {lacks}", flush=True)
+            continue
         add(options.out, family.id, name, {**cell, "seconds": round(monotonic() - start)})
         write_page(options.out, page)
         words_of = " ".join(filter(None, (STATES[cell["state"]], cell.get("reason"))))

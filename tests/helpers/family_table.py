@@ -39,7 +39,8 @@ not judge it.
 - **unavailable** and a number: the variant cannot be made of this network, for the reason below
   the tables; a run says that reason, skips the case and goes on.
 - **FAILS** and a number: a defect, with its sentence below the tables.
-- **-**: not run yet.
+- **-**: not run yet, or ended by the time or the memory of the machine (`--build-seconds`,
+  `--build-memory`): the run names such a cell and keeps none.
 
 The same command goes on where it was interrupted. `--part=1/4` takes a fourth of the cells,
 `--family=GLOB` and `--variant=GLOB` choose some, `--minutes=N` begins none after that time,

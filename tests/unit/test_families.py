@@ -1,6 +1,7 @@
 """The table of families: the page is what its results say, its rows exist, a run goes on."""
 
 import json
+import sys
 
 import pytest
 
@@ -8,6 +9,8 @@ from tests import families
 from tests.conftest import ROOT
 from tests.helpers.family_rows import FAMILIES, class_of
 from tests.helpers.family_table import COLUMNS, add, read, render
+from vitbench.build.ask import ask
+from vitbench.errors import Unavailable, WorkerFailed
 from vitbench.runtimes import VARIANTS
 
 RESULTS = ROOT / "docs/families.json"
@@ -101,15 +104,52 @@ def test_a_part_that_there_is_not_is_refused(part, capsys):
     assert f"{part}: give K/N, such as 1/4" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--family=nosuch", "--family=nosuch: no row of the tables is called so"),
+        ("--variant=int8-dynamc", "no column is called so: nearest: int8-dynamic"),
+        ("--out=x.md", "--out=x.md: give a file NAME.json: the page is NAME.md beside it"),
+    ],
+)
+def test_what_names_nothing_and_a_file_that_the_page_would_overwrite_are_refused(
+    words, sentence, capsys
+):
+    with pytest.raises(SystemExit):
+        families.parsed([words])
+    assert sentence in capsys.readouterr().err
+    assert families.parsed(["--family=timm:vit*", "--variant=int8*", "--out=x.json"])
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "kept"),
+    [
+        ("import time; time.sleep(60)", (0.1, None), False),
+        ("import time; time.sleep(60)", (60.0, 1), False),
+        ("import os; os.kill(os.getpid(), 9)", (60.0, None), False),
+        ("import os; os.kill(os.getpid(), 11)", (60.0, None), True),
+    ],
+)
+def test_a_cell_that_time_or_memory_ends_is_not_kept_and_a_crash_is(code, limits, kept):
+    """The sentences are those of the process that runs a cell."""
+    seconds, memory = limits
+    with pytest.raises((WorkerFailed, Unavailable)) as error:
+        ask({}, seconds, [sys.executable, "-c", code], name="the cell", memory_bytes=memory)
+    for state in ("failed", "unavailable"):
+        assert families.kept({"state": state, "reason": str(error.value)}) == kept
+    assert families.kept(RUNS)
+
+
 @pytest.mark.thorough
-def test_a_cell_is_run_once_and_one_that_is_stopped_says_so(tmp_path, capsys):
+def test_a_cell_is_run_once_and_one_that_is_stopped_is_named_and_not_kept(tmp_path, capsys):
     out, family = tmp_path / "families.json", "transformers:convnext"
     words = [f"--out={out}", f"--cache={tmp_path / 'cache'}", f"--family={family}", "--threads=1"]
     assert families.main([*words, "--variant=int8-dynamic"]) == 0
     assert families.main([*words, "--variant=int8-dynamic"]) == 0
     assert capsys.readouterr().out == f"1/1 {family} int8-dynamic: runs\n"
-    assert families.main([*words, "--variant=scripted", "--build-seconds=0.01"]) == 1
+    assert families.main([*words, "--variant=scripted", "--build-seconds=0.01"]) == 0
+    assert "no answer in 0.01 s (--build-seconds)" in capsys.readouterr().out
     cells = read(out)["cells"][family]
     assert cells["int8-dynamic"]["relative_error_b8"] < 1
-    assert "no answer in 0.01 s (--build-seconds)" in cells["scripted"]["reason"]
+    assert "scripted" not in cells
     assert out.with_suffix(".md").read_text(encoding="utf-8") == render(read(out))
