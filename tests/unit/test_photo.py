@@ -109,6 +109,17 @@ def test_pixels_decide_where_answers_do_not(name, steps, limit):
         assert 0 <= found.pixels <= limit.most
 
 
+@pytest.mark.parametrize("name", ["panorama", "tall"])
+def test_a_side_that_shrinks_is_antialiased_beside_one_that_grows(steps, name):
+    both = replace(steps, resize=(224, 224), crop=None)
+    jpeg = photographs.named(name).jpeg
+    wanted = (resizers.by_pillow(both)(decoders.by_pillow(jpeg)),)
+    pixels = PixelLimit((jpeg,), wanted, 0.07)
+    for front in PLAIN:
+        off = pixels.difference(front_of(front, both))
+        assert (off <= pixels.most) == (front != "opencv-plain"), (front, off)
+
+
 def test_pixels_add_nothing_to_what_is_broken_or_not_seen(steps, limit):
     broken = FrontState("BROKEN", "it: other answers: BROKEN")
     plain = front_of("opencv-plain", steps)

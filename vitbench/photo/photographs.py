@@ -53,6 +53,8 @@ def photographs() -> tuple[Photograph, ...]:
         Photograph("portrait", encoded(_sized("astronaut.png", 375, 500)), "375 x 500"),
         Photograph("1 MP", encoded(_camera("rocket.jpg", 1152, 864)), "1152 x 864"),
         Photograph("small", encoded(_sized("chelsea.png", 160, 120)), "160 x 120: enlarged"),
+        Photograph("panorama", encoded(_sized("motorcycle_left.png", 4000, 200)), "4000 x 200"),
+        Photograph("tall", encoded(_sized("rocket.jpg", 200, 3000)), "200 x 3000"),
         Photograph(
             "turned", encoded(_sized("chelsea.png", 640, 480), exif=turned), "an EXIF orientation"
         ),

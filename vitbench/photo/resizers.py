@@ -85,7 +85,8 @@ def by_torchvision(steps: Steps) -> Resizer:
 
 
 def by_opencv(steps: Steps) -> Resizer:
-    """Areas where a photograph shrinks; OpenCV's other kernels do not antialias."""
+    """Areas where a photograph shrinks; OpenCV's other kernels do not antialias, nor do areas where
+    the other side grows: such a photograph shrinks first, and then grows."""
     return _of_opencv(steps, antialias=True)
 
 
@@ -106,9 +107,12 @@ def _of_opencv(steps: Steps, antialias: bool) -> Resizer:
         size = steps.resized(*pixels.shape[:2])
         image = pixels
         if steps.resize is not None and size != pixels.shape[:2]:
-            shrinks = antialias and size[0] < pixels.shape[0]
-            how = cv2.INTER_AREA if shrinks else kernels[steps.interpolation]
-            image = np.asarray(cv2.resize(pixels, size[::-1], interpolation=how), dtype=np.uint8)
+            smaller = min(size[0], pixels.shape[0]), min(size[1], pixels.shape[1])
+            if antialias and smaller != pixels.shape[:2]:
+                image = np.asarray(cv2.resize(image, smaller[::-1], interpolation=cv2.INTER_AREA))
+            if not antialias or smaller != size:
+                how = kernels[steps.interpolation]
+                image = np.asarray(cv2.resize(image, size[::-1], interpolation=how))
         return normalized(_middle(image, steps), steps)
 
     return make
