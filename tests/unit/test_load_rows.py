@@ -22,6 +22,7 @@ from vitbench.judge.contract_results import judge_contracts
 from vitbench.judge.contracts import read_contracts
 from vitbench.report.prices import Price, priced
 from vitbench.report.reader import read_report
+from vitbench.report.sound import sound
 from vitbench.show.best import choices_text, plot_choices
 from vitbench.show.exports import prometheus
 from vitbench.show.history import history_text
@@ -120,6 +121,19 @@ def test_a_contract_on_a_rate_is_kept_by_proof_alone(tmp_path, row, state, words
     assert (found.state, found.case) == (state, f"{INT8} (server_rate)")
     assert found.sentence.startswith(f"{CLAUSE}: ")
     assert words in found.sentence
+
+
+def test_a_load_that_was_left_out_is_no_load_that_was_not_measured(tmp_path):
+    path = tmp_path / "pyproject.toml"
+    path.write_text(f'[tool.vitbench.contracts]\n"*/int8*" = ["{CLAUSE}"]\n')
+    for rate in (-1.0, float("nan")):
+        report = sound(report_of(benchmark_of(INT8), loaded(INT8, rate)), "a.json")
+        (found,) = judge_contracts(read_contracts(path), report, {})
+        words = f"{CLAUSE}: left out of the report: a.json: "
+        assert (found.state, words in found.sentence) == ("UNPROVEN", True), found.sentence
+    both = sound(report_of(benchmark_of(INT8), loaded(INT8, 45.0, proven=41.0)), "a.json")
+    (found,) = judge_contracts(read_contracts(path), both, {})
+    assert found.state == "KEPT"
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,9 @@ def _judge(contract: Contract, case: str, run: Scope, process_spread: float) -> 
         return ContractResult(label, "UNJUDGED", f"{contract.text}: {words}", SELECTION)
     else:
         state, words = judge_row(contract, run.found[case], process_spread)
+        lost = [run.lost[case, group] for group in needed if (case, group) in run.lost]
+        if lost and state == "UNPROVEN":
+            words = f"left out of the report: {lost[0]}"
     return ContractResult(label, state, f"{contract.text}: {words}")
 
 

@@ -42,7 +42,9 @@ class Scope:
         self.failed: Mapping[str, str] = run.failed if run else {}
         self.unavailable: Mapping[str, str] = run.unavailable if run else {}
         self.selected, self.ended = bool(run and run.selected), bool(run and not run.complete)
+        self.lost = {(each.name, each.group): each.why for each in left_out(report) if each.group}
         self.groups = {group for row in self.found.values() for group in row.benchmarks}
+        self.groups |= {group for _, group in self.lost}
         self.unsound = {each.name: each.why for each in left_out(report) if each.group}
         named = dict.fromkeys([*self.found, *self.failed, *self.unavailable, *self.unsound])
         parts = [Case.parse(name) for name in named]
