@@ -1,11 +1,16 @@
 """Whole runs under load: rows of a report, and an instance that is killed in the middle."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
 import psutil
 import pytest
 
+from tests.conftest import ROOT
 from vitbench.judge.best import choose
 from vitbench.report.reader import read_report
 from vitbench.report.sound import left_out
@@ -101,3 +106,24 @@ def test_a_whole_run_leaves_load_out(pytester):
     for words, count in (((), 1), (("test_load.py",), 1), (("-k", "load or latency"), 2)):
         found = pytester.runpytest_subprocess(*options, *words).outlines
         assert len([line for line in found if "/fp32/cpu/b1]" in line]) == count, words
+
+
+@pytest.mark.thorough
+def test_a_signal_ends_a_soak_and_leaves_no_files(tmp_path):
+    command = ("soak", "deit_tiny_patch16_224/fp32/cpu/b1", "--rate=10", "--minutes=2")
+    soak = subprocess.Popen(
+        [sys.executable, "-m", "vitbench", *command, "--latency-bound=2000"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert soak.stderr is not None
+    assert any("loading" in line for line in soak.stderr)
+    limit = time.monotonic() + 60
+    while not list(tmp_path.glob("**/mlperf_log_detail.txt")) and time.monotonic() < limit:
+        time.sleep(0.1)
+    assert list(tmp_path.glob("**/samples.npy"))
+    soak.terminate()
+    assert soak.wait(30) == -signal.SIGTERM
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == []

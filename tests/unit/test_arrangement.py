@@ -64,6 +64,20 @@ def test_auto_tries_all_that_fit_two_cores_and_no_more():
     assert {each.cores for each in fitting(1, 15.0)} == {1}
 
 
+@pytest.mark.parametrize("bound", [0.1, 15.0, 1e6])
+def test_auto_tries_nothing_twice_and_nothing_that_has_no_name(bound):
+    found = fitting(2, bound)
+    assert len(found) == len(set(found))
+    assert [parse(each.option) for each in found] == found
+
+
+def test_a_window_that_leaves_nothing_of_the_bound_is_refused():
+    parse("1x1x14.9").require_window(15.0)
+    words = "1x1x15: a window of 15 ms leaves nothing of the latency bound of 15 ms: name a shorter"
+    with pytest.raises(UserError, match=words):
+        parse("1x1x15").require_window(15.0)
+
+
 def test_auto_tries_streams_where_the_runtime_has_them():
     streams = [str(each) for each in fitting(4, 15.0, streams=True) if each.streams]
     assert streams == ["4 streams x 1 thread, window 0 ms", "2 streams x 2 threads, window 0 ms"]

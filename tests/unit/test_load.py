@@ -1,24 +1,31 @@
 """The generator of load, its instances and its checks, with real processes and planted answers."""
 
 import json
+import os
 import re
+import signal
+import tempfile
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 
 from tests.fidelity import load_theory
 from tests.helpers.load_answers import outputs
-from vitbench.case import Limits
-from vitbench.errors import WorkerFailed, WrongOutputs
+from vitbench.case import Case, Limits
+from vitbench.cli.main import main
+from vitbench.errors import UserError, WorkerFailed, WrongOutputs
 from vitbench.load.arrangement import Arrangement
 from vitbench.load.checks import OutputCheck, repeated_image
 from vitbench.load.load_run import LoadRun, Proof
 from vitbench.load.remote import Ask, RemoteGenerator
+from vitbench.load.samples import Samples
 from vitbench.load.scenario import OFFLINE, SERVER, SINGLE_STREAM, Scenario
-from vitbench.load.search import queries_at
-from vitbench.load.soak import Soak, Soaked
+from vitbench.load.search import LoadSearch, queries_at
+from vitbench.load.soak import Soak, Soaked, soak
 from vitbench.plugin.cases import OF_LOAD, asks_for
 
 SERVICE = 0.004
@@ -131,6 +138,10 @@ def test_a_wide_interval_decides_nothing_about_theory(found, margin, state):
         (["dying"], "instance 1 of a test was killed by SIGKILL, as when memory runs out"),
         (["silent"], "instance 1 of a test stopped answering: nothing for 0.4 s"),
         (["constant", "dying"], "instance 1 of a test was killed by SIGKILL"),
+        (["fewer"], r"instance 1 of a test answered a call on 1 image with outputs of 0 x 3 "
+                    r"values, not 1 x 3: what it serves is wrong"),
+        (["more"], "with outputs of 2 x 3 values, not 1 x 3: what it serves is wrong"),
+        (["wider"], "with outputs of 1 x 4 values, not 1 x 3: what it serves is wrong"),
         (["constant", "raising"],
          "stream 2 of instance 1 of a test failed with ValueError: no such kernel"),
     ],
@@ -142,6 +153,50 @@ def test_a_worker_that_fails_under_load_ends_its_run_in_a_sentence(makers, words
         generator.open([request("in_streams", makers=makers, streams=streams, calls=20)])
         with pytest.raises(WorkerFailed, match=words):
             generator.run(Scenario(OFFLINE, 1000, 1), Ask(len(makers), 8, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("maker", "words"),
+    [
+        ("silent", "instance 1 of a test stopped answering: nothing for 0.4 s"),
+        ("wider", "answered a call on 1 image with outputs of 1 x 4 values, not 1 x 3"),
+    ],
+)
+def test_a_worker_that_fails_while_it_is_asked_is_named(maker, words, monkeypatch):
+    monkeypatch.setattr("vitbench.load.remote.LEAST_PATIENCE_SECONDS", 0.4)
+    with RemoteGenerator("a test") as generator:
+        generator.open([request(maker, calls=8)])
+        assert len(generator.ask(0, range(3))[0]) == 3
+        with pytest.raises(WorkerFailed, match=words):
+            generator.ask(0, range(8))
+
+
+def test_a_worker_that_was_killed_while_idle_has_an_obituary():
+    with RemoteGenerator("a test") as generator:
+        generator.open([request("constant")])
+        os.kill(generator.pids[0], signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(generator.pids[0])], timeout=0.2)
+        with pytest.raises(WorkerFailed, match="instance 1 of a test was killed by SIGKILL"):
+            generator.ask(0, range(8))
+
+
+def test_a_run_that_is_broken_off_leaves_no_logs(monkeypatch, tmp_path):
+    monkeypatch.setattr("vitbench.load.remote.LEAST_PATIENCE_SECONDS", 0.4)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with RemoteGenerator("a test") as generator:
+        generator.open([request("silent", calls=20)])
+        with pytest.raises(WorkerFailed, match="stopped answering"):
+            generator.run(Scenario(OFFLINE, 1000, 1), Ask(1, 8, 0.0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_instance_begins_on_its_cores():
+    core = min(os.sched_getaffinity(0))
+    with RemoteGenerator("a test") as generator:
+        generator.open([{**request("cores_at_first"), "cores": [core]}])
+        assert generator.ask(0, [0])[1].tolist() == [[1.0]]
+        assert len(os.sched_getaffinity(0)) == len(psutil.Process().cpu_affinity())
 
 
 def test_a_shortcut_under_load_is_caught():
@@ -240,8 +295,79 @@ def test_an_estimate_of_a_slow_case_is_no_matter_of_minutes(rate, queries):
 
 
 def test_a_soak_is_minutes_and_what_is_left_over():
-    assert Soak(Arrangement(1, 1), rate=10.0, minutes=2.5).steps == [600, 600, 300]
-    assert Soak(Arrangement(1, 1), rate=10.0, minutes=0.01).steps == [20]
+    assert list(Soak(Arrangement(1, 1), rate=10.0, minutes=2.5).steps) == [600, 600, 300]
+    assert list(Soak(Arrangement(1, 1), rate=10.0, minutes=0.01).steps) == [20]
+
+
+def test_a_soak_that_takes_longer_than_its_minutes_says_so():
+    assert Soak(Arrangement(1, 1), rate=0.34, minutes=3).longer == ""
+    assert Soak(Arrangement(1, 1), rate=0.01, minutes=1).longer == (
+        "a run has 20 queries at least, which take 2,000 s at 0.01/s: this soak takes 33.3 "
+        "minutes, not 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        ("--rate 1e+12: must be at most 50000", ["--rate=1e12"]),
+        ("--rate nan: must be greater than 0 and finite", ["--rate=nan"]),
+        ("--rate 1e-09: a run has 20 queries at least", ["--rate=1e-9"]),
+        ("--minutes 1e+12: must be at most 10080, a week", ["--rate=4", "--minutes=1e12"]),
+        ("--latency-bound 1e+17: must be at most 3600000, an hour",
+         ["--rate=4", "--latency-bound=1e17"]),
+        ("--arrangement=auto: a soak has one arrangement", ["--rate=4", "--arrangement=auto"]),
+        ("--arrangement=2: expected instances x threads", ["--rate=4", "--arrangement=2"]),
+        ("--arrangement=1x1x20: a window of 20 ms leaves nothing of the latency bound of 20 ms",
+         ["--rate=4", "--arrangement=1x1x20", "--latency-bound=20"]),
+    ],
+)  # fmt: skip
+def test_what_a_soak_cannot_do_is_said_before_anything_is_loaded(words, arguments, capsys):
+    assert main(["soak", "deit_tiny_patch16_224/fp32/cpu/b1", *arguments]) == 4
+    assert f"error: {words}" in capsys.readouterr().err
+
+
+def test_a_soak_is_of_batch_1(capsys):
+    assert main(["soak", "m/fp32/cpu/b8", "--rate=4"]) == 4
+    assert "load is of batch 1: name m/fp32/cpu/b1" in capsys.readouterr().err
+
+
+class Opened:
+    """Loads whose case is answered by a planted maker."""
+
+    session = SimpleNamespace(say=lambda _: None)
+
+    def __init__(self, name, bound=100.0):
+        self.request, self.bound = request(name), lambda _: (bound, "of a test")
+
+    def requests(self, *_):
+        return [self.request]
+
+    @contextmanager
+    def opened(self, case):
+        check = OutputCheck("acme", outputs(range(8)), LIMITS)
+        samples = Samples(8, 0, range(16, 40), check, SERVICE, {})
+        with RemoteGenerator("a test") as generator:
+            yield LoadSearch(self, generator, case, samples, *self.bound(case)), 0.0
+
+
+def soaked(name, window_ms=0.0, bound=1000.0):
+    case, lines = Case("acme", "fp32", "cpu", 1), []
+    asked = Soak(Arrangement(1, 1, window_ms), 100.0, 0.005)
+    return soak(Opened(name, bound), case, asked, lines.append)
+
+
+def test_a_soak_of_a_server_that_remembers_fails_and_another_does_not():
+    assert soaked("constant").queries == 30
+    with pytest.raises(WrongOutputs, match=r"acme.* remembers results"):
+        soaked("remembering")
+    with pytest.raises(UserError, match="--arrangement=1x1x1000: a window of 1000 ms leaves"):
+        soaked("constant", 1000.0)
+
+
+def test_a_single_run_has_no_drift():
+    one = Soaked([replace(run_of(np.full(600, 0.010)), resident_bytes=(1,))])
+    assert "drift: not known of a single run, --minutes=2 has two; outputs" in one.words
 
 
 def test_a_soak_says_what_drifted():

@@ -21,6 +21,17 @@ def not_negative(name: str, value: float) -> None:
         raise UserError(f"{name} {value:g}: must be 0 or more")
 
 
+def at_most(most: float, words: str) -> Check:
+    """A number above 0 and not above `most`, which is `words`."""
+
+    def check(name: str, value: float) -> None:
+        positive(name, value)
+        if value > most:
+            raise UserError(f"{name} {value:g}: must be at most {words}")
+
+    return check
+
+
 def share(name: str, value: float) -> None:
     if not 0 < value < 1:
         raise UserError(f"{name} {value:g}: must lie between 0 and 1, such as 0.03")

@@ -6,7 +6,7 @@ An option of one command alone stands in that command's module.
 
 from collections.abc import Iterator
 
-from vitbench.cli.option import Option, not_negative, positive, share
+from vitbench.cli.option import Option, at_most, not_negative, positive, share
 
 PYTEST = "pytest"
 DUET, AA_RUN, PREDICT, PACKAGE = "duet", "aa-run", "predict", "package"
@@ -17,6 +17,8 @@ TIMED = (PYTEST, DUET, AA_RUN)
 COMPARED = (*TIMED, BISECT)
 SEARCHES = (BLAME, MIXED)
 EVERY = (*COMPARED, PREDICT, PACKAGE, STRUCTURE, SOAK, *SEARCHES, FLEET)
+
+WEEK_MINUTES = 7 * 24 * 60
 
 OPTIONS = (
     Option(
@@ -248,7 +250,7 @@ OPTIONS = (
         "M",
         type=float,
         default=10.0,
-        check=positive,
+        check=at_most(WEEK_MINUTES, f"{WEEK_MINUTES}, a week"),
     ),
     Option(
         "--inconclusive",
@@ -290,7 +292,7 @@ OPTIONS = (
         "the reference where that is more)",
         "MS",
         type=float,
-        check=positive,
+        check=at_most(60 * 60 * 1000, "3600000, an hour"),
     ),
     Option(
         "--load-proof",

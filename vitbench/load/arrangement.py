@@ -13,6 +13,7 @@ BATCHES = (1, 2, 4, 8)
 """Sizes of the calls that a batching window makes: few, since some runtimes compile each."""
 _TEXT = re.compile(r"([1-9]\d{0,3})(streams)?x([1-9]\d{0,3})(?:x(\d{1,4}(?:\.\d+)?))?")
 _LEAST_STREAMS = 2  # one is an instance
+_MOST_WINDOW_MS = 9999.0  # that the text has
 
 
 @dataclass(frozen=True, order=True)
@@ -66,20 +67,29 @@ class Arrangement:
             what = "streams" if self.streams else "instances"
             raise UserError(
                 f"--arrangement={self.option}: {self.lanes} {what} of {self.threads} threads "
-                f"need {self.cores} cores, and this process may use {len(cores)}: name fewer, or "
-                "--arrangement=auto"
+                f"need {self.cores} cores, and this process may use {len(cores)}: name fewer"
             )
         step = self.cores // self.instances
         return [tuple(cores[n * step : (n + 1) * step]) for n in range(self.instances)]
 
+    def require_window(self, bound_ms: float) -> None:
+        """Raises UserError where a query may wait for others as long as it may take."""
+        if self.window_ms >= bound_ms:
+            raise UserError(
+                f"--arrangement={self.option}: a window of {self.window_ms:g} ms leaves nothing of "
+                f"the latency bound of {bound_ms:g} ms: name a shorter window, or a longer "
+                "--latency-bound"
+            )
 
-def parse(text: str) -> Arrangement:
-    """Of `IxT`, `IxTxW`, `NstreamsxT` or `NstreamsxTxW`. Raises UserError for another text."""
+
+def parse(text: str, expected: str = "") -> Arrangement:
+    """Of `IxT`, `IxTxW`, `NstreamsxT` or `NstreamsxTxW`. Raises UserError for another text, where
+    `expected` says what else is taken."""
     match = _TEXT.fullmatch(text.strip())
     if match is None or (match[2] and int(match[1]) < _LEAST_STREAMS):
         raise UserError(
-            f"--arrangement={text}: expected auto, or instances x threads x window in milliseconds "
-            "such as 2x1 or 2x1x5, or a runtime's streams x threads such as 2streamsx1"
+            f"--arrangement={text}: expected {expected}instances x threads x window in "
+            "milliseconds such as 2x1 or 2x1x5, or a runtime's streams x threads such as 2streamsx1"
         )
     lanes, threads, window_ms = int(match[1]), int(match[3]), float(match[4] or 0)
     if match[2]:
@@ -100,11 +110,11 @@ def own_cores() -> tuple[int, ...]:
 def fitting(cores: int, bound_ms: float, streams: bool = False) -> list[Arrangement]:
     """What `auto` tries on so many cores: for 1, 2, 4, ... threads and all of them, as many
     instances as fit, and as many as fit when one core is left to the generator; each without a
-    window and with one of a quarter of the bound. Where the runtime has `streams`: for as many
-    threads, as many as fit, if more than one does, without a window."""
+    window and with one of a quarter of the bound, to a tenth of a millisecond. Where the runtime
+    has `streams`: for as many threads, as many as fit, if more than one does, without a window."""
     threads = {2**power for power in range(cores.bit_length()) if 2**power <= cores} | {cores}
     shares = {(count // each, each) for each in threads for count in (cores, cores - 1)}
-    windows = (0.0, round(bound_ms / 4, 1))
+    windows = {0.0, min(_MOST_WINDOW_MS, round(bound_ms / 4, 1))}
     found = [Arrangement(*share, window) for share in shares if share[0] for window in windows]
     if streams:
         found += [
@@ -122,6 +132,6 @@ def wanted(
     UserError as `parse` and `pins`."""
     if text == AUTO:
         return fitting(len(cores), bound_ms, streams)
-    found = parse(text)
+    found = parse(text, f"{AUTO}, or ")
     found.pins(cores)
     return [found]

@@ -8,14 +8,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vitbench.errors import WorkerFailed
 from vitbench.load.instance import Lane
-from vitbench.load.wire import send_queries
 
 LOOK_SECONDS = 1.0  # between two looks at who is silent
 
@@ -43,8 +41,9 @@ class Dispatcher:
     A query waits at most `window_seconds` for others; a call takes the largest of the sizes
     `batches` that is there.
     `drawn` says of each query, in the order of the answers, whether its output is kept. A thread of
-    its own takes the answers. Where a lane fails, or answers nothing for `patience_seconds`,
-    `failure` is the reason, `failed` is called, and nothing is answered any more.
+    its own takes the answers. Where a lane fails, answers in another shape, or answers nothing for
+    `patience_seconds`, `failure` is the reason, `failed` is called, and nothing is answered any
+    more.
     """
 
     def __init__(
@@ -64,6 +63,7 @@ class Dispatcher:
         self._complete, self._drawn, self._failed = complete, drawn, failed
         self._patience = patience_seconds
         self._waiting: deque[tuple[int, int, float]] = deque()
+        self._columns = 0  # of the first answer: all have as many
         self._idle = deque(range(len(lanes)))
         self._busy: dict[int, tuple[list[int], list[int], float]] = {}
         self._lock = threading.Lock()
@@ -107,10 +107,7 @@ class Dispatcher:
             ids, samples = [each[0] for each in taken], [each[1] for each in taken]
             number = self._idle.popleft()
             self._busy[number] = ids, samples, perf_counter()
-            try:
-                send_queries(self._lanes[number].socket, samples)
-            except OSError:
-                return  # it died: whoever takes its answer finds out
+            self._lanes[number].send(samples)
 
     def _pause(self) -> float:
         """Seconds until the oldest query must go, or until somebody looks at who is silent. Raises
@@ -119,10 +116,7 @@ class Dispatcher:
         with self._lock:
             for number, (_, _, begun) in self._busy.items():
                 if now - begun > self._patience:
-                    raise WorkerFailed(
-                        f"{self._lanes[number].name} stopped answering: nothing for "
-                        f"{self._patience:.3g} s"
-                    )
+                    raise self._lanes[number].silent(self._patience)
             if self._idle and self._waiting:
                 return max(0.0, self._waiting[0][2] + self._window - now)
         return LOOK_SECONDS
@@ -143,11 +137,16 @@ class Dispatcher:
             self._failed()
 
     def _answered(self, number: int) -> None:
-        message: Any = self._lanes[number].take()
-        now = perf_counter()
+        lane = self._lanes[number]
         with self._lock:
-            if number not in self._busy:
-                raise WorkerFailed(f"{self._lanes[number].name} answered what nobody asked")
+            asked = self._busy.get(number)
+        if asked is None:
+            lane.take()  # it died, or says why it fails
+            raise WorkerFailed(f"{lane.name} answered what nobody asked")
+        message = lane.answer(len(asked[0]), self._columns)
+        now = perf_counter()
+        self._columns = message.body.shape[1]
+        with self._lock:
             ids, samples, begun = self._busy.pop(number)
             self._idle.append(number)
             self._dispatch(now)  # the lane goes on while LoadGen is told

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
 
@@ -21,7 +22,6 @@ from vitbench.load.dispatcher import Dispatcher
 from vitbench.load.instance import Instance, Lane
 from vitbench.load.loadgen import Queries, complete, generate
 from vitbench.load.scenario import Scenario
-from vitbench.load.wire import send_queries
 from vitbench.measure.outputs import one_of_each
 
 KEPT = 64  # outputs of a run, about
@@ -35,15 +35,15 @@ class Generator:
         self._lanes: list[Lane] = []
 
     def open(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Start an instance for each of `requests`, which `name` calls; those of before end."""
+        """Start an instance for each of `requests`, which `name` calls; those of before end.
+        `call_seconds` is the slowest call that made one of them ready."""
         self.close({})
         deadline = monotonic() + request["seconds"]
         for number, each in enumerate(request["requests"], 1):
             self._instances.append(Instance(f"instance {number} of {request['name']}", each))
-        for instance in self._instances:
-            instance.wait(deadline)
+        seconds = [instance.wait(deadline) for instance in self._instances]
         self._lanes = [lane for each in self._instances for lane in each.lanes]
-        return {"pids": [each.pid for each in self._instances]}
+        return {"pids": [each.pid for each in self._instances], "call_seconds": max(seconds)}
 
     def close(self, _: Mapping[str, Any]) -> None:
         for instance in self._instances:
@@ -52,14 +52,16 @@ class Generator:
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Each of `samples` alone, in turns, to one `lane`: seconds of each; outputs (N, C) go
-        to `file`."""
+        to `file`. Raises WorkerFailed as `run`."""
         lane, outputs, seconds = self._lanes[request["lane"]], [], []
+        columns = 0
         for sample in request["samples"]:
             start = perf_counter()
-            send_queries(lane.socket, [sample])
-            message = lane.take()
+            lane.send([sample])
+            found = lane.answer(1, columns, request["patience_seconds"]).body
             seconds.append(perf_counter() - start)
-            outputs.append(message.body[0])
+            columns = found.shape[1]
+            outputs.append(found[0])
         if request.get("file"):
             np.savez(request["file"], outputs=np.stack(outputs))
         return {"seconds": seconds}
@@ -67,8 +69,11 @@ class Generator:
     def run(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Play a `scenario` over `samples` samples on the first `lanes`; arrays go to `file`.
 
-        Raises WorkerFailed where an instance dies or is silent for `patience_seconds`: LoadGen
-        cannot be stopped then, so this process is of no use any more.
+        LoadGen's logs are beside `file` as long as it runs: whoever made that folder removes them
+        where this process ends.
+
+        Raises WorkerFailed where an instance dies, answers in another shape, or is silent for
+        `patience_seconds`: LoadGen cannot be stopped then, so this process is of no use any more.
         """
         scenario = Scenario.from_json(request["scenario"])
         ended = threading.Event()
@@ -85,7 +90,8 @@ class Generator:
 
         def play() -> None:
             try:
-                found.append(generate(scenario, request["samples"], dispatcher.issue))
+                folder = Path(request["file"]).parent
+                found.append(generate(scenario, request["samples"], dispatcher.issue, folder))
             except Exception as error:
                 found.append(error)
             ended.set()

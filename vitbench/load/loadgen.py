@@ -44,15 +44,16 @@ def complete(ids: Sequence[int]) -> None:
     loadgen.QuerySamplesComplete([loadgen.QuerySampleResponse(each, 0, 0) for each in ids])
 
 
-def generate(scenario: Scenario, samples: int, issue: Issue) -> Queries:
+def generate(scenario: Scenario, samples: int, issue: Issue, inside: Path) -> Queries:
     """Play a scenario over so many samples; returns when every query is answered (`complete`).
+    LoadGen's logs are in a folder of the folder `inside` until then.
 
     Latencies of Server count from when a query was due, however late it was issued: no omission is
     coordinated. Raises WorkerFailed where LoadGen's log lacks queries.
     """
     import mlperf_loadgen as loadgen
 
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=inside) as folder:
         logs = loadgen.LogSettings()
         logs.log_output.outdir = folder
         logs.log_output.copy_summary_to_stdout = False

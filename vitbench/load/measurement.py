@@ -131,6 +131,11 @@ class LoadMeasurement:
                 f"at {last.scenario.rate:.3g}/s, the lowest that was tried, its p99 is "
                 f"{1000 * last.tail_seconds:.3g} ms"
             )
+        if (window_ms := self.best.arrangement.window_ms) >= self.bound_ms:
+            return (
+                f"a window of {window_ms:g} ms leaves nothing of it: name a shorter window in "
+                "--arrangement"
+            )
         single = 1000 * percentile(self.single.latency)
         return f"one query at a time has a p99 of {single:.3g} ms: a longer --latency-bound does"
 

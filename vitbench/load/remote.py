@@ -43,6 +43,7 @@ class RemoteGenerator:
     def __init__(self, name: str) -> None:
         self.name = name
         self.pids: list[int] = []
+        self._call_seconds = 0.0
 
     def __enter__(self) -> "RemoteGenerator":
         # Not resolved: a link to the package leads into a folder with another torch.
@@ -59,13 +60,14 @@ class RemoteGenerator:
         """Start an instance for each request (serve.py), in place of those of before."""
         request = {"verb": "open", "name": self.name, "requests": [dict(each) for each in requests]}
         found = self._ask({**request, "seconds": OPENING_SECONDS}, 2 * OPENING_SECONDS)
-        self.pids = found["pids"]
+        self.pids, self._call_seconds = found["pids"], found["call_seconds"]
 
     def ask(self, lane: int, samples: Sequence[int]) -> tuple[list[float], NDArray[np.float32]]:
         """Seconds of each call of one sample by one lane, and outputs (N, C)."""
         file = Path(self._folder.name, "asked.npz")
-        request = {"verb": "ask", "lane": lane, "samples": list(samples)}
-        found = self._ask({**request, "file": str(file)}, OPENING_SECONDS)
+        patience = _patience(self._call_seconds)
+        request = {"verb": "ask", "lane": lane, "samples": list(samples), "file": str(file)}
+        found = self._ask({**request, "patience_seconds": patience}, OPENING_SECONDS + patience)
         with np.load(file, allow_pickle=False) as arrays:
             return found["seconds"], arrays["outputs"]
 
@@ -75,7 +77,7 @@ class RemoteGenerator:
         usual = scenario.queries * ask.call_seconds
         if scenario.kind == SERVER:
             usual = max(usual, scenario.queries / scenario.rate)
-        patience = max(LEAST_PATIENCE_SECONDS, PATIENCE * ask.call_seconds * max(ask.batches))
+        patience = _patience(ask.call_seconds * max(ask.batches))
         request = {
             "verb": "run",
             "scenario": scenario.to_json(),
@@ -95,3 +97,8 @@ class RemoteGenerator:
         except BaseException:
             self._worker.close()
             raise
+
+
+def _patience(call_seconds: float) -> float:
+    """How long an instance may answer nothing."""
+    return max(LEAST_PATIENCE_SECONDS, PATIENCE * call_seconds)

@@ -1,9 +1,9 @@
-"""One instance of an arrangement: a process, pinned to its cores, that answers queries.
+"""One instance of an arrangement: a process, started on its cores, that answers queries.
 
-`python -m vitbench.load.serve FD [FD ...]` reads its request from the first socket: the `cores` to
-stay on, the sizes of the `batches` to be ready for, `import_roots`, and what its answers are made
-of (answers.py). It says there that it is ready, and then answers each batch of queries until the
-socket ends. Each socket more is a stream of its runtime, with a thread of its own.
+`python -m vitbench.load.serve FD [FD ...]` reads its request from the first socket: the sizes of
+the `batches` to be ready for, `import_roots`, and what its answers are made of (answers.py). It
+says there that it is ready, and then answers each batch of queries until the socket ends. Each
+socket more is a stream of its runtime, with a thread of its own.
 """
 
 import os
@@ -27,10 +27,10 @@ from vitbench.load.wire import HungUp, receive, send_json, send_outputs
 def serve(connections: Sequence[socket.socket]) -> None:
     """Answer on each connection until its other end is gone."""
     first, *others = connections
-    answers = _ready(receive(first).body)
+    answers, seconds = _ready(receive(first).body)
     for connection, answer in zip(others, answers[1:], strict=True):
         Thread(target=_answer, args=(connection, answer), daemon=True).start()
-    send_json(first, {"ready": os.getpid()})
+    send_json(first, {"ready": os.getpid(), "call_seconds": seconds})
     _answer(first, answers[0])
 
 
@@ -53,18 +53,19 @@ def _loop(connection: socket.socket, answer: Answer) -> None:
         send_outputs(connection, outputs, perf_counter() - start)
 
 
-def _ready(request: Mapping[str, Any]) -> Sequence[Answer]:
-    """The answers, each warm at every batch size that it will be asked for."""
-    if hasattr(os, "sched_setaffinity") and request["cores"]:
-        os.sched_setaffinity(0, request["cores"])  # before a runtime counts its cores
+def _ready(request: Mapping[str, Any]) -> tuple[Sequence[Answer], float]:
+    """The answers, each warm at every batch size that it will be asked for, and the seconds of the
+    slowest call that it took."""
     environment.settle_idle_threads()
     if roots := request.get("import_roots"):
         team_code.use(roots)
-    answers = made(request)
+    answers, slowest = made(request), 0.0
     for answer in answers:
         for size in request["batches"]:
+            start = perf_counter()
             answer(np.zeros(size, np.uint32))
-    return answers
+            slowest = max(slowest, perf_counter() - start)
+    return answers, slowest
 
 
 def _report(connection: socket.socket, error: Exception) -> None:

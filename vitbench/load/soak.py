@@ -1,13 +1,14 @@
-"""A steady load for minutes: late queries, memory, and whether either drifts."""
+"""A steady load for minutes: late queries, memory, and whether latency or memory drifts."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from vitbench.case import Case
 from vitbench.load.arrangement import Arrangement
+from vitbench.load.checks import repeated_image
 from vitbench.load.load_run import LoadRun
 from vitbench.load.measuring import Loads
 from vitbench.load.scenario import PERCENTILES, SERVER, Scenario
@@ -15,6 +16,7 @@ from vitbench.stats.queueing import percentile
 
 STEP_SECONDS = 60.0
 LEAST_QUERIES = 20
+LONGER = 1.1  # so many times the minutes are said
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,32 @@ class Soak:
     minutes: float
 
     @property
-    def steps(self) -> list[int]:
+    def steps(self) -> Iterator[int]:
         """The queries of each minute, and of what is left over."""
         whole, rest = divmod(self.minutes * 60, STEP_SECONDS)
-        seconds = [STEP_SECONDS] * int(whole) + [rest] * (rest > 0)
-        return [max(LEAST_QUERIES, round(self.rate * each)) for each in seconds]
+        for _ in range(int(whole)):
+            yield self._queries(STEP_SECONDS)
+        if rest:
+            yield self._queries(rest)
+
+    def _queries(self, seconds: float) -> int:
+        return max(LEAST_QUERIES, round(self.rate * seconds))
+
+    @property
+    def takes_minutes(self) -> float:
+        """What it takes: a run has LEAST_QUERIES, however low the rate is."""
+        return sum(self.steps) / self.rate / 60
+
+    @property
+    def longer(self) -> str:
+        """How long it takes where that is more than the minutes that were asked for, else ""."""
+        if self.takes_minutes <= LONGER * self.minutes:
+            return ""
+        return (
+            f"a run has {LEAST_QUERIES} queries at least, which take "
+            f"{LEAST_QUERIES / self.rate:,.0f} s at {self.rate:g}/s: this soak takes "
+            f"{self.takes_minutes:,.1f} minutes, not {self.minutes:g}"
+        )
 
 
 @dataclass(frozen=True)
@@ -54,34 +77,46 @@ class Soaked:
 
     @property
     def words(self) -> str:
-        """Drift: the last third of the runs against the first."""
+        latency = np.concatenate([run.latency for run in self.runs])
+        return (
+            f"{self.queries:,} queries, {self.late:,} late ({self.late / self.queries:.2%}), p99 "
+            f"{1000 * percentile(latency):.3g} ms; drift: {self._drift}; outputs compared: "
+            f"{sum(len(run.samples) for run in self.runs)}, all as verified"
+        )
+
+    @property
+    def _drift(self) -> str:
+        """Of the last third of the runs against the first."""
+        if len(self.runs) < 2:
+            return "not known of a single run, --minutes=2 has two"
         third = max(1, len(self.runs) // 3)
         first, last = self.runs[:third], self.runs[-third:]
         before, after = (np.mean([run.latency.mean() for run in each]) for each in (first, last))
         memory = [sum(run.resident_bytes) for run in (self.runs[0], self.runs[-1])]
-        latency = np.concatenate([run.latency for run in self.runs])
         return (
-            f"{self.queries:,} queries, {self.late:,} late ({self.late / self.queries:.2%}), p99 "
-            f"{1000 * percentile(latency):.3g} ms; drift: mean latency {after / before - 1:+.1%} "
-            f"(last third against the first), memory {(memory[1] - memory[0]) / 1e6:+.1f} MB of "
-            f"{memory[0] / 1e6:.0f} MB; outputs compared: "
-            f"{sum(len(run.samples) for run in self.runs)}, all as verified"
+            f"mean latency {after / before - 1:+.1%} (last third against the first), memory "
+            f"{(memory[1] - memory[0]) / 1e6:+.1f} MB of {memory[0] / 1e6:.0f} MB"
         )
 
 
 def soak(loads: Loads, case: Case, asked: Soak, say: Callable[[str], None]) -> Soaked:
     """A run of LoadGen a minute, each with a seed of its own; `say` hears a line after each.
 
-    Raises as `Loads.measure`: an instance that dies ends the soak, and what was said stays.
+    Raises as `Loads.measure`, also where the case remembers images: an instance that dies ends the
+    soak, and what was said stays. UserError where the window leaves nothing of the bound.
     """
     runs: list[LoadRun] = []
     arrangement = asked.arrangement
     with loads.opened(case) as (search, _):
-        bound_seconds = loads.bound(case)[0] / 1000
+        bound_ms = loads.bound(case)[0]
+        arrangement.require_window(bound_ms)
         search.ready(arrangement)
+        samples, ask = search._samples, search.generator.ask
+        new = samples.new[: search._news()]
+        repeated_image(case.id, lambda each: ask(0, each)[0], samples.repeated, new)
         for minute, queries in enumerate(asked.steps, 1):
             seed = random.SystemRandom().getrandbits(31)
-            scenario = Scenario(SERVER, queries, seed, asked.rate, bound_seconds)
+            scenario = Scenario(SERVER, queries, seed, asked.rate, bound_ms / 1000)
             window = arrangement.window_seconds
             run = search.play(scenario, arrangement, arrangement.batches, window)
             runs.append(run)

@@ -1,11 +1,13 @@
 """Cases under load: the fixture that measures one."""
 
 from collections.abc import Callable
+from math import inf
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from vitbench.case import Case
+from vitbench.duet.ending import cleaning_first
 from vitbench.errors import UserError
 from vitbench.load.arrangement import AUTO, own_cores, wanted
 from vitbench.load.measuring import BOUND_MS, Loads, LoadSettings
@@ -23,7 +25,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """An arrangement that does not fit is a sentence before hours of measuring."""
     try:
         LoadSamples.parse(given(config).load_samples or TENSOR)
-        wanted(given(config).arrangement or AUTO, own_cores(), BOUND_MS)
+        option = given(config)
+        asked = option.arrangement or AUTO
+        for each in wanted(asked, own_cores(), BOUND_MS) if asked != AUTO else ():
+            each.require_window(option.latency_bound or inf)
     except UserError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -51,7 +56,7 @@ def under_load(
     """Call it to measure the case under load. The times are those of SingleStream's queries."""
 
     def measure() -> None:
-        with outcomes(case, recorder):
+        with cleaning_first(), outcomes(case, recorder):
             found = loads_of(request.config).measure(case)
             charge = iter(found.seconds)
             quiet_benchmark.pedantic(lambda: CLOCK.charge(next(charge)), rounds=len(found.seconds))
