@@ -132,9 +132,8 @@ def wider(request):
     return _from_call(request, lambda rows: np.pad(rows, ((0, 0), (0, 1))))
 
 
-AT_FIRST = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-
-
-def cores_at_first(_):
-    """Answers on how many cores this process began."""
-    return lambda samples: np.full((len(samples), 1), AT_FIRST, np.float32)
+def cores(_):
+    """Answers on how many cores any thread of this process may run."""
+    threads = [int(each) for each in os.listdir("/proc/self/task")]
+    most = max(len(os.sched_getaffinity(each)) for each in threads)
+    return lambda samples: np.full((len(samples), 1), most, np.float32)

@@ -191,12 +191,14 @@ def test_a_run_that_is_broken_off_leaves_no_logs(monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_instance_begins_on_its_cores():
-    core = min(os.sched_getaffinity(0))
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no affinity")
+def test_every_thread_of_an_instance_stays_on_its_cores_and_another_has_all():
+    """NumPy starts threads where it is imported."""
+    every = os.sched_getaffinity(0)
     with RemoteGenerator("a test") as generator:
-        generator.open([{**request("cores_at_first"), "cores": [core]}])
+        generator.open([{**request("cores"), "cores": [min(every)]}, request("cores")])
         assert generator.ask(0, [0])[1].tolist() == [[1.0]]
-        assert len(os.sched_getaffinity(0)) == len(psutil.Process().cpu_affinity())
+        assert generator.ask(1, [0])[1].tolist() == [[len(every)]]
 
 
 def test_a_shortcut_under_load_is_caught():
