@@ -109,7 +109,7 @@ def test_pytest_and_a_command_understand_the_same(command):
 
 def out_of_range():
     wrong = {"positive": ("0", "-1", "nan", "inf"), "share": ("0", "1", "nan"),
-             "not_negative": ("-1", "nan")}  # fmt: skip
+             "not_negative": ("-1", "nan"), "up_to": ("0", "-1", "nan", "inf")}  # fmt: skip
     for option in OPTIONS:
         for command in {*option.commands} & {PYTEST, *FIRST} if option.check else ():
             for value in wrong[option.check.__name__]:

@@ -24,12 +24,12 @@ def not_negative(name: str, value: float) -> None:
 def at_most(most: float, words: str) -> Check:
     """A number above 0 and not above `most`, which is `words`."""
 
-    def check(name: str, value: float) -> None:
+    def up_to(name: str, value: float) -> None:
         positive(name, value)
         if value > most:
             raise UserError(f"{name} {value:g}: must be at most {words}")
 
-    return check
+    return up_to
 
 
 def share(name: str, value: float) -> None:
