@@ -19,13 +19,14 @@ from vitbench.case import Case, Limits
 from vitbench.cli.main import main
 from vitbench.errors import UserError, WorkerFailed, WrongOutputs
 from vitbench.load.arrangement import Arrangement
-from vitbench.load.checks import OutputCheck, repeated_image
+from vitbench.load.checks import OutputCheck
 from vitbench.load.load_run import LoadRun, Proof
 from vitbench.load.remote import Ask, RemoteGenerator
 from vitbench.load.samples import Samples
 from vitbench.load.scenario import OFFLINE, SERVER, SINGLE_STREAM, Scenario
 from vitbench.load.search import LoadSearch, queries_at
 from vitbench.load.soak import Soak, Soaked, soak
+from vitbench.measure.remembering import repeated_image
 from vitbench.plugin.cases import OF_LOAD, asks_for
 
 SERVICE = 0.004

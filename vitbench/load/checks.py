@@ -1,6 +1,6 @@
-"""Whether what answers under load is what was verified: MLPerf's TEST01 and TEST04."""
+"""Whether what answers under load is what was verified: MLPerf's TEST01."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,6 @@ from vitbench.heads import HEADS, Pair
 from vitbench.measure.outputs import NEAR, SINGLE, Reading, beyond, unequal, unusable
 
 Outputs = NDArray[np.float32]
-
-FASTER = 1.10
-"""A repeated image may be answered so many times as fast as new ones, as in MLPerf's TEST04."""
-IN_A_ROW = 4
-LOOKS = 3
 
 
 @dataclass(frozen=True)
@@ -77,50 +72,3 @@ class OutputCheck:
                 f"{self.name}: the outputs {whose} under load are not those that were verified: "
                 f"{problem}. No figure of it is kept"
             )
-
-
-@dataclass(frozen=True)
-class Repeated:
-    """Seconds of a call on one image over and over, and on images never seen before: those that a
-    quarter of the calls keep within, which other programs of the machine disturb least."""
-
-    repeated_seconds: float
-    new_seconds: float
-    calls: int
-
-    @property
-    def speedup(self) -> float:
-        return self.new_seconds / self.repeated_seconds
-
-
-def repeated_image(
-    name: str, ask: Callable[[Sequence[int]], list[float]], known: int, new: Sequence[int]
-) -> Repeated:
-    """Whether a server remembers images: MLPerf's TEST04.
-
-    `ask` returns the seconds of calls on samples; `known` is sent again and again, in turns with
-    `new` ones, a few of each in a row, of which the first does not count. They are asked in three
-    parts, the next one where the server seems to remember: noise does so rarely three times in a
-    row. Raises WrongOutputs.
-    """
-    found = Repeated(1.0, 1.0, 0)
-    for part in np.array_split(np.asarray(new), LOOKS):
-        repeated: list[float] = []
-        others: list[float] = []
-        for start in range(0, len(part), IN_A_ROW):
-            row = [int(each) for each in part[start : start + IN_A_ROW]]
-            repeated += ask([known] * len(row))[min(1, len(row) - 1) :]
-            others += ask(row)[min(1, len(row) - 1) :]
-        found = Repeated(_quick(repeated), _quick(others), len(others))
-        if found.speedup <= FASTER:
-            return found
-    raise WrongOutputs(
-        f"{name}: one image over and over is answered {found.speedup:.2f} times as fast as images "
-        f"that it never saw ({1000 * found.repeated_seconds:.3g} ms against "
-        f"{1000 * found.new_seconds:.3g} ms, at most {FASTER:g} times is allowed): something "
-        "remembers results, so no figure of it is kept"
-    )
-
-
-def _quick(seconds: Sequence[float]) -> float:
-    return float(np.percentile(seconds, 25))

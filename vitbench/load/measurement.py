@@ -6,11 +6,11 @@ from typing import Any
 
 from vitbench.judge.agreement import Agreement
 from vitbench.load.arrangement import Arrangement
-from vitbench.load.checks import Repeated
 from vitbench.load.load_run import LoadRun, Proof
 from vitbench.load.photo_samples import PhotoSamples
 from vitbench.load.samples import PHOTO, TENSOR
 from vitbench.measure.measurement import Subject
+from vitbench.measure.remembering import Repeated
 from vitbench.stats.queueing import percentile
 
 ESTIMATE, PROVEN = "estimate", "proven"

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from vitbench.case import Case
 from vitbench.load.arrangement import Arrangement
-from vitbench.load.checks import repeated_image
 from vitbench.load.load_run import LoadRun, Proof
 from vitbench.load.measurement import LoadMeasurement, Tried, notes_of
 from vitbench.load.remote import Ask, RemoteGenerator
 from vitbench.load.samples import Samples
 from vitbench.load.scenario import OFFLINE, PROOF_QUERIES, SERVER, SINGLE_STREAM, Scenario
 from vitbench.measure.measurement import Subject
+from vitbench.measure.remembering import repeated_image
 from vitbench.stats.queueing import highest_rate
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import numpy as np
 
 from vitbench.case import Case
 from vitbench.load.arrangement import Arrangement
-from vitbench.load.checks import repeated_image
 from vitbench.load.load_run import LoadRun
 from vitbench.load.measuring import Loads
 from vitbench.load.scenario import PERCENTILES, SERVER, Scenario
+from vitbench.measure.remembering import repeated_image
 from vitbench.stats.queueing import percentile
 
 STEP_SECONDS = 60.0

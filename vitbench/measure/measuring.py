@@ -16,6 +16,7 @@ from vitbench.measure.flips import surest_flips
 from vitbench.measure.measurement import FootprintMeasurement, Measurement, Subject
 from vitbench.measure.outputs import Reading, Witness, drawn_rounds
 from vitbench.measure.paired import PairedRounds
+from vitbench.measure.remembering import repeated_request
 from vitbench.measure.session import Session
 from vitbench.measure.throttled import Throttling
 from vitbench.measure.timing_lock import timing_alone
@@ -74,6 +75,7 @@ def measure_in_pairs(
     first, second = ((deployment, deployment.stage(images)) for deployment in turns)
     operations = extras.operations()
     with timing_alone(session.say) as waited_seconds:
+        _require_no_memory(session, dict(zip((case, reference), turns, strict=True)))
         peak = extras.peak()
         witnesses = (witness(session, case), witness(session, reference))
         pairs = PairedRounds(first, second, clock or BusyClock(), witnesses)
@@ -109,6 +111,14 @@ def measure_in_pairs(
             structure=extras.structure() if structure else None,
             energy=energy,
         )
+
+
+def _require_no_memory(session: Session, turns: Mapping[Case, Deployment]) -> None:
+    """Raises WrongOutputs where one of them is a server that remembers responses: every round sends
+    the same request."""
+    for case, deployment in turns.items():
+        if session.recipe(case).served:
+            repeated_request(case.id, deployment, session.sample(case.model).images, case.batch)
 
 
 def measure_footprint(
