@@ -1,6 +1,7 @@
 """What is deployed already: measured and verified by the protocol, against a real HTTP server."""
 
 import socket
+import time
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,21 @@ def test_a_model_that_is_replaced_while_it_is_timed_is_not_timed(session, served
             measure_in_pairs(run, case(), 60)
 
 
+def test_a_server_that_remembers_responses_is_not_timed(session, served, logits):
+    answers = {}
+
+    def remembering(images):
+        if images.tobytes() not in answers:
+            time.sleep(0.02)
+            answers[images.tobytes()] = logits(images)
+        return answers[images.tobytes()]
+
+    served.answer = remembering
+    with running(served) as url:
+        words = said(lambda: measure_in_pairs(session(url), case(), 4))
+        assert "switch its response cache off for this model" in words
+
+
 def test_answers_that_differ_in_rounding_are_those_that_were_verified(session, served, logits):
     def joined(images):
         """As a server that computes a request in whatever batch it came."""
@@ -185,7 +201,7 @@ def test_a_server_that_hung_is_asked_again_when_it_is_ready(served):
 
     staged = protocol.encoded(np.zeros((1, 3, 32, 32), np.float32), "pixels", "FP32", True, None)
     with running(served) as url:
-        caller = client.Client(address_of(f"{url}/v2/models/vit"), 0.2, "mine")
+        caller = client.Client(address_of(f"{url}/v2/models/vit"), 0.2, "mine", 10)
         served.hangs.set()
         words = said(lambda: caller.infer(staged))
         served.dies = True

@@ -126,9 +126,12 @@ class Witness:
 
     def _refuse(self, when: str, problem: str | None) -> None:
         if problem:
+            advice = "if an earlier run verified it, use --rebuild or another --cache"
+            if not self._exact:
+                advice = "was another model deployed meanwhile? Run again once it is settled"
             raise WrongOutputs(
                 f"{self.name}: its outputs {when} are not those that were verified: {problem}. It "
-                "is not timed; if an earlier run verified it, use --rebuild or another --cache"
+                f"is not timed; {advice}"
             )
 
 

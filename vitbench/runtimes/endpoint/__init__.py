@@ -29,6 +29,7 @@ from vitbench.runtimes.endpoint.protocol import (
     Tensors,
     decoded,
     encoded,
+    numbers,
     port_of,
 )
 from vitbench.runtimes.foreign.description import Description, described
@@ -61,7 +62,8 @@ def build(
     server or model, or it takes other images than the variant's `input` says."""
     options = variant.options
     address = address_of(options["url"]).with_model(model.spec.name)
-    client = Client(address, options.get("seconds", SECONDS), variant.name)
+    outputs = _outputs(model)
+    client = Client(address, options.get("seconds", SECONDS), variant.name, outputs)
     server = server_facts(client)
     about = model_facts(client)
     binary = "binary_tensor_data" in server.get("extensions", ())
@@ -73,7 +75,7 @@ def build(
         "platform": str(about.get("platform") or ""),
         "tensors": "binary" if binary else "JSON",
     }
-    artifact = {"server": facts, "input": found.to_json(), "asked": uuid4().hex}
+    artifact = {"server": facts, "input": found.to_json(), "outputs": outputs, "asked": uuid4().hex}
     path.write_text(json.dumps(artifact, indent=1), encoding="utf-8")
     return {"server": facts}
 
@@ -99,9 +101,9 @@ def _completed(
 
     def call(batch: int) -> Tensors:
         staged = _staged(make(np.zeros((batch, *image), np.float32)), found, binary)
-        return decoded(client.infer(staged), where)
+        return numbers(decoded(client.infer(staged), where), found.output, where)
 
-    return probed(found, call, _outputs(model), where, str)
+    return probed(found, call, client.outputs, where, str)
 
 
 def _outputs(model: Model) -> int:
@@ -123,7 +125,8 @@ def load(placement: Placement) -> Deployment:
     answer, so a call is what the network and the server take."""
     known = json.loads(placement.path.read_text(encoding="utf-8"))
     variant, address = placement.variant, address_of(known["server"]["url"])
-    client = Client(address, variant.options.get("seconds", SECONDS), variant.name)
+    seconds = variant.options.get("seconds", SECONDS)
+    client = Client(address, seconds, variant.name, known["outputs"])
     found = described(known["input"], variant.name)
     binary, output = known["server"]["tensors"] == "binary", str(found.output)
     where = f"{variant.name}: {address}"
@@ -141,7 +144,7 @@ def load(placement: Placement) -> Deployment:
             raise UserError(str(error)) from error
 
     def read(answer: Any) -> NDArray[np.float32]:
-        tensors = decoded(answer, where)
+        tensors = numbers(decoded(answer, where), output, where)
         if output not in tensors:
             raise UserError(f"{where}: its answer has no output {output!r} any more")
         return np.array(tensors[output], np.float32)

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from vitbench.errors import UserError
 
@@ -24,9 +24,13 @@ class Address:
     version: str | None = None
 
     def __str__(self) -> str:
-        model = f"/v2/models/{self.model}" if self.model else ""
-        version = f"/versions/{self.version}" if model and self.version else ""
-        return f"{self.server}{self.root}{model}{version}"
+        return f"{self.server}{self.root}{self.model_path}"
+
+    @property
+    def model_path(self) -> str:
+        """What follows the root where a model is named, as a person writes it; else nothing."""
+        version = f"/versions/{self.version}" if self.version else ""
+        return f"/v2/models/{self.model}{version}" if self.model else ""
 
     @property
     def server(self) -> str:
@@ -51,10 +55,13 @@ def address_of(url: str) -> Address:
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # no label is empty, or over 63 letters
     except ValueError as error:
         raise UserError(f"{url}: no URL of a server ({error}): give {FORM}") from error
     if parts.scheme not in ("http", "https") or not host:
         raise UserError(f"{url}: no URL of a server: give {FORM}")
+    if port == 0:
+        raise UserError(f"{url}: no server listens on port 0: give {FORM}")
     if parts.username or parts.password:
         raise UserError(f"{host}: a URL with a password would stand in reports: leave it out")
     if parts.query or parts.fragment:
@@ -67,3 +74,15 @@ def address_of(url: str) -> Address:
         return Address(parts.scheme, host, port, path)
     model, version = (each and unquote(each) for each in (match["model"], match["version"]))
     return Address(parts.scheme, host, port, match["prefix"], model, version)
+
+
+def redirected(address: Address, path: str, location: str) -> str:
+    """Where a server sends a request for `path`, and what to do, in words."""
+    if not location:
+        return "nowhere: give the URL of the server itself"
+    target = urlsplit(urljoin(f"{address.server}{path}", location))
+    host = target.netloc.rpartition("@")[2]  # without a password, and so without a query
+    found, asked = f"{target.scheme}://{host}{target.path}"[:300], path.removeprefix(address.root)
+    if not found.endswith(asked):
+        return f"{found}, which is no path of the protocol: give the URL of the server itself"
+    return f"{found.removesuffix(asked)}{address.model_path}: give that URL"

@@ -41,7 +41,7 @@ def _json_of(client: Client, path: str) -> tuple[Response, dict[str, Any]]:
     found = client.get(path)
     try:
         value = json.loads(found.body) if found.body.strip() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         words = "answered with no JSON: is it a server of the Open Inference Protocol v2?"

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitbench.errors import UserError
+from vitbench.errors import UserError, with_kind
 from vitbench.runtimes.foreign.opened import Port
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ NUMPY = {
 }  # fmt: skip
 LENGTH = "inference-header-content-length"
 """The header that says where the JSON of a body ends and binary tensors begin."""
+NONE_OF_IT = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What an answer raises that is none of the protocol: another object, or numbers beyond any."""
 Tensors = dict[str | int, NDArray[Any]]
 
 
@@ -68,22 +71,61 @@ def decoded(answer: "Response", where: str) -> Tensors:
     none of the protocol."""
     try:
         length = int(answer.headers.get(LENGTH, len(answer.body)))
+        if not 0 <= length <= len(answer.body):
+            raise UserError(
+                f"{where}: its answer has {len(answer.body):,} bytes, and its header {LENGTH} says "
+                f"{length:,}"
+            )
         told, rest = json.loads(answer.body[:length]), memoryview(answer.body)[length:]
         found: Tensors = {}
         for tensor in told["outputs"]:
-            size = (tensor.get("parameters") or {}).get("binary_data_size")
-            if size is None:
-                values = _numbers(tensor["data"], tensor["datatype"])
-            else:
-                values = _floats(np.frombuffer(rest[:size], NUMPY[tensor["datatype"]]), tensor)
-                rest = rest[size:]
-            found[tensor["name"]] = values.reshape(tensor["shape"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+            name = tensor["name"]
+            if name in found:
+                raise UserError(f"{where}: its answer has two outputs of the name {name!r}")
+            found[name], size = _tensor(tensor, rest, where)
+            rest = rest[size:]
+        if len(rest):
+            raise UserError(f"{where}: its answer has {len(rest):,} bytes that belong to no output")
+    except NONE_OF_IT as error:
         raise UserError(
-            f"{where}: its answer is none of the Open Inference Protocol v2 "
-            f"({type(error).__name__}: {error})"
+            f"{where}: its answer is none of the Open Inference Protocol v2 ({with_kind(error)})"
         ) from error
     return found
+
+
+def numbers(tensors: Tensors, output: str | int | None, where: str) -> Tensors:
+    """The tensors without those of text. Raises UserError where that is all, or `output` is one."""
+    texts = [name for name, each in tensors.items() if each.dtype == object]
+    if texts and (output in texts or len(texts) == len(tensors)):
+        name = output if output in texts else texts[0]
+        raise UserError(
+            f"{where}: its output {name!r} is BYTES, and vitbench needs the numbers that the model "
+            "answers: deploy it with an output of them, such as FP32"
+        )
+    return {name: each for name, each in tensors.items() if name not in texts}
+
+
+def _tensor(tensor: Mapping[str, Any], rest: memoryview, where: str) -> tuple[NDArray[Any], int]:
+    """An output, and how many of the bytes that follow the JSON are its own."""
+    name, datatype, shape = tensor["name"], tensor["datatype"], tensor["shape"]
+    if datatype != "BYTES" and datatype not in NUMPY:
+        raise UserError(
+            f"{where}: its output {name!r} is of the datatype {datatype!r}, which the Open "
+            "Inference Protocol v2 does not have"
+        )
+    size = (tensor.get("parameters") or {}).get("binary_data_size")
+    if size is None:
+        return _numbers(tensor["data"], datatype).reshape(shape), 0
+    if not isinstance(size, int) or not 0 <= size <= len(rest):
+        raise UserError(
+            f"{where}: its output {name!r} has a binary_data_size of {size!r}, and {len(rest):,} "
+            "bytes are left of the answer"
+        )
+    if datatype == "BYTES":  # nobody reads them; each has four bytes of its length
+        if not 0 <= 4 * prod(shape) <= size:
+            raise ValueError(f"{size} bytes hold no {shape} texts")
+        return np.empty(shape, dtype=object), size
+    return _floats(np.frombuffer(rest[:size], NUMPY[datatype]), tensor).reshape(shape), size
 
 
 def _numbers(data: Any, datatype: str) -> NDArray[Any]:
