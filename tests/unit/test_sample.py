@@ -81,8 +81,19 @@ def test_a_flat_folder_has_no_classes(tmp_path):
     assert len(photos) == 9
     for photo in photos:
         assert photo.folder is None
-        assert photo.id == photo.cluster
         assert photo.read().size == (8, 6)
+
+
+def test_copies_of_a_file_are_one_photograph(tmp_path):
+    for shade in range(6):
+        for copy in range(1 + shade % 2):
+            Image.new("RGB", (8, 6), (shade, 0, 0)).save(tmp_path / f"{shade}-{copy}.png")
+    photos = folder_photos(tmp_path, 100)
+    found = {photo.id: photo.cluster for photo in photos}
+    assert (len(photos), len(set(found.values()))) == (9, 6)
+    assert found["1-0.png"] == found["1-1.png"] != found["2-0.png"]
+    (tmp_path / "1-0.png").unlink()
+    assert photos[0].content() == photos[0].cluster  # a file is read once
 
 
 def test_a_tree_has_its_first_folders_as_classes(tree):
@@ -206,7 +217,7 @@ def test_a_sample_is_preprocessed_and_digested(tree):
     indices = {"cat": 2, "dog": 0, "owl": 1}
     sample = make_sample(photos, preprocess, indices, "photos")
     assert sample.ids == tuple(photo.id for photo in photos)
-    assert sample.clusters == sample.ids
+    assert sample.clusters == tuple(photo.content() for photo in photos)
     assert sample.labels == tuple(indices[photo.folder] for photo in photos)
     assert sample.images.shape == (6, 3, 4, 4)
     assert sample.images[:1].dtype == np.float32

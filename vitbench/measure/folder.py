@@ -5,7 +5,7 @@ import os
 import stat
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -78,7 +78,7 @@ def chosen(listing: Listing, limit: int, without: Collection[str] = ()) -> list[
     """At most `limit` photographs of a folder, less those whose content digest is in `without`.
 
     Class folders take turns, each in the order of the digests of its files' names, so the choice
-    is even and depends on names only.
+    is even and depends on names only. Files of one content are one photograph (`Photo.cluster`).
     """
     turns = sorted(
         (turn, _digest(group or ""), name, group)
@@ -90,8 +90,9 @@ def chosen(listing: Listing, limit: int, without: Collection[str] = ()) -> list[
         path = listing.folder / name
         folder = listing.classes[name] if listing.classes is not None else group
         photo = Photo(name, name, folder, partial(read_image, path, advice), path)
-        if not (without and photo.content() in without):
-            photos.append(photo)
+        content = photo.content()
+        if content not in without:
+            photos.append(replace(photo, cluster=content, sha256=content))
         if len(photos) == limit:
             break
     return photos
