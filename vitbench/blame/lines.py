@@ -9,7 +9,7 @@ from typing import Any
 from vitbench.case import Limits
 from vitbench.errors import UserError
 from vitbench.init.files import Planned
-from vitbench.init.table import appended
+from vitbench.init.table import appended, settled
 from vitbench.project.variants import read_variants
 from vitbench.pyproject import NAME, Pyproject, find_pyproject
 from vitbench.runtimes.base import TORCH, Variant
@@ -68,7 +68,7 @@ def planned(start: Path, text: str, command: str) -> Planned:
     """The project's file, of the folder `start` or one above it, with a table at its end; nothing
     is written yet. Raises UserError where the file has no room for it, or would not be read."""
     path = find_pyproject(start) or start / NAME
-    before = path.read_bytes() if path.exists() else b""
+    before, _ = settled(path)
     content = appended(before, text, str(path))
     written = content.decode()
     whole = tomllib.loads(written)

@@ -48,6 +48,10 @@ class Planned:
                 )
         if last.is_dir():
             raise UserError(f"{self.name} is a folder, and should be a file: rename the folder")
+        if self.append and not (last.stat().st_mode & 0o222 and os.access(last, os.W_OK)):
+            raise UserError(
+                f"{self.name} may not be written: make the file writable (chmod u+w {self.name})"
+            )
         if last.is_symlink() and not self.kept:
             raise UserError(
                 f"{self.name} is a link to {os.readlink(last)}: {self.command} writes through no "
@@ -56,7 +60,11 @@ class Planned:
 
     def write(self) -> None:
         """Writes the file in one step, with its folder. Raises UserError where that fails, and then
-        leaves what was there."""
+        leaves what was there.
+
+        A file with another owner than a new one would have, or with further hard links, is
+        continued in place: another file would not have these.
+        """
         scratch = None
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +72,11 @@ class Planned:
             with os.fdopen(handle, "wb") as file:
                 file.write(self.content)
             if self.append:
+                there, made = os.stat(self.path), os.stat(scratch)
+                if there.st_nlink > 1 or (there.st_uid, there.st_gid) != (made.st_uid, made.st_gid):
+                    with self.path.open("r+b") as file:
+                        file.write(self.content)
+                    return
                 shutil.copymode(self.path, scratch)
             else:
                 os.chmod(scratch, 0o666 & ~_umask())
