@@ -27,7 +27,6 @@ from vitbench.measure.paired import PairedRounds
 from vitbench.measure.preprocessed import only as images_only
 from vitbench.measure.sample import Sample
 from vitbench.measure.session import Session
-from vitbench.measure.timing_lock import timing_alone
 from vitbench.measure.verification import AGREEMENT_REFERENCE
 from vitbench.runtimes import Deployment, Placement, Variant, load, runtime
 from vitbench.runtimes.linear_layers import FLOAT_LAYERS
@@ -48,13 +47,15 @@ def with_floats(recipe: Variant, floats: Sequence[str]) -> Variant:
 
 class Bench:
     """Of one case, on the images that the session verifies on. Raises Unavailable where the case
-    cannot run here, and UserError where its recipe has no int8 layers that an option frees."""
+    cannot run here, and UserError where its recipe has no int8 layers that an option frees. What
+    is built lies in `folder`, the system's for temporary files unless given."""
 
-    def __init__(self, session: Session, case: Case) -> None:
+    def __init__(self, session: Session, case: Case, folder: Path | None = None) -> None:
         self._session, self.case = session, case
         self.recipe = require_blamable(session.require(case))
-        self._folder = TemporaryDirectory(prefix="vitbench-blame-")
+        self._folder = TemporaryDirectory(prefix="vitbench-blame-", dir=folder)
         self._parts = SharedParts()
+        self._pair: list[Placement] = []
         self._count = 0
         self._names: tuple[str, ...] | None = None
 
@@ -101,21 +102,20 @@ class Bench:
         except Exception as error:  # a library's, of a mix of layers that it never saw
             return Refusal(floats, with_kind(error))
 
-    def price(self, floats: frozenset[str], seconds: float) -> tuple[list[float], list[float]]:
-        """Seconds of calls of the recipe with these layers in float, and of the recipe as it is, in
-        pairs, alone on this machine."""
+    def pair(self, floats: frozenset[str]) -> None:
+        """Builds what `price` times: the recipe with these layers in float, and as it is."""
         rows = [with_floats(self.recipe, self._ordered(floats)), self.recipe]
-        placements = [self.built(row)[0] for row in rows]
-        turns = [load(placement) for placement in placements]
+        self._pair = [self.built(row)[0] for row in rows]
+
+    def price(self, seconds: float) -> tuple[list[float], list[float]]:
+        """Seconds of calls of the recipe with layers in float, and of the recipe as it is, in
+        pairs. For who times alone on this machine."""
+        turns = [load(placement) for placement in self._pair]
         images = self._session.first_batch(self.case)
         case, reference = ((turn, turn.stage(images)) for turn in turns)
-        with timing_alone(self._session.say):
-            pairs = PairedRounds(case, reference, BusyClock())
-            rounds = pairs.rounds_for(seconds, pairs.warm_up(), LEAST_ROUNDS)
-            taken = plain_rounds(pairs, rounds)
-        for placement in placements:
-            self.remove(placement)
-        return taken, pairs.reference_seconds
+        pairs = PairedRounds(case, reference, BusyClock())
+        rounds = pairs.rounds_for(seconds, pairs.warm_up(), LEAST_ROUNDS)
+        return plain_rounds(pairs, rounds), pairs.reference_seconds
 
     def _ordered(self, floats: frozenset[str]) -> list[str]:
         return [name for name in self.layers() if name in floats] if floats else []
@@ -165,14 +165,15 @@ class Bench:
             threshold=model.threshold,
         )
         agreement = judge_agreement(measured, self.recipe.limits, self._subject(floats))
-        own, true = HEADS[model.head].answers(measured)
+        head = HEADS[model.head]
+        own, true = head.answers(measured) if head.shares else ([], [])
         hits = [a == b for a, b in zip(own, true, strict=False)]
         delta, missing = measured["delta_square"], len(rows) - len(measured["delta_square"])
         return Trial(
             floats=floats,
             agreement=agreement,
             delta_square=(*delta, *[np.inf] * missing),
-            hits=(*hits, *[False] * (missing if own or missing == len(rows) else 0)),
+            hits=(*hits, *[False] * (missing * head.shares)),
             clusters=sample.clusters,
             seconds=perf_counter() - start,
             build_seconds=ready - start,

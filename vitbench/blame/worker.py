@@ -8,6 +8,7 @@ its build and its calls alone; and a build that crashes costs this process, not 
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from vitbench.blame.bench import Bench
@@ -30,15 +31,27 @@ class Service:
         return self._bench
 
     def open(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """The int8 layers of the case, and the photographs that its images are cut from."""
+        """The int8 layers of the case, the photographs that its images are cut from, and what a
+        user must know of its weights and images. Recipes are built in `folder`."""
         from vitbench.measure.options import Options
         from vitbench.measure.session import Session
 
         session = Session(Options.from_json(request["options"]), say)
-        self._bench = Bench(session, Case.parse(request["case"]))
+        case = Case.parse(request["case"])
+        self._bench = Bench(session, case, Path(request["folder"]))
         layers = self._bench.layers()
         self._bench.read()
-        return {"layers": layers, "clusters": self._bench.sample.clusters}
+        model = session.model(case.model)
+        weights = f"{model.weights.origin} weights {model.weights.sha256[:12]}"
+        return {
+            "layers": layers,
+            "clusters": self._bench.sample.clusters,
+            "remarks": [
+                f"{case.model}: {weights} ({model.weights.note})",
+                *(f"{case.model}: {note}" for note in model.notes),
+                *session.inputs.remarks(case.model),
+            ],
+        }
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """A trial, or a refusal."""
@@ -49,15 +62,19 @@ class Service:
             "floats": sorted(found.floats),
         }
 
+    def pair(self, request: Mapping[str, Any]) -> None:
+        self.bench.pair(frozenset(request["floats"]))
+
     def price(self, request: Mapping[str, Any]) -> list[list[float]]:
-        return list(self.bench.price(frozenset(request["floats"]), request["seconds"]))
+        return list(self.bench.price(request["seconds"]))
 
 
 def main() -> int:
     """Answer requests until stdin ends."""
     die_before_parent()
     service = Service()
-    return serve({"open": service.open, "ask": service.ask, "price": service.price})
+    verbs = (service.open, service.ask, service.pair, service.price)
+    return serve({verb.__name__: verb for verb in verbs})
 
 
 if __name__ == "__main__":

@@ -110,12 +110,15 @@ class Head(ABC):
     regression, has the methods as they are here.
 
     `noun` is what two answers to one image differ in ("top-1"), `error_name` what the relative
-    error of an image is called. `labelled`: whether a class folder says what is right.
+    error of an image is called. `labelled`: whether a class folder says what is right. `shares`:
+    whether the share of equal answers is judged; `least_photographs` prove anything.
     """
 
     name: ClassVar[str]
     noun: ClassVar[str]
     labelled: ClassVar[bool] = False
+    shares: ClassVar[bool] = True
+    least_photographs: ClassVar[int] = 1
     error_name: ClassVar[str] = "centred relative error"
 
     def begin(self, pair: Pair) -> dict[str, list[Any]]:

@@ -26,6 +26,7 @@ Logits = NDArray[np.float32]
 class Embedding(Head):
     name = "embedding"
     noun = "nearest neighbour"
+    least_photographs = LEAST_PHOTOGRAPHS
 
     def columns(self, pair: Pair) -> dict[str, list[Any]]:
         """`centred` is the cosine of own and reference, each less the reference's mean."""

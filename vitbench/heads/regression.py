@@ -40,6 +40,8 @@ class _Output:
 class Regression(Head):
     name = "regression"
     noun = "value"
+    shares = False
+    least_photographs = LEAST_PHOTOGRAPHS
 
     def begin(self, pair: Pair) -> dict[str, list[Any]]:
         return {"reference_values": [rounded(row) for row in pair.reference]}
