@@ -43,17 +43,32 @@ def _log_beta(a: float, b: float) -> float:
     return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
-def keeps_with_margin(trial: Trial, limits: Limits, others: float, share: float) -> bool:
-    """Whether a recipe should keep its limits on `others` images (an effective number), the
-    agreement `share` with a chance of SURE, or of what it would be if all images agreed here, where
-    that is less. Where weights are synthetic, or a head has no answers, the numeric limits alone
-    decide, with SLACK."""
+def keeps(trial: Trial, limits: Limits) -> bool:
+    """Whether a recipe keeps its limits here, the numeric ones with SLACK."""
+    return trial.agreement.state == "KEPT" and _slack(trial, limits)
+
+
+def _slack(trial: Trial, limits: Limits) -> bool:
+    """Of error, cosine, and the upper bound of a regression's error."""
     found = trial.agreement
-    if found.state == "BROKEN" or not trial.error <= SLACK * limits.relative_error:
+    cosine = found.cosine if found.centred_cosine is None else found.centred_cosine
+    error = trial.error
+    if found.claimed and found.error_upper is not None:
+        error = found.error_upper
+    if not error <= SLACK * limits.relative_error:
         return False
-    if math.isfinite(found.cosine) and 1 - found.cosine > SLACK * (1 - limits.cosine):
+    return not (math.isfinite(cosine) and 1 - cosine > SLACK * (1 - limits.cosine))
+
+
+def keeps_with_margin(trial: Trial, limits: Limits, others: float, share: float) -> bool:
+    """Whether a recipe should keep its limits on `others` images (an effective number): the numeric
+    ones with SLACK, the agreement `share` with a chance of SURE, or of what it would be if all
+    images agreed here, where that is less. Synthetic weights, and a head without answers, have no
+    agreement to ask this of."""
+    found = trial.agreement
+    if found.state == "BROKEN" or not _slack(trial, limits):
         return False
-    if not found.claimed or not math.isfinite(found.share):
+    if not found.claimed or not trial.hits:
         return True
     images = found.effective_images
     best = chance(images, images, others, share)

@@ -1,10 +1,10 @@
 """A recipe with few layers in float, found greedily on images that it is not judged on."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vitbench.blame.asking import Asking
-from vitbench.blame.costs import costs
+from vitbench.blame.costs import NEGLIGIBLE, Costs, costs
 from vitbench.blame.layers import PlacedLayer
 from vitbench.blame.search import RANKED_ON, spread_over
 from vitbench.blame.trial import Refusal, Trial
@@ -14,15 +14,14 @@ WIDTH = 3  # layers that are compared before one is added
 CLEARLY = 4.0  # times as large a squared error: the layer is added without a comparison
 
 Keeps = Callable[[Trial], bool]
-"""Whether a recipe keeps its limits by so much that it should keep them on other images too."""
 
 
 @dataclass(frozen=True)
 class Mended:
     """The layers that stay in float, in the order in which they were added. `kept`: whether the
-    limits are kept, with a margin, on the images of the search; else it is the best recipe that was
-    found. `steps` has the recipe after each addition. `removed` were added and taken back.
-    `in_time`: whether the search ended by itself."""
+    limits are kept on the images of the search; else it is the best recipe that was found. `steps`
+    has the recipe after each addition. `removed` were added and taken back. `in_time`: whether
+    there was time for all layers and all recipes."""
 
     floats: tuple[str, ...]
     trial: Trial
@@ -35,11 +34,82 @@ class Mended:
     asked: int
 
 
+@dataclass
+class _Search:
+    """What is added so far, on the images `rows`, and the recipe after each addition. `sure` and
+    `keeps` are as of `mend`."""
+
+    asking: Asking
+    rows: Sequence[int]
+    sure: Keeps
+    keeps: Keeps
+    steps: list[Trial]
+    added: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    in_time: bool = True
+
+    def add(self, found: Costs, most: int, say: Callable[[str], None]) -> None:
+        """Layers, until `sure`, or until `keeps` and no layer wins agreement."""
+        while not self.sure(self.steps[-1]) and len(self.added) < most:
+            tried = self._tried(found)
+            kept = self.keeps(self.steps[-1])
+            best = min(tried, key=_by_agreement if kept else _badness, default=None)
+            if best is None or (kept and _matched(best) <= _matched(self.steps[-1])):
+                return
+            (name,) = best.floats - {*self.added}
+            self.added.append(name)
+            self.steps.append(best)
+            say(f"{name} in float, {len(self.added)} in all: relative error {best.error:.4f}")
+
+    def _tried(self, found: Costs) -> list[Trial]:
+        """The recipes with one more of the WIDTH dearest layers that are left; the next ones where
+        all of these are refused; none where there are none, or no time for any."""
+        while True:
+            refused = {each.floats for each in self.asking.refusals}
+            names = [name for name in _ranking(found) if name not in self.added]
+            left = [name for name in names if frozenset({*self.added, name}) not in refused]
+            left = left[: 1 if _clear(found, left) else WIDTH]
+            answers = [self.asking.try_floats(frozenset({*self.added, x}), self.rows) for x in left]
+            late = answers.count(None) - len(self.asking.refusals) + len(refused)
+            self.in_time = self.in_time and not late
+            tried = [each for each in answers if each is not None]
+            if tried or late or not left:
+                return tried
+
+    def settle(self) -> None:
+        """Back to the first recipe with the most agreement that `keeps`, where none is `sure`; and
+        without the layers that are not needed for that."""
+        goal = self.sure
+        if not goal(self.steps[-1]):
+            kept = [each for each in self.steps if self.keeps(each)]
+            if not kept:
+                return
+            most = max(map(_matched, kept))
+            reached = next(each for each in kept if _matched(each) == most)
+            self.added = [name for name in self.added if name in reached.floats]
+            goal = lambda trial: self.keeps(trial) and _matched(trial) >= most  # noqa: E731
+        for name in reversed(self.added[:-1]):  # without the last one the goal was not reached
+            trial = self.asking.try_floats(frozenset(self.added) - {name}, self.rows)
+            self.in_time = self.in_time and trial is not None
+            if trial is not None and goal(trial):
+                self.added.remove(name)
+                self.removed.append(name)
+
+
 def mend(
-    asking: Asking, layers: Sequence[PlacedLayer], rows: Sequence[int], most: int, keeps: Keeps
+    asking: Asking,
+    layers: Sequence[PlacedLayer],
+    rows: Sequence[int],
+    most: int,
+    sure: Keeps,
+    keeps: Keeps,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Mended | None:
-    """Adds the layer that wins most until `keeps`, at most `most` of them, then takes back each
-    that is not needed. None where not even the recipe itself could be measured.
+    """Adds the layer that wins most until `sure`, at most `most` of them, then takes back each that
+    is not needed. None where not even the recipe itself could be measured.
+
+    `keeps`: whether a recipe keeps its limits on these images; `sure`: by so much that it should
+    keep them on others, too. Once they are kept, only layers that win agreement are added.
 
     Layers are ranked by what they cost alone. Of the dearest WIDTH ones that are left the one that
     wins most beside those in float already is added.
@@ -47,65 +117,55 @@ def mend(
     base = asking.try_floats(frozenset(), rows)
     if base is None:
         return None
-    few = [rows[at] for at in spread_over(len(rows), RANKED_ON)]
-    steps, added = [base], list[str]()
-    removed: tuple[str, ...] = ()
-    in_time = True
-    if not keeps(base):
+    search = _Search(asking, rows, sure, keeps, [base])
+    if not sure(base):
+        few = [rows[at] for at in spread_over(len(rows), RANKED_ON)]
         reserve = (WIDTH * min(most, 4)) * asking.expected(len(rows))
         found = costs(asking, layers, few, min(KEPT_FOR_ADDING * asking.seconds, reserve))
-        ranking = [*found.ranking, *found.late] if found else []
-        while not keeps(steps[-1]) and len(added) < min(most, len(ranking), len(layers) - 1):
-            left = [name for name in ranking if name not in added][:WIDTH]
-            if found and found.share(left[0]) > CLEARLY * max(
-                map(found.share, left[1:]), default=0
-            ):
-                left = left[:1]
-            tried = {
-                name: trial
-                for name in left
-                if (trial := asking.try_floats(frozenset({*added, name}), rows))
-            }
-            if not tried:
-                in_time = False
-                break
-            best = min(tried, key=lambda name: _badness(tried[name]))
-            added.append(best)
-            steps.append(tried[best])
-        if keeps(steps[-1]):
-            added, removed, in_time = _without_needless(asking, added, rows, keeps)
-    trial = asking.try_floats(frozenset(added), rows) or steps[-1]
-    if not keeps(trial):
-        trial = min(steps, key=_badness)
+        search.in_time = found is not None and not found.late
+        if found:
+            search.add(found, min(most, len(layers) - 1), say)
+        search.settle()
+    added = search.added
+    trial = asking.try_floats(frozenset(added), rows) or search.steps[-1]
+    if not (sure(trial) or keeps(trial)):
+        trial = min(search.steps, key=_badness)
         added = [name for name in added if name in trial.floats]
     return Mended(
         floats=tuple(added),
         trial=trial,
-        kept=keeps(trial),
-        steps=tuple(steps),
-        removed=removed,
-        in_time=in_time,
+        kept=sure(trial) or keeps(trial),
+        steps=tuple(search.steps),
+        removed=tuple(search.removed),
+        in_time=search.in_time,
         refusals=tuple(asking.refusals),
         seconds=asking.spent,
         asked=asking.asked,
     )
 
 
-def _without_needless(
-    asking: Asking, added: Sequence[str], rows: Sequence[int], keeps: Keeps
-) -> tuple[list[str], tuple[str, ...], bool]:
-    """The layers without those that are not needed, the last one added asked first; the others; and
-    whether all were asked."""
-    kept, removed, in_time = list(added), list[str](), True
-    for name in reversed(added[:-1]):  # without the last one the limits were not kept
-        trial = asking.try_floats(frozenset(kept) - {name}, rows)
-        in_time = in_time and trial is not None
-        if trial is not None and keeps(trial):
-            kept.remove(name)
-            removed.append(name)
-    return kept, tuple(removed), in_time
+def _ranking(found: Costs) -> list[str]:
+    """The dearest layer first. One that there was no time for may be dear: it comes before those
+    that were tried and cost next to nothing."""
+    dear = [name for name in found.ranking if found.share(name) >= NEGLIGIBLE]
+    return list(dict.fromkeys([*dear, *found.late, *found.ranking]))
+
+
+def _clear(found: Costs, names: Sequence[str]) -> bool:
+    """Whether the first of these is so much dearer than the next ones that none is compared."""
+    first, *others = names[:WIDTH] or [""]
+    known = all(name in found.layers for name in names[:WIDTH])
+    return known and found.share(first) > CLEARLY * max(map(found.share, others), default=0)
+
+
+def _matched(trial: Trial) -> int:
+    return trial.agreement.matched
 
 
 def _badness(trial: Trial) -> tuple[float, int]:
     """By the relative error, which needs fewer images than agreement does to be known."""
     return trial.error, -trial.agreement.matched
+
+
+def _by_agreement(trial: Trial) -> tuple[int, float]:
+    return -trial.agreement.matched, trial.error

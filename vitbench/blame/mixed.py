@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from vitbench.blame.asking import Asking
 from vitbench.blame.halves import halves, worth
 from vitbench.blame.layers import placed
-from vitbench.blame.margin import keeps_with_margin, most_misses
+from vitbench.blame.margin import keeps, keeps_with_margin, most_misses
 from vitbench.blame.mending import Mended, mend
 from vitbench.blame.trial import Ask, Refusal, Trial
 from vitbench.case import Limits
 from vitbench.errors import UserError, WorkerFailed
+from vitbench.heads import HEADS
+from vitbench.heads.base import Head
 from vitbench.heads.embedding import Embedding
+from vitbench.measure.photos import counted
 
 FEW = 0.25  # of the int8 layers
 
@@ -27,6 +30,15 @@ class Mixed:
     mended: Mended | None
     choosing: int
     judging: int
+
+    @property
+    def state(self) -> str:
+        """That of the chosen recipe on the half that judges. BROKEN, too, where nothing was chosen,
+        or nothing is proven, and the half that chooses found no recipe that keeps the limits."""
+        found = self.after.agreement.state
+        if self.mended is None or self.mended.kept or (found == "KEPT" and self.floats):
+            return found
+        return "BROKEN"
 
     @property
     def floats(self) -> tuple[str, ...]:
@@ -54,15 +66,16 @@ def mixed(
     WorkerFailed where not even the recipe as it is can be measured.
     """
     choosing, judging = halves(clusters, seed)
+    if not judging:
+        raise UserError(
+            "all images are of one photograph, and no other ones can judge what they choose: give "
+            "images of different photographs with --images, or more with --verify-images"
+        )
     before = _judged(ask, frozenset(), judging)
     others = worth(clusters, judging)
     share = limits.least_neighbours if before.agreement.head == Embedding.name else limits.agreement
-    if before.agreement.claimed and before.hits and most_misses(others, share) < 0:
-        raise UserError(
-            f"{len(judging)} images, the half that judges, prove no agreement of {share:.0%}, "
-            f"whatever a recipe answers: give at least {2 * _least(share)} images of different "
-            "photographs with --images"
-        )
+    if before.agreement.claimed:
+        _require_enough(HEADS[before.agreement.head], [clusters[at] for at in judging], share)
     say(f"as it is: {before.agreement.sentence}")
     start = asking.try_floats(frozenset(), choosing)
     if start is None:
@@ -75,6 +88,8 @@ def mixed(
         choosing,
         most,
         lambda trial: keeps_with_margin(trial, limits, others, share),
+        lambda trial: keeps(trial, limits),
+        say,
     )
     assert mended is not None  # its first recipe was measured
     after = _judged(ask, frozenset(mended.floats), judging) if mended.floats else before
@@ -86,6 +101,19 @@ def _judged(ask: Ask, floats: frozenset[str], rows: Sequence[int]) -> Trial:
     if isinstance(found, Refusal):
         raise WorkerFailed(f"the recipe cannot be measured: {found.reason}")
     return found
+
+
+def _require_enough(head: Head, clusters: Sequence[str], share: float) -> None:
+    """Raises UserError where images of these photographs, which judge, can prove nothing."""
+    least = max(_least(share) if head.shares else 1, head.least_photographs)
+    few = len(set(clusters)) < head.least_photographs
+    if few or (head.shares and most_misses(worth(clusters, range(len(clusters))), share) < 0):
+        what = f"agreement of {share:.0%}" if head.shares else "bound of an error"
+        raise UserError(
+            f"{len(clusters)} images of {counted(len(set(clusters)), 'photograph')}, the half that "
+            f"judges, prove no {what}, whatever a recipe answers: give at least {2 * least} images "
+            "of different photographs with --images, and --verify-images as large"
+        )
 
 
 def _why(asking: Asking) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,13 @@ from vitbench.cli.codes import BROKEN, OK, UNPROVEN
 from vitbench.cli.options import MIXED
 from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import case_session, say
-from vitbench.errors import UserError
+from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.report.files import write
 
 if TYPE_CHECKING:
+    from vitbench.blame.remote import RemoteBench
     from vitbench.measure.session import Session
+    from vitbench.stats.intervals import PairedRatio
 
 PRICED_SECONDS = 10.0
 
@@ -45,56 +48,72 @@ def register(commands: Any) -> None:
 
 def mix(chosen: argparse.Namespace) -> int:
     """Prints how the recipe is judged and its lines. Returns 0 where it keeps its limits on images
-    that did not choose it, 1 where it breaks them or none was found that keeps them, and 3 where
-    neither is proven."""
+    that did not choose it, 1 where it breaks them, and 3 where neither is proven; then also 1 where
+    it does not keep them on those that chose it."""
     from vitbench.blame.asking import Asking
     from vitbench.blame.bench import require_blamable, with_floats
     from vitbench.blame.lines import lines, planned
     from vitbench.blame.mixed import few, mixed
     from vitbench.blame.mixed_text import mixed_record, mixed_text
     from vitbench.blame.remote import RemoteBench
-    from vitbench.stats.intervals import paired_ratio
+    from vitbench.measure.photos import counted
 
     session, case = case_session(MIXED, chosen)
     recipe = require_blamable(session.require(case))
-    name = _name(chosen.name or f"{case.variant}-mixed", session)
+    name = f"{case.variant}-mixed" if chosen.name is None else chosen.name
+    _require_name(name, session if chosen.write else None)
     if chosen.most is not None and chosen.most < 1:
         raise UserError(f"--most={chosen.most}: give 1 or more")
     if chosen.json and not chosen.json.absolute().parent.is_dir():
-        raise UserError(f"{chosen.json}: its folder does not exist")
+        raise UserError(f"--json={chosen.json}: its folder does not exist")
+    if chosen.json and chosen.json.is_dir():
+        raise UserError(f"--json={chosen.json} is a folder: give the name of a file in it")
     if chosen.write:  # before minutes are spent
         planned(Path.cwd(), lines(recipe, name), "vitbench mixed")
     with RemoteBench(session.options, case, say) as bench:
         most = min(chosen.most or few(len(bench.layers)), len(bench.layers) - 1)
         asking = Asking(bench.ask, 60 * chosen.minutes)
         limits, seed = recipe.limits, chosen.seed
-        found = mixed(asking, bench.ask, bench.layers, bench.clusters, limits, most, seed, say)
-        price = None
-        if found.floats:
-            say("timing it in pairs with the recipe as it is")
-            price = paired_ratio(*bench.price(found.floats, PRICED_SECONDS))
+        try:
+            found = mixed(asking, bench.ask, bench.layers, bench.clusters, limits, most, seed, say)
+        except KeyboardInterrupt:
+            say(
+                f"interrupted after {counted(asking.asked, 'recipe')}: nothing is judged or written"
+            )
+            raise
+        price = _price(bench, found.floats) if found.floats else None
         known = mixed_record(found, case, len(bench.layers), most, seed, price)
     print(mixed_text(known))
-    if chosen.json:
-        write(chosen.json, json.dumps(known, indent=1) + "\n")
-    kept = found.mended is None or found.mended.kept
     if found.floats:
         text = lines(with_floats(recipe, found.floats), name)
         print(f"\n{text}")
-        if chosen.write and kept and found.after.agreement.state != "BROKEN":
+        if chosen.write and found.state in ("KEPT", "UNPROVEN"):
             file = planned(Path.cwd(), text, "vitbench mixed")
             file.write()
             print(f"{file.path}: written")
         elif chosen.write:
             print("nothing was written: the recipe does not keep its limits")
-    if not kept:
-        return BROKEN
-    return {"KEPT": OK, "BROKEN": BROKEN}.get(found.after.agreement.state, UNPROVEN)
+    if chosen.json:
+        write(chosen.json, json.dumps(known, indent=1) + "\n")
+    return {"KEPT": OK, "UNPROVEN": UNPROVEN}.get(found.state, BROKEN)
 
 
-def _name(name: str, session: "Session") -> str:
+def _price(bench: "RemoteBench", floats: Sequence[str]) -> "PairedRatio | str":
+    """How many times as fast the recipe is; the reason where that cannot be measured."""
+    from vitbench.stats.intervals import paired_ratio
+
+    say("timing it in pairs with the recipe as it is")
+    try:
+        return paired_ratio(*bench.price(floats, PRICED_SECONDS))
+    except (UserError, Unavailable, WorkerFailed) as error:
+        return str(error)
+    except KeyboardInterrupt:
+        return "interrupted"
+
+
+def _require_name(name: str, session: "Session | None") -> None:
+    """Raises UserError where a recipe cannot have the name, or, in a session, something has it."""
     if not SLUG.fullmatch(name):
         raise UserError(f"--name={name}: a name may hold letters, digits, '_', '.' and '-' only")
-    if name in session.catalogue.names:
+    if session and name in session.catalogue.names:
         raise UserError(f"there is a variant {name!r} already: give another name with --name=NAME")
-    return name
