@@ -70,7 +70,8 @@ class _Search:
             left = [name for name in names if frozenset({*self.added, name}) not in refused]
             left = left[: 1 if _clear(found, left) else WIDTH]
             answers = [self.asking.try_floats(frozenset({*self.added, x}), self.rows) for x in left]
-            late = answers.count(None) - len(self.asking.refusals) + len(refused)
+            found_refused = {each.floats for each in self.asking.refusals} - refused
+            late = answers.count(None) - len(found_refused)
             self.in_time = self.in_time and not late
             tried = [each for each in answers if each is not None]
             if tried or late or not left:
@@ -90,7 +91,9 @@ class _Search:
             goal = lambda trial: self.keeps(trial) and _matched(trial) >= most  # noqa: E731
         for name in reversed(self.added[:-1]):  # without the last one the goal was not reached
             trial = self.asking.try_floats(frozenset(self.added) - {name}, self.rows)
-            self.in_time = self.in_time and trial is not None
+            refused = {each.floats for each in self.asking.refusals}
+            late = trial is None and frozenset(self.added) - {name} not in refused
+            self.in_time = self.in_time and not late
             if trial is not None and goal(trial):
                 self.added.remove(name)
                 self.removed.append(name)
