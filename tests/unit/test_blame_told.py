@@ -54,6 +54,14 @@ def test_layers_within_the_limit_that_differ_little_are_not_blamed():
     assert "spread over the layers" in said
 
 
+def test_the_dearest_layer_of_a_sound_network_is_not_blamed():
+    """Shares of a seeded ViT with three blocks: the first makes six times the mean."""
+    shares = (36, 18, 17, 9, 7, 7, 7, 4, 3, 2, 1, 1, 0)
+    names = [f"blocks.{block}.{kind}" for block in range(3) for kind in KINDS] + ["head"]
+    found, _ = searched({n: 0.003 * s**0.5 for n, s in zip(names, shares, strict=True)}, limit=0.15)
+    assert found.blamed == ()
+
+
 def test_equally_broken_layers_of_a_deep_network_have_their_shares():
     """The cheap layers are not tried alone, so none of those tried costs what no layer costs."""
     broken = [f"blocks.{block}.mlp.fc2" for block in range(4)]

@@ -51,8 +51,8 @@ def spread_over(images: int, most: int) -> list[int]:
 def outstanding(found: Costs, count: int, limit: float = math.inf) -> tuple[str, ...]:
     """The layers that cost much more than a layer does, the dearest first. Each makes a tenth of
     the squared error, and five times a fair share of `count` layers, or half of the error where
-    there are few, or five times the mean share of the others. Also each whose error alone exceeds
-    the `limit` of the relative error."""
+    there are few, or five times what the dearest of the others makes. Also each whose error alone
+    exceeds the `limit` of the relative error."""
     needed = max(LEAST_SHARE, min(MOST_NEEDED, TIMES_FAIR / max(1, count)))
     apart = _apart(found, count)
     return tuple(
@@ -63,17 +63,18 @@ def outstanding(found: Costs, count: int, limit: float = math.inf) -> tuple[str,
 
 
 def _apart(found: Costs, count: int) -> int:
-    """How many of the dearest layers make, each, LEAST_SHARE and TIMES_FAIR the mean share of those
-    that are cheaper. What no layer explains is that of the layers that were not tried."""
+    """How many of the dearest layers make, each, LEAST_SHARE and TIMES_FAIR the share of the next
+    one: in a sound network of few layers the dearest makes seven times the mean. What no layer
+    explains may be that of one that was not tried."""
     shares = [min(1.0, found.share(name)) for name in found.ranking]
     unknown = any(why != CHEAP for why in found.untried.values())
     rest = max(0.0, 1.0 - sum(shares)) if unknown else 0.0
+    shares.append(0.0)  # there may be no next one
     return max(
         (
             at
-            for at in range(1, min(len(shares), int(MOST_APART * count)) + 1)
-            if shares[at - 1] >= LEAST_SHARE
-            and shares[at - 1] * (count - at) >= TIMES_FAIR * (sum(shares[at:]) + rest)
+            for at in range(1, min(len(shares) - 1, int(MOST_APART * count)) + 1)
+            if shares[at - 1] >= max(LEAST_SHARE, TIMES_FAIR * max(shares[at], rest))
         ),
         default=0,
     )
