@@ -51,9 +51,6 @@ def local_cluster() -> Iterator[LocalCluster]:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - so Ray calls it
-    # What the nodes run is no part of this run of the tests.
-    for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
-        del os.environ[name]
     head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECTS_BYTES}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:

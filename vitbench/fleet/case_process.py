@@ -21,6 +21,7 @@ from vitbench.fleet.receipts import FAILED, MEASURED, UNAVAILABLE
 
 PLUGINS = ("-p", "vitbench.plugin", "-p", "vitbench.plugin.fleet", "-p", "no:cacheprovider")
 """The first is loaded already where vitbench is installed; a checkout has no entry point."""
+XDIST = "PYTEST_XDIST"
 LEAST_FREE_BYTES = 2**28
 """A host with less room than this in its cache, or for temporary files, is full."""
 INSPECT_SECONDS = 300.0
@@ -47,7 +48,9 @@ class CaseProcess:
     def __init__(
         self, folder: Path, arguments: Sequence[str], environment: Mapping[str, str]
     ) -> None:
-        self.folder, self.arguments, self.environment = folder, arguments, environment
+        self.folder, self.arguments = folder, arguments
+        # A run of its own, also where this process is a worker of pytest-xdist.
+        self.environment = {k: v for k, v in environment.items() if not k.startswith(XDIST)}
         self.phase = ""
 
     def inspect(self) -> dict[str, Any]:
@@ -108,7 +111,7 @@ class CaseProcess:
         # A file, no pipe: what the case leaves running would keep a reader of a pipe waiting.
         with output.open("wb") as file:
             process = subprocess.Popen(
-                command, cwd=self.folder, env=dict(self.environment), stdin=subprocess.DEVNULL,
+                command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
                 stdout=file, stderr=subprocess.STDOUT, pass_fds=(ours,), start_new_session=True,
             )  # fmt: skip
         os.close(ours)
