@@ -74,9 +74,11 @@ class PixelLimit:
 
 
 def real_photographs() -> tuple[bytes, ...]:
-    """As JPEG: the colour photographs of scikit-image, whole, and of all kinds that are made."""
+    """As JPEG: the colour photographs of scikit-image, whole, of all kinds that are made, and long
+    ones."""
     whole = (photographs.encoded(shipped(name).convert("RGB")) for name in SHIPPED)
-    return (*whole, *(each.jpeg for each in photographs.whole()))
+    made = (*photographs.whole(), *photographs.long_ones())
+    return (*whole, *(each.jpeg for each in made))
 
 
 def _largest(made: Iterable[NDArray[np.float32]], wanted: Iterable[NDArray[np.float32]]) -> float:
