@@ -18,7 +18,7 @@ from vitbench.load.remote import Ask, RemoteGenerator
 from vitbench.load.samples import Samples
 from vitbench.load.scenario import OFFLINE, PROOF_QUERIES, SERVER, SINGLE_STREAM, Scenario
 from vitbench.measure.measurement import Subject
-from vitbench.measure.remembering import repeated_image
+from vitbench.measure.remembering import Repeated, repeated_image
 from vitbench.stats.queueing import highest_rate
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ class LoadSearch:
         tried = self._search(chosen)
         best = max(tried, key=lambda each: (each.rate, each.images_per_second))
         self.ready(best.arrangement)
-        repeated = repeated_image(
-            case.id, self._asked, self._samples.repeated, self._samples.new[: self._news()]
-        )
+        repeated = self.require_no_memory()
         runs = list(self._server_runs(best))
         estimate = runs[-1] if runs and runs[-1].keeps_bound else None
         again = self._server(best, estimate.scenario) if estimate else None
@@ -146,10 +144,12 @@ class LoadSearch:
                 self._own.append(answers)
                 self._seconds = median(seconds)
 
-    def _news(self) -> int:
-        """How many new images there is time for."""
-        most = int(4 * SINGLE_SECONDS / self._seconds / 2)
-        return max(8, min(len(self._samples.new), most))
+    def require_no_memory(self) -> Repeated:
+        """MLPerf's TEST04 of what serves now, on as many new images as there is time for. Raises
+        WrongOutputs where it remembers images."""
+        most = max(8, int(4 * SINGLE_SECONDS / self._seconds / 2))
+        new = self._samples.new[:most]
+        return repeated_image(self._case.id, self._asked, self._samples.repeated, new)
 
     def _asked(self, samples: Any) -> list[float]:
         return self.generator.ask(0, samples)[0]

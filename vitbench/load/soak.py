@@ -11,7 +11,6 @@ from vitbench.load.arrangement import Arrangement
 from vitbench.load.load_run import LoadRun
 from vitbench.load.measuring import Loads
 from vitbench.load.scenario import PERCENTILES, SERVER, Scenario
-from vitbench.measure.remembering import repeated_image
 from vitbench.stats.queueing import percentile
 
 STEP_SECONDS = 60.0
@@ -111,9 +110,7 @@ def soak(loads: Loads, case: Case, asked: Soak, say: Callable[[str], None]) -> S
         bound_ms = loads.bound(case)[0]
         arrangement.require_window(bound_ms)
         search.ready(arrangement)
-        samples, ask = search._samples, search.generator.ask
-        new = samples.new[: search._news()]
-        repeated_image(case.id, lambda each: ask(0, each)[0], samples.repeated, new)
+        search.require_no_memory()
         for minute, queries in enumerate(asked.steps, 1):
             seed = random.SystemRandom().getrandbits(31)
             scenario = Scenario(SERVER, queries, seed, asked.rate, bound_ms / 1000)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vitbench.errors import WrongOutputs
 from vitbench.measure.clock import BusyClock
-from vitbench.measure.preprocessed import Images
+from vitbench.measure.preprocessed import Images, wrapped
 from vitbench.measure.unseen import unseen
 from vitbench.runtimes.base import Deployment
 
@@ -76,7 +76,7 @@ def repeated_request(name: str, deployment: Deployment, images: Images, batch: i
     """As `repeated_image`, of a server that is sent the first batch of `images` and batches that
     nobody sent, an earlier run neither. Each is staged right before its call, so that both are as
     near in memory. Raises WrongOutputs."""
-    known, others = images[np.arange(batch) % len(images)], unseen(images, batch, batch)
+    known, others = wrapped(images, 0, batch), unseen(images, batch, batch)
     clock, chance, (height, width) = BusyClock(), np.random.default_rng(), known.shape[-2:]
     start, step = int(chance.integers(height * width)), max(1, height * width // NEW)
 
