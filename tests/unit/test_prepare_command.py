@@ -88,10 +88,15 @@ def test_an_interrupt_ends_it(tmp_path):
         begun.wait(30)
         signal.raise_signal(signal.SIGINT)
 
+    # Where a shell started the tests in its background, nobody listens to it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        run_prepare("echo $$ > pid; echo begun; sleep 60", "base", tmp_path, tmp_path, 60, say)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_prepare("echo $$ > pid; echo begun; sleep 60", "base", tmp_path, tmp_path, 60, say)
+    finally:
+        signal.signal(signal.SIGINT, before)
     thread.join()
     assert gone(int((tmp_path / "pid").read_text()))
 
