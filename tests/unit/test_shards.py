@@ -1,9 +1,10 @@
 """Shards of a verification merge to what one run gives, or are refused in a sentence."""
 
-import json
+import tempfile
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,10 +15,19 @@ from vitbench.case import Limits
 from vitbench.errors import UserError
 from vitbench.heads import HEADS
 from vitbench.judge.agreement import doomed, judge_agreement
-from vitbench.measure.agreement import compare
+from vitbench.measure.agreement import compare, logits_of
 from vitbench.measure.gathered import ComparisonTerms, ReferenceLogits
 from vitbench.measure.sample import Sample
-from vitbench.measure.shards import ShardCounts, ShardedCase, merge, shards_of, verify_shard
+from vitbench.measure.shard_files import read_shard, read_shards, shard_bytes
+from vitbench.measure.shards import (
+    ShardedCase,
+    Whole,
+    answer_shard,
+    merge,
+    outputs_of,
+    shards_of,
+    verify_shard,
+)
 from vitbench.runtimes import Deployment
 
 N, BATCH = 45, 4
@@ -64,7 +74,7 @@ def case_of(head, fault, limits):
 
     asked = Deployment(lambda x: x, call, lambda x: x)
     terms = ComparisonTerms(IDS, clusters, labels, names, False, head)
-    case = ShardedCase(terms, ReferenceLogits(reference), BATCH, limits, "S")
+    case = ShardedCase(Whole(N, BATCH, "S"), terms, ReferenceLogits(reference), limits)
     sample = Sample(IDS, clusters, labels, IMAGES, "planted", "S")
     whole = compare(
         asked, sample, reference, BATCH, names, False, lambda m: doomed(m, limits), head=head
@@ -102,8 +112,12 @@ def test_any_partition_in_any_order_merges_to_one_run(parts, head, fault, limits
     case, asked, whole = case_of(head, fault, limits)
     found = shards(case, asked, parts)
     if travels:
-        found = [ShardCounts.from_json(json.loads(json.dumps(each.to_json()))) for each in found]
-    merged = merge(case, found)
+        with tempfile.TemporaryDirectory() as folder:
+            for number, each in enumerate(found):
+                Path(folder, str(number)).write_bytes(shard_bytes(each))
+            merged = merge(case, [*read_shards(Path(folder))])
+    else:
+        merged = merge(case, found)
     assert merged == whole
     assert judge_agreement(merged, limits, "x") == judge_agreement(whole, limits, "x")
 
@@ -197,6 +211,43 @@ def test_a_shard_that_is_there_twice_is_refused(which, place):
 )  # fmt: skip
 def test_a_shard_of_something_else_is_refused(change, said):
     assert refused(lambda all_: [replace(x, **change) if x.start == 8 else x for x in all_]) == said
+
+
+def test_a_shard_measured_otherwise_than_here_is_refused():
+    """All shards may have the same conditions, and still not those of who merges them."""
+    case, _, whole = case_of("single-label", "rounds", WIDE)
+    found = batch_shards("single-label", "rounds", WIDE)
+    assert merge(replace(case, whole=replace(case.whole, conditions=CONDITIONS)), found) == whole
+    here = replace(case.whole, conditions={**CONDITIONS, "artifact": "B"})
+    with pytest.raises(UserError, match="was measured with another built file than this process"):
+        merge(replace(case, whole=here), found)
+
+
+@given(st.sets(st.integers(0, len(PARTS) - 1)))
+def test_the_reference_is_put_together_from_its_shards(gone):
+    case, asked, _ = case_of("single-label", "rounds", WIDE)
+    parts = [part for number, part in enumerate(PARTS) if number not in gone]
+    found = [answer_shard(case.whole, asked, IMAGES, part, CONDITIONS) for part in parts[::-1]]
+    if gone:
+        with pytest.raises(UserError, match="images are in no shard"):
+            next(outputs_of(case.whole, found))
+    else:
+        outputs = np.concatenate([*outputs_of(case.whole, found)])
+        assert outputs.tobytes() == logits_of(asked, IMAGES, BATCH).tobytes()
+
+
+@pytest.mark.parametrize(
+    "change", [lambda x: x[:-1], lambda x: x.replace(b"0", b"1", 1), bytes.upper]
+)
+def test_a_damaged_file_of_a_shard_is_refused(tmp_path, change):
+    (shard, *_) = batch_shards("single-label", "rounds", WIDE)
+    (tmp_path / "good").write_bytes(shard_bytes(shard))
+    assert read_shard(tmp_path / "good").columns == shard.columns
+    (tmp_path / "bad").write_bytes(change(shard_bytes(shard)))
+    with pytest.raises(UserError, match="bad: the shard is damaged: verify it again"):
+        read_shard(tmp_path / "bad")
+    with pytest.raises(UserError, match="none: No such file"):
+        read_shard(tmp_path / "none")
 
 
 def test_shards_are_whole_batches():

@@ -4,7 +4,7 @@ They merge to the bit where all machines are of one class. Nothing here knows of
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,9 @@ from vitbench.measure.gathered import (
     Measured,
     ReferenceLogits,
     answer_of,
-    packed,
-    unpacked,
 )
 from vitbench.measure.preprocessed import Images
+from vitbench.measure.shard_files import ShardCounts
 from vitbench.measure.spool import Spool
 from vitbench.runtimes.base import Deployment
 
@@ -40,47 +39,26 @@ OTHER = {
 
 
 @dataclass(frozen=True)
-class ShardedCase:
-    """What all shards of one case have in common. `terms` and `reference` are of the whole sample,
-    which `sample` is the key of (`Sample.key`); batches have `batch` images."""
+class Whole:
+    """What all shards of one case are parts of: `total` images in batches of `batch`, of the sample
+    that `sample` is the key of (`Sample.key`). `conditions`: those that all shards must have been
+    measured under; None where it is enough that all have the same."""
 
-    terms: ComparisonTerms
-    reference: ReferenceLogits
+    total: int
     batch: int
-    limits: Limits
     sample: str
-
-    @property
-    def total(self) -> int:
-        return len(self.terms.ids)
+    conditions: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
-class ShardCounts:
-    """What one shard measured of the images from `start` to `stop`: per image the head's columns,
-    and the `outputs`, (n, C). A `problem` ended it early, so that n is less. `first_output` and
-    `mistaken` are of the sample's first batch. `conditions` are all that the outputs depend on
-    (`build.identity.of_logits`), the sample included.
-    """
+class ShardedCase:
+    """What shards of one case are measured and judged by: `terms` and `reference` are of the whole
+    sample."""
 
-    start: int
-    stop: int
-    total: int
-    batch: int
-    conditions: Mapping[str, Any]
-    columns: Mapping[str, Sequence[Any]]
-    outputs: Logits
-    problem: str | None
-    first_output: Measured | None
-    mistaken: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """For a file or another process: `from_json` is its other end, to the bit."""
-        return {**asdict(self), "outputs": packed(self.outputs)}
-
-    @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> "ShardCounts":
-        return cls(**{**given, "outputs": unpacked(given["outputs"])})
+    whole: Whole
+    terms: ComparisonTerms
+    reference: ReferenceLogits
+    limits: Limits
 
 
 def shards_of(total: int, batch: int, images: int) -> list[range]:
@@ -99,11 +77,11 @@ def verify_shard(
     """Measure one part of a sample. `images` are the whole sample's: of others than the part, the
     first few are read that fill up the last batch. Raises ValueError where the part is not one of
     whole batches."""
-    if part.start % case.batch or (part.stop % case.batch and part.stop != case.total):
-        raise ValueError(f"{part} is not of whole batches of {case.batch}")
+    whole = case.whole
+    _require_batches(whole, part)
     answers: list[BatchAnswer] = []
-    for span, output in batches(deployment, images, case.batch, part):
-        answers.append(answer_of(output, case.batch, span, case.terms, case.reference))
+    for span, output in batches(deployment, images, whole.batch, part):
+        answers.append(answer_of(output, whole.batch, span, case.terms, case.reference))
         if answers[-1].problem:
             break
     sound = [each for each in answers if not each.problem]
@@ -111,8 +89,8 @@ def verify_shard(
     return ShardCounts(
         start=part.start,
         stop=part.stop,
-        total=case.total,
-        batch=case.batch,
+        total=whole.total,
+        batch=whole.batch,
         conditions=json.loads(json.dumps(conditions)),
         columns={key: [value for each in sound for value in each.columns[key]] for key in names},
         outputs=np.concatenate([each.outputs for each in sound or answers]),
@@ -120,6 +98,35 @@ def verify_shard(
         first_output=answers[0].first_output,
         mistaken=answers[0].mistaken,
     )
+
+
+def answer_shard(
+    whole: Whole,
+    deployment: Deployment,
+    images: Images,
+    part: range,
+    conditions: Mapping[str, Any],
+) -> ShardCounts:
+    """The outputs alone of one part, as `verify_shard`: those of a reference, which is compared
+    with nothing."""
+    _require_batches(whole, part)
+    outputs = [out[: len(span)] for span, out in batches(deployment, images, whole.batch, part)]
+    return ShardCounts(
+        start=part.start,
+        stop=part.stop,
+        total=whole.total,
+        batch=whole.batch,
+        conditions=json.loads(json.dumps(conditions)),
+        columns={},
+        outputs=np.concatenate(outputs),
+    )
+
+
+def outputs_of(whole: Whole, shards: Sequence[ShardCounts]) -> Iterator[Logits]:
+    """The outputs (n, C) of all images in their order, shard by shard. Raises UserError as `merge`
+    does, before the first."""
+    for shard in _in_order(whole, shards):
+        yield shard.outputs
 
 
 def merge(case: ShardedCase, shards: Sequence[ShardCounts], folder: Path | None = None) -> Measured:
@@ -130,9 +137,7 @@ def merge(case: ShardedCase, shards: Sequence[ShardCounts], folder: Path | None 
     Raises UserError where shards are missing, doubled or damaged, or where they are not of the
     case's sample and batch, or not all of one machine class, build and version.
     """
-    ordered = sorted(shards, key=lambda shard: (shard.start, shard.stop))
-    for refused in _refusals(case, ordered):
-        raise UserError(refused)
+    ordered = _in_order(case.whole, shards)
     gathered = Gathered(
         case.terms,
         case.reference,
@@ -157,20 +162,35 @@ def _answers(shard: ShardCounts) -> Iterator[BatchAnswer]:
         yield BatchAnswer(shard.outputs[:0], {}, shard.problem, *first)
 
 
-def _refusals(case: ShardedCase, ordered: Sequence[ShardCounts]) -> Iterator[str]:
+def _require_batches(whole: Whole, part: range) -> None:
+    if part.start % whole.batch or (part.stop % whole.batch and part.stop != whole.total):
+        raise ValueError(f"{part} is not of whole batches of {whole.batch}")
+
+
+def _in_order(whole: Whole, shards: Sequence[ShardCounts]) -> list[ShardCounts]:
+    """Shards in the order of their images. Raises UserError where they are not the whole."""
+    ordered = sorted(shards, key=lambda shard: (shard.start, shard.stop))
+    for refused in _refusals(whole, ordered):
+        raise UserError(refused)
+    return ordered
+
+
+def _refusals(whole: Whole, ordered: Sequence[ShardCounts]) -> Iterator[str]:
     """A sentence for each reason why shards, in the order of their images, do not merge."""
     for shard in ordered:
         name = _named(range(shard.start, shard.stop))
-        if (shard.total, shard.conditions.get("sample")) != (case.total, case.sample):
+        first = ordered[0].conditions if whole.conditions is None else whole.conditions
+        if (shard.total, shard.conditions.get("sample")) != (whole.total, whole.sample):
             yield f"{name} was measured on other images: verify it again on those of this sample"
-        elif shard.batch != case.batch or shard.start % case.batch or _ends_within(case, shard):
-            yield f"{name} is not one of whole batches of {case.batch}: verify it again"
+        elif shard.batch != whole.batch or shard.start % whole.batch or _ends_within(whole, shard):
+            yield f"{name} is not one of whole batches of {whole.batch}: verify it again"
         elif _damaged(shard):
             yield f"{name} is damaged: its counts are not of {shard.stop - shard.start} images"
-        elif others := _others(ordered[0].conditions, shard.conditions):
-            first = _named(range(ordered[0].start, ordered[0].stop))
+        elif others := _others(first, shard.conditions):
+            than = _named(range(ordered[0].start, ordered[0].stop))
+            than = than if whole.conditions is None else "this process has it"
             yield (
-                f"{name} was measured {' and '.join(others)} than {first}: verify all shards of a "
+                f"{name} was measured {' and '.join(others)} than {than}: verify all shards of a "
                 "case on machines of one class"
             )
     done, missing = 0, list[range]()
@@ -181,20 +201,20 @@ def _refusals(case: ShardedCase, ordered: Sequence[ShardCounts]) -> Iterator[str
         if shard.start > done:
             missing.append(range(done, shard.start))
         done = max(done, shard.stop)
-    if done < case.total:
-        missing.append(range(done, case.total))
+    if done < whole.total:
+        missing.append(range(done, whole.total))
     if missing:
         which = some([f"{part.start:,} to {part.stop - 1:,}" for part in missing])
         count = sum(map(len, missing))
-        yield f"{count:,} of {case.total:,} images are in no shard ({which}): verify them first"
+        yield f"{count:,} of {whole.total:,} images are in no shard ({which}): verify them first"
 
 
 def _named(part: range) -> str:
     return f"the shard of images {part.start:,} to {part.stop - 1:,}"
 
 
-def _ends_within(case: ShardedCase, shard: ShardCounts) -> bool:
-    return bool(shard.stop % case.batch) and shard.stop != case.total
+def _ends_within(whole: Whole, shard: ShardCounts) -> bool:
+    return bool(shard.stop % whole.batch) and shard.stop != whole.total
 
 
 def _damaged(shard: ShardCounts) -> bool:
