@@ -13,7 +13,7 @@ from tests.helpers.inference_server import Served, running
 from vitbench.case import Limits
 from vitbench.errors import UserError, WrongOutputs
 from vitbench.measure.outputs import Witness
-from vitbench.measure.remembering import repeated_request
+from vitbench.measure.remembering import RESPONSES, require_no_memory
 from vitbench.runtimes import endpoint
 from vitbench.runtimes.base import Placement, Variant
 from vitbench.runtimes.endpoint import client as clients
@@ -234,7 +234,7 @@ def test_a_response_cache_of_a_server_is_caught_in_every_run(tmp_path, digits, r
     with running(Served(remembering)) as url:
         for _ in range(runs):  # what the first run sent is remembered, too
             with pytest.raises(WrongOutputs) as told:
-                repeated_request("mine", deployment(url, tmp_path), images, 2)
+                require_no_memory("mine", deployment(url, tmp_path), images, 2, RESPONSES)
             assert "one image over and over is answered" in str(told.value)
             assert str(told.value).endswith("(of Triton `response_cache`, of MLServer "
                                             "`cache_enabled`)")  # fmt: skip
@@ -243,4 +243,4 @@ def test_a_response_cache_of_a_server_is_caught_in_every_run(tmp_path, digits, r
 def test_a_server_that_remembers_nothing_passes(tmp_path):
     images = np.random.default_rng(0).normal(size=(3, 3, 32, 32)).astype(np.float32)
     with running(Served(slow)) as url:
-        assert repeated_request("mine", deployment(url, tmp_path), images, 2).speedup < 1.1
+        assert require_no_memory("mine", deployment(url, tmp_path), images, 2).calls

@@ -54,6 +54,7 @@ class Run:
         self.clock, self.say = BusyClock(lambda: self.now), lambda _: None
         self.options = Options(models=(), threads=1, cache=Path("c"), seconds=60.0)
         self.sample = lambda _: SAMPLE
+        self.model, self.remembers_nothing = lambda _: SimpleNamespace(architecture={}), set()
         photos = [SimpleNamespace(id=name) for name in IDS]
         self.inputs = SimpleNamespace(photos=photos)
         self.artifact = lambda _: ARTIFACT

@@ -63,8 +63,11 @@ class Arm:
 
     def prepare(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Build and verify a case. Its images and their verified logits go to `folder`; the answer
-        has what `load` needs. Raises Incomparable where it imports from the other of `trees`."""
+        has what `load` needs. Raises Incomparable where it imports from the other of `trees`, and
+        WrongOutputs where it remembers what it answered."""
         import numpy as np
+
+        from vitbench.measure.measuring import refuse_memory
 
         case, session = Case.parse(request["case"]), self._session
         strays = Strays(request.get("trees"))
@@ -74,6 +77,8 @@ class Arm:
         model, recipe = session.model(case.model), session.recipe(case)
         strays.refuse(model.architecture, recipe.transform)
         verification = session.verify(case)
+        if verification.agreement.state != "BROKEN":
+            refuse_memory(session, case)
         artifact, sample = session.artifact(case), session.sample(case.model)
         own, truth, tolerance = answers_of(verification, sample.ids, recipe.limits)
         images = Path(request["folder"]) / f"{case.model}-b{case.batch}.npy"

@@ -16,7 +16,7 @@ from vitbench.measure.flips import surest_flips
 from vitbench.measure.measurement import FootprintMeasurement, Measurement, Subject
 from vitbench.measure.outputs import Reading, Witness, drawn_rounds
 from vitbench.measure.paired import PairedRounds
-from vitbench.measure.remembering import repeated_request
+from vitbench.measure.remembering import RESPONSES, RESULTS, require_no_memory
 from vitbench.measure.session import Session
 from vitbench.measure.throttled import Throttling
 from vitbench.measure.timing_lock import timing_alone
@@ -75,13 +75,14 @@ def measure_in_pairs(
     first, second = ((deployment, deployment.stage(images)) for deployment in turns)
     operations = extras.operations()
     with timing_alone(session.say) as waited_seconds:
-        _require_no_memory(session, dict(zip((case, reference), turns, strict=True)))
         peak = extras.peak()
         witnesses = (witness(session, case), witness(session, reference))
         pairs = PairedRounds(first, second, clock or BusyClock(), witnesses)
         seed = random.SystemRandom().getrandbits(32)
         with closing(pairs):
             rounds = pairs.rounds_for(options.seconds, pairs.warm_up(), least_rounds)
+            for each in (case, reference):
+                refuse_memory(session, each)
             drawn = drawn_rounds(rounds, seed)
             pairs.draw(drawn, rounds)
             throttling = Throttling()
@@ -113,12 +114,18 @@ def measure_in_pairs(
         )
 
 
-def _require_no_memory(session: Session, turns: Mapping[Case, Deployment]) -> None:
-    """Raises WrongOutputs where one of them is a server that remembers responses: every round sends
-    the same request."""
-    for case, deployment in turns.items():
-        if session.recipe(case).served:
-            repeated_request(case.id, deployment, session.sample(case.model).images, case.batch)
+def refuse_memory(session: Session, case: Case) -> None:
+    """Raises WrongOutputs where a case remembers what it answered, since every round sends the same
+    batch. Asked of servers, each time, and of what has code of the user's own, once."""
+    recipe = session.recipe(case)
+    own = recipe.origin != "vitbench" or "code" in session.model(case.model).architecture
+    if case in session.remembers_nothing or not own:
+        return
+    what = RESPONSES if recipe.served else RESULTS
+    images = session.sample(case.model).images
+    require_no_memory(case.id, session.deployment(case), images, case.batch, what)
+    if not recipe.served:
+        session.remembers_nothing.add(case)
 
 
 def measure_footprint(

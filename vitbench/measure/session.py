@@ -82,6 +82,8 @@ class Session:
             say,
         )
         self.first_loads = FirstLoads(self.cache, self.placement, self._execution, self.first_batch)
+        self.remembers_nothing: set[Case] = set()
+        """Cases of the user's own code whose deployment was seen to answer anew each time."""
         self._models: dict[str, Model] = {}
         self._pool = Pool(lambda case: load(self.placement(case)))
 

@@ -9,7 +9,7 @@ from vitbench.case import Case
 from vitbench.errors import Unavailable, with_kind
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.measurement import Subject
-from vitbench.measure.measuring import Play, plain_rounds
+from vitbench.measure.measuring import Play, plain_rounds, refuse_memory
 from vitbench.measure.session import Session
 from vitbench.measure.timing_lock import timing_alone
 from vitbench.photo import photographs
@@ -48,7 +48,8 @@ def measure_photo(
 
     The row's rounds are of the photograph of USUAL size, in pairs with the chain of Pillow and the
     model's own preprocessing; the same is measured of the LARGE one, and both beside inference
-    alone. Raises UserError where the case is BROKEN; Unavailable and WorkerFailed as the session.
+    alone. Raises UserError where the case is BROKEN or remembers what it answered; Unavailable and
+    WorkerFailed as the session.
     """
     session.verified(case)
     deployment, model = session.deployment(case), session.model(case.model)
@@ -77,6 +78,7 @@ def measure_photo(
     kept = [each.name for each in fronts if each.state == "KEPT"]
     able = [chain for chain in chains if chain.name in kept] or chains
     with timing_alone(session.say) as waited_seconds:
+        refuse_memory(session, case)
         timed = []
         for name in (USUAL, LARGE):
             photograph = photographs.named(name)
