@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import ROOT
 from tests.helpers.load_rows import loaded
 from tests.helpers.reports import TINY, agreement_of, benchmark_of, report_of
 from tests.unit.test_store import CASE, own_cache, run_of, stepped  # noqa: F401
@@ -304,6 +305,56 @@ def test_a_front_is_of_one_machine(opened, tmp_path):
     assert len({case["fingerprint"] for case in content["cases"]}) == 2
 
 
+def marks_of(tab):
+    """By the legend of the scatter: the cases that are drawn so."""
+    tab.locator("#pareto").scroll_into_view_if_needed()
+    tab.wait_for_selector("#pareto svg.main-svg")
+    drawn = tab.evaluate("document.getElementById('pareto').data.map((t) => [t.name, t.text])")
+    return {name: set(cases) for name, cases in drawn}
+
+
+def test_the_marks_of_the_front_are_those_of_best(opened, tmp_path):
+    """fp32 is 0.2 % smaller, which is no difference: by plain figures it would be on the front."""
+    report = json.loads((ROOT / "tests/golden/schema-2.json").read_text())
+    choices = choose(report, "latency", 0.96)
+    fronts = {case for choice in choices for case in choice.front}
+    assert all(case.split("/")[1] == "scripted" for case in fronts)
+    tab, told = turn_to(opened, tmp_path, [report])
+    others = {each.case for choice in choices for each in choice.candidates} - fronts
+    assert marks_of(tab) == {"front": fronts, "not on the front": others}
+    assert tab.inner_text("#pareto-none") == ""
+    assert told == []
+
+
+def test_a_case_that_the_newest_report_lacks_is_on_no_front_and_not_off_it(opened, tmp_path):
+    other = f"{TINY}/slow/cpu/b1"
+    tab, _ = turn_to(opened, tmp_path, [run_of(1, case=other), run_of(2)])
+    marks = marks_of(tab)
+    assert marks["not in the newest report"] == {other}
+    assert CASE in marks["front"]
+
+
+def test_a_scatter_without_marks_says_why(opened, tmp_path):
+    report = run_of(1)
+    for each in report["benchmarks"]:
+        each["extra_info"]["agreement"]["claimed"] = False
+    tab, told = turn_to(opened, tmp_path, [report])
+    assert not tab.locator("#pareto").is_visible()
+    assert tab.inner_text("#pareto-none") == (
+        "2 of 2 cases not drawn: the weights are synthetic, and of such weights no agreement is "
+        "claimed."
+    )
+    assert told == []
+    tab, _ = turn_to(opened, tmp_path / "plain", [run_of(1), hostile(2)])
+    words = "1 of 3 cases not drawn: the report says nothing of agreement."
+    assert tab.inner_text("#pareto-none") == words
+    assert tab.locator("#pareto").is_visible()
+    tab.select_option("#variant", "int8-dynamic")
+    assert tab.inner_text("#pareto-none") == ""
+    tab.select_option("#model", "(other)")
+    assert tab.inner_text("#pareto-none") == "No case passes the filters above."
+
+
 def test_a_machine_is_not_shown_where_there_is_one(opened, tmp_path):
     tab, _ = turn_to(opened, tmp_path, [run_of(1)])
     assert tab.locator("#overview th", has_text="machine").count() == 0
@@ -429,6 +480,19 @@ def test_cases_under_load_are_on_the_page_with_a_heat_map_of_their_arrangements(
     assert "requests/s, proven within 15 ms, 1 run;" in tab.inner_text("#trend-words")
     best = tab.inner_text("#best")
     assert "int8-dynamic/cpu/b1: most load: 36.0 requests/s within 15 ms (proven" in best
+    assert told == []
+
+
+def test_a_heat_map_without_a_rate_says_why(opened, tmp_path):
+    report, row = run_of(1), loaded(CASE, 0.0)
+    for each in row["extra_info"]["arrangements"]:
+        each["simulated_rate"] = 0.0
+    report["benchmarks"].append(row)
+    tab, told = turn_to(opened, tmp_path, [report])
+    words = "no arrangement keeps 15 ms at any rate, so there is no map of rates."
+    assert tab.inner_text("#grid-words") == f"{CASE}: {words}"
+    assert not tab.locator("#grid").is_visible()
+    assert tab.locator("#load tbody tr").count() == 1
     assert told == []
 
 

@@ -209,11 +209,12 @@ function logarithmic(axis, values) {
 }
 
 function pareto() {
-  const rows = shown().filter((r) => has(r.median) && has(r.agreement));
-  const better = (a, b) => a.median <= b.median && a.agreement >= b.agreement && (!has(a.size) || !has(b.size) || a.size <= b.size) &&
-    (a.median < b.median || a.agreement > b.agreement || (has(a.size) && has(b.size) && a.size < b.size));
-  const group = (r) => `${r.model}/b${r.batch} ${r.fingerprint}`;
-  const front = (r) => !rows.some((o) => group(o) === group(r) && better(o, r));
+  const all = shown(), rows = all.filter((r) => has(r.median) && has(r.agreement));
+  const why = [...new Set(all.map((r) => r.undrawn).filter(Boolean))];
+  const none = why.map((words) => `${all.filter((r) => r.undrawn === words).length} of ${count(all.length, "case")} not drawn: ${words}.`);
+  $("pareto-none").textContent = all.length ? none.join(" ") : "No case passes the filters above.";
+  $("pareto").hidden = !rows.length;
+  if (!rows.length) return;
   const trace = (found, name, symbol, color) => ({
     x: found.map((r) => r.median), y: found.map((r) => r.agreement), name,
     text: found.map(named),
@@ -224,8 +225,10 @@ function pareto() {
   const layout = look("", "latency, ms (logarithmic)", "agreement with fp32, %");
   logarithmic(layout.xaxis, rows.map((r) => r.median));
   layout.margin.t = 10;
-  draw("pareto", [trace(rows.filter(front), "front", "circle", accent()),
-    trace(rows.filter((r) => !front(r)), "dominated", "circle-open", grey())], layout);
+  const marks = [[true, "front", "circle", accent()], [false, "not on the front", "circle-open", grey()],
+    [null, "not in the newest report", "x-thin-open", grey()]];
+  draw("pareto", marks.map(([on, ...look]) => trace(rows.filter((r) => r.front === on), ...look))
+    .filter((each, i) => i < 2 || each.x.length), layout);
 }
 
 function rounds() {
@@ -284,8 +287,9 @@ function grid() {
   });
   layout.margin.t = 10;
   $("grid").style.height = below ? `${16 * maps.length}rem` : "";
-  draw("grid", traces, layout);
-  $("grid-words").textContent = `${g.case}: requests a second within ${g.bound} ms that a simulated queue carries, by instances, threads and batching window, and by the runtime's own streams where it has them. The best of them was run; a gap was not tried.`;
+  $("grid").hidden = !most;
+  if (most) draw("grid", traces, layout);
+  $("grid-words").textContent = !most ? `${g.case}: no arrangement keeps ${g.bound} ms at any rate, so there is no map of rates.` : `${g.case}: requests a second within ${g.bound} ms that a simulated queue carries, by instances, threads and batching window, and by the runtime's own streams where it has them. The best of them was run; a gap was not tried.`;
   table($("grid-table"), g.case, ["arrangement", "window ms", "simulated requests/s", "Offline images/s"],
     g.cells.map((c) => [`${c[1]}${c[6] ? " streams" : ""} x ${c[0]}${c[5] ? " (best)" : ""}`, number(c[2], 1), number(c[3], 1), number(c[4], 1)]), [0]);
 }

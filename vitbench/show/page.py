@@ -10,19 +10,20 @@ from vitbench.errors import UserError
 from vitbench.history.store import History
 from vitbench.history.trends import Trend
 from vitbench.place import install
-from vitbench.show.page_data import NOTHING, data
+from vitbench.show.page_data import NO_FRONTS, NOTHING, Fronts, data
 
 
 def write(
     history: History, found: Sequence[Trend], newest: Mapping[str, Any], best: Sequence[str],
     folder: str, path: Path, loaded: tuple[str, Mapping[str, Any]] = NOTHING,
+    fronts: Fronts = NO_FRONTS,
 ) -> None:  # fmt: skip
     """Write the page to `path`. `newest` is the report whose predictions are shown, {} for none;
-    `loaded`: name and report whose cases under load are.
+    `loaded`: name and report whose cases under load are; `fronts`: as `data` takes them.
 
     Raises UserError where plotly is not installed or the file cannot be written.
     """
-    page = render(data(history, found, newest, best, folder, loaded))
+    page = render(data(history, found, newest, best, folder, loaded, fronts))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 from vitbench.case import Case
 from vitbench.errors import UserError
@@ -26,7 +26,14 @@ BESIDE: dict[str, list[tuple[str, str, int | None]]] = {
     "agreement": [("state", "limits", None)],
 }
 NOTHING: tuple[str, Mapping[str, Any]] = ("", MappingProxyType({}))
+Fronts: TypeAlias = Mapping[str, Mapping[str, bool]]
+"""By class of machine: of each case of its newest whole report whether it is on the front."""
+NO_FRONTS: Fronts = MappingProxyType({})
 FAILED = "failed: "  # how a run of the history begins the reason
+SYNTHETIC = "the weights are synthetic, and of such weights no agreement is claimed"
+UNVERIFIED = "the report says nothing of agreement"
+UNTIMED = "the report has no time of the case"
+NO_SHARE = "the head of the model has no share of images that agree"
 # Older reports keep their trend and their machine; their rounds stay in their files.
 MOST_ROUNDS_SHOWN = 200
 
@@ -47,10 +54,11 @@ def recommendations(choices: Sequence[Choice]) -> list[str]:
 
 def data(
     history: History, found: Sequence[Trend], newest: Mapping[str, Any], best: Sequence[str],
-    folder: str, loaded: tuple[str, Mapping[str, Any]] = NOTHING,
+    folder: str, loaded: tuple[str, Mapping[str, Any]] = NOTHING, fronts: Fronts = NO_FRONTS,
 ) -> dict[str, Any]:  # fmt: skip
     """What the page shows. Times in milliseconds, sizes in megabytes, shares in per cent. `newest`:
-    the report whose predictions are shown; `loaded`: name and report whose cases under load are."""
+    the report whose predictions are shown; `loaded`: name and report whose cases under load are.
+    `fronts` are those that the recommendations were made of."""
     ordered = sorted(found, key=lambda each: (each.case, -each.runs[-1]))
     place = {id(each): index for index, each in enumerate(ordered)}
     events = [(event, place[id(each)]) for each in ordered for event in each.events]
@@ -88,7 +96,10 @@ def data(
             for index, run in enumerate(history.runs)
         ],
         "cases": [
-            _case(history, each, place[id(each)], rates.get((each.case, _class(history, each))))
+            _case(
+                history, each, place[id(each)], rates.get((each.case, _class(history, each))),
+                fronts.get(_class(history, each), {}).get(each.case),
+            )
             for each in latest_by_machine(history, ordered)
         ],
         "trends": [
@@ -135,8 +146,11 @@ def failures(history: History) -> list[str]:
     ]
 
 
-def _case(history: History, each: Trend, index: int, rate_row: int | None) -> dict[str, Any]:
-    """The newest figures of a case; those under load are of the row `rate_row`."""
+def _case(
+    history: History, each: Trend, index: int, rate_row: int | None, front: bool | None
+) -> dict[str, Any]:
+    """The newest figures of a case; those under load are of the row `rate_row`. `front` is None
+    where that is not known, `undrawn` why the case has no mark among latencies and agreements."""
     row = dict(zip(COLUMN, history.figures[each.rows[-1]].tolist(), strict=True))
     try:
         case = Case.parse(each.case)
@@ -149,12 +163,16 @@ def _case(history: History, each: Trend, index: int, rate_row: int | None) -> di
     shown = [field for field in FIELD.values() if field.page]
     figures = {field.name: _figure(history, each, field, rate_row) for field in shown}
     figures["speedup"] = _scaled(math.exp(-each.values[-1]), 1) if each.paired else None
+    undrawn = ""
     if not row["claimed"]:
+        undrawn = SYNTHETIC if row["state"] else UNVERIFIED
         figures |= dict.fromkeys(("agreement", "error", "cosine"))
+    elif figures["agreement"] is None or figures["median"] is None:
+        undrawn = NO_SHARE if figures["agreement"] is None else UNTIMED
     return {
         "case": each.case, **kind, "trend": index,
         "machine": each.machine, "fingerprint": each.fingerprint, **figures,
-        "state": STATES[int(row["state"])],
+        "state": STATES[int(row["state"])], "front": front, "undrawn": undrawn,
         "rate": _scaled(rate, 1e-9),
         "runs": len(each.runs),
         "change": _scaled(significant[-1].change, 100) if significant else None,

@@ -55,18 +55,21 @@ def _write(history: "History", folder: Path, path: Path, thumbnails: bool) -> No
     several = len({each.machine for each in (*timed, *loaded)}) > 1
     best = [words for each in (*timed, *loaded) for words in each.recommended(several)]
     shown = (loaded[0].name, loaded[0].report) if loaded else NOTHING
-    write(history, trends(history), newest, best, folder.resolve().name, path, shown)
+    fronts = {each.host_class: each.front for each in timed}
+    write(history, trends(history), newest, best, folder.resolve().name, path, shown, fronts)
 
 
 @dataclass(frozen=True)
 class Newest:
     """The newest whole report of a machine that has something to recommend, as `sentences`.
-    `name`: its file and date."""
+    `name`: its file and date. `front`: of each case that is chosen from, whether it is there."""
 
     machine: str
+    host_class: str
     name: str
     report: dict[str, Any]
     sentences: list[str]
+    front: dict[str, bool]
 
     def recommended(self, several: bool) -> list[str]:
         """The sentences, with the machine where the history has several."""
@@ -91,15 +94,16 @@ def _newest(history: "History", folder: Path, need: str) -> list[Newest]:
         run = history.runs[index]
         if run.plain or not run.complete or (need == LOAD and index not in having):
             continue
-        if run.classes[""] in found:
+        if (host_class := run.classes[""]) in found:
             continue
         try:
             report = read_report(folder / run.file)
             if left_out(report):
                 raise UserError("a recommendation from a part of its cases would mislead")
-            words = recommendations(choose(report, need, LEAST_AGREEMENT))
-            name = f"{run.file}, {run.date} UTC"
-            found[run.classes[""]] = Newest(run.machine, name, report, words)
+            choices = choose(report, need, LEAST_AGREEMENT)
+            words, name = recommendations(choices), f"{run.file}, {run.date} UTC"
+            front = {x.case: x.case in each.front for each in choices for x in each.candidates}
+            found[host_class] = Newest(run.machine, host_class, name, report, words, front)
         except UserError:  # Nor is there anything to recommend of a run without such figures.
             continue
     return [*found.values()]
