@@ -63,7 +63,10 @@ def figures(chosen, variant):
     )
     before, after = found.before.agreement, found.after.agreement
     won = gain(found.before, found.after)
-    price = paired_ratio(*bench.price(found.floats, 10.0)) if found.floats else None
+    price = None
+    if found.floats:
+        bench.pair(frozenset(found.floats))
+        price = paired_ratio(*bench.price(10.0))
     speed = f"{price.speedup:.3f} ({price.low:.3f} to {price.high:.3f})" if price else "-"
     print(
         f"| `{variant}` | {before.relative_error:.4f} | {limit:g} | {len(found.floats)} of "
