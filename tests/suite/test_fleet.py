@@ -155,7 +155,8 @@ def test_a_case_that_kills_its_process_is_lost_and_the_others_are_measured(nodes
     assert reported(tmp_path / "reports") == ids("fp32")
     tried = [each for each in run.attempts() if each["case"].startswith("bad")]
     assert {each["host"] for each in tried} == {"one", "two"}
-    assert {each["why"] for each in tried} == {"its process was killed by SIGKILL"}
+    killed = "its process was killed by SIGKILL, as when memory runs out"
+    assert {each["why"] for each in tried} == {killed}
     assert "Lost:\n  bad/fp32/cpu/b1 on " in run.said
     assert "two: its process was killed by SIGKILL" in run.said
 

@@ -1,33 +1,23 @@
-"""A case on this host, in a process of its own: pytest with the options of the run."""
+"""The cases of this host: pytest with the options of the run, a process for each variant."""
 
 import json
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vitbench.build.ask import signal_name
 from vitbench.errors import WorkerFailed
+from vitbench.fleet.plan import variant_of
+from vitbench.fleet.pytest_process import PytestProcess
 from vitbench.fleet.receipts import FAILED, MEASURED, UNAVAILABLE
 
-PLUGINS = ("-p", "vitbench.plugin", "-p", "vitbench.plugin.fleet", "-p", "no:cacheprovider")
-"""The first is loaded already where vitbench is installed; a checkout has no entry point."""
-XDIST = "PYTEST_XDIST"
 LEAST_FREE_BYTES = 2**28
 """A host with less room than this in its cache, or for temporary files, is full."""
 INSPECT_SECONDS = 300.0
-_PHASE = re.compile(
-    r"  ((?:building|opening|asking|verifying|waiting|measuring|timing|profiling|counting) .*)"
-)
+CASES, REPORT = "cases.json", "case.json"
+"""What pytest writes: of all cases, and of the one that it was asked for."""
 _FULL = "no space is left"
 
 
@@ -43,15 +33,21 @@ class Ran:
 
 
 class CaseProcess:
-    """Runs pytest in `folder` with `arguments`. It ends when this process does."""
+    """Runs pytest in `folder` with `arguments`. The cases of a variant share a process, as long as
+    they follow one another and none of them fails: imports, the model and the reference are paid
+    for once. It ends when this process does."""
 
     def __init__(
         self, folder: Path, arguments: Sequence[str], environment: Mapping[str, str]
     ) -> None:
-        self.folder, self.arguments = folder, arguments
-        # A run of its own, also where this process is a worker of pytest-xdist.
-        self.environment = {k: v for k, v in environment.items() if not k.startswith(XDIST)}
-        self.phase = ""
+        self.folder, self.arguments, self.environment = folder, arguments, environment
+        self._pytest: PytestProcess | None = None
+        self._of: tuple[str, Sequence[str]] = "", ()
+
+    @property
+    def phase(self) -> str:
+        """What it does; "" where nobody knows."""
+        return self._pytest.phase if self._pytest else ""
 
     def inspect(self) -> dict[str, Any]:
         """What the options choose on this host, and what the host is (plugin/fleet.py). Raises
@@ -61,77 +57,51 @@ class CaseProcess:
                 f"there is no folder {self.folder}: share it with the host, or make the same "
                 "checkout there"
             )
-        with tempfile.TemporaryDirectory() as scratch:
-            file = Path(scratch, "cases.json")
-            status, said = self._run(
-                [f"--fleet-cases={file}", "--collect-only", "-q"], Path(scratch), INSPECT_SECONDS
-            )
-            try:
-                found: dict[str, Any] = json.loads(file.read_text("utf-8"))
-            except (OSError, ValueError):
-                raise WorkerFailed(_ending(status, said, INSPECT_SECONDS)) from None
+        words = ["--collect-only", "-q", *self.arguments]
+        process = PytestProcess(self.folder, words, self.environment)
+        try:
+            file = process.scratch / CASES
+            late = f"its cases took more than {INSPECT_SECONDS:.0f} s to collect"
+            if why := process.wait(file, INSPECT_SECONDS, late):
+                raise WorkerFailed(why)
+            found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        finally:
+            process.end()
         return found
 
     def measure(self, case: str, cache: Path, seconds: float) -> Ran:
         """Build, verify and time one case. What takes longer than `seconds` is ended."""
         if why := full(cache):
             return Ran(why=why, full=True)
-        with tempfile.TemporaryDirectory() as scratch:
-            file = Path(scratch, "whole.json")
-            own = [
-                f"--fleet-case={case}",
-                f"--fleet-report={file}",
-                f"--vitbench-report={Path(scratch, 'report.json')}",
-            ]
-            status, said = self._run(own, Path(scratch), seconds)
-            if status is None or status < 0:
-                return Ran(why=_ending(status, said, seconds), phase=self.phase)
-            try:
-                report = json.loads(file.read_text("utf-8"))
-            except (OSError, ValueError):
-                return Ran(why=_ending(status, said, seconds), phase=self.phase)
+        process = self._process_of(variant_of(case))
+        file = process.scratch / REPORT
+        process.ask(case)
+        late = f"it took more than {seconds / 60:g} minutes (--case-minutes) and was ended"
+        if why := process.wait(file, seconds, late):
+            return Ran(why=why, phase=process.phase)
+        report = json.loads(file.read_text("utf-8"))
+        file.unlink()
         state, why = _outcome(report, case)
+        if state not in (MEASURED, UNAVAILABLE):
+            self.end()  # what made it fail may be in the process: the next case gets another one
         if _FULL in why and full(cache):
-            return Ran(why=why, phase=self.phase, full=True)
-        if not state:
-            return Ran(why=_ending(status, said, seconds), phase=self.phase)
-        return Ran(state, why, self.phase, report)
+            return Ran(why=why, phase=process.phase, full=True)
+        return Ran(state, why, process.phase, report if state else {})
 
-    def _run(
-        self, own: Sequence[str], scratch: Path, seconds: float
-    ) -> tuple[int | None, list[str]]:
-        """The exit status, None where it was ended as too late, and the lines that it printed."""
-        ours, alive = os.pipe()
-        command = [
-            sys.executable, "-m", "pytest", "--benchmark-only", *PLUGINS,
-            f"--fleet-alive={ours}", *own, *self.arguments,
-        ]  # fmt: skip
-        self.phase = ""
-        output, deadline = scratch / "output", time.monotonic() + seconds
-        # A file, no pipe: what the case leaves running would keep a reader of a pipe waiting.
-        with output.open("wb") as file:
-            process = subprocess.Popen(
-                command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
-                stdout=file, stderr=subprocess.STDOUT, pass_fds=(ours,), start_new_session=True,
-            )  # fmt: skip
-        os.close(ours)
-        with suppress(PermissionError, ProcessLookupError):  # Ray's processes are nice
-            os.setpriority(os.PRIO_PROCESS, process.pid, 0)
-        status: int | None = None
-        try:
-            with output.open(errors="replace") as lines:
-                while status is None and time.monotonic() < deadline:
-                    with suppress(subprocess.TimeoutExpired):
-                        status = process.wait(0.2)
-                    for line in lines.read().splitlines():
-                        if match := _PHASE.fullmatch(line):
-                            self.phase = match[1]
-        finally:
-            os.close(alive)
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        return status, output.read_text(errors="replace").splitlines()
+    def end(self) -> None:
+        """End what waits for a case: its memory is free again."""
+        if self._pytest:
+            self._pytest.end()
+            self._pytest = None
+
+    def _process_of(self, variant: str) -> PytestProcess:
+        wanted = variant, tuple(self.arguments)
+        if self._pytest is None or self._pytest.ended or self._of != wanted:
+            self.end()
+            words = [f"--fleet-variant={variant}", *self.arguments]
+            self._pytest = PytestProcess(self.folder, words, self.environment)
+            self._of = wanted
+        return self._pytest
 
 
 def full(cache: Path) -> str:
@@ -154,15 +124,6 @@ def _outcome(report: Mapping[str, Any], case: str) -> tuple[str, str]:
     for state in (FAILED, UNAVAILABLE):
         if case in run.get(state, {}):
             return state, str(run[state][case])
-    return (MEASURED, "") if case in ids else ("", "")
-
-
-def _ending(status: int | None, said: Sequence[str], seconds: float) -> str:
-    """How a process ended that left no report."""
-    if status is None:
-        return f"it took more than {seconds / 60:g} minutes (--case-minutes) and was ended"
-    if status < 0:
-        return f"its process was killed by {signal_name(-status)}"
-    errors = [line.strip() for line in said if line.lstrip().startswith(("ERROR", "E  "))]
-    words = errors or [line.strip() for line in said if line.strip()][-1:]
-    return f"pytest ended with status {status}: {' '.join(words[0].split()) if words else ''}"
+    if case in ids:
+        return MEASURED, ""
+    return "", "its options choose no such case there"

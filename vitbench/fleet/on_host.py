@@ -1,4 +1,4 @@
-"""What runs on a host of a Ray cluster: an actor that starts a process for each case."""
+"""What runs on a host of a Ray cluster: an actor that starts the processes of its cases."""
 
 import os
 import platform
@@ -60,6 +60,10 @@ class OnHost:
             for key, data in packed(folder, entries(folder) - before).items():
                 new.append((key, [ray.put(data)]))
         return ran, new, taken
+
+    def rest(self) -> None:
+        """Another node of this machine is given a case."""
+        self._process.end()
 
     def phase(self) -> str:
         """What the host does."""

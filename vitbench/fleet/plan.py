@@ -8,6 +8,12 @@ from vitbench.case import Case
 from vitbench.errors import UserError
 
 
+def variant_of(case: str) -> str:
+    """Model, variant and device of a case: cases that have these in common are measured from one
+    file."""
+    return case.rpartition("/")[0]
+
+
 @dataclass(frozen=True, order=True)
 class Task:
     """A case that is to be measured once on a host class, which `host_class` names by its key."""
@@ -17,8 +23,8 @@ class Task:
 
     @property
     def variant(self) -> str:
-        """Model, variant and device: cases that have these in common are measured from one file."""
-        return self.case.rpartition("/")[0]
+        """As of `variant_of`."""
+        return variant_of(self.case)
 
     def __str__(self) -> str:
         return self.case

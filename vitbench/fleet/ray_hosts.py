@@ -112,6 +112,9 @@ class RayHosts:
         keys = ((task.host_class, task.variant), (task.host_class, reference))
         known = {k: v for key in keys for k, v in self._shared.get(key, {}).items()}
         node.phase = ""
+        for other in self.nodes:  # what waits there for a case has memory of this machine
+            if other is not node and other.physical == node.physical and other.takes_cases:
+                other.actor.rest.remote()
         arguments = arguments_of(self.settings.arguments, model, found["models"])
         answer = node.actor.measure.remote(
             task.case, arguments, found["cache"], self.settings.case_seconds, [*known.items()]

@@ -1,11 +1,13 @@
 """What `vitbench fleet run` asks of pytest on a host, by `-p vitbench.plugin.fleet`.
 
-`--fleet-cases=FILE` writes what the options choose here; `--fleet-case=ID` measures one case of
-them, and `--fleet-report=FILE` has its report. `--fleet-alive=FD` is a pipe of the process that
-started this one: when its other end closes, this process ends, with all that it started.
+`--fleet-asks=FD` is a pipe of the process that started this one: when its other end closes, this
+process ends, with all that it started. With `--collect-only` cases.json of `--fleet-folder=DIR` has
+what the options choose here. `--fleet-variant=NAME` measures cases of this variant alone, one after
+the other: each when a line of the pipe has its id; case.json has the report of this case.
 """
 
 import os
+import queue
 import signal
 import threading
 from pathlib import Path
@@ -13,35 +15,40 @@ from typing import Any
 
 import pytest
 
+ASKED = pytest.StashKey["queue.Queue[str]"]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("vitbench fleet")
-    group.addoption("--fleet-cases", type=Path, metavar="FILE", help="write there which cases")
-    group.addoption("--fleet-case", metavar="ID", help="measure this case alone")
-    group.addoption("--fleet-report", type=Path, metavar="FILE", help="its report, of any outcome")
-    group.addoption("--fleet-alive", type=int, metavar="FD", help="end when this pipe closes")
+    group.addoption("--fleet-asks", type=int, metavar="FD", help="cases to measure; closed: end")
+    group.addoption(
+        "--fleet-folder", type=Path, metavar="DIR", help="where the answers are written"
+    )
+    group.addoption("--fleet-variant", metavar="NAME", help="MODEL/VARIANT/DEVICE of all cases")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    pipe = config.option.fleet_alive
+    pipe = config.option.fleet_asks
     if pipe is not None:
-        threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
+        asked = config.stash[ASKED] = queue.Queue()
+        threading.Thread(target=_listen, args=(pipe, asked), daemon=True).start()
 
 
-def _end_with(pipe: int) -> None:
-    """Nobody writes into the pipe: a read returns when its other end is closed, by whatever."""
-    os.read(pipe, 1)
+def _listen(pipe: int, asked: "queue.Queue[str]") -> None:
+    """Takes what is asked for, until the other end of the pipe is closed, by whatever."""
+    with os.fdopen(pipe) as lines:
+        for line in lines:
+            asked.put(line.strip())
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Not as a deselection: the report says of the options alone that they leave something out."""
-    from vitbench.plugin.cases import cases_of
+    from vitbench.fleet.plan import variant_of
 
-    wanted = config.option.fleet_case
-    if wanted:
-        items[:] = [item for item in items if wanted in [case.id for case in cases_of([item])]]
+    if variant := config.option.fleet_variant:
+        items[:] = [item for item in items if variant in map(variant_of, _ids([item]))]
 
 
 @pytest.hookimpl(trylast=True)
@@ -53,18 +60,47 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if SESSION not in config.stash:
         return
     config.stash[PHASE] = session_of(config).say
-    if file := config.option.fleet_cases:
-        from vitbench.report.files import write
-        from vitbench.report.plain import dumps
+    if config.option.fleet_folder and config.option.collectonly:
+        _write(config, "cases.json", _chosen(config, session.items))
 
-        write(file, dumps(_chosen(config, session.items)))
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """The cases that are asked for, instead of all. This comes to no end: whoever asks ends it."""
+    from vitbench.plugin.recording import recorder_of
+
+    config = session.config
+    if not config.option.fleet_variant or session.testsfailed or not session.items:
+        return None
+    while True:
+        case = config.stash[ASKED].get()
+        for item in session.items:
+            if case in _ids([item]):
+                # What the session has, models and reference, stays: no item is the last one.
+                config.hook.pytest_runtest_protocol(item=item, nextitem=session)
+        recorder = recorder_of(config)
+        recorder.complete = True
+        _write(config, "case.json", recorder.report())
+        recorder.start_over()
+
+
+def _ids(items: list[pytest.Item]) -> list[str]:
+    from vitbench.plugin.cases import cases_of
+
+    return [case.id for case in cases_of(items)]
+
+
+def _write(config: pytest.Config, name: str, content: dict[str, Any]) -> None:
+    from vitbench.report.files import write
+    from vitbench.report.plain import dumps
+
+    write(config.option.fleet_folder / name, dumps(content))
 
 
 def _chosen(config: pytest.Config, items: list[pytest.Item]) -> dict[str, Any]:
     """What the options choose on this host, and what the host is."""
     from vitbench import environment
     from vitbench.build.code import whole
-    from vitbench.plugin.cases import cases_of
     from vitbench.plugin.names import given
     from vitbench.plugin.options import session_of
     from vitbench.plugin.selecting import selected
@@ -76,22 +112,7 @@ def _chosen(config: pytest.Config, items: list[pytest.Item]) -> dict[str, Any]:
         "code": whole(),
         "cache": str(options.cache),
         "reference": options.reference,
-        "cases": [case.id for case in cases_of(items)],
+        "cases": _ids(items),
         "models": dict(zip((spec.name for spec in options.models), asked, strict=True)),
         "selected": selected(config),
     }
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Also of a case that is unavailable, of which a run alone writes no report. A run that ended
-    before its first test says why, and has none."""
-    from vitbench.plugin.options import SESSION
-    from vitbench.plugin.recording import recorder_of
-    from vitbench.report.files import write
-    from vitbench.report.plain import dumps
-
-    config = session.config
-    ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
-    if config.option.fleet_report and SESSION in config.stash and session.items and ended:
-        write(config.option.fleet_report, dumps(recorder_of(config).report()))
