@@ -26,9 +26,8 @@ from vitbench.fleet.hosts import (
     require_same_versions,
 )
 from vitbench.fleet.on_host import arguments_of as arguments_for_case
-from vitbench.fleet.plan import FleetPlan, Task
-from vitbench.fleet.receipts import FAILED, MEASURED, UNAVAILABLE, Receipt, Receipts
-from vitbench.fleet.table import fleet_table
+from vitbench.fleet.plan import FleetPlan
+from vitbench.fleet.receipts import Receipts
 
 MACHINE = {
     "cpu": {"model": "AMD EPYC 9654", "isa": ["avx512"]},
@@ -200,29 +199,6 @@ def test_a_run_is_not_begun_twice_in_a_folder_and_not_resumed_with_other_options
     assert "has a run already: go on with it by --resume" in capsys.readouterr().err
     assert main(["fleet", "run", "--resume", "--model=b"]) == 4
     assert "has the options --vitbench-model=a: leave the options out" in capsys.readouterr().err
-
-
-def test_the_table_has_a_column_for_each_class_and_a_reason_for_what_is_missing():
-    one, two = host("one").host_class, host("two", cores=64).host_class
-    two = replace(two, cases=(*two.cases, "m/int8/cuda:0/b1"))
-    tasks = {(c.key, case): Task(c.key, case) for c in (one, two) for case in c.cases}
-    unavailable, failed = tasks[two.key, CASES[0]], tasks[two.key, CASES[1]]
-    empty = {"benchmarks": []}
-    receipts = {
-        tasks[one.key, CASES[0]]: Receipt(tasks[one.key, CASES[0]], MEASURED, "one", empty),
-        unavailable: Receipt(unavailable, UNAVAILABLE, "two", empty, "no such CPU"),
-        failed: Receipt(failed, FAILED, "two", empty, "it is \x1b[31mBROKEN"),
-    }
-    lost = {tasks[one.key, CASES[1]]: "one: the host died"}
-    text = fleet_table(FleetPlan((), (one, two)), receipts, lost, None)
-    lines = [line.split() for line in text.splitlines()]
-    assert ["m/fp32/cpu/b1", "measured", "unavailable"] in lines
-    assert ["m/int8/cpu/b1", "LOST", "failed"] in lines
-    assert lines[3][:2] == ["m/int8/cuda:0/b1", "-"]
-    assert "\x1b" not in text
-    name = "AMD EPYC 9654, 64 cores, 2 threads"
-    assert f"  m/fp32/cpu/b1 on {name} (two): no such CPU" in text
-    assert "Lost:\n  m/int8/cpu/b1 on AMD EPYC 9654, 2 cores, 2 threads: one: the host died" in text
 
 
 def test_a_folder_that_a_host_lacks_is_named(tmp_path):

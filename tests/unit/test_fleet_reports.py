@@ -12,7 +12,8 @@ from vitbench.fleet.receipts import FAILED, MEASURED, UNAVAILABLE, Receipt, Rece
 from vitbench.fleet.reports import report_words, write_reports
 from vitbench.fleet.run import FleetState
 from vitbench.fleet.schedule import Assignment, Host
-from vitbench.fleet.table import fleet_table
+from vitbench.fleet.slow import slow_words
+from vitbench.fleet.table import fleet_text
 from vitbench.report.reader import read_report, rows, run_of
 
 FP32, INT8, ORT, BF16 = (f"{TINY}/{name}/cpu/b1" for name in ("fp32", "int8", "ort", "bf16"))
@@ -57,8 +58,6 @@ def test_each_host_has_a_report_of_its_own_receipts(tmp_path):
     run = run_of(read_report(two.file))
     assert (run.unavailable, run.failed) == ({ORT: "no onnxruntime"}, {BF16: "BROKEN"})
     assert report_words(PLAN, [one, two]) == [
-        f"report: {one.file}",
-        f"report: {two.file}",
         "hosts of one class: `vitbench merge` makes one report of theirs",
     ]
 
@@ -84,14 +83,71 @@ def test_receipts_of_other_commits_are_no_one_report(tmp_path):
     assert "is of commit def" in words
 
 
-def test_the_table_has_the_figures_of_each_class(tmp_path):
-    other = replace(CLASS, key="bbbbbbbb", name="large")
-    found = kept(tmp_path, receipt(FP32, "one"), receipt(INT8, "one")).found
-    text = fleet_table(FleetPlan((), (CLASS, other)), found, {}, None)
-    lines = [" ".join(line.split()) for line in text.splitlines()]
-    assert lines[0] == "case small large"
-    assert f"{FP32} 20.0 ms, reference" in lines
-    assert f"{INT8} 20.0 ms, 3.42 x" in lines
+OTHER = replace(CLASS, key="bbbbbbbb", name="large", cases=(FP32, INT8))
+
+
+def text_of(folder: Path, plan: FleetPlan, lost: dict[Task, str], *found: Receipt) -> str:
+    """What the command prints, with one space between cells."""
+    receipts = Receipts(folder / "run-7")
+    receipts.keep_plan(plan)
+    for each in found:
+        receipts.keep(each)
+    text = fleet_text(plan, receipts.found, lost, write_reports(receipts, folder / "reports"))
+    return "\n".join(" ".join(line.split()) for line in text.splitlines())
+
+
+def test_the_table_has_the_figures_of_each_class_whatever_host_has_them(tmp_path):
+    plan = FleetPlan((), (CLASS, OTHER))
+    lost = {Task(OTHER.key, INT8): "three: the host died"}
+    on_other = replace(receipt(FP32, "three"), task=Task(OTHER.key, FP32))
+    of_two = receipt(ORT, "two", UNAVAILABLE, why="no onnxruntime")
+    failed = receipt(BF16, "two", FAILED, why="it is \x1b[31mBROKEN")
+    found = (receipt(FP32, "one"), receipt(INT8, "two"), of_two, failed, on_other)
+    text = text_of(tmp_path, plan, lost, *found)
+    assert "A: small\n" in text
+    assert "run-7-one.json, " in text
+    assert "\nB: large\n" in text
+    assert "case A ms speed-up limits B ms speed-up limits" in text
+    assert "fp32/cpu/b1 20.0 reference KEPT 20.0 reference KEPT" in text
+    assert "int8/cpu/b1 20.0 3.42x KEPT LOST" in text
+    assert "ort/cpu/b1 unavailable" in text
+    assert "bf16/cpu/b1 failed" in text
+    assert "best of A: int8/cpu/b1" in text, "of all hosts of the class"
+    assert f"Failed:\n{BF16} on small (two): it is " in text
+    assert f"Unavailable:\n{ORT} on small (two): no onnxruntime" in text
+    assert f"Lost:\n{INT8} on large: three: the host died" in text
+    assert "\x1b" not in text
+
+
+def test_receipts_that_are_no_one_report_are_in_the_table_all_the_same(tmp_path):
+    """Of a host: how its cases ended. Of two hosts: the figures of each."""
+    receipts = receipt(FP32, "one"), receipt(INT8, "one", commit="def")
+    assert "int8/cpu/b1 measured" in text_of(tmp_path / "one", PLAN, {}, *receipts)
+    receipts = receipt(FP32, "one"), receipt(INT8, "two", commit="def")
+    assert "int8/cpu/b1 20.0 3.42x KEPT" in text_of(tmp_path / "two", PLAN, {}, *receipts)
+
+
+def slowed(found: Receipt, times: float) -> Receipt:
+    """A receipt whose reference took so many times the 70 ms of the others."""
+    (row,) = found.report["benchmarks"]
+    row["extra_info"]["reference"]["rounds"] = [0.07 * times] * 2
+    return found
+
+
+def test_a_host_that_is_slower_than_its_class_is_named():
+    def said(*found: Receipt) -> list[str]:
+        return [*slow_words(PLAN, {each.task: each for each in found})]
+
+    one, unavailable = receipt(FP32, "one"), receipt(ORT, "two", UNAVAILABLE)
+    assert said(one, slowed(receipt(INT8, "two"), 1.24), unavailable) == []
+    assert said(one, slowed(receipt(INT8, "two"), 2.0), unavailable) == [
+        "two is slow: the timing reference takes 1.99 times what it takes on other hosts of small "
+        f"({TINY}, batch 1: 140 ms against 70.5 ms): its speed-ups were taken in pairs, its times "
+        "are its own"
+    ]
+    assert said(slowed(receipt(INT8, "two"), 2.0)) == [], "nothing to compare with"
+    other = replace(slowed(receipt(INT8, "two"), 2.0), task=Task(OTHER.key, INT8))
+    assert said(one, other) == [], "another class"
 
 
 def test_the_live_view_has_a_row_for_each_host(tmp_path):

@@ -146,7 +146,8 @@ class RayHosts:
             node.built.add(task.variant)
         self._shared.setdefault((task.host_class, task.variant), {}).update(new)
         self.built, self.taken = self.built + len(new), self.taken + taken
-        return Outcome(node.name, task, ran.state, ran.why, ran.phase, ran.report)
+        begun = not ran.full
+        return Outcome(node.name, task, ran.state, ran.why, ran.phase, ran.report, begun)
 
     def _death(self, node: RayNode, error: Exception) -> str:
         """Why a host gave no answer. Where it is not known to be dead, it gets another actor."""

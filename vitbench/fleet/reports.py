@@ -17,9 +17,11 @@ from vitbench.report.plain import dumps
 
 @dataclass(frozen=True)
 class HostReport:
-    """The report of a host, and its file; `wrong`: why its receipts are no one report."""
+    """The report of a host of a class, which `host_class` names by its key, and its file; `wrong`:
+    why its receipts are no one report."""
 
     host: str
+    host_class: str
     file: Path
     wrong: tuple[str, ...] = ()
 
@@ -35,18 +37,18 @@ def write_reports(receipts: Receipts, folder: Path) -> list[HostReport]:
             file = folder / f"{receipts.folder.name}-{host}.json"
             own = [each for each in mine if each.host == host]
             whole = len(mine) == len(known.cases)
-            report, wrong = host_report(own, known, whole)
+            report, wrong = one_report(own, known, whole)
             if not wrong:
                 write(file, dumps(report))
-            found.append(HostReport(host, file, tuple(wrong)))
+            found.append(HostReport(host, known.key, file, tuple(wrong)))
     return found
 
 
-def host_report(
+def one_report(
     own: Sequence[Receipt], known: HostClass, whole: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    """The report of a host from its receipts, `own`, in the order of the cases; and why they are no
-    one report. `whole`: each case of the class has a receipt, of this host or of another one."""
+    """One report of receipts of a class, `own`, in the order of the cases; and why they are none.
+    `whole`: each case of the class has a receipt, of these or of another host."""
     order = {case: place for place, case in enumerate(known.cases)}
     with tempfile.TemporaryDirectory() as scratch:
         parts = []
@@ -65,9 +67,8 @@ def host_report(
 
 
 def report_words(plan: FleetPlan, reports: Sequence[HostReport]) -> list[str]:
-    """What a user is told of reports: where each is, and why there is none."""
-    told = [f"report: {each.file}" for each in reports if not each.wrong]
-    told += [
+    """Why a host has no report, and what makes one of those of a class."""
+    told = [
         f"no report of {each.host}: its receipts differ: {some(each.wrong)}"
         for each in reports
         if each.wrong

@@ -16,7 +16,8 @@ LOOK_SECONDS = 1.0
 @dataclass(frozen=True)
 class Outcome:
     """A case that a host was given has ended. `state`: one of STATES, with the `report`; or "" and
-    `why` there is none. `phase`: what the host did last."""
+    `why` there is none. `phase`: what the host did last. One that was not `begun` is no attempt of
+    those that a case has."""
 
     host: str
     task: Task
@@ -24,6 +25,7 @@ class Outcome:
     why: str = ""
     phase: str = ""
     report: Mapping[str, Any] = field(default_factory=dict)
+    begun: bool = True
 
 
 class Hosts(Protocol):
@@ -92,7 +94,7 @@ def run_plan(
                 break
         for each in hosts.ended(LOOK_SECONDS):
             running = [g for g in running if (g.host.name, g.task) != (each.host, each.task)]
-            if attempt := _settle(each, receipts, say):
+            if (attempt := _settle(each, receipts, say)) and each.begun:
                 tries.setdefault(each.task, []).append(attempt)
     lost = {
         task: why_lost(task, plan, tries.get(task, ()), hosts.left_out()) for task in open_tasks

@@ -1,51 +1,35 @@
-"""The table of a run of many hosts: a row for each case, a column for each host class."""
+"""What a run of many hosts prints at its end: the table of `vitbench show`, and what is missing."""
 
-from collections.abc import Iterator, Mapping
-from io import StringIO
+from collections.abc import Iterator, Mapping, Sequence
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from vitbench.case import Case
 from vitbench.fleet.hosts import distinct
-from vitbench.fleet.plan import FleetPlan, Task
-from vitbench.fleet.receipts import MEASURED, Receipt
-from vitbench.report.fields import FIELD
-from vitbench.report.reader import Row, rows
+from vitbench.fleet.plan import FleetPlan, HostClass, Task
+from vitbench.fleet.receipts import FAILED, UNAVAILABLE, Receipt
+from vitbench.fleet.reports import HostReport, one_report
+from vitbench.judge.candidates import LEAST_AGREEMENT
+from vitbench.judge.host_classes import ClassReports
+from vitbench.judge.machines import Named
+from vitbench.report.reader import read_report
 from vitbench.show.clean import clean
+from vitbench.show.host_classes import classes_text
 
-NONE = "-"
-"""The options choose other cases on hosts of that class."""
 LOST = "LOST"
 
 
-def fleet_table(
-    plan: FleetPlan, receipts: Mapping[Task, Receipt], lost: Mapping[Task, str], width: int | None
+def fleet_text(
+    plan: FleetPlan,
+    receipts: Mapping[Task, Receipt],
+    lost: Mapping[Task, str],
+    reports: Sequence[HostReport],
 ) -> str:
-    """Median and speed-up of each case on each class; then what failed, is unavailable or is lost,
-    and why. Each case was timed in pairs on its own host; between two columns nothing is paired."""
+    """The reports and the table, with columns for each class; then what failed, is unavailable or
+    is lost, and why."""
     names = distinct(plan.classes)
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    grid.add_column("case", no_wrap=True)
-    for each in plan.classes:
-        grid.add_column(_text(names[each.key]), justify="right")
-    cases = dict.fromkeys(case for each in plan.classes for case in each.cases)
-    for case in cases:
-        cells = [
-            _cell(Task(each.key, case), receipts, lost) if case in each.cases else NONE
-            for each in plan.classes
-        ]
-        grid.add_row(_text(case), *map(_text, cells))
-    out = StringIO()
-    Console(
-        file=out, width=width or 10_000, color_system=None, force_terminal=False,
-        force_jupyter=False,
-    ).print(grid)  # fmt: skip
-    lines = [line.rstrip() for line in out.getvalue().rstrip("\n").split("\n")]
+    classes = [_class(each, names[each.key], receipts, lost, reports) for each in plan.classes]
+    lines = [classes_text(classes, LEAST_AGREEMENT)]
     for heading, told in (
-        ("Failed:", _reasons("failed", receipts, names)),
-        ("Unavailable:", _reasons("unavailable", receipts, names)),
+        ("Failed:", _reasons(FAILED, receipts, names)),
+        ("Unavailable:", _reasons(UNAVAILABLE, receipts, names)),
         ("Lost:", (f"{task} on {names[task.host_class]}: {why}" for task, why in lost.items())),
     ):
         found = list(told)
@@ -53,28 +37,23 @@ def fleet_table(
     return clean("\n".join(lines))
 
 
-def _cell(task: Task, receipts: Mapping[Task, Receipt], lost: Mapping[Task, str]) -> str:
-    if task in lost:
-        return LOST
-    receipt = receipts.get(task)
-    if receipt is None:
-        return ""
-    found = _row(receipt)
-    if receipt.state != MEASURED or found is None:
-        return receipt.state
-    figures = {name: FIELD[name].value(found.benchmarks) for name in ("median", "speedup")}
-    words = [
-        f"{FIELD[name].text(value)} {FIELD[name].unit}".strip()
-        for name, value in figures.items()
-        if value is not None
-    ]
-    null_arm = found.timed is not None and found.timed.reference.null_arm
-    return ", ".join([*words[:1], "reference"] if null_arm else words) or receipt.state
-
-
-def _row(receipt: Receipt) -> Row | None:
-    wanted = Case.parse(receipt.task.case)
-    return next((row for row in rows(receipt.report) if row.case == wanted), None)
+def _class(
+    known: HostClass,
+    name: str,
+    receipts: Mapping[Task, Receipt],
+    lost: Mapping[Task, str],
+    reports: Sequence[HostReport],
+) -> ClassReports:
+    """The reports of its hosts, as one report where they can be one."""
+    mine = [each for task, each in receipts.items() if task.host_class == known.key]
+    files = [each.file for each in reports if each.host_class == known.key and not each.wrong]
+    found = [Named(str(file), read_report(file)) for file in files]
+    if len(files) > 1:
+        report, wrong = one_report(mine, known, whole=len(mine) == len(known.cases))
+        found = found if wrong else [Named(", ".join(map(str, files)), report)]
+    states = {each.task.case: each.state for each in mine}
+    states |= {task.case: LOST for task in lost if task.host_class == known.key}
+    return ClassReports(name, tuple(found), states)
 
 
 def _reasons(
@@ -83,7 +62,3 @@ def _reasons(
     for task, receipt in receipts.items():
         if receipt.state == state and task.host_class in names:
             yield f"{task} on {names[task.host_class]} ({receipt.host}): {receipt.why}"
-
-
-def _text(words: str) -> Text:
-    return Text(clean(words))

@@ -1,7 +1,7 @@
 """Reports of several machines by class of machine: of each class the newest figures of a case."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from vitbench.judge.machines import Named
@@ -12,10 +12,12 @@ from vitbench.report.reader import Row, rows, run_of
 
 @dataclass(frozen=True)
 class ClassReports:
-    """A class of machine, as a report describes it, and its reports, newest first."""
+    """A class of machine, as a report describes it, and its reports, newest first. `states`: by
+    case, how it ended, where that is known besides."""
 
     machine: str
     reports: tuple[Named, ...]
+    states: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> Mapping[str, Row]:
@@ -24,8 +26,9 @@ class ClassReports:
 
     @cached_property
     def ended(self) -> Mapping[str, str]:
-        """By case that has no figures: `failed` or `unavailable`, as the newest report says."""
-        found: dict[str, str] = {}
+        """By case that has no figures: `failed` or `unavailable`, as the newest report says; else
+        its state."""
+        found = dict(self.states)
         for named in reversed(self.reports):
             if run := run_of(named.report):
                 found |= dict.fromkeys(run.unavailable, "unavailable")

@@ -66,7 +66,8 @@ def _grid(classes: Sequence[ClassReports], shown: Sequence[str], ids: Sequence[s
     heads = ["case"]
     for name, _ in _named(classes):
         labels = [FIELD[each].heading if each != "median" else "ms" for each in shown]
-        heads += [f"{name} {labels[0]}", *labels[1:], "limits"]
+        first, *others = [*labels, "limits"]
+        heads += [f"{name} {first}", *others]
     grid = [heads, *([case.partition("/")[2], *_cells(classes, shown, case)] for case in ids)]
     kept = [0, *(i for i in range(1, len(heads)) if any(row[i] for row in grid[1:]))]
     widths = [max(len(row[i]) for row in grid) for i in range(len(heads))]

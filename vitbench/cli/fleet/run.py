@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -86,7 +85,8 @@ def run_fleet(chosen: argparse.Namespace) -> int:
     from vitbench.fleet.receipts import FAILED, Receipts
     from vitbench.fleet.reports import report_words, write_reports
     from vitbench.fleet.run import run_plan
-    from vitbench.fleet.table import fleet_table
+    from vitbench.fleet.slow import slow_words
+    from vitbench.fleet.table import fleet_text
 
     for name in ("case_minutes", "wait_minutes"):
         positive(f"--{name.replace('_', '-')}", getattr(chosen, name))
@@ -114,10 +114,10 @@ def run_fleet(chosen: argparse.Namespace) -> int:
         finally:
             hosts.close()
             written = write_reports(receipts, reports)
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(fleet_table(end.plan, end.receipts, end.lost, width))
+    print(fleet_text(end.plan, end.receipts, end.lost, written))
     print(f"artifacts: {hosts.built} built, {hosts.taken} taken from another host of the class")
-    print(*report_words(end.plan, written), f"receipts: {receipts.folder}", sep="\n")
+    told = [*slow_words(end.plan, end.receipts), *report_words(end.plan, written)]
+    print(*told, f"receipts: {receipts.folder}", sep="\n")
     if end.lost:
         print(f"{len(end.lost)} cases are lost: `vitbench fleet run --resume` tries them again")
     failed = any(each.state == FAILED for each in end.receipts.values())
