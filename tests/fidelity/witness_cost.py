@@ -47,12 +47,17 @@ def segment(turns, witnesses, seed):
     return np.median(np.log(seconds)), np.median(np.log(pairs.reference_seconds))
 
 
-def told(name, logs):
-    """A mean of log ratios and its interval, in per cent."""
+def interval(logs):
+    """A mean of log ratios with its 95 % interval: low, middle, high."""
     from scipy.stats import t
 
     half = t.ppf(0.975, len(logs) - 1) * np.std(logs, ddof=1) / math.sqrt(len(logs))
-    low, middle, high = (100 * math.expm1(np.mean(logs) + side * half) for side in (-1, 0, 1))
+    return [np.mean(logs) + side * half for side in (-1, 0, 1)]
+
+
+def told(name, logs):
+    """A mean of log ratios and its interval, in per cent."""
+    low, middle, high = (100 * math.expm1(each) for each in interval(logs))
     return f"{name} {middle:+.2f} % [{low:+.2f}, {high:+.2f}]"
 
 
