@@ -338,7 +338,8 @@ def test_a_soak_is_of_batch_1(capsys):
 class Opened:
     """Loads whose case is answered by a planted maker."""
 
-    session = SimpleNamespace(say=lambda _: None)
+    session = SimpleNamespace(say=lambda _: None, verified=lambda _: SimpleNamespace(
+        agreement=SimpleNamespace(images=1024, sentence="acme: KEPT")))  # fmt: skip
 
     def __init__(self, name, bound=100.0):
         self.request, self.bound = request(name), lambda _: (bound, "of a test")
@@ -354,10 +355,16 @@ class Opened:
             yield LoadSearch(self, generator, case, samples, *self.bound(case)), 0.0
 
 
-def soaked(name, window_ms=0.0, bound=1000.0):
-    case, lines = Case("acme", "fp32", "cpu", 1), []
-    asked = Soak(Arrangement(1, 1, window_ms), 100.0, 0.005)
-    return soak(Opened(name, bound), case, asked, lines.append)
+def soaked(name, window_ms=0.0, bound=1000.0, say=lambda _: None):
+    case, asked = Case("acme", "fp32", "cpu", 1), Soak(Arrangement(1, 1, window_ms), 100.0, 0.005)
+    return soak(Opened(name, bound), case, asked, say)
+
+
+def test_a_soak_says_on_how_many_images_it_was_verified():
+    lines = []
+    soaked("constant", say=lines.append)
+    assert lines[0] == "verified on 1,024 images: acme: KEPT"
+    assert [line.split(":")[0] for line in lines[1:]] == ["minute 1"]
 
 
 def test_a_soak_of_a_server_that_remembers_fails_and_another_does_not():

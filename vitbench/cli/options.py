@@ -36,7 +36,7 @@ OPTIONS = (
     ),
     Option(
         "--images",
-        (*COMPARED, PACKAGE, *SEARCHES, FLEET),
+        (*COMPARED, PACKAGE, SOAK, *SEARCHES, FLEET),
         "verify on these images, flat or one folder a class (default: scikit-image's)",
         "DIR",
     ),
@@ -137,7 +137,7 @@ OPTIONS = (
     ),
     Option(
         "--verify-images",
-        (*COMPARED, PACKAGE, *SEARCHES, FLEET),
+        (*COMPARED, PACKAGE, SOAK, *SEARCHES, FLEET),
         "verify on at most this many images (default: 512)",
         "N",
         type=int,

@@ -99,7 +99,8 @@ class Soaked:
 
 
 def soak(loads: Loads, case: Case, asked: Soak, say: Callable[[str], None]) -> Soaked:
-    """A run of LoadGen a minute, each with a seed of its own; `say` hears a line after each.
+    """A run of LoadGen a minute, each with a seed of its own; `say` hears how the case was
+    verified, and a line after each run.
 
     Raises as `Loads.measure`, also where the case remembers images: an instance that dies ends the
     soak, and what was said stays. UserError where the window leaves nothing of the bound.
@@ -109,6 +110,8 @@ def soak(loads: Loads, case: Case, asked: Soak, say: Callable[[str], None]) -> S
     with loads.opened(case) as (search, _):
         bound_ms = loads.bound(case)[0]
         arrangement.require_window(bound_ms)
+        agreement = loads.session.verified(case).agreement
+        say(f"verified on {agreement.images:,} images: {agreement.sentence}")
         search.ready(arrangement)
         search.require_no_memory()
         for minute, queries in enumerate(asked.steps, 1):
