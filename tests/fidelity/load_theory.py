@@ -80,7 +80,6 @@ def opened(generator, servers):
     request = {
         "answer": "tests.helpers.load_answers:constant",
         "service_seconds": SERVICE_SECONDS,
-        "batches": [1],
     }
     cores = own_cores()
     generator.open([{**request, "cores": [cores[n % len(cores)]]} for n in range(servers)])

@@ -31,6 +31,18 @@ def constant(request):
     return answer
 
 
+def compiling(request):
+    """As `constant`, but the first call of each size takes ten times as long."""
+    known = set()
+
+    def answer(samples):
+        _pass(request["service_seconds"] * (1 if len(samples) in known else 10))
+        known.add(len(samples))
+        return outputs(samples)
+
+    return answer
+
+
 def remembering(request):
     """As `constant`, but what it answered once it answers at once."""
     known = set()

@@ -21,6 +21,7 @@ from vitbench.errors import UserError, WorkerFailed, WrongOutputs
 from vitbench.load.arrangement import Arrangement
 from vitbench.load.checks import OutputCheck
 from vitbench.load.load_run import LoadRun, Proof
+from vitbench.load.measurement import Tried
 from vitbench.load.remote import Ask, RemoteGenerator
 from vitbench.load.samples import Samples
 from vitbench.load.scenario import OFFLINE, SERVER, SINGLE_STREAM, Scenario
@@ -35,13 +36,13 @@ LIMITS = Limits(agreement=0.96, relative_error=0.05, cosine=0.99, reason="of a t
 
 def request(name, **more):
     answer = f"tests.helpers.load_answers:{name}"
-    return {"answer": answer, "cores": [], "batches": [1], "service_seconds": SERVICE, **more}
+    return {"answer": answer, "cores": [], "service_seconds": SERVICE, **more}
 
 
 @pytest.fixture(scope="module")
 def generator():
     with RemoteGenerator("a test") as found:
-        found.open([request("constant", batches=[1, 2, 4]), request("remembering")])
+        found.open([request("constant"), request("remembering")])
         yield found
 
 
@@ -107,9 +108,9 @@ def test_a_stream_that_answers_otherwise_is_caught():
 
 def test_a_server_that_remembers_is_caught_and_another_is_not(generator):
     honest, remembering = (lambda samples, n=n: generator.ask(n, samples)[0] for n in (0, 1))
-    assert repeated_image("acme", honest, 0, range(16, 40)).speedup < 1.1
+    assert repeated_image("acme", honest, range(16, 40), SERVICE).speedup < 1.1
     with pytest.raises(WrongOutputs, match=r"acme: one image over and over .* remembers results"):
-        repeated_image("acme", remembering, 0, range(16, 40))
+        repeated_image("acme", remembering, range(16, 40), SERVICE)
 
 
 def test_a_closed_loop_does_not_agree_with_theory(generator, monkeypatch):
@@ -350,9 +351,52 @@ class Opened:
     @contextmanager
     def opened(self, case):
         check = OutputCheck("acme", outputs(range(8)), LIMITS)
-        samples = Samples(8, 0, range(16, 40), check, SERVICE, {})
+        samples = Samples(8, range(16, 40), check, SERVICE, {})
         with RemoteGenerator("a test") as generator:
             yield LoadSearch(self, generator, case, samples, *self.bound(case)), 0.0
+
+
+@pytest.fixture
+def search():
+    with Opened("compiling", 20 * 1000 * SERVICE).opened(Case("acme", "fp32", "cpu", 1)) as found:
+        found[0].ready(Arrangement(1, 1))
+        yield found[0]
+
+
+def test_a_size_of_calls_is_made_ready_before_it_is_measured(search):
+    run = search.play(Scenario(OFFLINE, 8, 1), Arrangement(1, 1, 1.0), (4,))
+    assert set(run.size) == {4}
+    assert max(run.occupied) < 5 * SERVICE
+
+
+def test_a_rate_that_breaks_the_bound_is_followed_by_what_its_services_carry(search, monkeypatch):
+    monkeypatch.setattr("vitbench.load.search.SERVER_SECONDS", 1.0)
+    search._loads.seed = 1
+    most = 1 / SERVICE
+    found = Tried(Arrangement(1, 1), (1,), most, SERVICE, 2 * most)
+    runs = list(search._server_runs(found))
+    rates = [run.scenario.rate for run in runs]
+    assert rates[0] == 2 * most
+    assert not runs[0].keeps_bound
+    assert runs[-1].keeps_bound
+    assert 0.5 * most < rates[-1] < most  # of the services that were seen, not of 85 % of 2 x most
+    assert len(runs) <= 3
+
+
+def test_processes_are_kept_for_an_arrangement_that_returns():
+    with RemoteGenerator("a test") as generator:
+        one, other = [request("constant")], [request("constant"), request("constant")]
+        assert generator.open(one)
+        first = generator.pids
+        assert generator.open(other, keep_bytes=10**12)
+        assert not generator.open(one, keep_bytes=10**12)
+        assert generator.pids == first
+        assert generator.ask(0, [3])[1].tolist() == [[13.0, -3.0, 0.0]]
+        assert generator.open(other)  # with no room to keep any
+        assert not any(psutil.pid_exists(each) for each in first)
+        _, answers = generator.ask_each([0, 1], [[1, 2], [5, 6]])
+        assert answers.shape == (2, 2, 2, 3)
+        assert answers[1, 1, :, 0].tolist() == [15.0, 16.0]
 
 
 def soaked(name, window_ms=0.0, bound=1000.0, say=lambda _: None):

@@ -5,6 +5,7 @@ It reads a line of JSON a request, `{"verb": ..., ...}`, and answers with a line
 LoadGen and the queue takes its time. Arrays travel in .npz files.
 """
 
+import json
 import os
 import threading
 import time
@@ -28,42 +29,55 @@ KEPT = 64  # outputs of a run, about
 
 
 class Generator:
-    """Answers requests. Holds the instances of one arrangement."""
+    """Answers requests, by the instances of one arrangement. Those of earlier ones may be kept."""
 
     def __init__(self) -> None:
+        self._kept: dict[str, list[Instance]] = {}
         self._instances: list[Instance] = []
         self._lanes: list[Lane] = []
 
     def open(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Start an instance for each of `requests`, which `name` calls; those of before end.
-        `call_seconds` is the slowest call that made one of them ready."""
-        self.close({})
-        deadline = monotonic() + request["seconds"]
-        for number, each in enumerate(request["requests"], 1):
-            self._instances.append(Instance(f"instance {number} of {request['name']}", each))
-        seconds = [instance.wait(deadline) for instance in self._instances]
+        """An instance for each of `requests`, which `name` calls: started, unless the same ones are
+        there (`started`). Those of before end where they take more than `keep_bytes`.
+        `call_seconds` is the slowest call that made one of them ready, 0 of those that are kept."""
+        key = json.dumps(request["requests"], sort_keys=True)
+        kept = [each for instances in self._kept.values() for each in instances]
+        started, seconds = not request["keep_bytes"] or key not in self._kept, [0.0]
+        if started and sum(each.resident_bytes() for each in kept) >= request["keep_bytes"]:
+            self.close({})
+        self._instances = self._kept.setdefault(key, [])
+        if started:
+            deadline = monotonic() + request["seconds"]
+            for number, each in enumerate(request["requests"], 1):
+                self._instances.append(Instance(f"instance {number} of {request['name']}", each))
+            seconds = [instance.wait(deadline) for instance in self._instances]
         self._lanes = [lane for each in self._instances for lane in each.lanes]
-        return {"pids": [each.pid for each in self._instances], "call_seconds": max(seconds)}
+        pids = [each.pid for each in self._instances]
+        return {"pids": pids, "call_seconds": max(seconds), "started": started}
 
     def close(self, _: Mapping[str, Any]) -> None:
-        for instance in self._instances:
-            instance.close()
-        self._instances, self._lanes = [], []
+        for instances in self._kept.values():
+            for instance in instances:
+                instance.close()
+        self._kept, self._instances, self._lanes = {}, [], []
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Each of `samples` alone, in turns, to one `lane`: seconds of each; outputs (N, C) go
-        to `file`. Raises WorkerFailed as `run`."""
-        lane, outputs, seconds = self._lanes[request["lane"]], [], []
+        """Each of `calls`, samples (N, B), in turns, to each of `lanes`, their numbers, at the same
+        time: seconds until the last of them answered each; outputs (lanes, N, B, C) go to `file`.
+        Raises WorkerFailed as `run`."""
+        lanes, outputs, seconds = [self._lanes[n] for n in request["lanes"]], [], []
         columns = 0
-        for sample in request["samples"]:
+        for samples in request["calls"]:
             start = perf_counter()
-            lane.send([sample])
-            found = lane.answer(1, columns, request["patience_seconds"]).body
+            for lane in lanes:
+                lane.send(samples)
+            for lane in lanes:
+                found = lane.answer(len(samples), columns, request["patience_seconds"]).body
+                columns = found.shape[1]
+                outputs.append(found)
             seconds.append(perf_counter() - start)
-            columns = found.shape[1]
-            outputs.append(found[0])
-        if request.get("file"):
-            np.savez(request["file"], outputs=np.stack(outputs))
+        shape = len(request["calls"]), len(lanes), *outputs[0].shape
+        np.savez(request["file"], outputs=np.reshape(outputs, shape).swapaxes(0, 1))
         return {"seconds": seconds}
 
     def run(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -128,7 +128,7 @@ class Loads:
     def limit(self, generator: RemoteGenerator) -> float:
         """Queries a second that the generator sends and takes back where answers cost nothing."""
         if not self._limit:
-            request = {"answer": NOTHING, "batches": [1]}
+            request = {"answer": NOTHING}
             pins = [{**request, "cores": [core]} for core in self.cores[:2]]
             generator.open(pins)
             scenario = Scenario(SERVER, LIMIT_QUERIES, 1, LIMIT_RATE, 1.0)
@@ -147,7 +147,6 @@ class Loads:
                 **placement.to_json(),
                 **samples.request,
                 "cores": list(cores),
-                "batches": list(arrangement.batches),
                 "streams": arrangement.streams,
             }
             for cores in arrangement.pins(self.cores)

@@ -72,8 +72,7 @@ def make_photo_samples(session: Session, case: Case, folder: Path, name: str = "
     steps = Steps.of(session.model(case.model).preprocess)
     return Samples(
         known=len(known),
-        repeated=len(known),
-        new=range(len(known) + 1, len(known) + len(moved)),
+        new=range(len(known), len(known) + len(moved)),
         check=OutputCheck(case.id, verified, limits, reading),
         call_seconds=seconds,
         request={
@@ -93,9 +92,9 @@ def save(file: Path, jpegs: list[bytes]) -> None:
 
 
 def _unlike(known: list[Photograph]) -> list[bytes]:
-    """One photograph, and NEW that nobody sent, of one size, so that all are decoded in the same
-    time. No two have the same bytes: a photograph of one colour looks the same wherever it is moved
-    to, so where all known ones are such, they get grain."""
+    """NEW photographs that nobody sent, of one size. No two have the same bytes: a photograph of
+    one colour looks the same wherever it is moved to, so where all known ones are such, they get
+    grain."""
     for photograph in known:
         moved = _moved(_pixels(photograph))
         if len(set(moved)) == len(moved):
@@ -103,7 +102,7 @@ def _unlike(known: list[Photograph]) -> list[bytes]:
     pixels, generator = _pixels(known[0]), np.random.default_rng(0)
     return [
         encoded(Image.fromarray(pixels ^ generator.integers(0, 64, pixels.shape, np.uint8)))
-        for _ in range(NEW + 1)
+        for _ in range(NEW)
     ]
 
 
@@ -115,7 +114,7 @@ def _moved(pixels: NDArray[np.uint8]) -> list[bytes]:
     """A photograph, (H, W, C), moved around its edge, each time further by a part of its width."""
     width = pixels.shape[1]
     step = max(1, width // (NEW + 1))
-    turns = (divmod(number * step, width) for number in range(NEW + 1))
+    turns = (divmod(number * step, width) for number in range(1, NEW + 1))
     return [encoded(Image.fromarray(np.roll(pixels, turn, axis=(0, 1)))) for turn in turns]
 
 

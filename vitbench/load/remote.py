@@ -56,20 +56,47 @@ class RemoteGenerator:
         self._worker.close()
         self._folder.cleanup()
 
-    def open(self, requests: Sequence[Mapping[str, Any]]) -> None:
-        """Start an instance for each request (serve.py), in place of those of before."""
-        request = {"verb": "open", "name": self.name, "requests": [dict(each) for each in requests]}
-        found = self._ask({**request, "seconds": OPENING_SECONDS}, 2 * OPENING_SECONDS)
-        self.pids, self._call_seconds = found["pids"], found["call_seconds"]
+    def open(self, requests: Sequence[Mapping[str, Any]], keep_bytes: int = 0) -> bool:
+        """Serve by an instance for each request (serve.py). Those of before end, unless all of them
+        take less than `keep_bytes`. Returns whether these were started, or kept from before."""
+        request = {
+            "verb": "open",
+            "name": self.name,
+            "requests": [dict(each) for each in requests],
+            "keep_bytes": keep_bytes,
+            "seconds": OPENING_SECONDS,
+        }
+        found = self._ask(request, 2 * OPENING_SECONDS)
+        self.pids = found["pids"]
+        self._call_seconds = max(self._call_seconds, found["call_seconds"])
+        return bool(found["started"])
 
     def ask(self, lane: int, samples: Sequence[int]) -> tuple[list[float], NDArray[np.float32]]:
         """Seconds of each call of one sample by one lane, and outputs (N, C)."""
+        seconds, outputs = self.ask_each([lane], [[each] for each in samples])
+        return seconds, outputs[0, :, 0]
+
+    def ask_each(
+        self, lanes: Sequence[int], calls: Sequence[Sequence[int]], patience_seconds: float = 0.0
+    ) -> tuple[list[float], NDArray[np.float32]]:
+        """Calls of as many samples each (N, B), by all these lanes at the same time: seconds until
+        the last of them answered, and outputs (lanes, N, B, C)."""
         file = Path(self._folder.name, "asked.npz")
-        patience = _patience(self._call_seconds)
-        request = {"verb": "ask", "lane": lane, "samples": list(samples), "file": str(file)}
-        found = self._ask({**request, "patience_seconds": patience}, OPENING_SECONDS + patience)
+        patience = patience_seconds or _patience(self._call_seconds)
+        request = {
+            "verb": "ask",
+            "lanes": list(lanes),
+            "calls": [list(each) for each in calls],
+            "patience_seconds": patience,
+            "file": str(file),
+        }
+        found = self._ask(request, OPENING_SECONDS + patience)
         with np.load(file, allow_pickle=False) as arrays:
             return found["seconds"], arrays["outputs"]
+
+    def warm(self, lanes: int, size: int) -> None:
+        """Make each of the first lanes ready for calls of so many samples, which may compile."""
+        self.ask_each(range(lanes), [[0] * size], OPENING_SECONDS)
 
     def run(self, scenario: Scenario, ask: Ask) -> LoadRun:
         """Play a scenario."""

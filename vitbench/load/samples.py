@@ -60,12 +60,11 @@ OF_TENSORS = LoadSamples()
 @dataclass(frozen=True)
 class Samples:
     """The first `known` have verified answers (of `check`), `new` others differ from all that was
-    ever sent, and take as long as `repeated`. `call_seconds` is one call. `request` says to a
+    ever sent. `call_seconds` is one call. `request` says to a
     serving process what answers (answers.py), and where the samples are. `photo` is there where
     they are photographs."""
 
     known: int
-    repeated: int
     new: range
     check: OutputCheck
     call_seconds: float
@@ -101,4 +100,4 @@ def make_samples(session: Session, case: Case, folder: Path) -> Samples:
     limits = session.recipe(case).limits
     check = OutputCheck(case.id, np.concatenate(verified), limits, Reading.of(measured))
     request = {"answer": TENSORS, "samples": str(file)}
-    return Samples(known, 0, range(known, known + NEW), check, seconds, request)
+    return Samples(known, range(known, known + NEW), check, seconds, request)

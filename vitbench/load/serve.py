@@ -1,9 +1,9 @@
 """One instance of an arrangement: a process, started on its cores, that answers queries.
 
-`python -m vitbench.load.serve FD [FD ...]` reads its request from the first socket: the sizes of
-the `batches` to be ready for, `import_roots`, and what its answers are made of (answers.py). It
-says there that it is ready, and then answers each batch of queries until the socket ends. Each
-socket more is a stream of its runtime, with a thread of its own.
+`python -m vitbench.load.serve FD [FD ...]` reads its request from the first socket: `import_roots`,
+and what its answers are made of (answers.py). It says there that it is ready, and then answers each
+batch of queries until the socket ends. Each socket more is a stream of its runtime, with a thread
+of its own.
 """
 
 import os
@@ -54,17 +54,15 @@ def _loop(connection: socket.socket, answer: Answer) -> None:
 
 
 def _ready(request: Mapping[str, Any]) -> tuple[Sequence[Answer], float]:
-    """The answers, each warm at every batch size that it will be asked for, and the seconds of the
-    slowest call that it took."""
+    """The answers, each of which was called once, and the seconds of the slowest of these calls."""
     environment.settle_idle_threads()
     if roots := request.get("import_roots"):
         team_code.use(roots)
     answers, slowest = made(request), 0.0
     for answer in answers:
-        for size in request["batches"]:
-            start = perf_counter()
-            answer(np.zeros(size, np.uint32))
-            slowest = max(slowest, perf_counter() - start)
+        start = perf_counter()
+        answer(np.zeros(1, np.uint32))
+        slowest = max(slowest, perf_counter() - start)
     return answers, slowest
 
 
