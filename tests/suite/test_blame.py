@@ -1,12 +1,19 @@
 """Blame with real int8 layers: a layer that is planted broken is found in each of its places."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import bounded, listen
 from tests.helpers.layered import HARMLESS, PLACES, ROOT, session
 from vitbench.blame.asking import Asking
 from vitbench.blame.bench import Bench, require_blamable
@@ -44,6 +51,64 @@ def test_a_plant_that_breaks_nothing_is_not_blamed(tmp_path):
     assert len(found.costs.layers) == 13
 
 
+def project_of(tmp_path, images):
+    """Writes a project whose model has a broken layer, and its images. Returns options."""
+    (tmp_path / "pyproject.toml").write_text(
+        f'[tool.pytest.ini_options]\npythonpath = ["{ROOT}"]\n[tool.vitbench.models.m]\n'
+        'py = "tests.helpers.layered:network"\nargs = { place = 5 }\n'
+        '[tool.vitbench.variants.own]\nruntime = "eager"\noptions = { engine = "host" }\n'
+        "limits = { agreement = 0.7, relative_error = 0.15, cosine = 0.98 }\n"
+        'precision = "int8"\n'
+    )
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(images):
+        noise = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(noise).save(folder / f"{number}.png")
+    return (
+        f"--cache={tmp_path / 'cache'}",
+        "--threads=1",
+        f"--images={folder}",
+        f"--verify-images={images}",
+    )
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("blame", "(what follows is of these|nothing is known yet)"),
+        ("mixed", "nothing is judged or written"),
+    ],
+)
+def test_ctrl_c_is_answered_and_leaves_no_files(command, words, tmp_path):
+    """What was found is printed, or said to be lost."""
+    given = project_of(tmp_path, 2000)
+    line_of = {"blame": "2,000 images", "mixed": "as it is: "}
+    (tmp_path / "tmp").mkdir()
+    search = subprocess.Popen(
+        [sys.executable, "-m", "vitbench", command, "m/own/cpu/b1", *given],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=listen,
+        start_new_session=True,
+    )
+    with bounded(search):
+        assert search.stderr is not None
+        begun = next((line for line in search.stderr if line_of[command] in line), "it ended")
+        time.sleep(1.5)
+        os.killpg(search.pid, signal.SIGINT)  # as a terminal sends it
+        out, errors = search.communicate()
+    assert search.returncode == 130, (begun, out, errors)
+    assert re.search(rf"interrupted after \d+ recipes?: {words}", errors)
+    assert "Traceback" not in errors
+    assert ("as it is: " in out) == ("what follows" in errors)
+    assert [*(tmp_path / "tmp").glob("vitbench*")] == []
+
+
 def call(capsys, *words):
     code = main(list(map(str, words)))
     return code, capsys.readouterr().out
@@ -53,19 +118,7 @@ def call(capsys, *words):
 def test_the_commands_name_the_layer_and_write_a_recipe_without_it(tmp_path, monkeypatch, capsys):
     """In a project whose model has a broken layer: blame, mixed, and what mixed wrote."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "pyproject.toml").write_text(
-        f'[tool.pytest.ini_options]\npythonpath = ["{ROOT}"]\n[tool.vitbench.models.m]\n'
-        'py = "tests.helpers.layered:network"\nargs = { place = 5 }\n'
-        '[tool.vitbench.variants.own]\nruntime = "eager"\noptions = { engine = "host" }\n'
-        "limits = { agreement = 0.7, relative_error = 0.15, cosine = 0.98 }\n"
-        'precision = "int8"\n'
-    )
-    images = tmp_path / "images"
-    images.mkdir()
-    for number in range(160):
-        noise = np.random.default_rng(number).integers(0, 256, (8, 8, 3), np.uint8)
-        Image.fromarray(noise).save(images / f"{number}.png")
-    given = (f"--cache={tmp_path / 'cache'}", "--threads=1", f"--images={images}")
+    given = project_of(tmp_path, 160)
     case = "m/own/cpu/b1"
     code, out = call(capsys, "blame", case, *given, "--json=b.json", "--picture=b.svg")
     assert code == 0

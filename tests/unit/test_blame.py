@@ -73,6 +73,35 @@ def test_what_was_not_tried_when_the_time_is_up_is_said():
     assert f"not tried: {len(late)} layers: the time was up" in text(record(found, CASE, 1, 100))
 
 
+def interrupted(after, **more):
+    """A search that Ctrl-C ends while the recipe after so many is measured."""
+    oracle = FakeOracle({**dict.fromkeys(FORTY_NINE, 0.002), "blocks.7.mlp.fc2": 0.5})
+
+    def ask(floats, rows):
+        if len(oracle.asked) == after:
+            raise KeyboardInterrupt
+        return oracle(floats, rows)
+
+    asking = Asking(ask, 1e6, oracle.now, **more)
+    return blame(asking, placed(FORTY_NINE), 100), asking, oracle
+
+
+def test_what_was_known_at_ctrl_c_is_kept():
+    found, asking, oracle = interrupted(22, answers_interrupt=True)
+    assert asking.interrupted
+    assert asking.asked == len(oracle.asked) == 22  # none is begun afterwards
+    assert found.blamed == ("blocks.7.mlp.fc2",)
+    assert "to blame: blocks.7.mlp.fc2" in text(record(found, CASE, 10, 100))
+    found, asking, _ = interrupted(0, answers_interrupt=True)
+    assert found is None
+    assert asking.interrupted
+
+
+def test_ctrl_c_ends_a_search_that_does_not_answer_it():
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(22)
+
+
 def test_fewer_images_are_taken_where_all_would_take_the_time():
     oracle = FakeOracle(dict.fromkeys(TWELVE, 0.001))
     asking = Asking(lambda f, rows: timed(oracle, f, rows), 60.0, oracle.now)

@@ -7,10 +7,19 @@ from vitbench.blame.trial import Ask, Refusal, Trial
 
 
 class Asking:
-    """`ask` measures a recipe; `seconds` are all that there are, from now on; `now` is a clock."""
+    """`ask` measures a recipe; `seconds` are all that there are, from now on; `now` is a clock.
+    With `answers_interrupt`, Ctrl-C while a recipe is measured ends the time (`interrupted`), and
+    the search ends with what it knows."""
 
-    def __init__(self, ask: Ask, seconds: float, now: Callable[[], float] = monotonic) -> None:
-        self._ask, self._now = ask, now
+    def __init__(
+        self,
+        ask: Ask,
+        seconds: float,
+        now: Callable[[], float] = monotonic,
+        answers_interrupt: bool = False,
+    ) -> None:
+        self._ask, self._now, self._answers_interrupt = ask, now, answers_interrupt
+        self.interrupted = False
         self._start, self.seconds = now(), seconds
         self._known: dict[tuple[frozenset[str], tuple[int, ...]], Trial | Refusal] = {}
         self._longest: dict[int, float] = {}
@@ -53,10 +62,16 @@ class Asking:
         """
         key = floats, tuple(rows)
         if key not in self._known:
-            if self.left() - self.expected(len(rows)) < keep:
+            if self.interrupted or self.left() - self.expected(len(rows)) < keep:
                 return None
             before = self._now()
-            self._known[key] = found = self._ask(floats, rows)
+            try:
+                self._known[key] = found = self._ask(floats, rows)
+            except KeyboardInterrupt:
+                if not self._answers_interrupt:
+                    raise
+                self.interrupted = True
+                return None
             self._learn(found, self._now() - before, len(rows))
         known = self._known[key]
         return None if isinstance(known, Refusal) else known

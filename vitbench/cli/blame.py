@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from vitbench.cli.codes import OK
+from vitbench.cli.codes import INTERRUPTED, OK
 from vitbench.cli.options import BLAME, MIXED, options_of
 from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import case_session, say
@@ -32,7 +32,8 @@ def register(commands: Any) -> None:
 
 
 def blame_layers(chosen: argparse.Namespace) -> int:
-    """Prints which layers cost most, and what each wins in float."""
+    """Prints which layers cost most, and what each wins in float. Returns 130 after Ctrl-C, and
+    prints what was known then."""
     from vitbench.blame.asking import Asking
     from vitbench.blame.bench import require_blamable
     from vitbench.blame.layers import placed
@@ -52,8 +53,13 @@ def blame_layers(chosen: argparse.Namespace) -> int:
         layers = placed(bench.layers)
         images = len(bench.clusters)
         say(f"{counted(len(layers), 'int8 layer')}; {counted(images, 'image')}")
-        asking = Asking(bench.ask, 60 * chosen.minutes)
+        asking = Asking(bench.ask, 60 * chosen.minutes, answers_interrupt=True)
         found = blame(asking, layers, images, recipe.limits.relative_error)
+    if asking.interrupted:
+        words = "what follows is of these" if found else "nothing is known yet"
+        say(f"interrupted after {counted(asking.asked, 'recipe')}: {words}")
+    if found is None and asking.interrupted:
+        return INTERRUPTED
     if found is None:
         raise UserError(f"{case.id}: {_why(asking)}")
     known = record(found, case, chosen.minutes, images)
@@ -64,7 +70,7 @@ def blame_layers(chosen: argparse.Namespace) -> int:
         write(chosen.json, json.dumps(known, indent=1) + "\n")
     if chosen.picture:
         write(chosen.picture, picture(known))
-    return OK
+    return INTERRUPTED if asking.interrupted else OK
 
 
 def _again(chosen: argparse.Namespace) -> Iterator[str]:

@@ -28,7 +28,7 @@ from vitbench.cli import (
     structure,
 )
 from vitbench.cli import list as listing
-from vitbench.cli.codes import BROKEN_PIPE, USAGE
+from vitbench.cli.codes import BROKEN_PIPE, INTERRUPTED, USAGE
 from vitbench.errors import Unavailable, UserError, WorkerFailed
 from vitbench.place import install
 
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"vitbench: error: {told}", file=sys.stderr)
         return USAGE
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # no second complaint
         return BROKEN_PIPE
