@@ -71,7 +71,7 @@ def host(tmp_path):
 
 
 def measured(host: CaseProcess, case: str) -> Ran:
-    return host.measure(f"m/{case}", host.folder, 60.0)
+    return host.measure(f"m/{case}", host.folder, 300.0)
 
 
 def process_of(ran: Ran) -> int:
@@ -124,3 +124,14 @@ def test_a_case_that_the_options_do_not_choose_is_said(host):
     assert (none.state, none.why) == ("", "its options choose no such case there")
     assert other.state == ""
     assert other.why.startswith("pytest ended with status 5")
+
+
+def test_a_node_keeps_its_cases_on_other_cores_than_its_own(host):
+    """`taskset -c 0 ray start` with VITBENCH_FLEET_CORES: what Ray starts has its cores, else."""
+    said = "import os, sys; sys.exit(f'ERROR: {sorted(os.sched_getaffinity(0))}')"
+    (host.folder / "pytest.py").write_text(said)
+    core = max(os.sched_getaffinity(0))
+    host.environment = {**ENVIRONMENT, "VITBENCH_FLEET_CORES": str(core)}
+    assert measured(host, "fp32/cpu/b1").why.endswith(f"ERROR: [{core}]")
+    host.environment = {**ENVIRONMENT, "VITBENCH_FLEET_CORES": "many"}
+    assert "taskset: failed to parse CPU list: many" in measured(host, "fp32/cpu/b1").why

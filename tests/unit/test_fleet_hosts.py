@@ -249,7 +249,10 @@ def test_a_case_ends_with_the_process_that_started_it(tmp_path):
         "from vitbench.fleet.case_process import CaseProcess\n"
         f"CaseProcess(Path({str(tmp_path)!r}), (), os.environ).measure('m', Path('/'), 60)\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", starter], env=ENVIRONMENT)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**ENVIRONMENT, "TMPDIR": str(scratch)}
+    parent = subprocess.Popen([sys.executable, "-c", starter], env=environment)
     try:
         until = time.monotonic() + 60
         while not ready.exists():
@@ -257,9 +260,11 @@ def test_a_case_ends_with_the_process_that_started_it(tmp_path):
             time.sleep(0.05)
         with locked(held, wait=False) as free:
             assert not free
+        assert [*scratch.iterdir()]
     finally:
         parent.kill()
         parent.wait()
     began = time.monotonic()
     with locked(held):
         assert time.monotonic() - began < 30
+    assert not [*scratch.iterdir()], "its files are gone"

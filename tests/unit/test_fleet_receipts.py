@@ -206,6 +206,32 @@ def test_a_case_that_kills_its_process_is_lost_with_the_reason_and_alone(tmp_pat
     assert len([task for task in world.begun if task.case == CASES[2]]) == MOST_ATTEMPTS
 
 
+def test_a_host_that_is_full_costs_a_case_no_attempt(tmp_path):
+    """One after the other, more hosts than a case has attempts: each says so once, and is gone."""
+    names = [f"full-{number}" for number in range(MOST_ATTEMPTS + 1)]
+    hosts = [(Host(name, A.key, "one machine"), 0.0, 1e9) for name in names]
+    world = World(1, set(), hosts)
+    world.deadly, world.running = set(), {}
+
+    def ended(seconds: float):
+        world.now += seconds
+        given = [each for each, _ in world.running.values()]
+        world.running = {}
+        world.hosts = [each for each in hosts if each[0] not in {g.host for g in given}]
+        hosts[:] = world.hosts
+        why = "the host is full"
+        return [Outcome(g.host.name, g.task, why=why, begun=False) for g in given]
+
+    world.ended = ended
+    found = Receipts(tmp_path)
+    end = run_plan(found, replace(PLAN, classes=(A,)), world, WAIT, print, clock=lambda: world.now)
+    assert len(end.lost) == len(CASES)
+    (why,) = {*end.lost.values()}
+    assert why == "no host of the class a machine is left"
+    tried = [each.words for each in found.attempts(Task(A.key, CASES[0]))]
+    assert tried == [f"{name}: the host is full" for name in names]
+
+
 def test_a_class_without_a_host_is_lost_and_the_reason_names_the_hosts(tmp_path):
     world = World(1, set(), [(Host("one", A.key, "1"), 0.0, 0.5)])
     end, _, _ = live(world, tmp_path)

@@ -17,6 +17,9 @@ PLUGINS = ("-p", "vitbench.plugin", "-p", "vitbench.plugin.fleet", "-p", "no:cac
 """The first is loaded already where vitbench is installed; a checkout has no entry point."""
 XDIST = "PYTEST_XDIST"
 LOOK_SECONDS = 0.1
+CORES = "VITBENCH_FLEET_CORES"
+"""Of the environment that a node of Ray was started in: a list of cores, as of taskset, for what is
+measured there. Without it, those of the node."""
 _PHASE = re.compile(
     r"  ((?:building|opening|asking|verifying|waiting|measuring|timing|profiling|counting) .*)"
 )
@@ -31,8 +34,9 @@ class PytestProcess:
         self.scratch, self.phase = Path(self._scratch.name), ""
         theirs, ours = os.pipe()
         self._asks = open(ours, "wb", buffering=0)  # noqa: SIM115 - closed by `end`
+        cores = ["taskset", "--cpu-list", environment[CORES]] if environment.get(CORES) else []
         command = [
-            sys.executable, "-m", "pytest", "--benchmark-only", *PLUGINS,
+            *cores, sys.executable, "-m", "pytest", "--benchmark-only", *PLUGINS,
             f"--fleet-asks={theirs}", f"--fleet-folder={self.scratch}",
             f"--vitbench-report={self.scratch / 'report.json'}", *words,
         ]  # fmt: skip

@@ -15,7 +15,7 @@ from vitbench.fleet.run import Outcome
 from vitbench.fleet.schedule import Assignment, Host
 from vitbench.place import install
 
-GATHER_SECONDS = 180.0
+GATHER_SECONDS, REST_SECONDS = 180.0, 10.0
 
 
 class RayHosts:
@@ -48,6 +48,11 @@ class RayHosts:
 
     def close(self) -> None:
         """Ends what runs on the hosts, and leaves the cluster as it was."""
+        busy = [node for node, _ in self._running.values()]
+        idle = [node for node in self.nodes if node.takes_cases and node not in busy]
+        with suppress(Exception):
+            resting = [node.actor.rest.remote() for node in idle]
+            self._ray.wait(resting, num_returns=len(resting), timeout=REST_SECONDS)
         for node in self.nodes:
             with suppress(Exception):
                 self._ray.kill(node.actor)

@@ -8,6 +8,7 @@ the other: each when a line of the pipe has its id; case.json has the report of 
 
 import os
 import queue
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -31,14 +32,16 @@ def pytest_configure(config: pytest.Config) -> None:
     pipe = config.option.fleet_asks
     if pipe is not None:
         asked = config.stash[ASKED] = queue.Queue()
-        threading.Thread(target=_listen, args=(pipe, asked), daemon=True).start()
+        words = (pipe, asked, config.option.fleet_folder)
+        threading.Thread(target=_listen, args=words, daemon=True).start()
 
 
-def _listen(pipe: int, asked: "queue.Queue[str]") -> None:
+def _listen(pipe: int, asked: "queue.Queue[str]", folder: Path) -> None:
     """Takes what is asked for, until the other end of the pipe is closed, by whatever."""
     with os.fdopen(pipe) as lines:
         for line in lines:
             asked.put(line.strip())
+    shutil.rmtree(folder, ignore_errors=True)  # whoever should do it may be dead
     os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
