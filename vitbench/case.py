@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from vitbench.errors import UserError
 
+AGREEMENT_REFERENCE = "fp32"
+"""The variant that predictions are compared with, on the CPU, whatever times are compared with."""
 SLUG = re.compile(r"[A-Za-z0-9_.-]+")
 _ID = re.compile(
     rf"(?P<model>{SLUG.pattern})/(?P<variant>{SLUG.pattern})"
@@ -28,6 +30,11 @@ class Case:
     @property
     def id(self) -> str:
         return f"{self.model}/{self.variant}/{self.device}/b{self.batch}"
+
+    @property
+    def agreement_reference(self) -> "Case":
+        """The case whose predictions this one's are compared with."""
+        return Case(self.model, AGREEMENT_REFERENCE, "cpu", self.batch)
 
     def __str__(self) -> str:
         return self.id

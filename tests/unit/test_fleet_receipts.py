@@ -65,7 +65,7 @@ class World:
     def left_out(self):
         return [f"{h.name}: it is gone" for h, _, _ in self.hosts if not self.there(h)]
 
-    def start(self, given: Assignment) -> None:
+    def start(self, given: Assignment, _=None) -> None:
         self.step()
         busy = [each.host for each, _ in self.running.values()]
         assert given.host.physical not in {host.physical for host in busy}

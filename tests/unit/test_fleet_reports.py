@@ -9,11 +9,12 @@ from tests.helpers.reports import TINY, benchmark_of, report_of
 from vitbench.fleet.live import grid
 from vitbench.fleet.plan import FleetPlan, HostClass, Task
 from vitbench.fleet.receipts import FAILED, MEASURED, UNAVAILABLE, Receipt, Receipts
-from vitbench.fleet.reports import report_words, write_reports
+from vitbench.fleet.reports import report_words, write_class_reports, write_reports
 from vitbench.fleet.run import FleetState
 from vitbench.fleet.schedule import Assignment, Host
 from vitbench.fleet.slow import slow_words
 from vitbench.fleet.table import fleet_text
+from vitbench.fleet.verdicts import verdicts_text
 from vitbench.report.reader import read_report, rows, run_of
 
 FP32, INT8, ORT, BF16 = (f"{TINY}/{name}/cpu/b1" for name in ("fp32", "int8", "ort", "bf16"))
@@ -67,6 +68,22 @@ def test_the_report_of_a_host_with_all_cases_is_that_of_the_options(tmp_path):
     (one,) = write_reports(receipts, tmp_path / "reports")
     run = run_of(read_report(one.file))
     assert (run.complete, run.selected) == (True, ["-k x"])
+
+
+def test_a_verification_has_one_report_a_class_and_names_what_is_incomplete(tmp_path):
+    kept_ = kept(tmp_path, receipt(FP32, "one"), receipt(INT8, "two"))
+    lost = {Task(CLASS.key, ORT): "INCOMPLETE: 8 of 16 images are in no shard (0 to 7): one: x"}
+    (whole,) = write_class_reports(kept_, tmp_path / "reports", lost)
+    assert (whole.host, whole.file) == ("one, two", tmp_path / "reports" / "run-7.json")
+    found = read_report(whole.file)
+    assert [row.case.id for row in rows(found)] == [FP32, INT8]
+    assert run_of(found).failed == {ORT: lost[Task(CLASS.key, ORT)]}
+    assert not run_of(found).complete
+    text = verdicts_text(PLAN, kept_.found, lost)
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert f"{INT8} KEPT 500 99.60% 98.74% 71.20% 90.00% 3.42 x" in lines
+    assert f"{ORT} INCOMPLETE" in lines
+    assert f"{ORT}: {lost[Task(CLASS.key, ORT)]}" in lines
 
 
 def test_a_report_is_incomplete_while_a_case_of_the_class_has_no_receipt(tmp_path):

@@ -48,7 +48,7 @@ MAY["build"] = MAY["runtimes"] | {"runtimes", "stats", "heads"}
 MAY["measure"] = MAY["build"] | {"build", "project", "stats", "heads", "report", "judge"}
 MAY["photo"] = MAY["measure"] | {"measure"}
 MAY["blame"] = MAY["measure"] | {"measure", "duet", "init"}
-MAY["fleet"] = MAY["show"] | {"build", "show"}
+MAY["fleet"] = MAY["show"] | {"build", "show", "measure"}
 MAY["load"] = MAY["measure"] | {"measure", "duet", "photo"}
 # The duet's files that show/ imports: they read what was recorded.
 DUET_READERS = tuple(
@@ -339,6 +339,7 @@ def test_the_table_has_an_option_once_for_each_command():
         "blame",
         "mixed",
         "fleet run",
+        "fleet verify",
     }
 
 

@@ -27,7 +27,6 @@ from vitbench.measure.paired import PairedRounds
 from vitbench.measure.preprocessed import only as images_only
 from vitbench.measure.sample import Sample
 from vitbench.measure.session import Session
-from vitbench.measure.verification import AGREEMENT_REFERENCE
 from vitbench.runtimes import Deployment, Placement, Variant, load, runtime
 from vitbench.runtimes.linear_layers import FLOAT_LAYERS
 from vitbench.runtimes.parts import SharedParts
@@ -85,7 +84,7 @@ class Bench:
 
     @property
     def _against(self) -> Case:
-        return Case(self.case.model, AGREEMENT_REFERENCE, "cpu", self.case.batch)
+        return self.case.agreement_reference
 
     def ask(self, floats: frozenset[str], rows: Sequence[int]) -> Trial | Refusal:
         """Measures the recipe with these layers in float. A Refusal is the reason of the runtime,

@@ -23,7 +23,7 @@ from vitbench.build.trust import require_trust
 from vitbench.errors import UserError
 
 T = TypeVar("T")
-ARTIFACTS = "artifacts"
+ARTIFACTS, PIXELS = "artifacts", "pixels"
 LIMIT_BYTES = 10 * 2**30
 _FULL_BYTES = 2**20  # a disk with less than this left is what made a build fail
 

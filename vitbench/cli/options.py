@@ -11,12 +11,13 @@ from vitbench.cli.option import Option, at_most, not_negative, positive, share
 PYTEST = "pytest"
 DUET, AA_RUN, PREDICT, PACKAGE = "duet", "aa-run", "predict", "package"
 BLAME, MIXED, BISECT, STRUCTURE = "blame", "mixed", "bisect", "structure"
-SOAK, FLEET = "soak", "fleet run"
+SOAK, FLEET, VERIFY = "soak", "fleet run", "fleet verify"
 RUNS = (PYTEST, FLEET)
+TAKEN = (*RUNS, VERIFY)
 TIMED = (PYTEST, DUET, AA_RUN)
 COMPARED = (*TIMED, BISECT)
 SEARCHES = (BLAME, MIXED)
-EVERY = (*COMPARED, PREDICT, PACKAGE, STRUCTURE, SOAK, *SEARCHES, FLEET)
+EVERY = (*COMPARED, PREDICT, PACKAGE, STRUCTURE, SOAK, *SEARCHES, FLEET, VERIFY)
 
 WEEK_MINUTES = 7 * 24 * 60
 
@@ -36,19 +37,19 @@ OPTIONS = (
     ),
     Option(
         "--images",
-        (*COMPARED, PACKAGE, SOAK, *SEARCHES, FLEET),
+        (*COMPARED, PACKAGE, SOAK, *SEARCHES, FLEET, VERIFY),
         "verify on these images, flat or one folder a class (default: scikit-image's)",
         "DIR",
     ),
     Option(
         "--labels",
-        (*RUNS, PACKAGE, *SEARCHES),
+        (*TAKEN, PACKAGE, *SEARCHES),
         "the classes of the images of --images: a name and a class on each line",
         "FILE",
     ),
     Option(
         "--variant",
-        RUNS,
+        TAKEN,
         "variants to run (default: all); the reference always runs along; repeatable",
         "GLOB",
         repeatable=True,
@@ -69,21 +70,21 @@ OPTIONS = (
     ),
     Option(
         "--reference",
-        RUNS,
+        TAKEN,
         "the variant that others are timed in pairs with (default: fp32)",
         "VARIANT",
         default="fp32",
     ),
     Option(
         "--device",
-        RUNS,
+        TAKEN,
         "auto: the CPU, and CUDA where there is a device",
         choices=("cpu", "cuda", "auto"),
         default="auto",
     ),
     Option(
         "--batch",
-        (*TIMED, FLEET),
+        (*TIMED, FLEET, VERIFY),
         "batch size instead of a benchmark's own (duet and aa-run: instead of 1); repeatable",
         "N",
         type=int,
@@ -100,7 +101,7 @@ OPTIONS = (
     ),
     Option(
         "--seconds",
-        (*COMPARED, FLEET),
+        (*COMPARED, FLEET, VERIFY),
         "time for the rounds of one case, in a duet of one block (default: 3)",
         "S",
         type=float,
@@ -109,7 +110,7 @@ OPTIONS = (
     ),
     Option(
         "--build-seconds",
-        RUNS,
+        TAKEN,
         "a build that takes longer is ended, and its variant fails (default: 300)",
         "S",
         type=float,
@@ -131,7 +132,7 @@ OPTIONS = (
     ),
     Option(
         "--calibration",
-        (*RUNS, PACKAGE, *SEARCHES),
+        (*TAKEN, PACKAGE, *SEARCHES),
         "calibrate static int8 on these images (default: photographs that none is judged on)",
         "DIR",
     ),
@@ -145,8 +146,16 @@ OPTIONS = (
         check=positive,
     ),
     Option(
+        "--verify-images",
+        (VERIFY,),
+        "verify on at most this many images (default: all)",
+        "N",
+        type=int,
+        check=positive,
+    ),
+    Option(
         "--no-thumbnails",
-        RUNS,
+        TAKEN,
         "keep small pictures of the images that flipped out of the report",
         flag=True,
     ),
@@ -307,7 +316,7 @@ OPTIONS = (
         "front half within its limits makes the image of; photo:FRONT names the front half",
         "KIND",
     ),
-    Option("--reports", RUNS, "where reports are written (default: reports/history)", "DIR"),
+    Option("--reports", TAKEN, "where reports are written (default: reports/history)", "DIR"),
 )
 """Every option that pytest takes, and those that several commands share."""
 

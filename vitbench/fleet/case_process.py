@@ -15,9 +15,10 @@ from vitbench.fleet.receipts import FAILED, MEASURED, UNAVAILABLE
 
 LEAST_FREE_BYTES = 2**28
 """A host with less room than this in its cache, or for temporary files, is full."""
-INSPECT_SECONDS = 300.0
-CASES, REPORT = "cases.json", "case.json"
-"""What pytest writes: of all cases, and of the one that it was asked for."""
+INSPECT_SECONDS = 1800.0
+"""Of many images, each file is read."""
+CASES, REPORT, SHARD = "cases.json", "case.json", "shard.bin"
+"""What pytest writes: of all cases, of the one that it was asked for, and of a part of it."""
 _FULL = "no space is left"
 
 
@@ -29,6 +30,7 @@ class Ran:
     why: str = ""
     phase: str = ""
     report: Mapping[str, Any] = field(default_factory=dict)
+    data: bytes = b""
     full: bool = False
 
 
@@ -69,18 +71,24 @@ class CaseProcess:
             process.end()
         return found
 
-    def measure(self, case: str, cache: Path, seconds: float) -> Ran:
-        """Build, verify and time one case. What takes longer than `seconds` is ended."""
+    def measure(self, case: str, cache: Path, seconds: float, part: str = "") -> Ran:
+        """Build, verify and time one case, or verify it on a part. What takes longer than `seconds`
+        is ended."""
         if why := full(cache):
             return Ran(why=why, full=True)
         process = self._process_of(variant_of(case))
         file = process.scratch / REPORT
-        process.ask(case)
+        process.ask(f"{case} {part}".strip())
         late = f"it took more than {seconds / 60:g} minutes (--case-minutes) and was ended"
         if why := process.wait(file, seconds, late):
             return Ran(why=why, phase=process.phase)
         report = json.loads(file.read_text("utf-8"))
         file.unlink()
+        if part:
+            ran = _of_part(report, process)
+            if not ran.state:
+                self.end()
+            return ran
         state, why = _outcome(report, case)
         if state not in (MEASURED, UNAVAILABLE):
             self.end()  # what made it fail may be in the process: the next case gets another one
@@ -115,6 +123,15 @@ def full(cache: Path) -> str:
                 f"needs {LEAST_FREE_BYTES / 1e6:.0f} MB"
             )
     return ""
+
+
+def _of_part(answer: Mapping[str, Any], process: PytestProcess) -> Ran:
+    """What came of a part (plugin/fleet.py)."""
+    file, data = process.scratch / SHARD, b""
+    if file.exists():
+        data = file.read_bytes()
+        file.unlink()
+    return Ran(**answer, phase=process.phase, data=data)
 
 
 def _outcome(report: Mapping[str, Any], case: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from vitbench.case import AGREEMENT_REFERENCE
 from vitbench.errors import UserError, near, some
 from vitbench.fleet.plan import HostClass
 from vitbench.report.hardware import hardware, identity
@@ -36,7 +37,20 @@ class Inspected:
         name = hardware({"vitbench": self.found["machine"]}).name
         name += f", {self.label}" if self.label else ""
         cases, selected = self.found["cases"], self.found["selected"]
-        return HostClass(digest[:16], name, tuple(cases), tuple(selected), self.versions)
+        return HostClass(
+            digest[:16],
+            name,
+            tuple(cases),
+            tuple(selected),
+            self.versions,
+            self.found.get("reference", AGREEMENT_REFERENCE),
+            self.found.get("images", 0),
+        )
+
+    @property
+    def files_sha256(self) -> str:
+        """Of the images, and of their names; "" where nothing is verified in parts."""
+        return str(self.found.get("files_sha256", ""))
 
 
 def require_hosts(names: Sequence[str], globs: Sequence[str]) -> None:
@@ -73,6 +87,21 @@ def require_same_versions(hosts: Sequence[Inspected], known: Mapping[str, str] |
             "choose hosts by --hosts=GLOB, or give --allow-mix, which measures them as classes of "
             "their own"
         )
+
+
+def require_same_images(hosts: Sequence[Inspected], known: str) -> str:
+    """The digest of the images of all hosts. Raises UserError where hosts have others than the
+    first one, or than those of the plan, `known`."""
+    wanted = known or hosts[0].files_sha256
+    others = [each for each in hosts if each.files_sha256 != wanted]
+    if others:
+        than = "the run began with" if known else f"{hosts[0].name} has"
+        told = ", ".join(f"{x.name} ({x.found.get('images', 0):,} images)" for x in others)
+        raise UserError(
+            f"--images: other images than {than} are on {told}: give all hosts the same files "
+            "of the same names, or choose hosts by --hosts=GLOB"
+        )
+    return wanted
 
 
 def distinct(classes: Sequence[HostClass]) -> dict[str, str]:

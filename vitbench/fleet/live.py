@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vitbench.fleet.hosts import distinct
+from vitbench.fleet.parts import steps
 from vitbench.fleet.run import FleetState
 from vitbench.show.clean import clean
 
@@ -50,20 +51,21 @@ def grid(
     """A row for each host. `began` keeps, from call to call, when a host was given its case."""
     names = distinct(state.plan.classes)
     running = {given.host.name: given.task for given in state.running}
-    tasks = [*state.plan.tasks()]
+    tasks = steps(state.plan)
+    what = "cases and parts of cases" if state.plan.shard_images else "cases"
     done = sum(task in state.receipts for task in tasks)
-    table = Table(box=None, title=f"{done} of {len(tasks)} cases", title_justify="left")
+    table = Table(box=None, title=f"{done} of {len(tasks)} {what}", title_justify="left")
     for label in ("host", "class", "done", "case", "seconds", "now"):
         table.add_column(label)
     for host in sorted({each.name: each for each in state.hosts}.values(), key=lambda h: h.name):
         task = running.get(host.name)
-        since = began.setdefault((host.name, task.case), now) if task else now
+        since = began.setdefault((host.name, str(task)), now) if task else now
         finished = sum(each.host == host.name for each in state.receipts.values())
         cells = [
             host.name,
             names.get(host.host_class, ""),
             str(finished),
-            task.case if task else "",
+            str(task) if task else "",
             f"{now - since:.0f}" if task else "",
             phases.get(host.name, "") or ("starting" if task else "idle"),
         ]

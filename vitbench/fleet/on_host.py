@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tarfile import TarError
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from vitbench.errors import WorkerFailed
-from vitbench.fleet.artifacts import entries, packed, unpack
+from vitbench.fleet.artifacts import artifacts_of, entries, packed, unpack
 from vitbench.fleet.case_process import CaseProcess, Ran
+from vitbench.report.files import write
 
 FETCH_SECONDS = 60.0
 THREADS = "OMP_NUM_THREADS"
@@ -24,8 +26,11 @@ reference, and not what it names."""
 class OnHost:
     """The actor of a host."""
 
-    def __init__(self, folder: str, arguments: Sequence[str]) -> None:
-        self._process = CaseProcess(Path(folder), arguments, _own_environment())
+    def __init__(self, folder: str, arguments: Sequence[str], in_parts: bool = False) -> None:
+        self._shards = TemporaryDirectory(prefix="vitbench-shards-")
+        self._own = (f"--fleet-shards={self._shards.name}",) if in_parts else ()
+        words = (*arguments, *self._own)
+        self._process = CaseProcess(Path(folder), words, _own_environment())
 
     def physical(self) -> str:
         """Names the machine: containers of one machine have one kernel."""
@@ -41,9 +46,17 @@ class OnHost:
             return str(error)
 
     def measure(
-        self, case: str, arguments: Sequence[str], cache: str, seconds: float, shared: Shared
+        self,
+        case: str,
+        arguments: Sequence[str],
+        cache: str,
+        seconds: float,
+        shared: Shared,
+        part: str = "",
+        files: Sequence[tuple[str, list[Any]]] = (),
     ) -> tuple[Ran, Shared, int]:
-        """What came of a case, the artifacts that it built, and how many it took from `shared`."""
+        """What came of a case, or of a part of it, the artifacts that it built, and how many it
+        took from `shared`. `files`: those of parts, by their places in the folder of shards."""
         import ray
 
         folder, taken = Path(cache), 0
@@ -51,19 +64,41 @@ class OnHost:
             if key not in entries(folder):
                 with suppress(ray.exceptions.RayError, OSError, TarError):  # then it is built
                     unpack(folder, key, ray.get(reference, timeout=FETCH_SECONDS))
-                    taken += 1
+                    taken += artifacts_of([key])
         before = entries(folder)
-        self._process.arguments = arguments
-        ran = self._process.measure(case, folder, seconds)
+        try:
+            self._fetch(files)
+        except (ray.exceptions.RayError, OSError) as error:
+            return Ran(why=f"it cannot take the parts of the verification: {error}"), [], taken
+        self._process.arguments = (*arguments, *self._own)
+        ran = self._process.measure(case, folder, seconds, part)
         new: Shared = []
         with suppress(ray.exceptions.RayError):  # its store is full: others build
             for key, data in packed(folder, entries(folder) - before).items():
                 new.append((key, [ray.put(data)]))
         return ran, new, taken
 
+    def _fetch(self, files: Sequence[tuple[str, list[Any]]]) -> None:
+        """Have these files in the folder of shards, and no others."""
+        import ray
+
+        root = Path(self._shards.name)
+        wanted = {name for name, _ in files}
+        for file in [each for each in root.rglob("*") if each.is_file()]:
+            if file.relative_to(root).as_posix() not in wanted:
+                file.unlink()
+        for name, (reference,) in files:
+            if not (root / name).exists():
+                write(root / name, ray.get(reference, timeout=FETCH_SECONDS))
+
     def rest(self) -> None:
         """Another node of this machine is given a case."""
         self._process.end()
+
+    def close(self) -> None:
+        """The run is over."""
+        self._process.end()
+        self._shards.cleanup()
 
     def phase(self) -> str:
         """What the host does."""

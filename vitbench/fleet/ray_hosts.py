@@ -1,13 +1,15 @@
 """The hosts of a Ray cluster: cases to actors, outcomes and artifacts from them."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from vitbench.errors import UserError, in_short
-from vitbench.fleet.hosts import require_same_versions
-from vitbench.fleet.on_host import arguments_of
+from vitbench.fleet.artifacts import artifacts_of
+from vitbench.fleet.hosts import require_same_images, require_same_versions
+from vitbench.fleet.on_host import FETCH_SECONDS, Shared, arguments_of
 from vitbench.fleet.plan import FleetPlan, HostClass, Task
 from vitbench.fleet.ray_nodes import FleetSettings, RayNode, RayNodes
 from vitbench.fleet.receipts import STATES
@@ -44,6 +46,7 @@ class RayHosts:
         self.nodes = RayNodes(ray, settings, say)
         self._running: dict[Any, tuple[RayNode, Assignment]] = {}
         self._shared: dict[tuple[str, str], dict[str, list[Any]]] = {}
+        self._parts: dict[Path, list[Any]] = {}
         self.built, self.taken = 0, 0
 
     def close(self) -> None:
@@ -51,7 +54,7 @@ class RayHosts:
         busy = [node for node, _ in self._running.values()]
         idle = [node for node in self.nodes if node.takes_cases and node not in busy]
         with suppress(Exception):
-            resting = [node.actor.rest.remote() for node in idle]
+            resting = [node.actor.close.remote() for node in idle]
             self._ray.wait(resting, num_returns=len(resting), timeout=REST_SECONDS)
         for node in self.nodes:
             with suppress(Exception):
@@ -61,8 +64,8 @@ class RayHosts:
     def gather(self, plan: FleetPlan | None) -> list[HostClass]:
         """Waits until each host was inspected. Returns the classes.
 
-        Raises UserError where `--hosts` matches none, a host cannot run the suite, versions differ
-        from host to host, or from those of a `plan` that is resumed.
+        Raises UserError where `--hosts` matches none, a host cannot run the suite, versions or
+        images differ from host to host, or from those of a `plan` that is resumed.
         """
         until = time.monotonic() + GATHER_SECONDS
         while True:
@@ -71,7 +74,8 @@ class RayHosts:
             waiting = [each for each in nodes if each.waits]
             if nodes and not waiting:
                 break
-            if time.monotonic() > until:
+            waiting = [each for each in waiting if not each.physical]  # others look at the images
+            if time.monotonic() > until and (waiting or not nodes):
                 names = ", ".join(each.name for each in waiting) or "no host with a CPU"
                 raise UserError(
                     f"--address={self.settings.address}: {names}: no answer in "
@@ -85,6 +89,7 @@ class RayHosts:
             known = plan.classes[0].versions if plan and plan.classes else None
             require_same_versions(found, known)
             self.nodes.known = found[0].versions
+        self.nodes.images = require_same_images(found, plan.files_sha256 if plan else "")
         return [each.host_class for each in found]
 
     def look(self) -> tuple[list[Host], list[HostClass]]:
@@ -108,7 +113,7 @@ class RayHosts:
         """What each host does that has a case."""
         return {node.name: node.phase for node, _ in self._running.values()}
 
-    def start(self, given: Assignment) -> None:
+    def start(self, given: Assignment, files: Mapping[str, Path]) -> None:
         node = next(n for n in self.nodes if n.name == given.host.name and n.takes_cases)
         assert node.inspected is not None
         task, found = given.task, node.inspected.found
@@ -122,9 +127,18 @@ class RayHosts:
                 other.actor.rest.remote()
         arguments = arguments_of(self.settings.arguments, model, found["models"])
         answer = node.actor.measure.remote(
-            task.case, arguments, found["cache"], self.settings.case_seconds, [*known.items()]
-        )
+            task.case, arguments, found["cache"], self.settings.case_seconds, [*known.items()],
+            task.part, self._stored(files),
+        )  # fmt: skip
         self._running[answer] = node, given
+
+    def _stored(self, files: Mapping[str, Path]) -> list[tuple[str, list[Any]]]:
+        """The files of parts in the object store: each once, as long as it is there."""
+        self._parts = {file: each for file, each in self._parts.items() if file.exists()}
+        for file in files.values():
+            if file not in self._parts:
+                self._parts[file] = [self._ray.put(file.read_bytes())]
+        return [(name, self._parts[file]) for name, file in files.items()]
 
     def ended(self, seconds: float) -> Iterable[Outcome]:
         ray = self._ray
@@ -149,10 +163,25 @@ class RayHosts:
             node.out = ran.why
         if ran.state in STATES:
             node.built.add(task.variant)
-        self._shared.setdefault((task.host_class, task.variant), {}).update(new)
-        self.built, self.taken = self.built + len(new), self.taken + taken
-        begun = not ran.full
-        return Outcome(node.name, task, ran.state, ran.why, ran.phase, ran.report, begun)
+        self._shared.setdefault((task.host_class, task.variant), {}).update(self._own(new))
+        self.built += artifacts_of(name for name, _ in new)
+        self.taken += taken
+        return Outcome(
+            node.name, task, ran.state, ran.why, ran.phase, ran.report, not ran.full, ran.data
+        )
+
+    def _own(self, new: Shared) -> Shared:
+        """What a host made, in this process's own store where cases are verified in parts: then it
+        outlives its host, and all parts of a case are measured with one built file."""
+        if not self.settings.in_parts:
+            return new
+        owned: Shared = []
+        with suppress(self._ray.exceptions.RayError):
+            for name, (reference,) in new:
+                owned.append(
+                    (name, [self._ray.put(self._ray.get(reference, timeout=FETCH_SECONDS))])
+                )
+        return owned
 
     def _death(self, node: RayNode, error: Exception) -> str:
         """Why a host gave no answer. Where it is not known to be dead, it gets another actor."""

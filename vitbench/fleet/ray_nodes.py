@@ -22,7 +22,7 @@ MOST_ACTORS = 3
 @dataclass(frozen=True)
 class FleetSettings:
     """`address` of Ray; `folder`, in which pytest runs on each host, with `arguments`; `globs` of
-    `--hosts`; how long a case may take."""
+    `--hosts`; how long a case may take; whether cases are verified in parts."""
 
     address: str
     folder: str
@@ -30,6 +30,7 @@ class FleetSettings:
     globs: tuple[str, ...]
     allow_mix: bool
     case_seconds: float
+    in_parts: bool = False
 
 
 @dataclass
@@ -58,12 +59,14 @@ class RayNode:
 
 
 class RayNodes:
-    """`known`: the versions that each must have, once that is decided."""
+    """`known`: the versions that each must have, and `images` the digest of the images, once that
+    is decided."""
 
     def __init__(self, ray: Any, settings: FleetSettings, say: Callable[[str], None]) -> None:
         self._ray, self.settings, self.say = ray, settings, say
         self._nodes: dict[str, RayNode] = {}
         self.known: Mapping[str, str] | None = None
+        self.images = ""
 
     def __iter__(self) -> Iterator[RayNode]:
         return iter(self._nodes.values())
@@ -134,6 +137,8 @@ class RayNodes:
         elif self.known and not self.settings.allow_mix:
             told = differing_versions([node.inspected], self.known)
             node.out = f"it has other versions: {told}" if told else ""
+        if self.images and node.inspected.files_sha256 != self.images:
+            node.out = node.out or "it has other images than the other hosts"
         if node.out and self.known:
             self.say(f"{node.name}: {node.out}: it takes no case")
 
@@ -169,7 +174,8 @@ class RayNodes:
             max_concurrency=2,  # a case, and the question what it does
             scheduling_strategy=NodeAffinitySchedulingStrategy(found["NodeID"], soft=False),
         )
-        return made.remote(self.settings.folder, self.settings.arguments)
+        settings = self.settings
+        return made.remote(settings.folder, settings.arguments, settings.in_parts)
 
 
 def _name_of(found: Mapping[str, Any]) -> str:

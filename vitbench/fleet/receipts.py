@@ -3,10 +3,12 @@
     plan.json                       what is to be measured, and with which options
     receipts/CLASS/CASE.json        a case that ended, with its report; written once, by rename
     attempts/CLASS/CASE.json        each time that a host was given the case, and how that ended
+    shards/CLASS/CASE/KIND/PART     what a part of a case gave, until the case has its receipt
 
 What is open is the plan without the receipts. Whoever is killed loses what runs, and nothing else.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,10 +19,11 @@ from typing import Any
 
 from vitbench.build.locks import locked
 from vitbench.errors import UserError
-from vitbench.fleet.plan import FleetPlan, Task
+from vitbench.fleet.plan import FleetPlan, Span, Task
+from vitbench.measure.shard_folder import name_of
 from vitbench.report.files import write
 
-PLAN, RECEIPTS, ATTEMPTS, LOCK = "plan.json", "receipts", "attempts", "lock"
+PLAN, RECEIPTS, ATTEMPTS, SHARDS, LOCK = "plan.json", "receipts", "attempts", "shards", "lock"
 MEASURED, UNAVAILABLE, FAILED = "measured", "unavailable", "failed"
 STATES = (MEASURED, UNAVAILABLE, FAILED)
 CUT_OFF = "the command that ran it was ended"
@@ -47,7 +50,8 @@ class Attempt:
 @dataclass(frozen=True)
 class Receipt:
     """A case that ended on a host. `state` is one of STATES; `why` is the reason of the last two.
-    `report` is that of the process that measured this case alone."""
+    `report` is that of the process that measured this case alone; of a part it has the `sha256` of
+    its file, and of the `conditions` that it was measured under."""
 
     task: Task
     state: str
@@ -126,18 +130,59 @@ class Receipts:
                     self._found[receipt.task] = receipt
                 except (OSError, ValueError, KeyError, TypeError):
                     self._say(f"{file}: the receipt cannot be read: its case is measured again")
+            for task in [*filter(self._damaged, self._found)]:
+                self._say(f"{self.file(task)}: missing or damaged: it is verified again")
+                del self._found[task]
         return self._found
 
-    def keep(self, receipt: Receipt) -> bool:
-        """Write a receipt, in one step. False where its case has one already, which stays: a host
-        that was taken for dead may answer after all. Raises UserError where it cannot write."""
+    def keep(self, receipt: Receipt, data: bytes = b"") -> bool:
+        """Write a receipt, in one step; before that `data`, the file of a part. False where its
+        case has one already, which stays: a host that was taken for dead may answer after all.
+        Raises UserError where it cannot write."""
         if receipt.task in self.found:
             return False
+        if data:
+            write(self.file(receipt.task), data)
         whole = replace(receipt, attempts=self.attempts(receipt.task))
         write(self._file(RECEIPTS, receipt.task), json.dumps(whole.to_json()))
         assert self._found is not None
         self._found[receipt.task] = whole
         return True
+
+    def contradiction(self, receipt: Receipt) -> str:
+        """Why a part does not go with the parts of its case that have receipts; "" where it does:
+        they merge only where all were measured under the same conditions."""
+        task, own = receipt.task, receipt.report.get("conditions")
+        for other, each in self.found.items() if task.part and own else ():
+            alike = (other.host_class, other.case, other.part.partition("-")[0])
+            if alike == (task.host_class, task.case, task.part.partition("-")[0]):
+                theirs = each.report.get("conditions", own)
+                return (
+                    ""
+                    if theirs == own
+                    else "it was measured with another built file, or on other "
+                    "images, than the parts before it"
+                )
+        return ""
+
+    def drop(self, task: Task) -> None:
+        """Delete the file of a part. Its receipt stays."""
+        self.file(task).unlink(missing_ok=True)
+
+    def file(self, task: Task) -> Path:
+        """The file of a part."""
+        return self.folder / SHARDS / task.host_class / part_file(task)
+
+    def _damaged(self, task: Task) -> bool:
+        """Whether the file of a part is not what its receipt says, and its case is open."""
+        wanted = self.found[task].report.get("sha256")
+        if not wanted or replace(task, part="") in self.found:
+            return False
+        try:
+            with self.file(task).open("rb") as file:
+                return bool(hashlib.file_digest(file, "sha256").hexdigest() != wanted)
+        except OSError:
+            return True
 
     def attempts(self, task: Task) -> tuple[Attempt, ...]:
         """Each time that a host was given the case, in this run and before it was resumed."""
@@ -169,5 +214,10 @@ class Receipts:
         write(self._file(ATTEMPTS, task), json.dumps([asdict(each) for each in attempts]))
 
     def _file(self, kind: str, task: Task) -> Path:
-        name = task.case.replace("/", "~").replace(":", "+")
+        name = "~".join(filter(None, (name_of(task.case), task.part)))
         return self.folder / kind / task.host_class / f"{name}.json"
+
+
+def part_file(task: Task) -> str:
+    """Where the file of a part lies below a folder of shards (measure/shard_folder.py)."""
+    return f"{name_of(task.case)}/{Span.parse(task.part).kind}/{task.part}"

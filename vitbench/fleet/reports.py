@@ -1,13 +1,14 @@
 """One report for each host of a run of many hosts, made of its receipts."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from vitbench.errors import some
-from vitbench.fleet.plan import FleetPlan, HostClass
+from vitbench.fleet.plan import FleetPlan, HostClass, Task
 from vitbench.fleet.receipts import Receipt, Receipts
 from vitbench.report.conflicts import conflicts
 from vitbench.report.files import write
@@ -41,6 +42,29 @@ def write_reports(receipts: Receipts, folder: Path) -> list[HostReport]:
             if not wrong:
                 write(file, dumps(report))
             found.append(HostReport(host, known.key, file, tuple(wrong)))
+    return found
+
+
+def write_class_reports(
+    receipts: Receipts, folder: Path, lost: Mapping[Task, str] = MappingProxyType({})
+) -> list[HostReport]:
+    """Write one report for each class, of the receipts of all its hosts: `RUN.json`, or
+    `RUN-CLASS.json` where there are several. What is `lost` has failed. Raises as `write_reports`.
+    """
+    plan, found = receipts.plan(), []
+    for known in plan.classes if plan else ():
+        whole = [each for task, each in receipts.found.items() if not task.part]
+        mine = [each for each in whole if each.task.host_class == known.key]
+        if not mine:
+            continue
+        name = receipts.folder.name + f"-{known.key[:8]}" * (len(plan.classes if plan else ()) > 1)
+        report, wrong = one_report(mine, known, len(mine) == len(known.cases))
+        if not wrong:
+            why = {task.case: why for task, why in lost.items() if task.host_class == known.key}
+            report["vitbench"]["failed"] = {**report["vitbench"]["failed"], **why}
+            write(folder / f"{name}.json", dumps(report))
+        hosts = ", ".join(sorted({each.host for each in mine}))
+        found.append(HostReport(hosts, known.key, folder / f"{name}.json", tuple(wrong)))
     return found
 
 

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
+from vitbench.fleet.parts import files_for, ready, spent, why_incomplete
 from vitbench.fleet.plan import FleetPlan, HostClass, Task
-from vitbench.fleet.receipts import STATES, Attempt, Receipt, Receipts
+from vitbench.fleet.receipts import STATES, Attempt, Receipt, Receipts, part_file
 from vitbench.fleet.schedule import Assignment, Host, exhausted, placements, why_lost
 
 LOOK_SECONDS = 1.0
@@ -17,7 +19,7 @@ LOOK_SECONDS = 1.0
 class Outcome:
     """A case that a host was given has ended. `state`: one of STATES, with the `report`; or "" and
     `why` there is none. `phase`: what the host did last. One that was not `begun` is no attempt of
-    those that a case has."""
+    those that a case has. `data`: the file of a part."""
 
     host: str
     task: Task
@@ -26,6 +28,7 @@ class Outcome:
     phase: str = ""
     report: Mapping[str, Any] = field(default_factory=dict)
     begun: bool = True
+    data: bytes = b""
 
 
 class Hosts(Protocol):
@@ -37,8 +40,9 @@ class Hosts(Protocol):
     def left_out(self) -> Sequence[str]:
         """A sentence on each host that takes no case."""
 
-    def start(self, given: Assignment) -> None:
-        """Begin a case. That it cannot begin is an Outcome of it."""
+    def start(self, given: Assignment, files: Mapping[str, Path]) -> None:
+        """Begin a case, which needs these files of parts, by their places below a folder of shards.
+        That it cannot begin is an Outcome of it."""
 
     def ended(self, seconds: float) -> Iterable[Outcome]:
         """The cases that ended; waits at most so long for one."""
@@ -78,11 +82,12 @@ def run_plan(
         if (wider := plan.joined(classes)) != plan:
             plan = wider
             receipts.keep_plan(plan)
-        open_tasks = [task for task in plan.tasks() if task not in receipts.found]
+        open_tasks = ready(plan, receipts.found, lambda task: exhausted(task, tries))
         for given in placements(open_tasks, there, running, tries):
             receipts.begin(given.task, given.host.name)
             running.append(given)
-            hosts.start(given)
+            parts = files_for(plan, given.task, receipts.found)
+            hosts.start(given, {part_file(each): receipts.file(each) for each in parts})
         show(FleetState(plan, there, tuple(running), receipts.found))
         if running:
             idle_since = None
@@ -96,19 +101,26 @@ def run_plan(
             running = [g for g in running if (g.host.name, g.task) != (each.host, each.task)]
             if (attempt := _settle(each, receipts, say)) and each.begun:
                 tries.setdefault(each.task, []).append(attempt)
-    lost = {
-        task: why_lost(task, plan, tries.get(task, ()), hosts.left_out()) for task in open_tasks
-    }
+        for task in spent(plan, receipts.found):
+            receipts.drop(task)
+
+    def why(task: Task) -> str:
+        return why_lost(task, plan, tries.get(task, ()), hosts.left_out())
+
+    left = [task for task in plan.tasks() if task not in receipts.found]
+    lost = {task: why_incomplete(plan, task, receipts.found, why) for task in left}
     return FleetState(plan, there, (), receipts.found, lost)
 
 
 def _settle(ended: Outcome, receipts: Receipts, say: Callable[[str], None]) -> Attempt | None:
     """Write what came of a case. Returns the attempt where that was no receipt."""
     why = "" if ended.state in STATES else ended.why or "nobody knows why"
+    receipt = Receipt(ended.task, ended.state, ended.host, ended.report, ended.why)
+    if not why:
+        why = receipts.contradiction(receipt)
     attempt = receipts.end(ended.task, ended.host, ended.phase, why)
-    if ended.state in STATES:
-        receipt = Receipt(ended.task, ended.state, ended.host, ended.report, ended.why)
-        if receipts.keep(receipt):
+    if not why:
+        if receipts.keep(receipt, ended.data):
             words = f": {ended.why}" if ended.why else ""
             say(f"{ended.host}: {ended.task} {ended.state}{words}")
         else:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vitbench.build import identity
-from vitbench.build.artifacts import ArtifactCache
+from vitbench.build.artifacts import PIXELS, ArtifactCache
 from vitbench.build.entry import key
 from vitbench.errors import UserError, some
 from vitbench.measure.photos import Photo, counted
@@ -105,7 +105,7 @@ def make_sample(
     read now, unless `cache` has their facts. Raises UserError where one cannot be read or labelled.
     """
     labels, ids = _labels(photos, class_labels), tuple(photo.id for photo in photos)
-    files = _files_sha256(photos)
+    files = files_sha256(photos)
     folder = cache.folder if cache else None
     images = Preprocessed(photos, preprocess, heads_of(ids, labels), folder, limit_bytes)
     pixels = identity.of_pixels(files, preprocess)
@@ -114,7 +114,7 @@ def make_sample(
         if cache and pixels:
             with suppress(UserError):  # of the cache: whoever cannot do without it says so
                 known = identity.of_facts(pixels, labels)
-                return dict(cache.json("pixels", known, images.facts))
+                return dict(cache.json(PIXELS, known, images.facts))
         return images.facts()
 
     early = images.fits or pixels is None
@@ -134,7 +134,7 @@ def make_sample(
     )
 
 
-def _files_sha256(photos: Sequence[Photo]) -> str:
+def files_sha256(photos: Sequence[Photo]) -> str:
     """Of the text of a list of pairs, name and digest."""
     found = hashlib.sha256(b"[")
     for number, photo in enumerate(photos):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,3 @@ def read_shard(file: Path) -> ShardCounts:
         raise UserError(f"{file}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{file}: the shard is damaged: verify it again") from error
-
-
-def read_shards(folder: Path) -> Iterator[ShardCounts]:
-    """Those of all files of a folder; none where there is no folder."""
-    return map(read_shard, sorted(folder.glob("*")))

@@ -5,6 +5,7 @@ They merge to the bit where all machines are of one class. Nothing here knows of
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +36,23 @@ OTHER = {
     "code": "with another vitbench",
     "threads": "with another number of threads",
     "gpus": "on another GPU",
+    "against": "beside another reference",
 }
 
 
 @dataclass(frozen=True)
 class Whole:
-    """What all shards of one case are parts of: `total` images in batches of `batch`, of the sample
-    that `sample` is the key of (`Sample.key`). `conditions`: those that all shards must have been
-    measured under; None where it is enough that all have the same."""
+    """What all shards of one case are parts of: `total` images in batches of `batch`. `conditions`:
+    all that the outputs depend on (`build.identity.of_logits`), the sample included."""
 
     total: int
     batch: int
-    sample: str
-    conditions: Mapping[str, Any] | None = None
+    conditions: Mapping[str, Any]
+
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """The conditions, after a trip through JSON."""
+        return dict(json.loads(json.dumps(self.conditions)))
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,6 @@ def verify_shard(
     deployment: Deployment,
     images: Images,
     part: range,
-    conditions: Mapping[str, Any],
 ) -> ShardCounts:
     """Measure one part of a sample. `images` are the whole sample's: of others than the part, the
     first few are read that fill up the last batch. Raises ValueError where the part is not one of
@@ -91,7 +95,7 @@ def verify_shard(
         stop=part.stop,
         total=whole.total,
         batch=whole.batch,
-        conditions=json.loads(json.dumps(conditions)),
+        conditions=whole.plain,
         columns={key: [value for each in sound for value in each.columns[key]] for key in names},
         outputs=np.concatenate([each.outputs for each in sound or answers]),
         problem=answers[-1].problem,
@@ -105,7 +109,6 @@ def answer_shard(
     deployment: Deployment,
     images: Images,
     part: range,
-    conditions: Mapping[str, Any],
 ) -> ShardCounts:
     """The outputs alone of one part, as `verify_shard`: those of a reference, which is compared
     with nothing."""
@@ -116,7 +119,7 @@ def answer_shard(
         stop=part.stop,
         total=whole.total,
         batch=whole.batch,
-        conditions=json.loads(json.dumps(conditions)),
+        conditions=whole.plain,
         columns={},
         outputs=np.concatenate(outputs),
     )
@@ -135,7 +138,7 @@ def merge(case: ShardedCase, shards: Sequence[ShardCounts], folder: Path | None 
     disk of `folder` meanwhile.
 
     Raises UserError where shards are missing, doubled or damaged, or where they are not of the
-    case's sample and batch, or not all of one machine class, build and version.
+    case's sample and batch, or of another machine class, build or version than `case`.
     """
     ordered = _in_order(case.whole, shards)
     gathered = Gathered(
@@ -179,18 +182,16 @@ def _refusals(whole: Whole, ordered: Sequence[ShardCounts]) -> Iterator[str]:
     """A sentence for each reason why shards, in the order of their images, do not merge."""
     for shard in ordered:
         name = _named(range(shard.start, shard.stop))
-        first = ordered[0].conditions if whole.conditions is None else whole.conditions
-        if (shard.total, shard.conditions.get("sample")) != (whole.total, whole.sample):
+        of = (shard.total, shard.conditions.get("sample"))
+        if of != (whole.total, whole.plain.get("sample")):
             yield f"{name} was measured on other images: verify it again on those of this sample"
         elif shard.batch != whole.batch or shard.start % whole.batch or _ends_within(whole, shard):
             yield f"{name} is not one of whole batches of {whole.batch}: verify it again"
         elif _damaged(shard):
             yield f"{name} is damaged: its counts are not of {shard.stop - shard.start} images"
-        elif others := _others(first, shard.conditions):
-            than = _named(range(ordered[0].start, ordered[0].stop))
-            than = than if whole.conditions is None else "this process has it"
+        elif others := _others(whole.plain, shard.conditions):
             yield (
-                f"{name} was measured {' and '.join(others)} than {than}: verify all shards of a "
+                f"{name} was measured {' and '.join(others)} than here: verify all shards of a "
                 "case on machines of one class"
             )
     done, missing = 0, list[range]()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,21 +11,23 @@ from numpy.typing import NDArray
 
 from vitbench.build import identity
 from vitbench.build.artifacts import ArtifactCache
-from vitbench.case import Case, Limits
+from vitbench.build.entry import key
+from vitbench.case import AGREEMENT_REFERENCE, Case, Limits
 from vitbench.errors import UserError
 from vitbench.heads import HEADS, SINGLE_LABEL
 from vitbench.judge.agreement import Agreement, doomed, judge_agreement
 from vitbench.judge.reference import by_identity
 from vitbench.measure.agreement import compare, logits_by_batch
 from vitbench.measure.columns import compact
-from vitbench.measure.gathered import unpacked
+from vitbench.measure.gathered import ComparisonTerms, ReferenceLogits, unpacked
 from vitbench.measure.inputs import Inputs
+from vitbench.measure.shard_files import ShardCounts
+from vitbench.measure.shard_folder import ShardFolder
+from vitbench.measure.shards import ShardedCase, Whole, answer_shard, verify_shard
 from vitbench.models import Model
 from vitbench.runtimes import Deployment
 from vitbench.runtimes.catalogue import Catalogue
 
-AGREEMENT_REFERENCE = "fp32"
-"""The variant that predictions are compared with, on the CPU, whatever times are compared with."""
 PROGRESS_SECONDS = 10.0  # between two lines on a long verification
 KEPT_BYTES = 2**21  # of a case's logits on the sample: 512 images of 1,000 classes
 
@@ -64,6 +67,7 @@ class Verifications:
 
     By a case: `deployment` loads it, `conditions` are all that its logits depend on, the images
     included, and raise Unavailable where it cannot run here. `model` gives a model by its name.
+    With `shards` no case is asked for its whole sample: that was done in parts.
     """
 
     def __init__(
@@ -80,13 +84,15 @@ class Verifications:
         self._catalogue, self._conditions, self._deployment = catalogue, conditions, deployment
         self._verified: dict[tuple[Case, Case], Verification] = {}
         self._answers: dict[Case, list[NDArray[np.float32]]] = {}
+        self._sharded: dict[Case, ShardedCase] = {}
+        self.shards: ShardFolder | None = None
 
     def verify(self, case: Case, against: Case | None = None) -> Verification:
         """Whether a case keeps its limits against another one over the model's whole sample.
 
         `against` is the agreement reference at the same batch unless another case is given.
         """
-        against = against or Case(case.model, AGREEMENT_REFERENCE, "cpu", case.batch)
+        against = against or case.agreement_reference
         if (case, against) not in self._verified:
             self._verified[case, against] = self._verify(case, against)
         return self._verified[case, against]
@@ -99,9 +105,43 @@ class Verifications:
         images = self._inputs.sample(case.model).images
 
         def compute() -> Iterator[NDArray[np.float32]]:
+            if self.shards:
+                return self.shards.logits(case, self._whole(case))
             return logits_by_batch(self._asked(case), images, case.batch)
 
         return self._cache.array("logits", self._conditions(case), len(images), compute)
+
+    def answer_part(self, case: Case, part: range) -> ShardCounts:
+        """The outputs of a case over a part of its model's sample (measure/shards.py)."""
+        self._say(f"asking {case.id} for images {part.start:,} to {part.stop - 1:,}")
+        whole, images = self._whole(case), self._inputs.sample(case.model).images
+        return answer_shard(whole, self._deployment(case), images, part)
+
+    def verify_part(self, case: Case, part: range) -> ShardCounts:
+        """What a case answers to a part of its model's sample, beside the agreement reference."""
+        sharded, images = self._whole_case(case), self._inputs.sample(case.model).images
+        deployment = self._deployment(case)
+        self._say(f"verifying {case.id} on images {part.start:,} to {part.stop - 1:,}")
+        return verify_shard(sharded, deployment, images, part)
+
+    def _whole(self, case: Case, more: Mapping[str, Any] = MappingProxyType({})) -> Whole:
+        conditions = {**self._conditions(case), **more}
+        return Whole(len(self._inputs.sample(case.model).ids), case.batch, conditions)
+
+    def _whole_case(self, case: Case) -> ShardedCase:
+        """What all parts of a case are verified and merged by."""
+        if case not in self._sharded:
+            sample, (head, threshold) = self._inputs.sample(case.model), self._reading(case.model)
+            names, synthetic = self._labels(case.model), self._model(case.model).weights.synthetic
+            terms = ComparisonTerms(
+                sample.ids, sample.clusters, sample.labels, names, synthetic, head, threshold
+            )
+            reference = ReferenceLogits(self.logits(case.agreement_reference), threshold)
+            limits = self._catalogue.variant(case.variant).limits
+            against = key(self._conditions(case.agreement_reference))
+            whole = self._whole(case, {"against": against})
+            self._sharded[case] = ShardedCase(whole, terms, reference, limits)
+        return self._sharded[case]
 
     def _asked(self, case: Case) -> Deployment:
         """What answers the sample's batches in their order: the deployment, unless this run has
@@ -137,6 +177,8 @@ class Verifications:
         return Verification(agreement, measured, unpacked(measured.pop("first_output")))
 
     def _compare(self, case: Case, against: Case) -> dict[str, Any]:
+        if self.shards and against == case.agreement_reference:
+            return self.shards.merged(case, self._whole_case(case))
         sample = self._inputs.sample(case.model)
         limits = self._catalogue.variant(case.variant).limits
         reference, deployment = self.logits(against), self._asked(case)

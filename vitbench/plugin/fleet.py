@@ -3,7 +3,9 @@
 `--fleet-asks=FD` is a pipe of the process that started this one: when its other end closes, this
 process ends, with all that it started. With `--collect-only` cases.json of `--fleet-folder=DIR` has
 what the options choose here. `--fleet-variant=NAME` measures cases of this variant alone, one after
-the other: each when a line of the pipe has its id; case.json has the report of this case.
+the other: each when a line of the pipe has its id; case.json has the report of this case. With
+`--fleet-shards=DIR` cases are verified in parts, which lie there (measure/shard_folder.py): a line
+may have the name of a part after the id, and shard.bin has what the case gave.
 """
 
 import os
@@ -11,10 +13,14 @@ import queue
 import shutil
 import signal
 import threading
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from vitbench.measure.session import Session
 
 ASKED = pytest.StashKey["queue.Queue[str]"]()
 
@@ -25,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--fleet-folder", type=Path, metavar="DIR", help="where the answers are written"
     )
+    group.addoption("--fleet-shards", type=Path, metavar="DIR", help="where the parts are")
     group.addoption("--fleet-variant", metavar="NAME", help="MODEL/VARIANT/DEVICE of all cases")
 
 
@@ -56,6 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
+    from vitbench.measure.shard_folder import ShardFolder
     from vitbench.plugin.measuring import PHASE
     from vitbench.plugin.options import SESSION, session_of
 
@@ -63,6 +71,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if SESSION not in config.stash:
         return
     config.stash[PHASE] = session_of(config).say
+    if folder := config.option.fleet_shards:
+        session_of(config).verifications.shards = ShardFolder(folder)
     if config.option.fleet_folder and config.option.collectonly:
         _write(config, "cases.json", _chosen(config, session.items))
 
@@ -73,10 +83,14 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     from vitbench.plugin.recording import recorder_of
 
     config = session.config
-    if not config.option.fleet_variant or session.testsfailed or not session.items:
+    has_work = session.items or config.option.fleet_shards
+    if not config.option.fleet_variant or session.testsfailed or not has_work:
         return None
     while True:
-        case = config.stash[ASKED].get()
+        case, _, part = config.stash[ASKED].get().partition(" ")
+        if part:
+            _write(config, "case.json", _part(config, case, part))
+            continue
         for item in session.items:
             if case in _ids([item]):
                 # What the session has, models and reference, stays: no item is the last one.
@@ -85,6 +99,33 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         recorder.complete = True
         _write(config, "case.json", recorder.report())
         recorder.start_over()
+
+
+def _part(config: pytest.Config, case: str, name: str) -> dict[str, Any]:
+    """Verifies a case on a part of its sample. What came of it: as `fleet.case_process.Ran`."""
+    from vitbench.build.entry import key
+    from vitbench.case import Case
+    from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
+    from vitbench.fleet.plan import Span
+    from vitbench.fleet.receipts import MEASURED, UNAVAILABLE
+    from vitbench.measure.shard_files import shard_bytes
+    from vitbench.measure.shard_folder import LOGITS
+    from vitbench.plugin.options import session_of
+    from vitbench.report.files import write
+
+    part, asked = Span.parse(name), session_of(config).verifications
+    measure = asked.answer_part if part.kind == LOGITS else asked.verify_part
+    try:
+        counts = measure(Case.parse(case), range(part.start, part.stop))
+        write(config.option.fleet_folder / "shard.bin", data := shard_bytes(counts))
+    except Unavailable as reason:
+        return {"state": UNAVAILABLE, "why": str(reason)}
+    except (UserError, WorkerFailed) as error:
+        return {"why": str(error)}
+    except Exception as error:
+        return {"why": with_kind(error)}
+    digests = {"sha256": sha256(data).hexdigest(), "conditions": key(counts.conditions)}
+    return {"state": MEASURED, "report": digests}
 
 
 def _ids(items: list[pytest.Item]) -> list[str]:
@@ -108,7 +149,8 @@ def _chosen(config: pytest.Config, items: list[pytest.Item]) -> dict[str, Any]:
     from vitbench.plugin.options import session_of
     from vitbench.plugin.selecting import selected
 
-    options = session_of(config).options
+    session = session_of(config)
+    options = session.options
     asked = given(config).model or [spec.name for spec in options.models]
     return {
         "machine": environment.describe(options.threads, {}),
@@ -118,4 +160,13 @@ def _chosen(config: pytest.Config, items: list[pytest.Item]) -> dict[str, Any]:
         "cases": _ids(items),
         "models": dict(zip((spec.name for spec in options.models), asked, strict=True)),
         "selected": selected(config),
+        **(_images(session) if config.option.fleet_shards else {}),
     }
+
+
+def _images(session: "Session") -> dict[str, Any]:
+    """How many images there are to verify on, and what their files are."""
+    from vitbench.measure.sample import files_sha256
+
+    photos = session.inputs.photos
+    return {"images": len(photos), "files_sha256": files_sha256(photos)}

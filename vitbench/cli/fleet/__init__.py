@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from vitbench.cli.fleet import run
+from vitbench.cli.fleet import run, verify
 
-COMMANDS = {"run": run}
+COMMANDS = {"run": run, "verify": verify}
 
 
 def register(commands: Any) -> None:
