@@ -1,4 +1,4 @@
-"""A cluster of Ray on this machine, and `vitbench fleet run` on it. Needs the extra `fleet`."""
+"""A cluster of Ray on this machine, and `vitbench fleet` on it. Needs the extra `fleet`."""
 
 import json
 import os
@@ -62,17 +62,24 @@ def local_cluster() -> Iterator[LocalCluster]:
 class FleetRun:
     """The command in a process of its own, in the folder of a project."""
 
-    def __init__(self, cluster: LocalCluster, folder: Path, receipts: Path, *words: str) -> None:
+    def __init__(
+        self,
+        cluster: LocalCluster,
+        folder: Path,
+        receipts: Path,
+        *words: str,
+        command: str = "run",
+    ) -> None:
         self.receipts = receipts
         self.output = receipts.with_suffix(f".{time.monotonic_ns()}.txt")
-        command = [
-            sys.executable, "-m", "vitbench", "fleet", "run", f"--address={cluster.address}",
+        whole = [
+            sys.executable, "-m", "vitbench", "fleet", command, f"--address={cluster.address}",
             f"--receipts={receipts}", f"--reports={receipts.parent / 'reports'}", *words,
         ]  # fmt: skip
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
         with self.output.open("wb") as file:
             self.process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT
+                whole, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT
             )
 
     @property
