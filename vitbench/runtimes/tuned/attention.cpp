@@ -49,7 +49,6 @@ float softmax(float* scores, int64_t n, float scale, Half* to, int64_t count) {
 at::Tensor attention(const at::Tensor& qkv, int64_t heads, int64_t queries) {
   const int64_t batch = qkv.size(0), n = qkv.size(1), width = qkv.size(2) / 3, d = width / heads;
 #ifdef __AVX512BF16__
-  const auto up = [](int64_t count, int64_t step) { return (count + step - 1) / step; };
   const int64_t pairs = up(n, 2), panels = up(n, COLUMNS), parts = up(d, COLUMNS);
   const int64_t blocks = up(queries, ROWS), stride = 3 * width;
   const float scale = 1 / std::sqrt(static_cast<float>(d));

@@ -116,7 +116,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
                       residual ? added.const_data_ptr<float>() : nullptr, with_gelu, n};
   const auto* rows_of = reinterpret_cast<const int32_t*>(q);
   const auto* panels = reinterpret_cast<const int32_t*>(weight.const_data_ptr<int8_t>());
-  const int64_t blocks = (m + ROWS - 1) / ROWS, values = padded / 4;
+  const int64_t blocks = up(m, ROWS), values = padded / 4;
   void* to = out.mutable_data_ptr();
   at::parallel_for(0, weight.size(0) * blocks, 1, [=](int64_t begin, int64_t end) {
     float product[ROWS * COLUMNS];
@@ -127,8 +127,13 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
         for (int64_t r = row; r < row + rows; ++r)
           for (int64_t c = first; c < first + COLUMNS; c += 16)
             __builtin_prefetch(finish.residual + r * n + c);
+      // The next panel comes from the memory while this one is multiplied with every row.
+      const int64_t lines = up(8 * COLUMNS / LINE, blocks), done = unit % blocks * lines;
+      const bool needed = unit / blocks < (end - 1) / blocks && done < 8 * COLUMNS / LINE;
+      const Ahead ahead{panels + (first + COLUMNS) * values + done * LINE * (values / 8),
+                        needed ? lines : 0};
       multiply_some<Int8>(rows, rows_of + row * values, values, panels + first * values, values,
-                          product, COLUMNS);
+                          product, COLUMNS, ahead);
       if (half) finish(product, row, rows, first, static_cast<Half*>(to));
       else finish(product, row, rows, first, static_cast<float*>(to));
     }

@@ -29,10 +29,11 @@ struct Int8 {
   using Sum = __m512i;
   static constexpr int64_t TURN = 1;  // 4-byte values of a row in one turn of the inner loop
   // GCC 12 copies each sum in each turn, and halves the speed, unless it is told not to.
+  template <int64_t V>
   static void add(Sum* sum, const int32_t* a, const __m512i* w) {
     const __m512i row = _mm512_set1_epi32(*a);
 #pragma GCC unroll 4
-    for (int64_t v = 0; v < VECTORS; ++v)
+    for (int64_t v = 0; v < V; ++v)
       asm("vpdpbusd %2, %1, %0" : "+v"(sum[v]) : "v"(row), "v"(w[v]));
   }
   static Sum load(const int32_t* from) { return _mm512_loadu_si512(from); }
@@ -49,13 +50,14 @@ constexpr float LEVELS = 127;
 struct Int8 {
   using Sum = __m256i;
   static constexpr int64_t TURN = 2;
+  template <int64_t V>
   static void add(Sum* sum, const int32_t* a, const __m256i* w) {
     const __m256i ones = _mm256_set1_epi16(1);
     const __m256i low = _mm256_set1_epi32(a[0]), high = _mm256_set1_epi32(a[1]);
 #pragma GCC unroll 2
-    for (int64_t v = 0; v < VECTORS; ++v) {
+    for (int64_t v = 0; v < V; ++v) {
       const __m256i pairs = _mm256_add_epi16(_mm256_maddubs_epi16(low, w[v]),
-                                             _mm256_maddubs_epi16(high, w[VECTORS + v]));
+                                             _mm256_maddubs_epi16(high, w[V + v]));
       sum[v] = _mm256_add_epi32(sum[v], _mm256_madd_epi16(pairs, ones));
     }
   }
@@ -66,45 +68,62 @@ struct Int8 {
 };
 #endif
 constexpr int64_t COLUMNS = VECTORS * LANES;
+constexpr int64_t LINE = 16;  // 4-byte values in a cache line
 
-// Products of R rows, `stride` apart, with a panel (k, COLUMNS); k and `stride` in 4-byte values.
-// They go to rows of `out` that are `width` apart. A function of its own, so that all registers are
-// its own.
-template <class Kind, int64_t R>
+// How many steps it takes to come to `count`.
+constexpr int64_t up(int64_t count, int64_t step) { return (count + step - 1) / step; }
+
+// What a product fetches meanwhile: `lines` cache lines of the memory with each 8 values of k. (A core
+// waits for few lines at a time: all at once they would hold up the product's own.)
+struct Ahead {
+  const int32_t* from = nullptr;
+  int64_t lines = 0;
+};
+
+// Products of R rows, `stride` apart, with the first V vectors of a panel (k, COLUMNS); k and
+// `stride` in 4-byte values. They go to rows of `out` that are `width` apart. A function of its
+// own, so that all registers are its own.
+template <class Kind, int64_t V, int64_t R>
 [[gnu::noinline]] void multiply(const int32_t* a, int64_t stride, const int32_t* panel, int64_t k,
-                                float* out, int64_t width) {
-  typename Kind::Sum sum[R][VECTORS] = {};
+                                float* out, int64_t width, Ahead ahead) {
+  typename Kind::Sum sum[R][V] = {};
   for (int64_t i = 0; i < k; i += Kind::TURN, panel += Kind::TURN * COLUMNS) {
-    typename Kind::Sum w[Kind::TURN * VECTORS];
+    if (i % 8 == 0)
+      for (int64_t line = 0; line < ahead.lines; ++line, ahead.from += LINE)
+        __builtin_prefetch(ahead.from, 0, 2);
+    typename Kind::Sum w[Kind::TURN * V];
 #pragma GCC unroll 4
-    for (int64_t v = 0; v < Kind::TURN * VECTORS; ++v) w[v] = Kind::load(panel + v * LANES);
+    for (int64_t v = 0; v < Kind::TURN * V; ++v)
+      w[v] = Kind::load(panel + v / V * COLUMNS + v % V * LANES);
 #pragma GCC unroll 8
-    for (int64_t r = 0; r < R; ++r) Kind::add(sum[r], a + r * stride + i, w);
+    for (int64_t r = 0; r < R; ++r) Kind::template add<V>(sum[r], a + r * stride + i, w);
   }
 #pragma GCC unroll 8
   for (int64_t r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int64_t v = 0; v < VECTORS; ++v)
+    for (int64_t v = 0; v < V; ++v)
       Kind::floats(sum[r][v]).store(out + r * width + v * LANES);
 }
 
 // The same of 1 to ROWS rows.
-template <class Kind, int64_t R = ROWS>
+template <class Kind, int64_t V = VECTORS, int64_t R = ROWS>
 void multiply_some(int64_t rows, const int32_t* a, int64_t stride, const int32_t* panel, int64_t k,
-                   float* out, int64_t width) {
+                   float* out, int64_t width, Ahead ahead = {}) {
   if constexpr (R > 1)
-    if (rows < R) return multiply_some<Kind, R - 1>(rows, a, stride, panel, k, out, width);
-  multiply<Kind, R>(a, stride, panel, k, out, width);
+    if (rows < R)
+      return multiply_some<Kind, V, R - 1>(rows, a, stride, panel, k, out, width, ahead);
+  multiply<Kind, V, R>(a, stride, panel, k, out, width, ahead);
 }
 
 #ifdef __AVX512BF16__
 struct Bfloat16 {
   using Sum = __m512;
   static constexpr int64_t TURN = 1;
+  template <int64_t V>
   static void add(Sum* sum, const int32_t* a, const __m512* w) {
     const __m512 row = _mm512_castsi512_ps(_mm512_set1_epi32(*a));
 #pragma GCC unroll 4
-    for (int64_t v = 0; v < VECTORS; ++v)
+    for (int64_t v = 0; v < V; ++v)
       asm("vdpbf16ps %2, %1, %0" : "+v"(sum[v]) : "v"(row), "v"(w[v]));
   }
   static Sum load(const int32_t* from) { return _mm512_loadu_ps(from); }
