@@ -7,15 +7,51 @@
 
 namespace {
 
+// Calls f(i, u, count) for each vector of k values, from i on, where u, 0 to 3, says which of four sums
+// the vector may go to: they do not wait for each other.
+template <class F>
+[[gnu::always_inline]] inline void each_vector(int64_t k, const F& f) {
+  int64_t i = 0;
+  for (; i + 4 * LANES <= k; i += 4 * LANES)
+#pragma GCC unroll 4
+    for (int64_t u = 0; u < 4; ++u) f(i + u * LANES, u, LANES);
+  for (; i < k; i += LANES) f(i, 0, std::min(LANES, k - i));
+}
+
+// The sum of a function of each vector of a row; `of` gives 0 for what fills up the last one.
+template <class Of>
+[[gnu::always_inline]] inline float total(int64_t k, const Of& of) {
+  Floats sums[4] = {Floats(0), Floats(0), Floats(0), Floats(0)};
+  each_vector(k, [&](int64_t i, int64_t u, int64_t count) { sums[u] = sums[u] + of(i, count); });
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])).reduce_add();
+}
+
+void layer_norm(float* x, int64_t k, const float* weight, const float* bias, float eps) {
+  const Floats mean(total(k, [&](int64_t i, int64_t n) { return load(x + i, n); }) / k);
+  const Floats inverse(1 / std::sqrt(eps + total(k, [&](int64_t i, int64_t n) {
+    const Floats from_mean = Floats::set(Floats(0), load(x + i, n) - mean, n);
+    return from_mean * from_mean;
+  }) / k));
+  each_vector(k, [&](int64_t i, int64_t, int64_t n) {
+    const Floats y = (load(x + i, n) - mean) * inverse * load(weight + i, n) + load(bias + i, n);
+    store(x + i, y, n);
+  });
+}
+
 // x ~ scale * (q - zero), q in 0..LEVELS.
 void quantize(const float* x, int64_t k, uint8_t* q, float& scale, float& zero) {
-  Floats below(0), above(0);
-  for (int64_t i = 0; i < k; i += LANES) {
-    const Floats some = Floats::loadu(x + i, std::min(LANES, k - i));  // filled up with zeros
-    below = at::vec::clamp_min(some.neg(), below);
-    above = at::vec::clamp_min(some, above);
-  }
-  const float low = -below.reduce_max(), high = above.reduce_max();
+  Floats below[4] = {Floats(0), Floats(0), Floats(0), Floats(0)};
+  Floats above[4] = {Floats(0), Floats(0), Floats(0), Floats(0)};
+  each_vector(k, [&](int64_t i, int64_t u, int64_t n) {
+    const Floats some = load(x + i, n);  // filled up with zeros
+    below[u] = at::vec::clamp_min(some.neg(), below[u]);
+    above[u] = at::vec::clamp_min(some, above[u]);
+  });
+  const auto largest = [](const Floats* of) {
+    using at::vec::clamp_min;
+    return clamp_min(clamp_min(of[0], of[1]), clamp_min(of[2], of[3])).reduce_max();
+  };
+  const float low = -largest(below), high = largest(above);
   scale = std::max(high - low, 1e-30f) / LEVELS;
   const float inverse = 1 / scale;
   zero = static_cast<float>(static_cast<int32_t>(0.5f - low * inverse));
@@ -23,18 +59,6 @@ void quantize(const float* x, int64_t k, uint8_t* q, float& scale, float& zero) 
 #pragma omp simd
   for (int64_t i = 0; i < k; ++i)
     q[i] = static_cast<uint8_t>(static_cast<int32_t>(std::min(x[i] * inverse + shift, LEVELS)));
-}
-
-void layer_norm(float* x, int64_t k, const float* weight, const float* bias, float eps) {
-  const auto plus = [](Floats a, Floats b) { return a + b; };
-  const Floats mean(at::vec::reduce_all<float>(plus, x, k) / k);
-  const auto square = [&](Floats each) { return (each - mean) * (each - mean); };
-  const float squares = at::vec::map_reduce_all<float>(square, plus, x, k);
-  const Floats inverse(1 / std::sqrt(squares / k + eps));
-  const auto normal = [&](Floats each, Floats w, Floats b) {
-    return (each - mean) * inverse * w + b;
-  };
-  at::vec::map3<float>(normal, x, x, weight, bias, k);
 }
 
 // x * Phi(x), where Phi(x) - 1/2 is an odd polynomial up to |x| = 4 and constant beyond: fitted by
@@ -57,7 +81,9 @@ void quantize_rows(const at::Tensor& x, const float* norm, float eps, int64_t k,
   at::parallel_for(0, x.numel() / k, 8, [&](int64_t begin, int64_t end) {
     std::vector<float> row(k);
     for (int64_t r = begin; r < end; ++r) {
-      std::copy_n(from + r * k, k, row.data());
+      each_vector(k, [&](int64_t i, int64_t, int64_t n) {
+        store(&row[i], load(from + r * k + i, n), n);
+      });
       if (norm) layer_norm(row.data(), k, norm, norm + k, eps);
       quantize(row.data(), k, q + r * padded, scale[r], zero[r]);
     }

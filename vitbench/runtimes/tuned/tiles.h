@@ -134,9 +134,15 @@ using Half = at::BFloat16;  // what one of our layers hands to the next
 void store(Half* to, Floats x, int64_t count) {
   _mm256_mask_storeu_epi16(to, (1u << count) - 1, (__m256i)_mm512_cvtneps_pbh(x));
 }
+Floats load(const Half* from, int64_t count) {
+  const __m256i halves = _mm256_maskz_loadu_epi16((1u << count) - 1, from);
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
 #else
 using Half = float;
 #endif
+// The first values of a vector; those that are not loaded are 0.
+Floats load(const float* from, int64_t count) { return Floats::loadu(from, count); }
 void store(float* to, Floats x, int64_t count) { x.store(to, static_cast<int>(count)); }
 
 // A new tensor, in the memory of an earlier one that nobody holds any more. glibc would give blocks
