@@ -99,6 +99,12 @@ def compiled(pattern):
     return count
 
 
+def tuned(placement):
+    """A block in one region is four of them."""
+    single, blocks = (profiled(f"vitbench_.*::{name}$")(placement) for name in ("linear", "block"))
+    return single + 4 * blocks
+
+
 INT8 = profiled("quantized::linear_dynamic")
 QLINEAR = compiled(r"_qlinear_pointwise\w*\(")
 ORT = profiled("|".join(INTEGER_PRODUCTS))
@@ -109,7 +115,7 @@ PRODUCTS = {
     "int8-dynamic-qnnpack": INT8,
     "scripted-int8": INT8,
     "lite-int8": INT8,
-    "tuned-int8": profiled("vitbench_.*::linear"),
+    "tuned-int8": tuned,
     "ort-int8-dynamic": ORT,
     "ort-int8-static": ORT,
     "openvino-int8": OPENVINO,

@@ -1,4 +1,4 @@
-"""The layers of `tuned-int8` against torch's float32, where a kernel goes wrong: at its edges.
+"""The layers of `tuned-int8` and `tuned-bf16` against torch's float32, at the kernels' edges.
 
 In each set of instructions that this CPU has: the best one is what `tuned-int8` takes.
 """
@@ -15,17 +15,21 @@ from vitbench.case import Case
 from vitbench.errors import Unavailable
 from vitbench.measure.session import Session
 from vitbench.runtimes import Placement, tuned, variant
-from vitbench.runtimes.tuned import layers, library
+from vitbench.runtimes.tuned import blocks, layers, library, packing
 
 # Compiled once: not by each of xdist's workers.
 pytestmark = pytest.mark.xdist_group("tuned")
 
 
-@pytest.fixture(scope="module", params=library.ISAS, ids=lambda isa: isa.name)
+KINDS = [(isa, "int8") for isa in library.ISAS]
+KINDS += [(isa, "bf16") for isa in library.ISAS if isa.narrow]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: f"{kind[0].name}-{kind[1]}")
 def compiled(request, cache, tmp_path_factory):
-    """A set of instructions, and the operators compiled for it and loaded: those of the best set
-    are the ones of the artifact."""
-    isa = request.param
+    """A set of instructions, the operators compiled for it and loaded, and the precision of the
+    products: those of the best set are the ones of the artifact."""
+    isa, precision = request.param
     try:
         tuned.supports(variant("tuned-int8"), "cpu")
     except Unavailable as reason:
@@ -38,7 +42,7 @@ def compiled(request, cache, tmp_path_factory):
     else:
         file = tmp_path_factory.mktemp("tuned") / "layers.so"
         library.build(isa, file)
-    return isa, library.register(isa.name, file)
+    return isa, library.register(isa.name, file), precision
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +79,7 @@ def error(found, wanted):
 def test_it_is_the_linear_layer_but_for_rounding(ours, m, k, n):
     """Seven bits a side leave about 2 % of the result's norm, whatever is left over at an edge."""
     torch = pytest.importorskip("torch")
-    plain = torch.nn.Linear(k, n, bias=k != 191)
+    plain = torch.nn.Linear(k, n, bias=k not in (1, 191))  # or w x + b is near 0
     x = torch.randn(m, k) * torch.logspace(-3, 3, m)[:, None]  # rows of very different size
     assert error(ours["Linear"](plain)(x), plain(x)) < 0.05
 
@@ -140,20 +144,22 @@ def test_a_result_that_is_held_is_not_written_again(ours):
 
 
 def test_packing_loses_nothing(compiled):
-    """Unpacked by hand: panel, four inputs, column, byte."""
+    """Unpacked by hand: panel, four inputs (two of bfloat16), column, input."""
     torch = pytest.importorskip("torch")
-    isa, _ = compiled
+    isa, _, precision = compiled
     weight = torch.randint(-isa.largest, isa.largest + 1, (isa.columns + 5, 13)).float()
     weight[:, 0] = isa.largest
-    packed, (scales, sums, biases) = layers.pack(weight, None, isa)
+    packed, (scales, sums, biases) = packing.pack(weight, None, isa, precision)
     n, k = weight.shape
     assert packed.shape == (2, 16 * isa.columns)
     assert torch.equal(scales[:n], torch.ones(n))
-    assert torch.equal(sums[:n], weight.sum(1))
+    together = 4 if precision == "int8" else 2
+    assert torch.equal(sums[:n], weight.sum(1) * (precision == "int8"))
     assert not biases.any()
     for i in (0, 7, isa.columns - 1, isa.columns, n - 1):
         for j in range(k):
-            place = j // 4 * 4 * isa.columns + i % isa.columns * 4 + j % 4
+            column = j // together * isa.columns + i % isa.columns
+            place = column * together + j % together
             assert packed[i // isa.columns, place] == weight[i, j]
 
 
@@ -163,7 +169,7 @@ def test_attention_is_torch_s(compiled, ours, n, heads, d):
     """On what a layer of ours hands over, which says in what type attention computes."""
     torch = pytest.importorskip("torch")
     qkv = ours["Linear"](torch.nn.Linear(40, 3 * heads * d), half=True)(torch.randn(2, n, 40) * 5)
-    q, k, v = qkv.float().view(2, n, 3, heads, d).permute(2, 0, 3, 1, 4)
+    q, k, v = qkv.float().view(2, n, heads, 3, d).permute(3, 0, 2, 1, 4)
     wanted = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
     operators = compiled[1]
     found = operators.attention(qkv, heads, n)
@@ -194,6 +200,39 @@ def test_a_block_is_timm_s(compiled, kind):
     assert error(torch.jit.script(changed)(x), holder(x)) < 0.02
 
 
+@pytest.mark.parametrize("tokens", [0, 1])
+@pytest.mark.parametrize(
+    ("width", "n", "batch"), [(192, 197, 1), (192, 50, 3), (192, 50, 8), (768, 197, 2)]
+)
+def test_a_block_in_one_region_is_its_layers_one_by_one(compiled, ours, width, n, batch, tokens):
+    """To the bit, however its rows and its images are shared out to threads."""
+    torch = pytest.importorskip("torch")
+    block = pytest.importorskip("timm.models.vision_transformer").Block(width, 3, qkv_bias=True)
+    found = blocks.parts(block.eval())
+    each = ours["Block"](found, tokens, {found.qkv, found.proj, found.fc1, found.fc2})
+    assert each.whole == compiled[0].narrow
+    x = torch.randn(batch, n, width) * 3
+    in_one = [each(x) for _ in range(5)]
+    each.whole = False
+    assert all(torch.equal(y, each(x)) for y in in_one)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        each.whole = compiled[0].narrow
+        assert torch.equal(each(x), in_one[0])
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_block_takes_what_it_is_made_for(ours):
+    torch = pytest.importorskip("torch")
+    block = pytest.importorskip("timm.models.vision_transformer").Block(192, 3)
+    found = blocks.parts(block.eval())
+    each = ours["Block"](found, 0, {found.qkv, found.proj, found.fc1, found.fc2})
+    with pytest.raises(RuntimeError, match=r"192\) is wanted"):
+        each(torch.randn(1, 5, 184))
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -204,6 +243,8 @@ def test_a_block_is_timm_s(compiled, kind):
 )
 def test_a_layer_that_stays_float_is_torch_s(compiled, ours, name):
     """Int8 ruins the layer; all around it is ours as before."""
+    if compiled[2] != "int8":
+        pytest.skip("bfloat16 ruins no layer")
     torch = pytest.importorskip("torch")
     model = small("deit_tiny_patch16_224", img_size=64, init_values=0.3)
     ruin(model, name)
@@ -294,6 +335,24 @@ def test_a_model_has_our_layers_and_stays_as_it_was(compiled, ours):
     assert kinds.count(ours["Linear"]) == 2 * 4 + 2
     assert all(torch.equal(before[name], each) for name, each in model.state_dict().items())
     assert error(torch.jit.script(changed)(x), model(x)) < 0.1
+
+
+@pytest.mark.parametrize("isa", library.ISAS, ids=lambda isa: isa.name)
+def test_bfloat16_needs_a_cpu_that_multiplies_it(monkeypatch, isa):
+    monkeypatch.setattr(library, "available", lambda: [isa])
+    tuned.supports(variant("tuned-int8"), "cpu")
+    if isa.narrow:
+        tuned.supports(variant("tuned-bf16"), "cpu")
+    else:
+        with pytest.raises(Unavailable, match="tuned-bf16 needs a CPU with AVX512-BF16"):
+            tuned.supports(variant("tuned-bf16"), "cpu")
+
+
+def test_bfloat16_is_nearer_than_int8(compiled):
+    """Eight bits of each number, not of a row's or a channel's largest."""
+    torch = pytest.importorskip("torch")
+    model, x = small("deit_tiny_patch16_224"), torch.randn(2, 3, 224, 224)
+    assert error(tuned_of(model, compiled)(x), model(x)) < {"int8": 0.1, "bf16": 0.02}[compiled[2]]
 
 
 def test_a_file_for_another_cpu_is_refused(tmp_path):

@@ -124,7 +124,7 @@ TAKES: Mapping[str, Takes] = {
         "quantization",
         of_transforms=False,
     ),
-    "tuned": Takes(("int8",), {FLOAT_LAYERS: LAYER_NAMES}),
+    "tuned": Takes(("bf16", "int8"), {FLOAT_LAYERS: LAYER_NAMES}),
     "endpoint": Takes(PRECISIONS, {"url": URL, "seconds": SECONDS}, needs=("url",)),
 }  # fmt: skip
 

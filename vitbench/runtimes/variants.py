@@ -211,6 +211,10 @@ VARIANTS: tuple[Variant, ...] = (
         options={"quantization": "torchao", "rest": "bf16"}, requires=(*ZENTORCH, "torchao>=0.17"),
     ),
     Variant(
+        "tuned-bf16", "tuned", "bf16", HALF,
+        "our own layers for x86-64 with AVX512-BF16: bfloat16 products, float32 sums and residuals",
+    ),
+    Variant(
         "tuned-int8", "tuned", "int8", INT8,
         "our own int8 layers for x86-64, one activation scale per token, in TorchScript",
     ),

@@ -39,6 +39,13 @@ def supports(variant: Variant, device: str) -> None:
     torch_common.require_compiler()
     if platform.system() != "Linux" or not library.available():
         raise Unavailable(f"{variant.name} is made for Linux on x86-64 with AVX2")
+    if not _isas(variant):
+        raise Unavailable(f"{variant.name} needs a CPU with AVX512-BF16 and AVX512-VNNI")
+
+
+def _isas(variant: Variant) -> list[library.Isa]:
+    """Those of this CPU that have a recipe's products, the best first."""
+    return [isa for isa in library.available() if isa.narrow or variant.precision != "bf16"]
 
 
 def suits(network: Network, _: Variant) -> None:
@@ -56,14 +63,15 @@ def build(
     able = {*replaceable_anew(model), *layers.convolutions_of_patches(module)}
     in_order = [name for name, _ in module.named_modules() if name in able]
     names = quantized(in_order, variant)
-    isa, beside = library.available()[0], path.with_suffix(".so")
+    isa, beside = _isas(variant)[0], path.with_suffix(".so")
     library.build(isa, beside)
-    ours = layers.tuned(module, names, isa, library.register(isa.name, beside))
+    operators = library.register(isa.name, beside)
+    ours = layers.tuned(module, names, isa, operators, variant.precision)
     require_call(ours, image)
     needs = json.dumps({"isa": isa.name, "needs": isa.needs})
     graph = torchscript.graph(model, ours, variant)
     graph.save(str(path), _extra_files={NEEDS: needs})
-    return layer_record(module, in_order, variant)
+    return layer_record(module, in_order, variant) if variant.precision == "int8" else {}
 
 
 def load(placement: Placement) -> Deployment:

@@ -1,13 +1,15 @@
-"""The recipe `tuned-int8`: which layers of a model become ours. The C++ beside this computes them.
+"""The recipes of `tuned`: which layers of a model become ours. The C++ beside this computes them.
 
-Nine tenths of a ViT's operations are linear layers. Ours are int8: weights with a scale per output
-channel, activations with a scale and a zero point per token, taken in the call. What lies around
+Nine tenths of a ViT's operations are linear layers. Ours are int8, weights with a scale per output
+channel, activations with a scale and a zero point per token, taken in the call; or their products
+are bfloat16, summed in float32. What lies around
 one is part of it, so that nothing goes through memory in between: the LayerNorm before, the GELU
-after, the residual. Attention is bfloat16 where the CPU multiplies that, else torch's float32.
+after, the residual. A block whose layers are all ours is one operator (`block.cpp`) where attention
+is ours too. Attention is bfloat16 where the CPU multiplies that, else torch's float32.
 
 A layer that the recipe leaves in float is torch's, with the same around it. The patch convolution
-is a linear layer of patches. Where the logits depend on the class token
-alone, the last block computes no other token: only its keys and values need all.
+is a linear layer of patches. Where the logits depend on the class token alone, the last block
+computes no other token: only its keys and values need all.
 """
 
 import copy
@@ -17,37 +19,16 @@ from typing import Any, Optional
 
 from vitbench.runtimes.tuned.blocks import Parts, is_plain_mlp, last_block, parts
 from vitbench.runtimes.tuned.library import Isa
-
-STEP = 8  # inputs of a linear layer are filled up to a multiple of it
-
-
-def pack(weight: Any, bias: Any, isa: Isa) -> tuple[Any, Any]:
-    """A weight (n, k) as panels, int8 (panels, k * columns), and what belongs to each column.
-
-    n and k are filled up with zeros to multiples of `isa.columns` and of STEP; four int8 of an
-    output channel lie beside each other. The second, float32 (3, panels * columns), has a
-    channel's scale, the sum of its int8 values, and its bias.
-    """
-    import torch
-
-    n, k = weight.shape
-    whole = torch.zeros(-(-n // isa.columns) * isa.columns, -(-k // STEP) * STEP)
-    whole[:n, :k] = weight
-    scales = whole.abs().amax(1).clamp_min(1e-30) / isa.largest
-    values = (whole / scales[:, None]).round()
-    panels = values.to(torch.int8).view(-1, isa.columns, whole.shape[1] // 4, 4).transpose(1, 2)
-    biases = torch.zeros(len(whole))
-    if bias is not None:
-        biases[:n] = bias
-    return panels.flatten(1).contiguous(), torch.stack((scales, values.sum(1), biases))
+from vitbench.runtimes.tuned.packing import by_head, pack
 
 
 @functools.cache
-def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
+def layers(isa: Isa, operators: Any, precision: str) -> Mapping[str, Any]:
     """Classes of our layers, which torch.jit can script, on the library's operators."""
     import torch
 
     linear, attention = operators.linear, operators.attention
+    block: Any = operators.block if isa.narrow else None
 
     class Linear(torch.nn.Module):  # type: ignore[misc]
         """A linear layer, (..., k) to (..., n), with a LayerNorm before, LayerScale and GELU after.
@@ -67,7 +48,7 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
             gamma = getattr(scale, "gamma", torch.ones(()))[..., None].detach()
             weight = layer.weight.detach().flatten(1) * gamma
             bias = None if layer.bias is None else layer.bias.detach() * gamma[..., 0]
-            packed, columns = pack(weight, bias, isa)
+            packed, columns = pack(weight, bias, isa, precision)
             self.register_buffer("weight", packed)
             self.register_buffer("columns", columns)
             stacked = None if norm is None else torch.stack((norm.weight, norm.bias)).detach()
@@ -142,7 +123,9 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
 
     class Block(torch.nn.Module):  # type: ignore[misc]
         """A block, (N, T, D) to (N, tokens, D), the first ones; 0 means all. Those of its linear
-        layers are int8 that are in `replaced`."""
+        layers are ours that are in `replaced`."""
+
+        __constants__ = ("whole",)  # what torch.jit then leaves out need not compile
 
         def __init__(self, parts: Parts, tokens: int, replaced: Collection[Any]) -> None:
             super().__init__()
@@ -151,11 +134,12 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
                 Linear if layer in replaced else Float
                 for layer in (parts.qkv_of[0], parts.proj, parts.fc1, parts.fc2)
             )
-            self.qkv = qkv(parts.qkv, norm=parts.norm1, half=True)
+            self.qkv = qkv(by_head(parts.qkv, parts.heads), norm=parts.norm1, half=True)
             self.proj = proj(parts.proj, scale=parts.scale1)
             both = fc1 is fc2 is Linear
             self.fc1 = fc1(parts.fc1, norm=parts.norm2, gelu=True, half=both)
             self.fc2 = fc2(parts.fc2, scale=parts.scale2)
+            self.whole = isa.narrow and {qkv, proj, fc1, fc2} == {Linear}
 
         def forward(
             self,
@@ -166,6 +150,19 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
             assert attn_mask is None, "this block attends to all tokens"
             assert not is_causal, "this block attends to all tokens"
             tokens = x.shape[1] if self.tokens == 0 else self.tokens
+            if self.whole:
+                return block(
+                    x,
+                    tokens,
+                    self.heads,
+                    self.fc1.n,
+                    [self.qkv.weight, self.proj.weight, self.fc1.weight, self.fc2.weight],
+                    [self.qkv.columns, self.proj.columns, self.fc1.columns, self.fc2.columns],
+                    self.qkv.norm,
+                    self.fc1.norm,
+                    self.qkv.eps,
+                    self.fc1.eps,
+                )
             x = self.proj(attention(self.qkv(x), self.heads, tokens), x[:, :tokens])
             return self.fc2(self.fc1(x), x)
 
@@ -182,12 +179,12 @@ def layers(isa: Isa, operators: Any) -> Mapping[str, Any]:
     return {"Linear": Linear, "Float": Float, "Patches": Patches, "Block": Block, "Traced": Traced}
 
 
-def tuned(module: Any, names: Collection[str], isa: Isa, operators: Any) -> Any:
+def tuned(module: Any, names: Collection[str], isa: Isa, operators: Any, precision: str) -> Any:
     """A copy of a module whose layers of these names are ours, linear ones and the convolution of
     patches, and its blocks, where `parts` knows them."""
     import torch
 
-    ours = layers(isa, operators)
+    ours = layers(isa, operators, precision)
     module = copy.deepcopy(module)
     replaced = {module.get_submodule(name) for name in names}
     last, tokens = last_block(module)

@@ -80,7 +80,7 @@ def _compile(isa: Isa, path: Path) -> None:
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"the layers of tuned-int8 do not compile: {done.stderr[-2000:]}")
+        raise RuntimeError(f"our layers do not compile: {done.stderr[-2000:]}")
 
 
 def register(isa: str, library: Path) -> Any:

@@ -1,4 +1,5 @@
-// A linear layer in int8, with the LayerNorm before it, and the GELU and the residual after it.
+// A linear layer in int8 or bfloat16, with the LayerNorm before it, and the GELU and the residual
+// after it.
 #include <torch/library.h>
 
 #include <optional>
@@ -7,8 +8,10 @@
 
 namespace {
 
-// Calls f(i, u, count) for each vector of k values, from i on, where u, 0 to 3, says which of four sums
-// the vector may go to: they do not wait for each other.
+using namespace VITBENCH_NAMESPACE;
+
+// Calls f(i, u, count) for each vector of k values, from i on, where u, 0 to 3, says which of four
+// sums the vector may go to: they do not wait for each other.
 template <class F>
 [[gnu::always_inline]] inline void each_vector(int64_t k, const F& f) {
   int64_t i = 0;
@@ -73,44 +76,116 @@ Floats gelu(Floats x) {
   return x * at::vec::fmadd(sum, c, Floats(0.5f));
 }
 
-// The rows of x (m, k), normalized where `norm` (2, k) is given, in bytes (m, padded).
-template <class From>
-void quantize_rows(const at::Tensor& x, const float* norm, float eps, int64_t k, int64_t padded,
-                   uint8_t* q, float* scale, float* zero) {
-  const From* from = x.const_data_ptr<From>();
-  at::parallel_for(0, x.numel() / k, 8, [&](int64_t begin, int64_t end) {
-    std::vector<float> row(k);
-    for (int64_t r = begin; r < end; ++r) {
-      each_vector(k, [&](int64_t i, int64_t, int64_t n) {
-        store(&row[i], load(from + r * k + i, n), n);
-      });
-      if (norm) layer_norm(row.data(), k, norm, norm + k, eps);
-      quantize(row.data(), k, q + r * padded, scale[r], zero[r]);
-    }
+// A row as the tiles take it. What fills it up meets weights of zero.
+template <class Kind>
+void prepare(const float* row, int64_t k, int32_t* to, float& scale, float& zero) {
+  if constexpr (Kind::BYTES) return quantize(row, k, reinterpret_cast<uint8_t*>(to), scale, zero);
+#ifdef __AVX512BF16__
+  scale = 1, zero = 0;
+  each_vector(k, [&](int64_t i, int64_t, int64_t n) {
+    store(reinterpret_cast<Half*>(to) + i, load(row + i, n), n);
   });
+#endif
 }
 
 // What follows a product: y = scale * (product - zero * sum) + bias, its GELU, plus the residual.
-struct Finish {
-  const float *row_scale, *row_zero, *scale, *sum, *bias, *residual;
-  bool with_gelu;
-  int64_t n;
-
-  template <class To>
-  void operator()(const float* product, int64_t row, int64_t rows, int64_t first, To* out) const {
-    for (int64_t r = row; r < row + rows; ++r, product += COLUMNS) {
-      const Floats by(row_scale[r]), zero(row_zero[r]);
-      for (int64_t c = first; c < std::min(first + COLUMNS, n); c += LANES) {
-        const int64_t count = std::min(LANES, n - c);
-        Floats y = (Floats::loadu(product + c - first) - zero * Floats::loadu(sum + c)) *
-                (by * Floats::loadu(scale + c)) + Floats::loadu(bias + c);
-        if (with_gelu) y = gelu(y);
-        if (residual) y = y + Floats::loadu(residual + r * n + c, count);
-        store(out + r * n + c, y, count);
-      }
+template <class To>
+void finish(const Linear& layer, const Rows& rows, const float* product, int64_t row,
+            int64_t count, int64_t first, const float* residual, To* y) {
+  for (int64_t r = row; r < row + count; ++r, product += COLUMNS) {
+    const Floats by(rows.scale[r]), zero(rows.zero[r]);
+    for (int64_t c = first; c < std::min(first + COLUMNS, layer.n); c += LANES) {
+      const int64_t some = std::min(LANES, layer.n - c);
+      Floats value = (Floats::loadu(product + c - first) - zero * Floats::loadu(layer.sum + c)) *
+              (by * Floats::loadu(layer.scale + c)) + Floats::loadu(layer.bias + c);
+      if (layer.with_gelu) value = gelu(value);
+      if (residual) value = value + load(residual + r * layer.n + c, some);
+      store(y + r * layer.n + c, value, some);
     }
   }
-};
+}
+
+template <class Kind, class From, class To>
+void linear_with(const Team& team, const Linear& layer, const From* x, int64_t begin, int64_t end,
+               const Rows& rows, const float* residual, To* y) {
+  const int64_t k = layer.k, n = layer.n, values = layer.values, blocks = up(end - begin, ROWS);
+  const int64_t lines = values * COLUMNS / LINE;  // cache lines of a panel
+  const auto [some, others] = team.share(end - begin);
+  const auto [unit_begin, unit_end] = team.share(up(n, COLUMNS) * blocks);
+  static thread_local std::vector<float> row;
+  row.resize(up(k, LANES) * LANES);
+  for (int64_t r = begin + some; r < begin + others; ++r) {
+    // The first panel comes from the memory meanwhile.
+    const int64_t part = up(lines, others - some), done = (r - begin - some) * part;
+    for (int64_t line = done; line < std::min(done + part, lines); ++line)
+      __builtin_prefetch(layer.panels + unit_begin / blocks * COLUMNS * values + line * LINE, 0, 2);
+    const From* from = x + r * k;
+    each_vector(k, [&](int64_t i, int64_t, int64_t m) { store(&row[i], load(from + i, m), m); });
+    if (layer.norm) layer_norm(row.data(), k, layer.norm, layer.norm + k, layer.eps);
+    prepare<Kind>(row.data(), k, rows.values + r * rows.stride, rows.scale[r], rows.zero[r]);
+  }
+  team.wait();
+  float product[ROWS * COLUMNS];
+  for (int64_t unit = unit_begin; unit < unit_end; ++unit) {
+    const int64_t first = unit / blocks * COLUMNS, row = begin + unit % blocks * ROWS;
+    const int64_t count = std::min(ROWS, end - row);
+    if (residual)  // another core has it, or the L3
+      for (int64_t r = row; r < row + count; ++r)
+        for (int64_t c = first; c < first + COLUMNS; c += LINE)
+          __builtin_prefetch(residual + r * n + c);
+    // The next panel comes from the memory while this one is multiplied with every row.
+    constexpr int64_t EACH = 8 * COLUMNS / LINE;  // lines of 8 values of k
+    const int64_t part = up(EACH, blocks), done = unit % blocks * part;
+    const bool needed = unit / blocks < (unit_end - 1) / blocks && done < EACH;
+    const Ahead ahead{layer.panels + (first + COLUMNS) * values + done * LINE * (values / 8),
+                      needed ? part : 0};
+    multiply_some<Kind>(count, rows.values + row * rows.stride, rows.stride,
+                        layer.panels + first * values, values, product, COLUMNS, ahead);
+    finish(layer, rows, product, row, count, first, residual, y);
+  }
+}
+
+}  // namespace
+
+namespace VITBENCH_NAMESPACE {
+
+Linear::Linear(const at::Tensor& weight, const at::Tensor& columns, int64_t n, int64_t k,
+               const at::Tensor* norm, double eps, bool with_gelu)
+    : panels(static_cast<const int32_t*>(weight.const_data_ptr())),
+      values(weight.size(1) * weight.element_size() / 4 / COLUMNS),
+      bytes(weight.scalar_type() == at::kChar),
+      scale(columns.const_data_ptr<float>()),
+      sum(scale + columns.size(1)),
+      bias(sum + columns.size(1)),
+      norm(norm ? norm->const_data_ptr<float>() : nullptr),
+      eps(static_cast<float>(eps)),
+      with_gelu(with_gelu),
+      n(n),
+      k(k) {}
+
+template <class From, class To>
+void linear_share(const Team& team, const Linear& layer, const From* x, int64_t begin, int64_t end,
+            const Rows& rows, const float* residual, To* y) {
+#ifdef __AVX512BF16__
+  if (!layer.bytes) return linear_with<Bfloat16>(team, layer, x, begin, end, rows, residual, y);
+#endif
+  linear_with<Int8>(team, layer, x, begin, end, rows, residual, y);
+}
+
+template void linear_share(const Team&, const Linear&, const float*, int64_t, int64_t, const Rows&,
+                     const float*, float*);
+#ifdef __AVX512BF16__
+template void linear_share(const Team&, const Linear&, const float*, int64_t, int64_t, const Rows&,
+                     const float*, Half*);
+template void linear_share(const Team&, const Linear&, const Half*, int64_t, int64_t, const Rows&,
+                     const float*, float*);
+template void linear_share(const Team&, const Linear&, const Half*, int64_t, int64_t, const Rows&,
+                     const float*, Half*);
+#endif
+
+}  // namespace VITBENCH_NAMESPACE
+
+namespace {
 
 // LayerNorm(x) (..., k) times weight^T plus bias, its GELU, plus the residual: (..., n), float32 or
 // Half. `norm` is (2, k), weight and bias; `weight` and `columns` are packed by layers.py.
@@ -118,7 +193,9 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
                   int64_t n, const std::optional<at::Tensor>& norm, double eps, bool with_gelu,
                   const std::optional<at::Tensor>& residual, bool half) {
   const at::Tensor input = x.contiguous();
-  const int64_t k = input.size(-1), m = input.numel() / k, padded = weight.size(1) / COLUMNS;
+  const int64_t k = input.size(-1), m = input.numel() / k;
+  const Linear layer(weight, columns, n, k, norm ? &*norm : nullptr, eps, with_gelu);
+  const int64_t padded = layer.values * (layer.bytes ? 4 : 2);
   const bool narrow = input.scalar_type() == c10::CppTypeToScalarType<Half>::value;
   TORCH_CHECK((narrow || input.scalar_type() == at::kFloat) && k <= padded && padded < k + 8,
               "linear: float32 (..., ", padded, ") is wanted");
@@ -129,41 +206,18 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
                   (residual->sizes() == out.sizes() && residual->scalar_type() == at::kFloat),
               "linear: a float32 residual ", out.sizes(), " is wanted");
   const at::Tensor added = residual ? residual->contiguous() : at::Tensor();
-  // What fills up a row meets weights of zero.
-  const at::Tensor bytes = empty<uint8_t>({m, padded}, x);
-  std::vector<float> scale(m), zero(m);
-  uint8_t* q = bytes.data_ptr<uint8_t>();
-  (narrow ? quantize_rows<Half> : quantize_rows<float>)(
-      input, norm ? norm->const_data_ptr<float>() : nullptr, static_cast<float>(eps), k, padded, q,
-      scale.data(), zero.data());
-  const float* column = columns.const_data_ptr<float>();
-  const Finish finish{scale.data(), zero.data(), column, column + columns.size(1),
-                      column + 2 * columns.size(1),
-                      residual ? added.const_data_ptr<float>() : nullptr, with_gelu, n};
-  const auto* rows_of = reinterpret_cast<const int32_t*>(q);
-  const auto* panels = reinterpret_cast<const int32_t*>(weight.const_data_ptr<int8_t>());
-  const int64_t blocks = up(m, ROWS), values = padded / 4;
-  void* to = out.mutable_data_ptr();
-  at::parallel_for(0, weight.size(0) * blocks, 1, [=](int64_t begin, int64_t end) {
-    float product[ROWS * COLUMNS];
-    for (int64_t unit = begin; unit < end; ++unit) {
-      const int64_t first = unit / blocks * COLUMNS, row = unit % blocks * ROWS;
-      const int64_t rows = std::min(ROWS, m - row);
-      if (finish.residual)  // another core has it, or the L3
-        for (int64_t r = row; r < row + rows; ++r)
-          for (int64_t c = first; c < first + COLUMNS; c += 16)
-            __builtin_prefetch(finish.residual + r * n + c);
-      // The next panel comes from the memory while this one is multiplied with every row.
-      const int64_t lines = up(8 * COLUMNS / LINE, blocks), done = unit % blocks * lines;
-      const bool needed = unit / blocks < (end - 1) / blocks && done < 8 * COLUMNS / LINE;
-      const Ahead ahead{panels + (first + COLUMNS) * values + done * LINE * (values / 8),
-                        needed ? lines : 0};
-      multiply_some<Int8>(rows, rows_of + row * values, values, panels + first * values, values,
-                          product, COLUMNS, ahead);
-      if (half) finish(product, row, rows, first, static_cast<Half*>(to));
-      else finish(product, row, rows, first, static_cast<float*>(to));
-    }
-  });
+  const at::Tensor values = empty<int32_t>({m, layer.values}, x), scales = empty<float>({2, m}, x);
+  const Rows rows{values.data_ptr<int32_t>(), layer.values, scales.data_ptr<float>(),
+                  scales.data_ptr<float>() + m};
+  const float* with = residual ? added.const_data_ptr<float>() : nullptr;
+  const auto to = [&](const auto* from) {
+    together([&](const Team& team) {
+      if (half) linear_share(team, layer, from, 0, m, rows, with, out.mutable_data_ptr<Half>());
+      else linear_share(team, layer, from, 0, m, rows, with, out.mutable_data_ptr<float>());
+    });
+  };
+  if (narrow) to(input.const_data_ptr<Half>());
+  else to(input.const_data_ptr<float>());
   return out;
 }
 

@@ -5,8 +5,6 @@
 // together that make one value of int32 or float32: four int8 or two bfloat16.
 #pragma once
 
-#include <ATen/Parallel.h>
-#include <ATen/core/Tensor.h>
 #include <ATen/cpu/vec/functional.h>
 #include <ATen/cpu/vec/vec.h>
 #include <ATen/ops/empty.h>
@@ -16,8 +14,11 @@
 #include <cmath>
 #include <vector>
 
+#include "layers.h"
+
 namespace {
 
+using VITBENCH_NAMESPACE::Half;
 using Floats = at::vec::Vectorized<float>;
 constexpr int64_t LANES = Floats::size();
 
@@ -27,6 +28,7 @@ constexpr float LEVELS = 255;  // of activations; weights have 127 on either sid
 
 struct Int8 {
   using Sum = __m512i;
+  static constexpr bool BYTES = true;
   static constexpr int64_t TURN = 1;  // 4-byte values of a row in one turn of the inner loop
   // GCC 12 copies each sum in each turn, and halves the speed, unless it is told not to.
   template <int64_t V>
@@ -49,6 +51,7 @@ constexpr float LEVELS = 127;
 // five instructions for 64 products instead of six.
 struct Int8 {
   using Sum = __m256i;
+  static constexpr bool BYTES = true;
   static constexpr int64_t TURN = 2;
   template <int64_t V>
   static void add(Sum* sum, const int32_t* a, const __m256i* w) {
@@ -73,8 +76,8 @@ constexpr int64_t LINE = 16;  // 4-byte values in a cache line
 // How many steps it takes to come to `count`.
 constexpr int64_t up(int64_t count, int64_t step) { return (count + step - 1) / step; }
 
-// What a product fetches meanwhile: `lines` cache lines of the memory with each 8 values of k. (A core
-// waits for few lines at a time: all at once they would hold up the product's own.)
+// What a product fetches meanwhile: `lines` cache lines of the memory with each 8 values of k. (A
+// core waits for few lines at a time: all at once they would hold up the product's own.)
 struct Ahead {
   const int32_t* from = nullptr;
   int64_t lines = 0;
@@ -118,6 +121,7 @@ void multiply_some(int64_t rows, const int32_t* a, int64_t stride, const int32_t
 #ifdef __AVX512BF16__
 struct Bfloat16 {
   using Sum = __m512;
+  static constexpr bool BYTES = false;
   static constexpr int64_t TURN = 1;
   template <int64_t V>
   static void add(Sum* sum, const int32_t* a, const __m512* w) {
@@ -130,7 +134,6 @@ struct Bfloat16 {
   static Floats floats(Sum sum) { return sum; }
 };
 
-using Half = at::BFloat16;  // what one of our layers hands to the next
 void store(Half* to, Floats x, int64_t count) {
   _mm256_mask_storeu_epi16(to, (1u << count) - 1, (__m256i)_mm512_cvtneps_pbh(x));
 }
@@ -138,8 +141,6 @@ Floats load(const Half* from, int64_t count) {
   const __m256i halves = _mm256_maskz_loadu_epi16((1u << count) - 1, from);
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
 }
-#else
-using Half = float;
 #endif
 // The first values of a vector; those that are not loaded are 0.
 Floats load(const float* from, int64_t count) { return Floats::loadu(from, count); }
