@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from vitbench.blame.trial import Refusal, Trial
+from vitbench.build.full_disk import temporary_space
 from vitbench.build.transform import built
 from vitbench.case import Case
 from vitbench.errors import Unavailable, UserError, WorkerFailed, with_kind
@@ -132,8 +134,12 @@ class Bench:
         shared = self._parts
         if recipe.transform:  # which may change the module in place
             model, shared = replace(model, module=deepcopy(model.module)), SharedParts()
-        with shared.shared():
-            layers = built(found, model, recipe, path, images) or {}
+        try:
+            with shared.shared(), temporary_space(folder):
+                layers = built(found, model, recipe, path, images) or {}
+        except Exception:
+            rmtree(folder, ignore_errors=True)  # so that a full disk has room for the next one
+            raise
         roots = tuple(map(str, session.options.import_roots))
         threads = session.options.threads
         return Placement(path, recipe, case.device, model.architecture, threads, roots), layers

@@ -1,6 +1,5 @@
 """The cache on disk: built artifacts, and the small results that take minutes to compute."""
 
-import errno
 import json
 import os
 import shutil
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from vitbench.build.entry import Artifact, key, read_entry
 from vitbench.build.eviction import LOCKS, MANIFEST, evict, lease_file, lock_file
 from vitbench.build.files import beside, private, remove, save_rows, sha256
+from vitbench.build.full_disk import is_full
 from vitbench.build.locks import READ_ONLY, Leases, acquire
 from vitbench.build.trust import require_trust
 from vitbench.errors import UserError
@@ -25,7 +25,6 @@ from vitbench.errors import UserError
 T = TypeVar("T")
 ARTIFACTS, PIXELS = "artifacts", "pixels"
 LIMIT_BYTES = 10 * 2**30
-_FULL_BYTES = 2**20  # a disk with less than this left is what made a build fail
 
 
 def default_folder() -> Path:
@@ -177,8 +176,7 @@ class ArtifactCache:
         try:
             return build(path)
         except Exception as error:
-            full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-            if full or shutil.disk_usage(path.parent).free < _FULL_BYTES:
+            if is_full(path.parent, error):
                 raise UserError(self._complaint("no space is left")) from error
             raise
 

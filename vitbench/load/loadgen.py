@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitbench.build.full_disk import temporary_space
 from vitbench.errors import WorkerFailed
 from vitbench.load.scenario import OFFLINE, PERCENTILES, SERVER, SINGLE_STREAM, Scenario
 
@@ -52,11 +53,12 @@ def generate(scenario: Scenario, samples: int, issue: Issue, inside: Path) -> Qu
     LoadGen's logs are in a folder of the folder `inside` until then.
 
     Latencies of Server count from when a query was due, however late it was issued: no omission is
-    coordinated. Raises WorkerFailed where LoadGen's log lacks queries.
+    coordinated. Raises WorkerFailed where LoadGen's log lacks queries, and UserError where a full
+    disk is why.
     """
     import mlperf_loadgen as loadgen
 
-    with tempfile.TemporaryDirectory(dir=inside) as folder:
+    with tempfile.TemporaryDirectory(dir=inside) as folder, temporary_space(Path(folder)):
         logs = loadgen.LogSettings()
         logs.log_output.outdir = folder
         logs.log_output.copy_summary_to_stdout = False

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vitbench.build.full_disk import temporary_space
 from vitbench.case import Case
 from vitbench.errors import Unavailable
 from vitbench.load.arrangement import AUTO, Arrangement, own_cores, wanted
@@ -76,6 +77,7 @@ class Loads:
         with (
             timing_alone(session.say) as waited,
             tempfile.TemporaryDirectory() as folder,
+            temporary_space(Path(folder)),
             RemoteGenerator(case.id) as generator,
         ):
             samples = self._samples(case, Path(folder))
