@@ -28,7 +28,7 @@ from tests.fidelity.sample_memory import make, watched
 from tests.helpers.ray_cluster import ROOT, FleetRun, local_cluster
 
 MODEL = "deit_tiny_patch16_224"
-VARIANTS = ("fp32", "scripted", "bf16", "int8-dynamic", "int8-openvino", "ort-int8-dynamic")
+VARIANTS = ("fp32", "scripted", "bf16", "int8-dynamic", "openvino-int8", "ort-int8-dynamic")
 KINDS = {"fleet verify": "command", "--fleet-asks": "process of a host", "ray::OnHost": "actor"}
 EVERY_SECONDS = 0.25
 CLASSES, BATCH = 1000, 64

@@ -114,7 +114,7 @@ def test_a_class_whose_last_node_dies_is_incomplete_and_never_kept(nodes, images
     assert run.wait() == 1, run.said
     assert "INCOMPLETE: " in run.said
     assert "images are in no shard (" in run.said
-    assert "is left (one: it is gone)" in run.said
+    assert "one: the host died" in run.said
     assert "KEPT" not in run.said
     assert Counter(each["state"] for each in run.receipts_by_case().values())["measured"] >= 6
 

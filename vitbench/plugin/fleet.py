@@ -165,8 +165,13 @@ def _chosen(config: pytest.Config, items: list[pytest.Item]) -> dict[str, Any]:
 
 
 def _images(session: "Session") -> dict[str, Any]:
-    """How many images there are to verify on, and what their files are."""
+    """How many images there are to verify on, and what their files are. Raises pytest.UsageError
+    where they cannot be read."""
+    from vitbench.errors import UserError
     from vitbench.measure.sample import files_sha256
 
-    photos = session.inputs.photos
-    return {"images": len(photos), "files_sha256": files_sha256(photos)}
+    try:
+        photos = session.inputs.photos
+        return {"images": len(photos), "files_sha256": files_sha256(photos)}
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from error
