@@ -2,15 +2,19 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 ROOT = Path(__file__).parents[2]
 OBJECTS_BYTES = 80 * 2**20
@@ -22,9 +26,11 @@ PATIENCE_SECONDS = 900.0
 @dataclass
 class LocalCluster:
     """A head without CPUs, and nodes by name; each has a label with its name, so that it counts as
-    a machine of its own, unless it is to count as `of` another."""
+    a machine of its own, unless it is to count as `of` another. In `folder` each has a folder for
+    temporary files, and all share a cache, unless `env` says otherwise."""
 
     cluster: Any
+    folder: Path
     nodes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -36,14 +42,40 @@ class LocalCluster:
             "vitbench.io/host": of or name,
             **{f"vitbench.io/{k}": v for k, v in labels.items()},
         }
+        scratch = self.folder / name
+        scratch.mkdir(exist_ok=True)
+        own = {"VITBENCH_CACHE": str(self.folder / "cache"), "TMPDIR": str(scratch), **(env or {})}
         self.nodes[name] = self.cluster.add_node(
-            num_cpus=1, labels=marks, env_vars=dict(env or {}), object_store_memory=OBJECTS_BYTES,
+            num_cpus=1, labels=marks, env_vars=own, object_store_memory=OBJECTS_BYTES,
             include_dashboard=False,
         )  # fmt: skip
+
+    def said(self, name: str) -> str:
+        """What pytest has printed on a node that has a case."""
+        files = (self.folder / name).glob("vitbench-fleet-*/output")
+        return "".join(file.read_text(errors="replace") for file in files)
+
+    def worker(self, name: str) -> psutil.Process:
+        """The worker of Ray on a node that has the actor of vitbench."""
+        (raylet,) = self.nodes[name].all_processes["raylet"]
+        found = psutil.Process(raylet.process.pid).children()
+        return next(each for each in found if "OnHost" in " ".join(each.cmdline()))
+
+    def ended(self) -> list[str]:
+        """The nodes whose raylet has ended by itself."""
+        return [name for name, node in self.nodes.items() if not node.remaining_processes_alive()]
 
     def kill(self, name: str) -> None:
         """As if its machine lost power."""
         self.cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def clear(self) -> None:
+        """Kill all nodes, and wait until the cluster has noticed: another node of the name of one
+        would get a number."""
+        for name in list(self.nodes):
+            self.kill(name)
+        self.cluster.wait_for_nodes()
 
 
 @contextmanager
@@ -53,10 +85,11 @@ def local_cluster() -> Iterator[LocalCluster]:
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - so Ray calls it
     head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": OBJECTS_BYTES}
     cluster = Cluster(initialize_head=True, head_node_args=head)
-    try:
-        yield LocalCluster(cluster)
-    finally:
-        cluster.shutdown()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try:
+            yield LocalCluster(cluster, Path(folder))
+        finally:
+            cluster.shutdown()
 
 
 class FleetRun:

@@ -1,6 +1,8 @@
 """`vitbench fleet run` on real clusters of Ray, whose nodes die. Each takes about a minute."""
 
 import json
+import re
+import subprocess
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -28,8 +30,7 @@ def cluster():
 @pytest.fixture
 def nodes(cluster):
     """The cluster without nodes of an earlier test."""
-    for name in list(cluster.nodes):
-        cluster.kill(name)
+    cluster.clear()
     return cluster
 
 
@@ -159,6 +160,124 @@ def test_a_case_that_kills_its_process_is_lost_and_the_others_are_measured(nodes
     assert {each["why"] for each in tried} == {killed}
     assert "Lost:\n  bad/fp32/cpu/b1 on " in run.said
     assert "two: its process was killed by SIGKILL" in run.said
+
+
+SLEEPY = """
+import os, time
+import torch
+
+SECONDS = float(os.environ.get("SLEEPY_SECONDS", "0.1"))
+
+class Sleepy(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = torch.nn.Linear(3, 5)
+
+    def forward(self, images):
+        time.sleep(SECONDS)
+        return self.head(images.mean((2, 3)))
+
+def make():
+    time.sleep(30 * SECONDS)
+    torch.manual_seed(1)
+    return Sleepy()
+"""
+TABLE = """
+[tool.vitbench.models.sleepy]
+py = "sleepy:make"
+preprocessing = { input_size = [3, 32, 32], mean = [0.5, 0.5, 0.5], std = [0.5, 0.5, 0.5] }
+"""
+SLEEPY_RUN = (
+    "--pyargs", "vitbench.benchmarks.test_latency", "--model=sleepy", "--batch=1", "--threads=1",
+    "--verify-images=64",
+)  # fmt: skip
+
+
+@pytest.fixture
+def sleepy(tmp_path):
+    """A project whose model takes its time, which each node may set."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "sleepy.py").write_text(SLEEPY)
+    (project / "pyproject.toml").write_text(TABLE)
+    return project
+
+
+def test_nodes_that_die_while_they_build_verify_and_time(nodes, tmp_path, sleepy):
+    """Three attempts: then the case is lost, with what each host did; a resumed run measures it."""
+    for name in ("one", "two", "three"):
+        nodes.add(name, env={"VITBENCH_CACHE": str(tmp_path / name)})
+    words = (*SLEEPY_RUN, "--variant=fp32", "--seconds=8")
+    run = FleetRun(nodes, sleepy, tmp_path / "run", *words)
+    killed = []
+    for phase in ("building", "verifying", "timing"):
+        host = run.until(
+            lambda phase=phase: next(
+                (a["host"] for a in run.running() if f"  {phase} " in nodes.said(a["host"])), ""
+            ),
+            f"{phase} begins",
+        )
+        time.sleep(3)  # the command asks every second what a host does
+        nodes.kill(host)
+        killed.append(host)
+    assert run.wait() == 1
+    assert [each["host"] for each in run.attempts()] == killed
+    during = ("building sleepy/fp32", "verifying sleepy/fp32/cpu/b1", "timing sleepy/fp32/cpu/b1")
+    for host, words in zip(killed, during, strict=True):
+        pattern = rf"sleepy/fp32/cpu/b1 has no receipt of {host}: the host died.* \(while {words}"
+        assert re.search(pattern, run.said), run.said
+    assert "1 cases are lost: `vitbench fleet run --resume` tries them again" in run.said
+    nodes.add("four")
+    again = FleetRun(nodes, sleepy, tmp_path / "run", "--resume")
+    assert again.wait() == 0, again.said
+    (receipt,) = again.receipts_by_case().values()
+    assert [each["host"] for each in receipt["attempts"]] == [*killed, "four"]
+
+
+def test_a_worker_of_ray_that_dies_costs_an_attempt_and_not_the_host(nodes, tmp_path):
+    nodes.add("one")
+    run = FleetRun(nodes, ROOT, tmp_path / "run", *LATENCY)
+    run.until(lambda: run.running("one"), "a case runs")
+    nodes.worker("one").kill()
+    assert run.wait() == 0, run.said
+    (died,) = [each for each in run.attempts() if each["why"]]
+    assert died["why"] == "the host died, or its worker of Ray"
+    assert reported(tmp_path / "reports") == ids("fp32", "scripted", "bf16")
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A folder with room for 64 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m,mode=700", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("nothing may be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_host_that_is_full_takes_no_case(nodes, tmp_path, small):
+    nodes.add("full", env={"VITBENCH_CACHE": str(small)})
+    nodes.add("one")
+    run = FleetRun(nodes, ROOT, tmp_path / "run", *LATENCY)
+    assert run.wait() == 0, run.said
+    assert {each["host"] for each in run.receipts_by_case().values()} == {"one"}
+    words = (
+        f"of full: the host is full: 67 MB are free in {small} (--cache), and a case needs 268 MB"
+    )
+    assert run.said.count(words) == 1
+
+
+def test_a_host_that_is_slow_is_named(nodes, tmp_path, sleepy):
+    for name, seconds in (("one", "0.01"), ("slow", "0.02")):
+        nodes.add(name, env={"SLEEPY_SECONDS": seconds})
+    words = (*SLEEPY_RUN, "--variant=fp32", "--variant=bf16", "--seconds=0.2")
+    run = FleetRun(nodes, sleepy, tmp_path / "run", *words)
+    assert run.wait() == 0, run.said
+    assert {each["host"] for each in run.receipts_by_case().values()} == {"one", "slow"}
+    assert "slow is slow: the timing reference takes " in run.said
+    assert "one is slow" not in run.said
 
 
 def test_a_class_whose_last_node_dies_is_lost_and_named(nodes, tmp_path):
