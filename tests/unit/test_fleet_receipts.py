@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from vitbench.errors import UserError
 from vitbench.fleet import receipts as receipts_module
 from vitbench.fleet.plan import FleetPlan, HostClass, Task
-from vitbench.fleet.receipts import MEASURED, Receipt, Receipts
+from vitbench.fleet.receipts import MEASURED, Attempt, Receipt, Receipts
 from vitbench.fleet.run import Outcome, run_plan
 from vitbench.fleet.schedule import MOST_ATTEMPTS, Assignment, Host, placements
 
@@ -335,3 +335,13 @@ def test_the_attempts_say_where_a_command_was_cut_off(tmp_path):
         "two: the host died (while timing)",
     ]
     assert json.loads(next(tmp_path.glob("attempts/*/*.json")).read_text())[1]["ended"] == 9.0
+
+
+def test_a_case_goes_to_another_host_than_the_one_that_failed_with_it():
+    tasks = [*FleetPlan((), (A,)).tasks()][:2]
+    one, two = Host("one", A.key, "1"), Host("two", A.key, "2")
+    tries = {tasks[0]: [Attempt("one", 0.0, 1.0, why="the host died")]}
+    (begun,) = placements(tasks, [one], [], tries)
+    assert begun.task == tasks[0], "there is no other one"
+    busy = [Assignment(two, tasks[1])]
+    assert placements(tasks, [one, two], busy, tries) == [], "it waits for the other one"
