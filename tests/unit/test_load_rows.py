@@ -215,6 +215,7 @@ def test_the_best_under_load_says_why_and_what_was_left_out(report):
         loaded(f"{TINY}/wrong/cpu/b1", 99.0, agreement=agreement_of(share=0.9, lower=0.88)),
         loaded(f"{TINY}/other/cpu/b1", 99.0, bound=30.0),
         loaded(f"{TINY}/slow/cpu/b1", 20.0, samples="photo"),
+        loaded(f"{TINY}/late/cpu/b1", 0.0, arrangement="1 x 1 thread, window 14 ms"),
     ]
     report["vitbench"] |= {
         "unavailable": {f"{TINY}/fp16/cpu/b1": "it needs CUDA"},
@@ -229,6 +230,8 @@ def test_the_best_under_load_says_why_and_what_was_left_out(report):
     out = {case.split("/")[1]: why for case, why in choice.out.items()}
     assert out == {
         "fp32": "no rate keeps 15 ms; SingleStream p90 is 19.0 ms",
+        "late": "no rate keeps 15 ms as 1 x 1 thread, window 14 ms, though SingleStream p90 is "
+        "9.0 ms: the window, or slower calls under load, take the rest",
         "lite": "single runs vary by a factor of 1.39, so it may be the best: 30.0 requests/s "
         "(estimate) against 36.0 requests/s (proven; estimate 40.0); dominated by "
         "int8-dynamic/cpu/b1",

@@ -81,8 +81,13 @@ class UnderLoad:
         """Why the rate is none to choose by, beside rates within `least_bound_ms`; "" if it is."""
         if not self.rate:
             single = f"SingleStream p90 is {self.single_stream_p90_ms:.1f} ms"
-            if self.slowest is None:
+            if self.slowest is None and self.single_stream_p90_ms > self.bound_ms:
                 return f"no rate keeps {self.bound_ms:g} ms; {single}"
+            if self.slowest is None:
+                return (
+                    f"no rate keeps {self.bound_ms:g} ms as {self.arrangement}, though {single}: "
+                    "the window, or slower calls under load, take the rest"
+                )
             rate, p99_ms = self.slowest
             return (
                 f"no rate that was tried keeps {self.bound_ms:g} ms: at {_rate(rate)}/s, the "
