@@ -21,7 +21,7 @@ from vitbench.errors import UserError, WorkerFailed, WrongOutputs
 from vitbench.load.arrangement import Arrangement
 from vitbench.load.checks import OutputCheck
 from vitbench.load.load_run import LoadRun, Proof
-from vitbench.load.measurement import Tried
+from vitbench.load.measurement import LoadMeasurement, Tried
 from vitbench.load.remote import Ask, RemoteGenerator
 from vitbench.load.samples import Samples
 from vitbench.load.scenario import OFFLINE, SERVER, SINGLE_STREAM, Scenario
@@ -29,6 +29,7 @@ from vitbench.load.search import LoadSearch, queries_at
 from vitbench.load.soak import Soak, Soaked, soak
 from vitbench.measure.remembering import repeated_image
 from vitbench.plugin.cases import OF_LOAD, asks_for
+from vitbench.plugin.load import pytest_report_collectionfinish
 
 SERVICE = 0.004
 LIMITS = Limits(agreement=0.96, relative_error=0.05, cosine=0.99, reason="of a test")
@@ -242,6 +243,50 @@ def run_of(latency, valid=True):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("alone", "window_ms", "call", "words"),
+    [
+        (0.060, 0.0, 0.060, "one query at a time has a p99 of 60 ms: a longer --latency-bound "
+         "does"),
+        (0.010, 45.0, 0.015, "one query at a time has a p99 of 10 ms, but with a window of 45 ms "
+         "and a call of 15 ms (median) under load more than 1 % of the requests exceed it: a "
+         "shorter window in --arrangement, or a longer --latency-bound does"),
+        (0.049, 0.0, 0.0505, "one query at a time has a p99 of 49 ms, but with a call of 50.5 ms "
+         "(median) under load more than 1 % of the requests exceed it: a longer --latency-bound "
+         "does"),
+        (0.010, 50.0, 0.010, "a window of 50 ms leaves nothing of it: name a shorter window in "
+         "--arrangement"),
+    ],
+)  # fmt: skip
+def test_why_no_rate_keeps_the_bound_is_what_does_not_fit(alone, window_ms, call, words):
+    tried = Tried(Arrangement(1, 1, window_ms), (1,), 1 / call, call, 0.0)
+    single = run_of(np.full(20, alone))
+    found = LoadMeasurement(
+        None, None, 50.0, "of a test", [tried], tried, single, tried.arrangement, tried, [], None,
+        None, 0, None, 9000.0, 0.0,
+    )  # fmt: skip
+    assert found.bound_problem == words
+
+
+def test_options_of_load_that_nothing_uses_are_named():
+    def said(kind, **values):
+        option = {f"vitbench_{name}": values.get(name) for name in (*OF_LOAD, "against")}
+        config = SimpleNamespace(option=SimpleNamespace(**option))
+        mark = pytest.mark.measures(kind, batches=(1,)).mark
+        item = SimpleNamespace(iter_markers=lambda _: [mark])
+        return pytest_report_collectionfinish(config, [item])
+
+    assert said("load", load_proof=True) == []
+    assert said("latency") == []
+    assert said("latency", load_proof=True, latency_bound=20.0) == [
+        "vitbench: --latency-bound, --load-proof: without effect: no benchmark under load was "
+        "collected: name benchmarks/test_load.py"
+    ]
+    assert said("latency", arrangement="2x1", against="main") == [
+        "vitbench: --arrangement: without effect: --against compares latency alone"
+    ]
+
+
 def test_a_rate_is_proven_by_enough_queries_in_time():
     latency = np.full(1001, 0.010)
     latency[[100, 600]] = 0.020
@@ -320,6 +365,9 @@ def test_a_soak_that_takes_longer_than_its_minutes_says_so():
         ("--minutes 1e+12: must be at most 10080, a week", ["--rate=4", "--minutes=1e12"]),
         ("--latency-bound 1e+17: must be at most 3600000, an hour",
          ["--rate=4", "--latency-bound=1e17"]),
+        ("--latency-bound 0.0: must be greater than 0", ["--rate=4", "--latency-bound=0"]),
+        ("--latency-bound -5.0: must be greater than 0",
+         ["--rate=4", "--arrangement=1x1x2", "--latency-bound=-5"]),
         ("--arrangement=auto: a soak has one arrangement", ["--rate=4", "--arrangement=auto"]),
         ("--arrangement=2: expected instances x threads", ["--rate=4", "--arrangement=2"]),
         ("--arrangement=1x1x20: a window of 20 ms leaves nothing of the latency bound of 20 ms",
@@ -399,9 +447,16 @@ def test_processes_are_kept_for_an_arrangement_that_returns():
         assert answers[1, 1, :, 0].tolist() == [15.0, 16.0]
 
 
-def soaked(name, window_ms=0.0, bound=1000.0, say=lambda _: None):
-    case, asked = Case("acme", "fp32", "cpu", 1), Soak(Arrangement(1, 1, window_ms), 100.0, 0.005)
+def soaked(name, window_ms=0.0, bound=1000.0, say=lambda _: None, rate=100.0):
+    case, asked = Case("acme", "fp32", "cpu", 1), Soak(Arrangement(1, 1, window_ms), rate, 0.005)
     return soak(Opened(name, bound), case, asked, say)
+
+
+def test_a_soak_far_above_what_single_calls_allow_is_refused_and_one_of_batches_is_not():
+    words = r"--rate 1000: 1 x 1 thread, window 0 ms answers about 2\d\d requests/s, so queries"
+    with pytest.raises(UserError, match=words):
+        soaked("constant", rate=1000.0)
+    assert soaked("constant", window_ms=20.0, rate=1000.0).queries == 300  # calls of 8 take 4 ms
 
 
 def test_a_soak_says_on_how_many_images_it_was_verified():

@@ -73,8 +73,9 @@ class Arrangement:
         return [tuple(cores[n * step : (n + 1) * step]) for n in range(self.instances)]
 
     def require_window(self, bound_ms: float) -> None:
-        """Raises UserError where a query may wait for others as long as it may take."""
-        if self.window_ms >= bound_ms:
+        """Raises UserError where a query may wait for others as long as it may take. A bound that
+        is not above 0 is an option's matter."""
+        if self.window_ms >= bound_ms > 0:
             raise UserError(
                 f"--arrangement={self.option}: a window of {self.window_ms:g} ms leaves nothing of "
                 f"the latency bound of {bound_ms:g} ms: name a shorter window, or a longer "

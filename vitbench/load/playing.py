@@ -19,6 +19,7 @@ from vitbench.measure.remembering import Repeated, repeated_image
 if TYPE_CHECKING:
     from vitbench.load.measuring import Loads
 
+CALLS = 5  # of each size, by which the rate of single calls is known
 KEPT_SHARE = 4
 """Processes are kept for later as long as they take less than one of so many parts of memory."""
 
@@ -81,12 +82,29 @@ class Playing:
             self._samples.check.own(each, f"{what} {number} of {whole}")
             serving.own.append(each)
 
+    def most_rate(self, arrangement: Arrangement) -> float:
+        """Requests a second, if every lane of what serves now always had a call, of the size that
+        is the best."""
+        self._warm(arrangement.batches)
+        lanes, known = range(arrangement.lanes), self._samples.known
+        seconds = {1: self._open.seconds}
+        for size in arrangement.batches[1:]:
+            calls = [[(n + k) % known for k in range(size)] for n in range(CALLS)]
+            seconds[size] = median(self.generator.ask_each(lanes, calls)[0])
+        return arrangement.lanes * max(size / each for size, each in seconds.items())
+
     def require_no_memory(self) -> Repeated:
         """MLPerf's TEST04 of what serves now. Raises WrongOutputs where it remembers images."""
         return repeated_image(
             self._case.id, lambda each: self.generator.ask(0, each)[0], self._samples.new,
             self._open.seconds,
         )  # fmt: skip
+
+    def _warm(self, batches: tuple[int, ...]) -> None:
+        serving = self._open
+        for size in sorted({*batches} - serving.warm):
+            self.generator.warm(serving.arrangement.lanes, size)
+            serving.warm.add(size)
 
     def play(
         self,
@@ -98,10 +116,8 @@ class Playing:
         """Play a scenario, and compare the outputs that were drawn. Without a window, calls of
         Offline have the largest of the `batches` but for the last ones."""
         known, lanes = self._samples.known, arrangement.lanes
+        self._warm(batches)
         serving = self._open
-        for size in sorted({*batches} - serving.warm):
-            self.generator.warm(serving.arrangement.lanes, size)
-            serving.warm.add(size)
         asked = Ask(lanes, known, serving.seconds, window_seconds, (1, *batches))
         run = self.generator.run(scenario, asked)
         check, alone = self._samples.check, batches == (1,)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vitbench.case import Case
+from vitbench.errors import UserError
 from vitbench.load.arrangement import Arrangement
 from vitbench.load.load_run import LoadRun
 from vitbench.load.measuring import Loads
@@ -16,6 +17,7 @@ from vitbench.stats.queueing import percentile
 STEP_SECONDS = 60.0
 LEAST_QUERIES = 20
 LONGER = 1.1  # so many times the minutes are said
+OVERLOAD = 1.5  # so many times what single calls allow is no load to begin with
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,15 @@ class Soak:
             f"{LEAST_QUERIES / self.rate:,.0f} s at {self.rate:g}/s: this soak takes "
             f"{self.takes_minutes:,.1f} minutes, not {self.minutes:g}"
         )
+
+    def require_capacity(self, most_rate: float) -> None:
+        """Raises UserError for a rate far above the `most_rate` that single calls allow: queries
+        would pile up, and the soak take as many times longer."""
+        if self.rate > OVERLOAD * most_rate:
+            raise UserError(
+                f"--rate {self.rate:g}: {self.arrangement} answers about {most_rate:.3g} "
+                f"requests/s, so queries would pile up: name a rate of {most_rate:.3g} at most"
+            )
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,8 @@ def soak(loads: Loads, case: Case, asked: Soak, say: Callable[[str], None]) -> S
     verified, and a line after each run.
 
     Raises as `Loads.measure`, also where the case remembers images: an instance that dies ends the
-    soak, and what was said stays. UserError where the window leaves nothing of the bound.
+    soak, and what was said stays. UserError where the window leaves nothing of the bound, or the
+    rate is far above what the arrangement can answer.
     """
     runs: list[LoadRun] = []
     arrangement = asked.arrangement
@@ -113,6 +125,7 @@ def soak(loads: Loads, case: Case, asked: Soak, say: Callable[[str], None]) -> S
         agreement = loads.session.verified(case).agreement
         say(f"verified on {agreement.images:,} images: {agreement.sentence}")
         search.ready(arrangement)
+        asked.require_capacity(search.most_rate(arrangement))
         search.require_no_memory()
         for minute, queries in enumerate(asked.steps, 1):
             seed = random.SystemRandom().getrandbits(31)

@@ -1,6 +1,6 @@
 """Cases under load: the fixture that measures one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 
 import pytest
@@ -12,7 +12,7 @@ from vitbench.errors import UserError
 from vitbench.load.arrangement import AUTO, own_cores, wanted
 from vitbench.load.measuring import BOUND_MS, Loads, LoadSettings
 from vitbench.load.samples import TENSOR, LoadSamples
-from vitbench.plugin.cases import CLOCK
+from vitbench.plugin.cases import CLOCK, LOAD, OF_LOAD, kind_of
 from vitbench.plugin.measuring import outcomes
 from vitbench.plugin.names import given
 from vitbench.plugin.options import session_of
@@ -31,6 +31,22 @@ def pytest_configure(config: pytest.Config) -> None:
             each.require_window(option.latency_bound or inf)
     except UserError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def pytest_report_collectionfinish(
+    config: pytest.Config, items: Sequence[pytest.Item]
+) -> list[str]:
+    """A line on the options of load that were given where nothing under load was collected."""
+    option = given(config)
+    idle = [f"--{each.replace('_', '-')}" for each in OF_LOAD if getattr(option, each)]
+    if not idle or any(kind_of(item) == LOAD for item in items):
+        return []
+    why = (
+        "--against compares latency alone"
+        if option.against
+        else "no benchmark under load was collected: name benchmarks/test_load.py"
+    )
+    return [f"vitbench: {', '.join(idle)}: without effect: {why}"]
 
 
 def loads_of(config: pytest.Config) -> Loads:
