@@ -50,6 +50,19 @@ def test_that_rates_under_load_are_not_compared_is_said(pair, tmp_path, capsys):
     assert "Rates under load are not compared here" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("bound", "differs"),
+    [(15.0, "latency bound 50 ms to 15 ms"), (50.0, "nothing that is in the reports")],
+)
+def test_another_latency_bound_is_named(bound, differs, tmp_path, capsys):
+    runs = [run_of(1), run_of(2)]
+    for run, each in zip(runs, (50.0, bound), strict=True):
+        run["benchmarks"] = [loaded(CASE, 40.0, bound=each)]
+    write(tmp_path, runs)
+    assert main(["compare", str(tmp_path / "0000.json"), str(tmp_path / "0001.json")]) == 0
+    assert f"  B: {differs}\n" in capsys.readouterr().out
+
+
 def test_compare_wants_two_that_can_be_read(pair, tmp_path, capsys):
     assert main(["compare", pair[0], pair[0]]) == 4
     assert "two or more" in capsys.readouterr().err

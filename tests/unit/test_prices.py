@@ -66,7 +66,8 @@ def test_a_user_names_a_price_or_gives_one(prices):
     ("text", "words"),
     [
         ("spit", r"--price=spit: no such price: nearest: spot; or give NAME:AMOUNT/h"),
-        ("a:0/h", r"--price=a:0/h: '0/h' is no price: write a number above 0, such as \"0.09/h\""),
+        ("a:0/h", r"--price=a:0/h: '0/h' is no price: write a number of 1e-12 or more, such as "),
+        (f"a:0.{'0' * 322}1/h", "1/h' is no price: write a number of 1e-12 or more"),
         ("a:0,10/h", "is no price"),
         ("a:nan/h", "is no price"),
         ("a:0.1", "is no price"),

@@ -21,6 +21,8 @@ from vitbench.report.sound import by_vitbench, is_ours
 
 SECONDS_AN_HOUR = 3600.0
 OPTION = "--price"
+LEAST = 1e-12
+"""Money for an hour: what a unit of less would buy is soon no finite number."""
 _AMOUNT = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)\s*/\s*h")
 _KEYS = ("price", "machine")
 
@@ -76,8 +78,10 @@ def _row(read: Pyproject, name: str, given: Any) -> Price:
 def _amount(given: Any, where: str) -> float:
     match = _AMOUNT.fullmatch(given.strip()) if isinstance(given, str) else None
     value = float(match["number"]) if match else 0.0
-    if not 0 < value < math.inf:
-        raise UserError(f'{where}: {given!r} is no price: write a number above 0, such as "0.09/h"')
+    if not LEAST <= value < math.inf:
+        raise UserError(
+            f'{where}: {given!r} is no price: write a number of {LEAST:g} or more, such as "0.09/h"'
+        )
     return value
 
 

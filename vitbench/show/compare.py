@@ -1,7 +1,7 @@
 """Reports side by side: what differs between them first, then every case."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vitbench.history.remarks import remarks
@@ -85,7 +85,10 @@ def comparison_json(history: History, order: Sequence[str]) -> dict[str, Any]:
                 "commit": run.commit,
                 "complete": run.complete,
                 "machine": run.machine,
-                "differs": list(what_differs(runs[0], run)),
+                "differs": [
+                    *what_differs(runs[0], run),
+                    *_bounds(rows, place[runs[0].file], place[run.file]),
+                ],
                 "comparable": all(
                     run.classes[m] == kind
                     for m, kind in runs[0].classes.items()
@@ -98,6 +101,21 @@ def comparison_json(history: History, order: Sequence[str]) -> dict[str, Any]:
         "loaded": any(map(math.isfinite, history.column("server_rate"))),
         "remarks": remarks(history),
     }
+
+
+def _bounds(
+    rows: Mapping[tuple[int, int], Sequence[float]], base: int, other: int
+) -> Iterator[str]:
+    """The latency bounds that the cases of two runs have, where one is another."""
+    column = COLUMN["latency_bound_ms"]
+    pairs = dict.fromkeys(
+        (row[column], rows[other, case][column])
+        for (run, case), row in rows.items()
+        if run == base and (other, case) in rows
+    )
+    for old, new in pairs:
+        if math.isfinite(old) and math.isfinite(new) and old != new:
+            yield f"latency bound {old:g} ms to {new:g} ms"
 
 
 def _figures(row: Sequence[float] | None) -> dict[str, Any]:
