@@ -235,8 +235,8 @@ def test_the_best_under_load_says_why_and_what_was_left_out(report):
         "lite": "single runs vary by a factor of 1.39, so it may be the best: 30.0 requests/s "
         "(estimate) against 36.0 requests/s (proven; estimate 40.0); dominated by "
         "int8-dynamic/cpu/b1",
-        "slow": "carries less: 20.0 requests/s from JPEG bytes (estimate) against 36.0 requests/s "
-        "(proven; estimate 40.0); dominated by int8-dynamic/cpu/b1",
+        "slow": "its requests are JPEG bytes, and those of others images that are ready: give all "
+        "one --load-samples",
         "plain": "the report has no load of the case: run benchmarks/test_load.py too",
         "wrong": "agrees on 90.0%, and 96.0% is asked",
         "other": "its latency bound is 30 ms, and that of others 15 ms: give all one "
@@ -274,6 +274,37 @@ def test_rates_within_several_bounds_dominate_nothing():
     fast = benchmark_of(LITE, seconds=0.01), benchmark_of(INT8, ratio=ratio_of(1.5, 1.4, 1.6))
     (choice,) = choose(report_of(*rows, *fast), "latency", 0.96)
     assert choice.front == (LITE,)
+
+
+@pytest.mark.parametrize("need", ["load", "cost"])
+def test_requests_of_two_kinds_are_not_ranked_together_and_of_one_kind_are(need):
+    """As in a merged report of two runs: images that are ready carry more."""
+    for kinds, best, ranked in (
+        (("photo", "tensor"), LITE, False),
+        (("tensor", "photo"), INT8, False),
+        (("photo", "photo"), INT8, True),
+    ):
+        rates = zip((INT8, LITE), (60.0, 30.0), kinds, strict=True)
+        both = report_of(*(loaded(case, rate, samples=kind) for case, rate, kind in rates))
+        (choice,) = choose(priced(both, Price("s", 0.1, "")), need, 0.96)
+        assert choice.best == best
+        (why,) = choice.out.values()
+        assert ("dominated by" in why) == ranked
+        apart = "its requests are JPEG bytes, and those of others images that are ready: give all"
+        assert (apart in why) != ranked
+
+
+def test_rates_of_two_kinds_dominate_nothing_and_no_cost_of_them_does():
+    fast = benchmark_of(LITE, seconds=0.01), benchmark_of(INT8, ratio=ratio_of(1.5, 1.4, 1.6))
+    for samples, bound, front in (
+        ("photo", 15.0, (LITE,)),
+        ("tensor", 30.0, (LITE,)),
+        ("tensor", 15.0, (INT8, LITE)),
+    ):
+        rows = loaded(INT8, 90.0, samples=samples, bound=bound), loaded(LITE, 30.0)
+        report = priced(report_of(*rows, *fast), Price("s", 0.1, ""))
+        (choice,) = choose(report, "latency", 0.96)
+        assert set(choice.front) == set(front)
 
 
 def test_best_of_a_report_without_what_it_needs_says_what_to_run(report, tmp_path, capsys):

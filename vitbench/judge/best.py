@@ -17,7 +17,7 @@ from vitbench.judge.candidates import (
     is_candidate,
 )
 from vitbench.judge.front import AGREEMENT, agreeing_more, front_of
-from vitbench.judge.load import LOAD, least_bound
+from vitbench.judge.load import LOAD, terms_ranked
 from vitbench.report.reader import Row, rows, run_of
 from vitbench.report.schema import RunInfo
 from vitbench.report.sound import left_out
@@ -125,7 +125,7 @@ def _choose(
         if case.startswith(f"{model}/") and case.endswith(f"/b{batch}")
     }
     synthetic = bool(run and model in run.models and run.models[model].weights.synthetic)
-    able, bound = [], least_bound([each.under_load for each in found])
+    able, terms = [], terms_ranked([each.under_load for each in found])
     for each in found:
         if each.case in failed:
             continue
@@ -137,14 +137,14 @@ def _choose(
             out[each.case] = f"the report has no {need} of the case: run {file} too"
         elif not synthetic and each.agreement is not None and each.agreement < least:
             out[each.case] = f"agrees on {each.agreement:.1%}, and {least:.1%} is asked"
-        elif each.under_load and each.by_load(need) and (no := each.under_load.why_not(bound)):
+        elif each.under_load and each.by_load(need) and (no := each.under_load.why_not(terms)):
             out[each.case] = no
         else:
             able.append(each)
     compared = [name for name in NEEDS if all(each.figures[name] is not None for each in able)]
-    bounds = {each.under_load.bound_ms for each in able if each.under_load}
-    if LOAD in compared and len(bounds) > 1:
-        compared.remove(LOAD)  # a rate within 15 ms is no rate within 30 ms
+    if len({each.under_load.terms for each in able if each.under_load}) > 1:
+        # A rate within 15 ms is no rate within 30 ms, nor is what it costs.
+        compared = [name for name in compared if not any(each.by_load(name) for each in able)]
     if not synthetic and all(each.agreement is not None for each in able):
         compared.append(AGREEMENT)
     order = [each.case for each in sorted(able, key=lambda each: each.paired)]

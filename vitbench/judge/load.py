@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from typing import TypeAlias
 
 from vitbench.judge.change import run_factor
 from vitbench.judge.contracts import Contract
@@ -13,6 +14,9 @@ from vitbench.report.reader import Row
 
 LOAD = FIELD["server_rate"].need
 """What `vitbench best` calls it."""
+Terms: TypeAlias = tuple[bool, float]
+"""What two rates must have in common to be compared: whether a request is the bytes of a
+photograph, and the latency bound in ms."""
 PROVEN = "proven"
 NO_PRICE = "the report has no price: run with --price, or see docs/cost.md"
 TO_PROVE = "an estimate proves no rate: run benchmarks/test_load.py with --load-proof"
@@ -77,8 +81,12 @@ class UnderLoad:
             f"({self.evidence}, {self.queries:,} queries) as {self.arrangement}"
         )
 
-    def why_not(self, least_bound_ms: float) -> str:
-        """Why the rate is none to choose by, beside rates within `least_bound_ms`; "" if it is."""
+    @property
+    def terms(self) -> Terms:
+        return self.from_jpeg, self.bound_ms
+
+    def why_not(self, terms: Terms | None = None) -> str:
+        """Why the rate is none to choose by, beside rates of `terms`; "" if it is."""
         if not self.rate:
             single = f"SingleStream p90 is {self.single_stream_p90_ms:.1f} ms"
             if self.slowest is None and self.single_stream_p90_ms > self.bound_ms:
@@ -93,17 +101,30 @@ class UnderLoad:
                 f"no rate that was tried keeps {self.bound_ms:g} ms: at {_rate(rate)}/s, the "
                 f"lowest, the p99 is {p99_ms:.1f} ms; {single}"
             )
-        if self.bound_ms > least_bound_ms:
-            return (
-                f"its latency bound is {self.bound_ms:g} ms, and that of others "
-                f"{least_bound_ms:g} ms: give all one --latency-bound"
-            )
-        return ""
+        return "; ".join(terms_apart(self.terms, terms, "others")) if terms else ""
 
 
-def least_bound(found: Sequence[UnderLoad | None]) -> float:
-    """The shortest latency bound, in ms, within which any of them has a rate."""
-    return min((each.bound_ms for each in found if each and each.rate), default=inf)
+def terms_ranked(found: Sequence[UnderLoad | None]) -> Terms | None:
+    """The terms of the rates that are ranked: images that are ready where any rate is of them, and
+    the shortest latency bound of those rates. None of no rates."""
+    return min((each.terms for each in found if each and each.rate), default=None)
+
+
+def terms_apart(own: Terms, others: Terms, whose: str) -> list[str]:
+    """Why a rate is not comparable with another, that of `whose`; none where it is."""
+    (from_jpeg, bound_ms), (their_kind, their_bound_ms), found = own, others, []
+    if bound_ms != their_bound_ms:
+        found.append(
+            f"its latency bound is {bound_ms:g} ms, and that of {whose} {their_bound_ms:g} ms: "
+            "give all one --latency-bound"
+        )
+    if from_jpeg != their_kind:
+        kinds = "JPEG bytes", "images that are ready"
+        mine, those = kinds if from_jpeg else kinds[::-1]
+        found.append(
+            f"its requests are {mine}, and those of {whose} {those}: give all one --load-samples"
+        )
+    return found
 
 
 def judge_rate(contract: Contract, row: Row, _: float) -> tuple[str, str]:
@@ -119,7 +140,7 @@ def judge_rate(contract: Contract, row: Row, _: float) -> tuple[str, str]:
             "the report has no load of the case: run benchmarks/test_load.py too",
         )
     load = UnderLoad.of(found)
-    words = load.words if load.rate else load.why_not(load.bound_ms)
+    words = load.words if load.rate else load.why_not()
     if load.proven and load.rate >= contract.value:
         return "KEPT", words
     if (ceiling := _ceiling(found)) < contract.value:

@@ -8,6 +8,7 @@ from vitbench.errors import UserError
 from vitbench.judge.best import Choice, choose
 from vitbench.judge.candidates import ANSWERS, COST
 from vitbench.judge.change import run_factor
+from vitbench.judge.load import terms_apart
 from vitbench.judge.machine_front import PricedCase, front_of
 from vitbench.judge.same_model import differences, other_images
 from vitbench.report.prices import SECONDS_AN_HOUR, description_of
@@ -169,18 +170,9 @@ def _beside(
 ) -> Offer:
     """The offer with what keeps it from being ranked beside the first, and with what is said."""
     apart = [*differences(report, first.report, first.name, model, least)]
-    if offer.bound_ms != theirs.bound_ms and offer.bound_ms and theirs.bound_ms:
-        apart.append(
-            f"its latency bound is {offer.bound_ms:g} ms, and that of {first.name} "
-            f"{theirs.bound_ms:g} ms: give all one --latency-bound"
-        )
-    if offer.from_jpeg != theirs.from_jpeg:
-        kinds = "JPEG bytes", "images that are ready"
-        own, those = kinds if offer.from_jpeg else kinds[::-1]
-        apart.append(
-            f"its requests are {own}, and those of {first.name} {those}: give all one "
-            "--load-samples"
-        )
+    if offer.bound_ms is not None and theirs.bound_ms is not None:
+        own, others = (offer.from_jpeg, offer.bound_ms), (theirs.from_jpeg, theirs.bound_ms)
+        apart += terms_apart(own, others, first.name)
     other = other_images(report, first.report, model)
     note = f"its answers were verified on other images than those of {first.name}" if other else ""
     return replace(offer, apart="; ".join(apart), note=note)
