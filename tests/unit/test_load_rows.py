@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.helpers.load_rows import GRID, loaded
+from tests.helpers.load_rows import GRID, loaded, proof_of
 from tests.helpers.reports import TINY, agreement_of, benchmark_of, ratio_of, report_of
 from tests.unit.test_show import line_of
 from tests.unit.test_store import own_cache, run_of, write  # noqa: F401 - a fixture
@@ -134,6 +134,47 @@ def test_a_load_that_was_left_out_is_no_load_that_was_not_measured(tmp_path):
     both = sound(report_of(benchmark_of(INT8), loaded(INT8, 45.0, proven=41.0)), "a.json")
     (found,) = judge_contracts(read_contracts(path), both, {})
     assert found.state == "KEPT"
+
+
+PROVES = proof_of(41.0, 1201)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"server_p99_ms": 15.1}, "its server_p99_ms of 15.1 is over its latency_bound_ms of 15"),
+        ({"server_queries": 5}, "its server_queries are 5, and the queries of its proof 1,201"),
+        ({"server_rate": 44.0}, "its server_rate is 44, and the rate of its proof 41"),
+        ({"proof": {}}, "its proof is UNPROVEN"),
+        ({"proof": {"state": "UNPROVEN"}}, "its proof is UNPROVEN"),
+        ({"proof": {**PROVES, "problems": ["9 late"]}}, "its proof is UNPROVEN: 9 late"),
+        ({"proof": {**PROVES, "late": 13}}, "its proof has 13 late of 1,201 queries"),
+        ({"proof": {**PROVES, "queries": 900}, "server_queries": 900}, "a proof takes 1,001"),
+        ({"proof": {**PROVES, "state": "FINE"}}, "proof.state"),
+        ({"proof": "KEPT"}, "proof"),
+        ({}, ""),
+        ({"proof": {**PROVES, "late": 12 - 1}}, ""),
+        ({"server_p99_ms": 15.0}, ""),
+    ],
+)
+def test_a_load_whose_figures_contradict_each_other_is_left_out(tmp_path, changes, why):
+    (tmp_path / "pyproject.toml").write_text(
+        f'[tool.vitbench.contracts]\n"*/int8*" = ["{CLAUSE}"]\n'
+    )
+    report = report_of(benchmark_of(INT8), loaded(INT8, 45.0, proven=41.0, **changes))
+    (tmp_path / "a.json").write_text(json.dumps(report))
+    report = read_report(tmp_path / "a.json")
+    (found,) = judge_contracts(read_contracts(tmp_path / "pyproject.toml"), report, {})
+    assert found.state == ("UNPROVEN" if why else "KEPT"), found.sentence
+    if why:
+        assert "left out of the report" in found.sentence
+        assert why in found.sentence
+
+
+def test_an_estimate_beyond_its_bound_is_left_out_and_no_rate_is_not():
+    beyond, none = loaded(INT8, 45.0, server_p99_ms=16.0), loaded(LITE, 0.0, server_p99_ms=16.0)
+    report = sound(report_of(beyond, none))
+    assert [each["extra_info"]["case"]["id"] for each in report["benchmarks"]] == [LITE]
 
 
 @pytest.mark.parametrize(

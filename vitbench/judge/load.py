@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from vitbench.judge.change import run_factor
 from vitbench.judge.contracts import Contract
-from vitbench.report.fields import FIELD, finite
+from vitbench.report.fields import FIELD
 from vitbench.report.loaded import Load
 from vitbench.report.prices import SECONDS_AN_HOUR
 from vitbench.report.reader import Row
@@ -176,10 +176,9 @@ def _ceiling(found: Load) -> float:
 
 def _unproven(found: Load) -> str:
     """Why the proof of a report failed; "" where it did not, or none was asked for."""
-    problems, rate = found.proof.get("problems"), found.proof.get("rate")
-    if not isinstance(problems, list) or not problems or not finite(rate):
+    if not found.proof.problems:
         return ""
-    return f"{_rate(float(rate or 0.0))}/s was run for a proof: {'; '.join(map(str, problems))}"
+    return f"{_rate(found.proof.rate)}/s was run for a proof: {'; '.join(found.proof.problems)}"
 
 
 def _rate(value: float) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 SINGLE_STREAM, OFFLINE, SERVER = "SingleStream", "Offline", "Server"
 PERCENTILES = {SINGLE_STREAM: 0.90, OFFLINE: 0.90, SERVER: 0.99}
 """The share of queries that a scenario's latency is about."""
-PROOF_QUERIES = 1001
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from vitbench.load.arrangement import Arrangement
 from vitbench.load.load_run import LoadRun, Proof
 from vitbench.load.measurement import LoadMeasurement, Tried, notes_of
 from vitbench.load.playing import Playing
-from vitbench.load.scenario import OFFLINE, PROOF_QUERIES, SERVER, SINGLE_STREAM, Scenario
+from vitbench.load.scenario import OFFLINE, SERVER, SINGLE_STREAM, Scenario
 from vitbench.measure.measurement import Subject
+from vitbench.report.loaded import PROOF_QUERIES
 from vitbench.stats.queueing import highest_rate
 
 SINGLE_SECONDS, OFFLINE_SECONDS, SERVER_SECONDS = 1.5, 1.0, 5.0

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from vitbench.report.loaded import Load
 from vitbench.report.misfit import MisfitError, typed
 from vitbench.report.photo import PhotoInfo
 from vitbench.report.row import OurRow
@@ -146,6 +147,8 @@ def _faults(row: OurRow) -> Iterator[str]:
         yield from positive(extra.load_seconds, "its load_seconds")
         yield from positive(extra.first_inference_seconds, "its first_inference_seconds")
         yield from positive(extra.peak_memory_bytes, "its peak_memory_bytes")
+    if isinstance(extra, Load):
+        yield from extra.contradictions
     if isinstance(extra, PhotoInfo):
         yield from positive(extra.ratio.speedup, "its speed-up")
         for seconds in extra.reference.rounds:
