@@ -434,13 +434,16 @@ def test_a_rate_that_rises_is_more_and_not_slower(tmp_path):
     assert "slower" not in words
 
 
+MEASURED = {"latency_bound": "2 calls of fp32, 9 ms each"}
+
+
 def test_only_rates_of_one_evidence_and_one_bound_are_a_series(tmp_path):
     reports = [
-        *nights([450.0, 400.0]),
-        *nights([36.0], proven=30.0),
-        *nights([38.0], bound=50.0),
-        *nights([38.0, 37.0], bound=18.0),  # a bound of two measured calls differs in each run
-        *nights([0.0]),
+        *nights([450.0, 400.0], **MEASURED),
+        *nights([36.0], proven=30.0, **MEASURED),
+        *nights([38.0], bound=50.0, **MEASURED),
+        *nights([38.0, 37.0], bound=18.0, **MEASURED),  # measured bounds differ in each run
+        *nights([0.0], **MEASURED),
     ]
     for day, report in enumerate(reports):
         report["datetime"] = f"2025-02-{day + 1:02}T00:00:00"
@@ -455,6 +458,24 @@ def test_only_rates_of_one_evidence_and_one_bound_are_a_series(tmp_path):
         "int8-dynamic/cpu/b1: under load: no rate that was tried keeps 15 ms\n"
         in f"{text_of(history)}\n"
     )
+
+
+def test_bounds_that_were_named_are_each_a_series_of_their_own(tmp_path):
+    reports = [
+        *nights([450.0, 400.0]),
+        *nights([460.0, 390.0], bound=16.0),
+        *nights([470.0], bound=17.0, **MEASURED),
+        *nights([470.0], bound=15.0, **MEASURED),
+    ]
+    for day, report in enumerate(reports):
+        report["datetime"] = f"2025-02-{day + 1:02}T00:00:00"
+    history = load(write(tmp_path / "r", reports))
+    found = {each.basis: [run for run, _, _ in each.points] for each in series(history)}
+    assert found == {
+        "estimate within 15 ms": [0, 1],
+        "estimate within 16 ms": [2, 3],
+        "estimate within 15 to 17 ms": [4, 5],
+    }
 
 
 def text_of(history):

@@ -21,7 +21,7 @@ EVIDENCE = ("estimate", "proven")
 FROM_JPEG = " from JPEG bytes"
 ONE_BOUND = 1.25
 """A latency bound of two measured calls is another one in each run: sorted bounds of which each is
-at most so many times the one before count as one."""
+at most so many times the one before count as one. A bound that the user named is itself."""
 Kind = tuple[str, str, str]
 """Of a figure: field, reference and basis."""
 
@@ -92,14 +92,18 @@ def _rates(history: History) -> Iterator[tuple[int, float, Kind]]:
     are comparable."""
     cases = history.column("case").tolist()
     rates, bounds = history.column("server_rate").tolist(), history.column("latency_bound_ms")
-    proven, jpeg = (history.column(name).tolist() for name in ("proven", "from_jpeg"))
+    proven, jpeg, named = (
+        history.column(name).tolist() for name in ("proven", "from_jpeg", "named_bound")
+    )
     rows = [row for row, rate in enumerate(rates) if LEAST < rate < MOST]
     by_case: dict[float, list[float]] = {}
     for row in rows:
-        by_case.setdefault(cases[row], []).append(float(bounds[row]))
+        if not named[row]:
+            by_case.setdefault(cases[row], []).append(float(bounds[row]))
     words = {case: _bounds(those) for case, those in by_case.items()}
     for row in rows:
-        within = words[cases[row]].get(float(bounds[row]), "")
+        bound = float(bounds[row])
+        within = (_bounds([bound]) if named[row] else words[cases[row]]).get(bound, "")
         basis = f"{EVIDENCE[int(proven[row])]}{within}{FROM_JPEG * int(jpeg[row])}"
         yield row, -math.log(rates[row]), (RATE, "", basis)
 

@@ -23,7 +23,7 @@ from vitbench.report.figures import COLUMNS
 from vitbench.report.files import write
 
 # Raise when what is kept of a report changes its meaning.
-CACHE_FORMAT = 7
+CACHE_FORMAT = 8
 COLUMN = {name: index for index, name in enumerate(COLUMNS)}
 # Folders without runs of this project: a baseline is a copy of a run, an example is foreign.
 SKIPPED_FOLDERS = ("baselines", "calibrations", "aa-runs", "example")

@@ -23,6 +23,7 @@ from vitbench.load.search import LoadSearch
 from vitbench.measure.clock import BusyClock
 from vitbench.measure.session import Session
 from vitbench.measure.timing_lock import timing_alone
+from vitbench.report.loaded import NAMED_BOUND
 from vitbench.runtimes import has_streams
 
 BOUND_MS = 15.0
@@ -105,7 +106,7 @@ class Loads:
     def bound(self, case: Case) -> tuple[float, str]:
         """The bound in ms that all variants of a model have on a device, and where it is from."""
         if self.settings.bound_ms is not None:
-            return self.settings.bound_ms, "--latency-bound"
+            return self.settings.bound_ms, NAMED_BOUND
         key = case.model, case.device
         if key not in self._bounds:
             reference = replace(case, variant=self.session.options.reference)

@@ -9,6 +9,7 @@ from typing import Any
 
 from vitbench.errors import UserError
 from vitbench.report.fields import FIELD, finite
+from vitbench.report.loaded import NAMED_BOUND
 from vitbench.report.sound import by_vitbench, is_ours
 
 LONGEST_NAME = 300
@@ -18,7 +19,7 @@ STATES = ("", "KEPT", "UNPROVEN", "BROKEN")
 QUANTILES = (0, 5, 10, 25, 50, 75, 90, 95, 100)
 _SHARES = {f"q{q}": q / 100 for q in QUANTILES}
 COLUMNS = (
-    "run", "case", "state", "claimed", "null_arm", "proven", "from_jpeg",
+    "run", "case", "state", "claimed", "null_arm", "proven", "from_jpeg", "named_bound",
     *(column for field in FIELD.values() for column in field.columns),
     *_SHARES,
 )  # fmt: skip
@@ -135,6 +136,7 @@ def _row(benchmarks: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     load = table(benchmarks.get("load", {}), "extra_info")
     row["proven"] = float(load.get("load_evidence") == "proven")
     row["from_jpeg"] = float(load.get("samples") == "photo")
+    row["named_bound"] = float(load.get("latency_bound") == NAMED_BOUND)
     data = table(timed, "stats").get("data")
     rounds = _sorted(data) if isinstance(data, list) else []
     for column, index in _ranks(len(rounds)):

@@ -8,6 +8,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 from vitbench.report.extra import AgreementInfo, Count, Extra, NotNegative, Positive, Table
 
+NAMED_BOUND = "--latency-bound"
+"""Where a latency bound is from that the user named."""
 PROOF_QUERIES = 1001
 """The least that a proof of a rate takes."""
 LATE_SHARE = 0.01
