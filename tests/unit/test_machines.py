@@ -176,6 +176,44 @@ def test_a_report_of_load_alone_has_a_cost(said, two):
     assert "best: int8-dynamic/cpu/b1: least cost: 972,000 requests" in told
 
 
+def test_how_many_machines_carry_a_rate_is_said_where_it_is_asked(said, two):
+    assert "for 200 requests/s" not in said(two)[1]
+    code, told = said(two, "--rate=200")
+    assert code == 0
+    assert "  for 200 requests/s: 8 machines, 0.8 an hour, at 27.0/s each (proven)\n" in told
+    assert (
+        "  for 200 requests/s: 1 machine, 1 an hour, at 600.0/s each (estimate; 1 machine, 1 an "
+        "hour, where it is too high by 1.39x, as single runs vary)\n"
+    ) in told
+    images, requests = json.loads(said(two, "--rate=500", "--json")[1])
+    assert "for_rate" not in images["offers"][0]
+    assert [each["for_rate"] for each in requests["offers"]] == [
+        {"rate": 500, "machines": 1, "safe_machines": 2, "per_hour": 1},
+        {"rate": 500, "machines": 19, "safe_machines": 19, "per_hour": pytest.approx(1.9)},
+    ]
+
+
+def test_machines_for_a_rate_need_no_price_and_a_rate_under_load(said):
+    one = report("unpriced", 40.0, 39.0)
+    code, told = said({"a.json": one}, "--rate=500", need="load")
+    assert code == 0
+    assert "for 500 requests/s: 13 machines at 39.0/s each (estimate; 18 machines where it" in told
+    (choice,) = json.loads(said({"a.json": one}, "--rate=500", "--json", need="load")[1])
+    assert choice["for_rate"] == {
+        "rate": 500, "machines": 13, "safe_machines": 18, "per_hour": None
+    }  # fmt: skip
+    code, told = said({"a.json": report("small", 40.0)}, "--rate=500")
+    assert code == 4
+    assert "--rate=500: there is no rate under load to count machines by: run `pytest" in told
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "many", "1e10"])
+def test_a_rate_is_requests_a_second(value, capsys):
+    with pytest.raises(SystemExit):
+        main(["best", "a.json", "--need=load", f"--rate={value}"])
+    assert f"{value!r} is no rate: give requests a second, above 0" in capsys.readouterr().err
+
+
 def test_rates_of_one_report_within_other_bounds_are_not_compared_by_cost(said):
     one = report("small", 40.0, 30.0)
     one["benchmarks"].append(loaded(FP32, 90.0, bound=30.0))
@@ -204,6 +242,7 @@ def test_rates_of_one_report_within_other_bounds_are_not_compared_by_cost(said):
         ),
         (("--price=a.json=x:0/h",), "cost", "--price=x:0/h: '0/h' is no price"),
         (("a.json",), "cost", "a.json: the report is named twice: leave one out"),
+        (("--rate=9",), "size", "--rate=9: --need=size is no matter of a rate: give --need=load"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(said, two, options, need, words):

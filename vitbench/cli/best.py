@@ -5,15 +5,22 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vitbench.cli.codes import BROKEN, OK
 from vitbench.cli.latest import add_reports, newest_of
 from vitbench.cli.parsing import path_of
 from vitbench.cli.price import add_prices, prices_by_report, why_unpriced, with_price
 from vitbench.errors import UserError
-from vitbench.judge.best import choose
+from vitbench.judge.best import Choice, choose
 from vitbench.judge.candidates import COST, LEAST_AGREEMENT, NEEDS
+from vitbench.judge.load import LOAD
+from vitbench.judge.rate_needed import carried_by, for_rate
+
+if TYPE_CHECKING:
+    from vitbench.judge.machines import Ranking
+
+MOST_RATE = 1e9
 
 
 def register(commands: Any) -> None:
@@ -24,6 +31,12 @@ def register(commands: Any) -> None:
         choices=list(NEEDS),
         default="latency",
         help="what to choose by: the least of it, or of load the highest rate (default: latency)",
+    )
+    best.add_argument(
+        "--rate",
+        type=requests_a_second,
+        metavar="R",
+        help="with --need=load or --need=cost: also how many machines carry R requests a second",
     )
     add_prices(best)
     best.add_argument(
@@ -49,9 +62,27 @@ def share(choices_text: str) -> float:
     return value
 
 
+def requests_a_second(text: str) -> float:
+    """A number above 0, and not above MOST_RATE."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= MOST_RATE:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no rate: give requests a second, above 0 and at most {MOST_RATE:g}"
+        )
+    return value
+
+
 def choose_variant(chosen: argparse.Namespace) -> int:
     """The variant to deploy for a need, and why each other one is not it; of several reports, on
     each machine, and for the cost on which."""
+    if chosen.rate and chosen.need not in (LOAD, COST):
+        raise UserError(
+            f"--rate={chosen.rate:g}: --need={chosen.need} is no matter of a rate: give "
+            "--need=load or --need=cost"
+        )
     prices = prices_by_report(chosen.price, chosen.reports)
     files = {each: newest_of(chosen.history) if each is None else each for each in chosen.reports}
     _refuse_twice([files[each] for each in chosen.reports])
@@ -80,13 +111,15 @@ def _of_one(chosen: argparse.Namespace, file: Path, price: str | None) -> int:
     if chosen.need == COST and (why := why_unpriced(report, Path.cwd())):
         raise UserError(f"{file}: --need=cost needs a price: {why}")
     choices = choose(report, chosen.need, chosen.min_agreement)
+    if chosen.need == COST:
+        _require_requests(chosen.rate, [choice.answers for choice in choices])
     _say_incomplete(report, chosen.json)
     if chosen.plot:
         plot_choices(choices, chosen.plot)
     if chosen.json:
-        print(json.dumps([choice.to_json() for choice in choices], indent=2))
+        print(json.dumps([_as_json(choice, chosen.rate) for choice in choices], indent=2))
     else:
-        print(choices_text(choices))
+        print(choices_text(choices, chosen.rate))
     return OK if all(choice.best for choice in choices) else BROKEN
 
 
@@ -103,13 +136,14 @@ def _over_machines(chosen: argparse.Namespace, prices: Mapping[Path, str | None]
             raise UserError(f"{file}: --need=cost needs a price: {why}")
         found.append(Named(str(file), report))
     rankings, only = rank_machines(found, chosen.min_agreement)
+    _require_requests(chosen.rate, [ranking.answers for ranking in rankings])
     for each in found:
         _say_incomplete(each.report, chosen.json, f"{each.name}: ")
     if chosen.json:
-        print(json.dumps([ranking.to_json() for ranking in rankings], indent=2))
+        print(json.dumps([_ranking_json(each, chosen.rate) for each in rankings], indent=2))
         print("\n".join(only), end="\n" if only else "", file=sys.stderr)
     else:
-        print(machines_text(rankings, only))
+        print(machines_text(rankings, only, chosen.rate))
     ranked = {(each.model, each.batch) for each in rankings if each.best}
     return OK if ranked == {(each.model, each.batch) for each in rankings} else BROKEN
 
@@ -134,14 +168,41 @@ def _each(chosen: argparse.Namespace, prices: Mapping[Path, str | None]) -> int:
         _say_incomplete(report, chosen.json, f"{file}: ")
     if chosen.json:
         documents = [
-            {"report": str(file), "machine": machine, "choices": [x.to_json() for x in choices]}
+            {
+                "report": str(file),
+                "machine": machine,
+                "choices": [_as_json(x, chosen.rate) for x in choices],
+            }
             for file, machine, choices in found
         ]
         print(json.dumps(documents, indent=2))
     else:
-        pages = [f"{file}: {machine}\n\n{choices_text(c)}" for file, machine, c in found]
+        pages = [
+            f"{file}: {machine}\n\n{choices_text(choices, chosen.rate)}"
+            for file, machine, choices in found
+        ]
         print(clean("\n\n".join(pages)))
     return OK if all(each.best for _, _, choices in found for each in choices) else BROKEN
+
+
+def _require_requests(rate: float | None, answers: Sequence[str]) -> None:
+    """Raises UserError where a rate is asked about, and no report has one."""
+    if rate and "requests" not in answers:
+        raise UserError(
+            f"--rate={rate:g}: there is no rate under load to count machines by: run `pytest "
+            "--benchmark-only benchmarks/test_load.py`"
+        )
+
+
+def _as_json(choice: Choice, rate: float | None) -> dict[str, Any]:
+    return choice.to_json() | for_rate(carried_by(choice), rate)
+
+
+def _ranking_json(ranking: "Ranking", rate: float | None) -> dict[str, Any]:
+    found = ranking.to_json()
+    for each, offer in zip(found["offers"], ranking.offers, strict=True):
+        each.update(for_rate(offer.carried, rate))
+    return found
 
 
 def _say_incomplete(report: Mapping[str, Any], as_json: bool, name: str = "") -> None:

@@ -10,6 +10,7 @@ from vitbench.judge.candidates import ANSWERS, COST
 from vitbench.judge.change import run_factor
 from vitbench.judge.load import terms_apart
 from vitbench.judge.machine_front import PricedCase, front_of
+from vitbench.judge.rate_needed import Carried, carried_by
 from vitbench.judge.same_model import differences, other_images
 from vitbench.report.prices import SECONDS_AN_HOUR, description_of
 
@@ -30,7 +31,8 @@ class Offer:
     `per_unit`: answers for a unit of money. `rank`: what offers are ranked by, which of a rate
     under load is the same of its estimate. `bound_ms`: the latency bound of that rate, and
     `from_jpeg` whether its requests are the bytes of photographs. `apart`: why the offer is not
-    comparable with the first; "" where it is. `note`: what is said all the same.
+    comparable with the first; "" where it is. `note`: what is said all the same. `carried`: of
+    requests, the rate that the machine carries.
     """
 
     report: str
@@ -44,6 +46,7 @@ class Offer:
     from_jpeg: bool = False
     apart: str = ""
     note: str = ""
+    carried: Carried | None = None
 
     @property
     def ranked(self) -> bool:
@@ -157,7 +160,10 @@ def _offer(named: Named, choice: Choice | None, answers: str) -> Offer:
     rank = load.estimate * SECONDS_AN_HOUR / price["per_hour"] if load else per_unit
     words = choice.sentence.partition(": ")[2]  # without "least cost"
     bound, from_jpeg = (load.bound_ms, load.from_jpeg) if load else (None, False)
-    return Offer(named.name, machine, price, best.case, words, per_unit, rank, bound, from_jpeg)
+    return Offer(
+        named.name, machine, price, best.case, words, per_unit, rank, bound, from_jpeg,
+        carried=carried_by(choice),
+    )  # fmt: skip
 
 
 def _beside(

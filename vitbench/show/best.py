@@ -9,6 +9,7 @@ from vitbench.errors import UserError
 from vitbench.judge.best import Choice
 from vitbench.judge.candidates import COST
 from vitbench.judge.load import LOAD
+from vitbench.judge.rate_needed import carried_by
 from vitbench.place import install
 from vitbench.show.clean import clean
 
@@ -24,13 +25,16 @@ LOADED = (
 )
 
 
-def choices_text(choices: Sequence[Choice]) -> str:
-    """What to deploy, why, what else nothing dominates, and why each other case fell out."""
+def choices_text(choices: Sequence[Choice], needed: float | None = None) -> str:
+    """What to deploy, why, what else nothing dominates, and why each other case fell out; and how
+    many machines carry the requests a second that are `needed`."""
     lines = []
     for choice in choices:
         lines += [f"{choice.model}, batch {choice.batch}, need: {choice.need}"]
         lines += [f"  {words}" for words in _basis(choice)]
         lines += [f"  best: {_short(choice.best)}: {choice.sentence}"]
+        if needed and (carried := carried_by(choice)):
+            lines += [f"  {carried.words(needed)}"]
         front = [case for case in choice.front if case != choice.best]
         lines += [f"  front: {_short(case)}: {choice.out[case]}" for case in front]
         lines += [

@@ -10,13 +10,17 @@ BASIS = {**PAID, "images": "images: one call after the other; ranked by mean tim
 """By what machines are ranked: between two of them no call is paired."""
 
 
-def machines_text(rankings: Sequence[Ranking], only: Sequence[str]) -> str:
+def machines_text(
+    rankings: Sequence[Ranking], only: Sequence[str], needed: float | None = None
+) -> str:
     """The machines and their prices; for each model and batch which variant on which machine has
-    the least cost, what each other machine offers, and what is not ranked; then `only`."""
+    the least cost, what each other machine offers, and what is not ranked; then `only`. `needed`:
+    requests a second, for which each line of requests says how many machines carry them."""
     lines = [*dict.fromkeys(_machine(each) for ranking in rankings for each in ranking.offers)]
     for ranking in rankings:
         lines += ["", f"{ranking.model}, batch {ranking.batch}, need: cost"]
-        lines += [f"  {BASIS[ranking.answers]}", *(f"  {each}" for each in _offers(ranking))]
+        lines += [f"  {BASIS[ranking.answers]}"]
+        lines += [f"  {each}" for each in _offers(ranking, needed)]
         lines += [f"  {ranking.doubt}"] if ranking.doubt else []
         lines += [f"  {each}" for each in _front(ranking)]
     return clean("\n".join([*lines, *([""] if only else []), *only]))
@@ -38,7 +42,7 @@ def _machine(offer: Offer) -> str:
     return f"{offer.report}: {offer.machine}: {cost}"
 
 
-def _offers(ranking: Ranking) -> Iterator[str]:
+def _offers(ranking: Ranking, needed: float | None) -> Iterator[str]:
     best = ranking.best
     for each in ranking.offers:
         what = f"{each.case.partition('/')[2]} of {each.report}" if each.case else each.report
@@ -50,5 +54,7 @@ def _offers(ranking: Ranking) -> Iterator[str]:
         else:
             share = "best" if each is best else f"{each.rank / best.rank:.2f}x" if best.rank else ""
             yield f"{share}: {what}: {each.sentence}"
+        if needed and each.carried and each.ranked:
+            yield f"  {each.carried.words(needed)}"
         if each.note:
             yield f"  {each.note}"
