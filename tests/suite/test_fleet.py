@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.ray_cluster import QUICK, ROOT, TINY, FleetRun, local_cluster
+from tests.helpers.ray_cluster import QUICK, ROOT, TINY, FleetRun
 from vitbench.report.reader import read_report, rows
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[fleet]'")
@@ -19,19 +19,6 @@ LATENCY = (
     "benchmarks/test_latency.py", f"--model={TINY}", "--variant=fp32", "--variant=scripted",
     "--variant=bf16", *QUICK,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with local_cluster() as found:
-        yield found
-
-
-@pytest.fixture
-def nodes(cluster):
-    """The cluster without nodes of an earlier test."""
-    cluster.clear()
-    return cluster
 
 
 def reported(folder: Path) -> list[str]:

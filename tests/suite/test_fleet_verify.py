@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fidelity.sample_memory import make
-from tests.helpers.ray_cluster import ROOT, TINY, FleetRun, local_cluster
+from tests.helpers.ray_cluster import ROOT, TINY, FleetRun
 from vitbench.case import Case
 from vitbench.measure.options import Options
 from vitbench.measure.session import Session
@@ -23,20 +23,6 @@ WORDS = (
     f"--model={TINY}", "--weights=seeded", "--seconds=0.2", "--threads=1", f"--batch={BATCH}",
     "--shard-images=16", "--variant=scripted", "--variant=int8-dynamic",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with local_cluster() as found:
-        yield found
-
-
-@pytest.fixture
-def nodes(cluster):
-    """The cluster without nodes of an earlier test."""
-    for name in list(cluster.nodes):
-        cluster.kill(name)
-    return cluster
 
 
 @pytest.fixture(scope="module")

@@ -398,6 +398,13 @@ def test_a_rate_that_falls_is_found_and_said(tmp_path):
     assert answer["changes"][0]["change"] == change
 
 
+def daily(tmp_path, reports):
+    """The history of reports, one a day."""
+    for day, report in enumerate(reports):
+        report["datetime"] = f"2025-02-{day + 1:02}T00:00:00"
+    return load(write(tmp_path / "r", reports))
+
+
 PHOTO = {
     "samples": "photo", "front": "simplejpeg",
     "photographs": "16 JPEG photographs of 500 x 375, 51 kB each",
@@ -406,9 +413,7 @@ PHOTO = {
 
 def test_rates_from_the_bytes_of_photographs_are_called_so_and_kept_apart(tmp_path):
     reports = [*nights([40.0, 41.0]), *nights([30.0, 0.0], **PHOTO)]
-    for day, report in enumerate(reports):
-        report["datetime"] = f"2025-02-{day + 1:02}T00:00:00"
-    history = load(write(tmp_path / "r", reports[:3]))
+    history = daily(tmp_path, reports[:3])
     found = {each.basis: [run for run, _, _ in each.points] for each in series(history)}
     assert found == {
         "estimate within 15 ms": [0, 1],
@@ -445,9 +450,7 @@ def test_only_rates_of_one_evidence_and_one_bound_are_a_series(tmp_path):
         *nights([38.0, 37.0], bound=18.0, **MEASURED),  # measured bounds differ in each run
         *nights([0.0], **MEASURED),
     ]
-    for day, report in enumerate(reports):
-        report["datetime"] = f"2025-02-{day + 1:02}T00:00:00"
-    history = load(write(tmp_path / "r", reports))
+    history = daily(tmp_path, reports)
     found = {each.basis: [run for run, _, _ in each.points] for each in series(history)}
     assert found == {
         "estimate within 15 to 18 ms": [0, 1, 4, 5],
@@ -467,9 +470,7 @@ def test_bounds_that_were_named_are_each_a_series_of_their_own(tmp_path):
         *nights([470.0], bound=17.0, **MEASURED),
         *nights([470.0], bound=15.0, **MEASURED),
     ]
-    for day, report in enumerate(reports):
-        report["datetime"] = f"2025-02-{day + 1:02}T00:00:00"
-    history = load(write(tmp_path / "r", reports))
+    history = daily(tmp_path, reports)
     found = {each.basis: [run for run, _, _ in each.points] for each in series(history)}
     assert found == {
         "estimate within 15 ms": [0, 1],

@@ -54,6 +54,16 @@ class Whole:
         """The conditions, after a trip through JSON."""
         return dict(json.loads(json.dumps(self.conditions)))
 
+    def of_part(self, part: range) -> dict[str, Any]:
+        """What each ShardCounts of a part says of itself and of this."""
+        return {
+            "start": part.start,
+            "stop": part.stop,
+            "total": self.total,
+            "batch": self.batch,
+            "conditions": self.plain,
+        }
+
 
 @dataclass(frozen=True)
 class ShardedCase:
@@ -91,11 +101,7 @@ def verify_shard(
     sound = [each for each in answers if not each.problem]
     names = sound[0].columns if sound else ()
     return ShardCounts(
-        start=part.start,
-        stop=part.stop,
-        total=whole.total,
-        batch=whole.batch,
-        conditions=whole.plain,
+        **whole.of_part(part),
         columns={key: [value for each in sound for value in each.columns[key]] for key in names},
         outputs=np.concatenate([each.outputs for each in sound or answers]),
         problem=answers[-1].problem,
@@ -115,11 +121,7 @@ def answer_shard(
     _require_batches(whole, part)
     outputs = [out[: len(span)] for span, out in batches(deployment, images, whole.batch, part)]
     return ShardCounts(
-        start=part.start,
-        stop=part.stop,
-        total=whole.total,
-        batch=whole.batch,
-        conditions=whole.plain,
+        **whole.of_part(part),
         columns={},
         outputs=np.concatenate(outputs),
     )
