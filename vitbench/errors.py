@@ -51,6 +51,11 @@ def some(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + more
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 image" or "3 images"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def in_short(error: BaseException) -> str:
     """What an error says first, on one line of at most 300 characters; more than its first line
     where that is a mere heading, and its kind where it says nothing."""

@@ -213,7 +213,7 @@ def test_nodes_that_die_while_they_build_verify_and_time(nodes, tmp_path, sleepy
     for host, words in zip(killed, during, strict=True):
         pattern = rf"sleepy/fp32/cpu/b1 has no receipt of {host}: the host died.* \(while {words}"
         assert re.search(pattern, run.said), run.said
-    assert "1 cases are lost: `vitbench fleet run --resume` tries them again" in run.said
+    assert "1 case lost: `vitbench fleet run --resume` tries again" in run.said
     nodes.add("four")
     again = FleetRun(nodes, sleepy, tmp_path / "run", "--resume")
     assert again.wait() == 0, again.said

@@ -10,11 +10,10 @@ from vitbench.blame.margin import keeps, keeps_with_margin, most_misses
 from vitbench.blame.mending import Mended, mend
 from vitbench.blame.trial import Ask, Refusal, Trial
 from vitbench.case import Limits
-from vitbench.errors import UserError, WorkerFailed
+from vitbench.errors import UserError, WorkerFailed, counted
 from vitbench.heads import HEADS
 from vitbench.heads.base import Head
 from vitbench.heads.embedding import Embedding
-from vitbench.measure.photos import counted
 
 FEW = 0.25  # of the int8 layers
 

@@ -10,7 +10,7 @@ from vitbench.blame.record import finite, trial_record
 from vitbench.blame.text import figures
 from vitbench.blame.trial import gain
 from vitbench.case import Case
-from vitbench.measure.photos import counted
+from vitbench.errors import counted
 from vitbench.stats.intervals import PairedRatio
 
 

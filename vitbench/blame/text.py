@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vitbench.blame.costs import CHEAP, LATE
-from vitbench.errors import some
+from vitbench.errors import counted, some
 from vitbench.heads import HEADS
-from vitbench.measure.photos import counted
 
 Record = Mapping[str, Any]
 SHOWN = 12

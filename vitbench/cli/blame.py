@@ -10,7 +10,7 @@ from vitbench.cli.codes import INTERRUPTED, OK
 from vitbench.cli.options import BLAME, MIXED, options_of
 from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import case_session, say
-from vitbench.errors import UserError
+from vitbench.errors import UserError, counted
 from vitbench.report.files import write
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ def blame_layers(chosen: argparse.Namespace) -> int:
     from vitbench.blame.remote import RemoteBench
     from vitbench.blame.search import blame
     from vitbench.blame.text import text
-    from vitbench.measure.photos import counted
 
     for file in (chosen.json, chosen.picture):
         if file and not file.absolute().parent.is_dir():

@@ -11,7 +11,7 @@ from vitbench.cli.codes import BROKEN, OK, UNPROVEN
 from vitbench.cli.options import MIXED
 from vitbench.cli.parsing import add, path_of
 from vitbench.cli.session import case_session, say
-from vitbench.errors import Unavailable, UserError, WorkerFailed
+from vitbench.errors import Unavailable, UserError, WorkerFailed, counted
 from vitbench.report.files import write
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ def mix(chosen: argparse.Namespace) -> int:
     from vitbench.blame.mixed import few, mixed
     from vitbench.blame.mixed_text import mixed_record, mixed_text
     from vitbench.blame.remote import RemoteBench
-    from vitbench.measure.photos import counted
 
     session, case = case_session(MIXED, chosen)
     recipe = require_blamable(session.require(case))

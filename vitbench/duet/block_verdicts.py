@@ -6,6 +6,7 @@ from statistics import geometric_mean
 
 from vitbench.duet.block import Block
 from vitbench.duet.rule import ALPHA_SAME, Rule, blocks_to_decide, null_arm_excess, states_of
+from vitbench.errors import counted
 from vitbench.judge.verdict import Verdict
 from vitbench.stats.sequential import Blocks, cut_off
 
@@ -75,7 +76,7 @@ def _seconds(blocks: Sequence[Block]) -> tuple[float, float]:
 def _measured(base: float, head: float, change: Blocks, null: Blocks, margin: float) -> str:
     """What was measured: seconds of both base arms and of head; `margin` is the half-width of the
     change's interval."""
-    count = f"{change.count} block{'s' if change.count != 1 else ''}"
+    count = counted(change.count, "block")
     times = f"both base arms {base * 1e3:.4g} ms, head {head * 1e3:.4g} ms"
     says = f"head takes {_percent(change.mean)} ({times}; {count}"
     if margin < TOO_WIDE:

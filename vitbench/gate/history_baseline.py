@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from vitbench.errors import counted
 from vitbench.gate.baseline import Baseline, Counts
 from vitbench.gate.earlier import Anchor, CaseKey, asking, contents, model_of, models, of_model
 from vitbench.gate.rename import (
@@ -73,8 +74,8 @@ def from_history(
     order = sorted(chosen.values(), key=lambda each: (each.when, each.file), reverse=True)
     found_reports = [each for each in map(history.report, order) if each is not None]
     words = (
-        f"{folder} has {_reports(history.files)}, {len(older)} of them older than this report, "
-        f"and {len(like)} of those of this machine and these weights"
+        f"{folder} has {counted(history.files, 'report')}, {len(older)} of them older than this "
+        f"report, and {len(like)} of those of this machine and these weights"
     )
     if not history.others:
         words = f"{folder} has no other report"
@@ -82,8 +83,10 @@ def from_history(
         f"; the newest older report differs: {'; '.join(dict.fromkeys(apart))}" if apart else ""
     )
     if most:
-        words = f"the newest of {folder}" if count == 1 else f"the median of {_reports(most)}"
-        words += f", {_reports(len(late))} of older commits left out" if late else ""
+        words = (
+            f"the newest of {folder}" if count == 1 else f"the median of {counted(most, 'report')}"
+        )
+        words += f", {counted(len(late), 'report')} of older commits left out" if late else ""
     words += hint(hints) + unused_renames(renames, history.names)
     counts = Counts(
         history.others,
@@ -94,10 +97,6 @@ def from_history(
     )
     problems = tuple(history.problems)
     return Baseline(tuple(found_reports), words, problems, count, anchors, counts)
-
-
-def _reports(number: int) -> str:
-    return f"{number} report{'' if number == 1 else 's'}"
 
 
 def _by_other_names(

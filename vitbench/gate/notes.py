@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any
 
+from vitbench.errors import counted
 from vitbench.gate.earlier import Earlier, contents, model_of
 from vitbench.report.fields import TIMED
 from vitbench.report.hardware import hardware
@@ -64,7 +65,7 @@ def _unselected(head: Mapping[str, Any], past: Earlier) -> Iterator[str]:
     for model, whole in found.items():
         timed = [key for key in (whole.keys if whole else ()) if key[1] in TIMED]
         left += len({key for key in timed if model_of(key[0]) == model} - {*ours.keys})
-    others = f"{left} other case{'' if left == 1 else 's'}"
+    others = counted(left, "other case")
     yield f"{words}: {others} of the newest whole report are not judged"
 
 

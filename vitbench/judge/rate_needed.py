@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from vitbench.errors import counted
 from vitbench.judge.best import Choice
 from vitbench.judge.change import run_factor
 from vitbench.report.fields import FIELD
@@ -42,7 +43,7 @@ class Carried:
         return {"rate": needed, "machines": machines, "safe_machines": safe, "per_hour": cost}
 
     def _priced(self, machines: int) -> str:
-        words = f"{machines:,} machine{'' if machines == 1 else 's'}"
+        words = counted(machines, "machine")
         return words if self.per_hour is None else f"{words}, {machines * self.per_hour:g} an hour,"
 
 

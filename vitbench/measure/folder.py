@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from vitbench.errors import UserError, some
+from vitbench.errors import UserError, counted, some
 from vitbench.measure.images import is_image, read_image
-from vitbench.measure.photos import Photo, counted
+from vitbench.measure.photos import Photo
 
 # Files with these endings are meant as images: where one cannot be read, it is refused.
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from vitbench.build.artifacts import ArtifactCache
-from vitbench.errors import UserError, some
+from vitbench.errors import UserError, counted, some
 from vitbench.heads import HEADS
 from vitbench.measure.classes import class_indices, order_taken
 from vitbench.measure.crops import calibration_photos, default_photos
@@ -13,7 +13,7 @@ from vitbench.measure.doubt import doubt
 from vitbench.measure.folder import Listing, chosen, listed
 from vitbench.measure.label_file import labelled
 from vitbench.measure.options import Options
-from vitbench.measure.photos import Photo, counted
+from vitbench.measure.photos import Photo
 from vitbench.measure.sample import Sample, make_sample
 from vitbench.models import Label, Model
 

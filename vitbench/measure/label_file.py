@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from vitbench.errors import UserError, some
+from vitbench.errors import UserError, counted, some
 from vitbench.lfs import require_content
 from vitbench.measure.folder import Listing
-from vitbench.measure.photos import counted
 
 OPTION = "--labels"
 CLASS_COLUMNS = frozenset(

@@ -43,8 +43,3 @@ class Photo:
         except OSError:
             self.read()  # which says it in a sentence
             raise
-
-
-def counted(count: int, noun: str) -> str:
-    """ "1 image" or "3 images"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

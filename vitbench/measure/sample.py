@@ -12,8 +12,8 @@ import numpy as np
 from vitbench.build import identity
 from vitbench.build.artifacts import PIXELS, ArtifactCache
 from vitbench.build.entry import key
-from vitbench.errors import UserError, some
-from vitbench.measure.photos import Photo, counted
+from vitbench.errors import UserError, counted, some
+from vitbench.measure.photos import Photo
 from vitbench.measure.preprocessed import STORED_BYTES, Facts, Images, Preprocessed
 from vitbench.models.preprocess import Preprocess
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from vitbench.errors import counted
 from vitbench.report.order import timestamp
 from vitbench.report.schema import RunInfo
 
@@ -11,8 +12,7 @@ def sources(run: RunInfo) -> Iterator[str]:
     """A line for each report: its file, computer, time, and what it gave; none where one run wrote
     the report."""
     for each in run.merged.sources if run.merged else ():
-        count = len(each.rows)
-        words = f"merged from {each.file}: {count} benchmark{'' if count == 1 else 's'}"
+        words = f"merged from {each.file}: {counted(len(each.rows), 'benchmark')}"
         words += f", taken on {each.node}" if each.node else ", taken"
         words += f" until {_date(each.datetime)}"
         if each.selected:

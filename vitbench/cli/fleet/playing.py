@@ -13,7 +13,7 @@ from vitbench.cli.folders import REPORTS
 from vitbench.cli.option import positive
 from vitbench.cli.options import options_of
 from vitbench.cli.parsing import checked, path_of
-from vitbench.errors import UserError
+from vitbench.errors import UserError, counted
 
 if TYPE_CHECKING:
     from vitbench.fleet.plan import FleetPlan
@@ -189,7 +189,7 @@ def _begin(plan: "FleetPlan", receipts: "Receipts") -> None:
     left = sum(task not in receipts.found for task in tasks)
     say(f"{left} of {len(tasks)} {what} are to be measured, in {receipts.folder}")
     for each in plan.classes:
-        say(f"class {each.key[:8]}: {each.name}: {len(each.cases)} cases")
+        say(f"class {each.key[:8]}: {each.name}: {counted(len(each.cases), 'case')}")
 
 
 def say(words: str) -> None:

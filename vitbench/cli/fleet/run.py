@@ -9,6 +9,7 @@ from vitbench.cli.fleet.playing import add_options, option_words, play
 from vitbench.cli.folders import HISTORY
 from vitbench.cli.options import FLEET
 from vitbench.cli.parsing import add
+from vitbench.errors import counted
 
 
 def register(commands: Any, name: str) -> None:
@@ -38,7 +39,8 @@ def run_fleet(chosen: argparse.Namespace) -> int:
     told = [*slow_words(end.plan, end.receipts), *report_words(end.plan, written)]
     print(*told, f"receipts: {played.receipts.folder}", sep="\n")
     if end.lost:
-        print(f"{len(end.lost)} cases are lost: `vitbench fleet run --resume` tries them again")
+        lost = counted(len(end.lost), "case")
+        print(f"{lost} lost: `vitbench fleet run --resume` tries again")
     failed = any(each.state == FAILED for each in end.receipts.values())
     return BROKEN if end.lost or failed or any(each.wrong for each in written) else OK
 

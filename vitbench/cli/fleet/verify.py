@@ -9,7 +9,7 @@ from vitbench.cli.fleet.playing import add_options, option_words, play
 from vitbench.cli.folders import HISTORY
 from vitbench.cli.options import VERIFY
 from vitbench.cli.parsing import add
-from vitbench.errors import UserError
+from vitbench.errors import UserError, counted
 
 SUITE = ("--pyargs", "vitbench.benchmarks.test_latency")
 ALL_IMAGES = 10**9
@@ -57,10 +57,8 @@ def run_verify(chosen: argparse.Namespace) -> int:
     told += [*report_words(end.plan, written), f"receipts: {played.receipts.folder}"]
     print(*told, sep="\n")
     if end.lost:
-        print(
-            f"{len(end.lost)} cases are incomplete: `vitbench fleet verify --resume` tries them "
-            "again"
-        )
+        lost = counted(len(end.lost), "case")
+        print(f"{lost} incomplete: `vitbench fleet verify --resume` tries again")
     failed = any(each.state == FAILED for each in end.receipts.values())
     return BROKEN if end.lost or failed or any(each.wrong for each in written) else OK
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from vitbench.errors import UserError
+from vitbench.errors import UserError, counted
 
 _RANGE = re.compile(r"(?P<left>.*?)(?P<dots>\.{2,3})(?P<right>.*)", re.DOTALL)
 _OF_HOOKS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
@@ -60,7 +60,9 @@ def base_of(text: str, root: Path, tip: bool = False) -> Base:
     if full.startswith(_BRANCHES) and not tip:
         return _merge_base(text, (commit, text), head, root)
     lacks = int(git(root, "rev-list", "--count", commit, f"^{head}"))
-    return Base(commit, (f"{text} has {_commits(lacks)} that head lacks",) if lacks else ())
+    return Base(
+        commit, (f"{text} has {counted(lacks, 'commit')} that head lacks",) if lacks else ()
+    )
 
 
 def _range(text: str, left: str, dots: str, right: str, root: Path) -> Base:
@@ -93,7 +95,9 @@ def _merge_base(text: str, other: tuple[str, str], head: str, root: Path) -> Bas
     since = int(git(root, "rev-list", "--count", commit, f"^{head}"))
     if not since:
         return Base(found, (), name)
-    note = f"base is {found[:10]}, where head left {name}, which has {_commits(since)} since"
+    note = (
+        f"base is {found[:10]}, where head left {name}, which has {counted(since, 'commit')} since"
+    )
     return Base(found, (note,), name)
 
 
@@ -228,7 +232,3 @@ def _shallow(root: Path) -> str:
         "; this clone is shallow: git fetch --unshallow brings the rest (fetch-depth: 0 for "
         "actions/checkout, GIT_DEPTH: 0 on GitLab)"
     )
-
-
-def _commits(count: int) -> str:
-    return f"{count} commit{'' if count == 1 else 's'}"

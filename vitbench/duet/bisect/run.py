@@ -7,6 +7,7 @@ from typing import Any
 from vitbench.duet.bisect.commits import Commit
 from vitbench.duet.bisect.oracle import Duets, Oracle
 from vitbench.duet.bisect.search import Half, Narrowed, search
+from vitbench.errors import counted
 from vitbench.judge.verdict import INCONCLUSIVE, NOTHING_COMPARABLE, PASS, UNDECIDED, Verdict
 
 CHANGES = {"slower": "SLOWER", "faster": "FASTER", "drift": "DRIFTED"}
@@ -80,7 +81,7 @@ def bisect(line: Sequence[Commit], duets: Duets, wanted: str | None = None) -> B
     """
     whole, case = tuple(line), duets.case.id
     with duets.open(line[0]) as good:
-        between = _commits(len(line) - 1)
+        between = counted(len(line) - 1, "commit")
         duets.say(f"bad {line[-1]}, as head, against good {line[0]}, as base: {between}")
         ends, bad_failed = duets.compare(good, line[-1], profile=len(line) == 2)
         duets.say(f"{ends.state}: {ends.sentence}")
@@ -113,7 +114,3 @@ def _confirm(narrowed: Narrowed, duets: Duets) -> Verdict:
     alpha = min(duets.rule.alpha, left) if left > 0 else duets.rule.alpha
     with duets.open(narrowed.before) as before:
         return replace(duets, rule=replace(duets.rule, alpha=alpha)).compare(before, first, True)[0]
-
-
-def _commits(count: int) -> str:
-    return f"{count} commit{'' if count == 1 else 's'}"

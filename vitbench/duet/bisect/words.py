@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from vitbench.duet.bisect.run import CHANGES, Bisected
+from vitbench.errors import counted
 from vitbench.judge.verdict import Verdict
 from vitbench.show.structure import structure_words
 
@@ -12,8 +13,7 @@ ADJECTIVES = {"SLOWER": "slower", "FASTER": "faster", "DRIFTED": "drifted"}
 def bisected_text(found: Bisected) -> str:
     """The ends, a line for each commit that was asked, and what follows."""
     good, bad = found.line[0], found.line[-1]
-    count = len(found.line) - 1
-    between = f"{count} commit{'' if count == 1 else 's'}"
+    between = counted(len(found.line) - 1, "commit")
     lines = [f"{found.case}: bad (head) is {bad}, good (base) is {good}; {between}"]
     lines.append(f"{found.ends.state}: {found.ends.sentence}")
     steps = found.narrowed.steps if found.narrowed else ()
